@@ -1,0 +1,68 @@
+"""The state of a training run between two epochs, on disk, so that a lost process costs at most one epoch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+EVERY_SECONDS = 2.0
+
+
+class Checkpoint:
+    """Keeps model, adapters, optimizer, random state and epoch in `path`; does nothing when `path` is None.
+
+    Epochs shorter than two seconds are not worth a file each: one is written when two seconds have passed.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+    ) -> None:
+        self.path, self.module, self.optimizer, self.generator = path, module, optimizer, generator
+        self.last = time.monotonic()
+
+    def restore(self) -> int:
+        """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
+        if self.path is None or not self.path.exists():
+            return 0
+        try:
+            state = torch.load(self.path, weights_only=True)
+            self.module.load_state_dict(state["module"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"])
+            return int(state["epochs"])
+        except Exception as error:  # a torn file can fail anywhere in the reader; it costs a restart, not the run
+            logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
+            self.path.unlink(missing_ok=True)
+            return 0
+
+    def keep(self, epochs: int) -> None:
+        """Write the state after `epochs` finished epochs, atomically, unless one was written just now."""
+        if self.path is None or time.monotonic() - self.last < EVERY_SECONDS:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        torch.save(
+            {
+                "module": self.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+                "epochs": epochs,
+            },
+            temporary,
+        )
+        os.replace(temporary, self.path)
+        self.last = time.monotonic()
+
+    def remove(self) -> None:
+        """The run is over: its file goes."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""Costs first: params, nonzero params and MACs of every point of a recipe, before anything is trained.
+
+The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
+for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
+the figures are close, not equal.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from compress.files import Files
+from compress.measure import Costs, count
+from compress.plan import Step, plan
+from compress.recipe import Recipe
+from compress.stage import Factorize, Prune, Quantize
+from compress.tasks import Task
+from compress.transform import transform, weight_count
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One point to be: where it will sit on the curve, and what it will cost."""
+
+    sparsity: float
+    variant: str
+    costs: Costs
+    size_bytes: int
+
+
+def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
+    """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
+    shape = (task.channels, task.size, task.size)
+    calibration = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    made: dict[str, nn.Module] = {}
+    points = []
+    for step in plan(recipe, fingerprint=""):
+        model = _untrained(step, task, made, calibration)
+        made[step.key] = model
+        files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+        points.append(Foreseen(step.sparsity, step.variant, count(model, shape), files.size_bytes))
+    return points
+
+
+def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: torch.Tensor) -> nn.Module:
+    if step.parent is None or step.original is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = step.model.build(len(task.classes), task.channels)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter[parameter == 0] = 1.0  # biases start at zero but do not stay there; only masks are zeros
+        return model
+    assert isinstance(step.stage, Prune | Factorize | Quantize)
+    full = weight_count(made[step.original.key])
+    model = copy.deepcopy(made[step.parent.key])
+    return transform(model, step.stage, step.level, full=full, calibration=calibration)

@@ -1,0 +1,45 @@
+"""What every distillation method is: a frozen dataclass with a loss between a student and a teacher."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says of one batch.
+
+    `logits` `(B, K)`; `taps` the feature maps `(B, C, H, W)` the method asked for, by name, from input to output;
+    `index` `(B,)` the images' positions in the training split.
+    """
+
+    logits: Tensor
+    index: Tensor
+    taps: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Distiller(ABC):
+    """A loss that teaches a student what a teacher knows, alone or as the recovery of a pruned network.
+
+    `ships_adapter` says that the adapter becomes part of the deployed student.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    ships_adapter: ClassVar[bool] = False
+
+    def reads(self, model: nn.Module) -> tuple[str, ...]:
+        """Names of the model's taps the loss reads; none for losses on logits alone."""
+        return ()
+
+    def adapters(self, student: Outputs, teacher: Outputs) -> nn.Module:
+        """Layers trained beside the student, shaped after one batch of both; a module without parameters if none."""
+        return nn.Identity()
+
+    @abstractmethod
+    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+        """The whole loss, a scalar; `targets` `(B,)` labels. No gradient reaches the teacher."""

@@ -1,0 +1,39 @@
+"""The errors a user can cause, and the checks that raise them: who, rule, value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+
+class RecipeError(ValueError):
+    """A recipe, stage or setting that cannot be carried out; found before anything is trained."""
+
+
+class StoreError(RuntimeError):
+    """An entry of the store that cannot be read back."""
+
+
+def check_share(who: str, value: float, *, low: float = 0.0) -> None:
+    """Raise RecipeError unless `low <= value < 1`."""
+    if not (isinstance(value, int | float) and low <= value < 1):
+        raise RecipeError(f"{who} must be in [{low:g}, 1), got {value!r}")
+
+
+def check_at_least(who: str, value: float, least: float) -> None:
+    """Raise RecipeError unless `value` is a finite number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
+        raise RecipeError(f"{who} must be at least {least:g}, got {value!r}")
+
+
+def check_above_zero(who: str, value: float) -> None:
+    """Raise RecipeError unless `value` is a finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise RecipeError(f"{who} must be above 0, got {value!r}")
+
+
+def check_known(who: str, name: object, known: Iterable[str]) -> None:
+    """Raise RecipeError unless `name` is one of `known`, listing them."""
+    names = sorted(known)
+    if name not in names:
+        raise RecipeError(f"{who}: unknown {name!r}, known are {', '.join(names)}")

@@ -1,0 +1,86 @@
+"""A stored model taken away: its weights and structure, a `torch.export` program, and a card with what it claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compress.errors import StoreError
+from compress.files import Files
+from compress.measure import Measurement, latency, measure
+from compress.tasks import Task
+from compress.train import training_device
+
+PROGRAM = "model.pt2"
+CARD = "card.json"
+
+
+def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> Path:
+    """Write the model into `folder` (made if missing) and return it. StoreError when something else lies there.
+
+    The program takes float images `(B, C, H, W)`, any B, normalised with the card's mean and std.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
+        raise StoreError(f"export: {folder} must be empty or an earlier export, it holds other files")
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(folder)
+    torch.export.save(program(files.module(), (task.channels, task.size, task.size)), folder / PROGRAM)
+    whole = {
+        **card,
+        "input": {
+            "channels": task.channels,
+            "size": task.size,
+            "mean": list(task.mean),
+            "std": list(task.std),
+            "classes": list(task.classes),
+        },
+    }
+    (folder / CARD).write_text(json.dumps(whole, indent=1))
+    return folder
+
+
+def program(model: nn.Module, shape: tuple[int, int, int]) -> torch.export.ExportedProgram:
+    """The model as a graph of torch operations, batch size dynamic."""
+    images = (torch.zeros(2, *shape),)
+    return torch.export.export(model.eval(), images, dynamic_shapes=({0: torch.export.Dim("batch")},))
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What an export claims; StoreError when the folder is no export."""
+    try:
+        card = json.loads((folder / CARD).read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"evaluate: {folder} is not an exported model: {error}") from error
+    if not isinstance(card, dict):
+        raise StoreError(f"evaluate: {folder / CARD} must hold a JSON object")
+    return card
+
+
+def evaluate(folder: Path, task: Task) -> tuple[Measurement, dict[str, float]]:
+    """Measure an exported model afresh: the rebuilt module's figures, and the program's own.
+
+    The program's figures are `agreement` (share of test images given the same class as by the module, in [0, 1]) and
+    `latency_ms`, `latency_p95_ms` at batch 1.
+    """
+    device = training_device()
+    task = task.to(device)
+    files = Files.read(folder)
+    module = files.module().to(device)
+    measured = measure(module, task, files)
+    loaded = torch.export.load(folder / PROGRAM).module().to(device)
+    same = 0
+    with torch.no_grad():
+        for batch in task.test.batches(512):
+            same += int((loaded(batch.images).argmax(1) == module(batch.images).argmax(1)).sum())
+    median, p95 = latency(loaded, (task.channels, task.size, task.size))
+    return replace(measured, seconds=0.0), {
+        "agreement": same / len(task.test),
+        "latency_ms": median,
+        "latency_p95_ms": p95,
+    }

@@ -1,0 +1,83 @@
+"""Low rank by SVD: a separable pair for d x d convolutions, two plain factors for 1x1 and linear layers.
+
+Tai et al. 2016, https://arxiv.org/abs/1511.06067; SlimNets 2018, equations 3 to 5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress.errors import check_known
+from compress.lowrank.factorizer import Factorizer, Layer
+
+
+@dataclass(frozen=True)
+class SVD(Factorizer):
+    """A conv `(N, C, d, e)` becomes `d x 1` from C to K and `1 x e` from K to N, each with `sqrt(S)` of the SVD of its
+    `(C d, e N)` matrix; stride, padding and dilation go with their axis, the bias with the second.
+
+    `keep` "energy" keeps the singular values that hold the same share of energy in every layer, "ratio" the same share
+    of the full rank.
+    """
+
+    name: ClassVar[str] = "svd"
+    source: ClassVar[str] = "https://arxiv.org/abs/1511.06067"
+
+    keep: str = "energy"
+
+    def __post_init__(self) -> None:
+        check_known(f"{self.name}: keep", self.keep, ("energy", "ratio"))
+
+    def matrix(self, layer: Layer) -> Tensor:
+        """`(C d, e N)` for a convolution, `(N, C)` for a linear layer."""
+        weight = layer.weight.detach()
+        if isinstance(layer, nn.Linear):
+            return weight
+        n, c, d, e = weight.shape
+        return weight.permute(1, 2, 3, 0).reshape(c * d, e * n)
+
+    def rank(self, spectrum: Tensor, strength: float) -> int:
+        """By kept energy or by share of the full rank."""
+        if self.keep == "ratio":
+            return max(1, math.ceil(strength * spectrum.numel()))
+        energy = spectrum.square().cumsum(0)
+        return int((energy < strength * energy[-1]).sum().clamp(max=spectrum.numel() - 1)) + 1
+
+    def factors(self, layer: Layer, rank: int) -> nn.Sequential:
+        """Thin first layer without bias, then the second with the layer's bias."""
+        u, s, vh = torch.linalg.svd(self.matrix(layer).double(), full_matrices=False)
+        root = s[:rank].sqrt()
+        left, right = u[:, :rank] * root, root[:, None] * vh[:rank]
+        if isinstance(layer, nn.Linear):
+            first: nn.Module = nn.Linear(layer.in_features, rank, bias=False)
+            second: nn.Module = nn.Linear(rank, layer.out_features, bias=layer.bias is not None)
+            weights = right, left
+        else:
+            n, c, d, e = layer.weight.shape
+            (sy, sx), (dy, dx) = layer.stride, layer.dilation
+            py, px = _pair(layer)
+            first = nn.Conv2d(c, rank, (d, 1), (sy, 1), (py, 0), (dy, 1), bias=False)
+            second = nn.Conv2d(rank, n, (1, e), (1, sx), (0, px), (1, dx), bias=layer.bias is not None)
+            weights = (
+                left.reshape(c, d, rank).permute(2, 0, 1)[..., None],
+                right.reshape(rank, e, n).permute(2, 0, 1)[:, :, None],
+            )
+        pair = nn.Sequential(first, second).to(layer.weight)
+        with torch.no_grad():
+            for part, weight in zip(pair, weights, strict=True):
+                part.get_parameter("weight").copy_(weight)
+            if layer.bias is not None:
+                second.get_parameter("bias").copy_(layer.bias)
+        return pair
+
+
+def _pair(layer: nn.Conv2d) -> tuple[int, int]:
+    if isinstance(layer.padding, str):
+        raise ValueError(f"svd: padding must be given as numbers, got {layer.padding!r}")
+    y, x = layer.padding
+    return int(y), int(x)

@@ -1,0 +1,120 @@
+"""What is known of a model once it is made: accuracy, size, compute, latency.
+
+Counting follows one rule each, so that a recorded figure can be recomputed from the stored model: `params` are the
+elements of all parameters, `nonzero_params` those that are not zero, `macs` are of one image, FLOPs are two a MAC.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from compress.data import Split
+from compress.files import Files
+from compress.tasks import Task
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The figures of one model.
+
+    Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
+    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads;
+    `seconds` is what making and measuring this model cost beyond the model it was made from.
+    """
+
+    accuracy_validation: float
+    accuracy_test: float
+    params: int
+    nonzero_params: int
+    macs: int
+    size_bytes: int
+    compressed_bytes: int
+    latency_ms: float
+    latency_p95_ms: float
+    device: str
+    threads: int
+    seconds: float
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of one image: two a MAC."""
+        return 2 * self.macs
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What is known of a model without training it; the fields as of `Measurement`."""
+
+    params: int
+    nonzero_params: int
+    macs: int
+
+
+def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
+    """Parameters and MACs of a module for one image of `shape` (C, H, W)."""
+    parameters = list(model.parameters())
+    device = parameters[0].device
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *shape, device=device))
+    return Costs(
+        params=sum(p.numel() for p in parameters),
+        nonzero_params=sum(int(p.count_nonzero()) for p in parameters),
+        macs=counter.get_total_flops() // 2,
+    )
+
+
+def accuracy(model: nn.Module, split: Split, batch_size: int = 512) -> float:
+    """Share of the split's images whose largest logit is the label's, in [0, 1]."""
+    right = torch.zeros((), dtype=torch.long, device=next(model.parameters()).device)
+    with torch.no_grad():
+        for batch in split.batches(batch_size):
+            right += (model(batch.images).argmax(1) == batch.labels).sum()
+    return int(right) / len(split)
+
+
+def latency(model: nn.Module, shape: tuple[int, int, int], *, calls: int = 30) -> tuple[float, float]:
+    """Median and 95th percentile in ms of one image's forward pass in eager mode, after three calls to warm up."""
+    device = next(model.parameters()).device
+    image = torch.zeros(1, *shape, device=device)
+    times = []
+    with torch.inference_mode():
+        for _ in range(calls + 3):
+            start = time.perf_counter()
+            model(image)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append((time.perf_counter() - start) * 1000)
+    median, p95 = np.percentile(times[3:], (50, 95))
+    return float(median), float(p95)
+
+
+def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
+    """All figures of a model that lies in `files`; `seconds` is left 0 for the caller to fill."""
+    shape = (task.channels, task.size, task.size)
+    costs = count(model, shape)
+    median, p95 = latency(model, shape)
+    return Measurement(
+        accuracy_validation=accuracy(model, task.validation),
+        accuracy_test=accuracy(model, task.test),
+        params=costs.params,
+        nonzero_params=costs.nonzero_params,
+        macs=costs.macs,
+        size_bytes=files.size_bytes,
+        compressed_bytes=files.compressed_bytes,
+        latency_ms=median,
+        latency_p95_ms=p95,
+        device=device_name(next(model.parameters()).device),
+        threads=torch.get_num_threads(),
+        seconds=0.0,
+    )
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's own name, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,34 @@
+"""The zoo: `MODELS` by name, one file a family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from compress.errors import check_above_zero, check_known
+from compress.models import cnn, resnet
+from compress.models.family import Family
+
+MODELS: dict[str, Family] = {**cnn.FAMILY, **resnet.FAMILY}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the zoo by name, with a width multiplier above 0 on all its channels."""
+
+    name: ClassVar[str] = "model"
+    family: str
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_known("model", self.family, MODELS)
+        check_above_zero(f"{self.family}: width", self.width)
+
+    def build(self, classes: int, channels: int) -> nn.Module:
+        """A freshly initialised module from torch's global random state."""
+        return MODELS[self.family].make(classes, channels, self.width)
+
+    def __str__(self) -> str:
+        return self.family if self.width == 1 else f"{self.family} x{self.width:g}"

@@ -1,0 +1,26 @@
+"""What a model of the zoo is: a constructor, and what the rest of the house may ask of the module it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Family:
+    """One named model: `make(classes, channels, width)` returns a module.
+
+    The module has `taps`, a dict of feature names to module paths, from input to output, and `head`, the path of
+    its last linear layer. `source` is the link of the paper.
+    """
+
+    make: Callable[[int, int, float], nn.Module]
+    title: str
+    source: str
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, at least 1."""
+    return max(1, round(channels * width))

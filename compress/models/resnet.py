@@ -1,0 +1,103 @@
+"""The CIFAR ResNets of He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2.
+
+Depths 20, 32, 44, 56 and 110 stack basic blocks, 164 bottlenecks (https://arxiv.org/abs/1603.05027). Shortcuts that
+change shape are 1x1 projections (option B), not zero-padded ones (option A): the dependency graph that cuts channels
+cannot follow zero padding. That adds under one percent of parameters to the published counts.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from compress.models.family import Family, scaled
+
+
+class Basic(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    expansion = 1
+
+    def __init__(self, inner: int, outer: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outer)
+        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outer)
+        self.shortcut = _shortcut(inner, outer, stride)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out: Tensor = self.relu(y + self.shortcut(x))
+        return out
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions with four times as many channels out as inside, and a shortcut."""
+
+    expansion = 4
+
+    def __init__(self, inner: int, outer: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inner, outer, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outer)
+        self.conv2 = nn.Conv2d(outer, outer, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outer)
+        self.conv3 = nn.Conv2d(outer, outer * 4, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outer * 4)
+        self.shortcut = _shortcut(inner, outer * 4, stride)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, inner, H, W)` to `(B, 4 * outer, H / stride, W / stride)`."""
+        y = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
+        out: Tensor = self.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
+        return out
+
+
+class ResNet(nn.Module):
+    """A 3x3 stem and three stages of 16, 32 and 64 channels times `width`, the last two halving the map."""
+
+    taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
+    head = "classifier"
+
+    def __init__(self, classes: int, channels: int, width: float, depth: int) -> None:
+        super().__init__()
+        block = Bottleneck if depth == 164 else Basic
+        blocks = (depth - 2) // (9 if depth == 164 else 6)
+        inner = scaled(16, width)
+        self.stem = nn.Sequential(nn.Conv2d(channels, inner, 3, 1, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU())
+        stages = []
+        for outer, stride in ((16, 1), (32, 2), (64, 2)):
+            outer = scaled(outer, width)
+            first = block(inner, outer, stride)
+            inner = outer * block.expansion
+            stages.append(nn.Sequential(first, *(block(inner, outer, 1) for _ in range(blocks - 1))))
+        self.stage1, self.stage2, self.stage3 = stages
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.classifier = nn.Linear(inner, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        maps = self.stage3(self.stage2(self.stage1(self.stem(images))))
+        logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
+        return logits
+
+
+def _shortcut(inner: int, outer: int, stride: int) -> nn.Sequential:
+    if stride == 1 and inner == outer:
+        return nn.Sequential()
+    return nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+
+
+FAMILY: dict[str, Family] = {
+    f"resnet{depth}": Family(partial(ResNet, depth=depth), f"CIFAR ResNet-{depth}", "https://arxiv.org/abs/1512.03385")
+    for depth in (20, 32, 44, 56, 110, 164)
+}

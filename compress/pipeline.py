@@ -1,0 +1,176 @@
+"""Carry out a recipe: every step from the store if it is there, else made, measured and stored; one point after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+from filelock import Timeout
+from torch import nn
+
+from compress.tasks import Task
+from compress.distill.teaching import Teaching
+from compress.files import Files
+from compress.measure import Measurement, measure
+from compress.plan import Step, plan
+from compress.pruning.masks import masked_parameters
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
+from compress.store import Entry, Store
+from compress.train import KeepZeros, Loss, fit, training_device
+from compress.training import Training
+from compress.transform import transform, weight_count
+
+CALIBRATION_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Made:
+    """One point of a recipe: where it lies, where it sits on the curve, what it measures, and whether it was known."""
+
+    key: str
+    sparsity: float
+    variant: str
+    measured: Measurement
+    path: str
+    known: bool
+
+
+@dataclass
+class Pipeline:
+    """Makes steps of one task in one store. `told(what, done, of)` hears of progress, for displays.
+
+    `spent` adds up seconds by what they went into: train, measure, cut, store, wait.
+    """
+
+    task: Task
+    store: Store
+    told: Callable[[str, int, int], None] = lambda what, done, of: None
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def run(self, recipe: Recipe) -> Iterator[Made]:
+        """The points of the recipe as they are made, the unpruned model first."""
+        for step in plan(recipe, self.task.fingerprint):
+            before = self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
+            entry = self.ensure(step)
+            known = before == self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
+            yield Made(entry.key, step.sparsity, step.variant, entry.measured, str(entry.path), known)
+
+    def ensure(self, step: Step) -> Entry:
+        """The step's entry, made if it is not there; waits while another process makes it."""
+        with self._clock("store"):
+            entry = self.store.get(step.key)
+        if entry is not None:
+            return entry
+        lock = self.store.lock(step.key)
+        with self._clock("wait"):
+            while True:
+                try:
+                    lock.acquire(timeout=1)
+                    break
+                except Timeout:
+                    self.told(f"waiting for {step.stage.name}", 0, 0)
+        try:
+            with self._clock("store"):
+                entry = self.store.get(step.key)
+            return entry if entry is not None else self._make(step)
+        finally:
+            lock.release()
+
+    def _make(self, step: Step) -> Entry:
+        for needed in (step.teacher, step.original, step.parent):
+            if needed is not None:
+                self.ensure(needed)
+        started = time.perf_counter()
+        torch.manual_seed(step.seed)
+        with self._clock("cut"):
+            model = self._start(step)
+        with self._clock("train"):
+            self._train(step, model)
+        with self._clock("store"):
+            files = Files.of(model, step.model, classes=len(self.task.classes), channels=self.task.channels)
+            stored = files.module().to(self.device)
+        with self._clock("measure"):  # of what was stored, not of what was trained
+            measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
+        with self._clock("store"):
+            return self.store.put(step.key, files, measured, step.made_from)
+
+    def _start(self, step: Step) -> nn.Module:
+        """The network before this step's training: new, or the parent's with its structure changed."""
+        if step.parent is None or step.original is None:
+            return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
+        assert isinstance(step.stage, Prune | Factorize | Quantize)
+        full = weight_count(self._module(step.original))
+        model = self._module(step.parent)
+        return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
+
+    def _train(self, step: Step, model: nn.Module) -> None:
+        stage = step.stage
+        if isinstance(stage, Train):
+            self._fit(step, Loss(model, stage.training.label_smoothing), stage.training)
+        elif isinstance(stage, Distill):
+            self._fit(
+                step,
+                self._loss(step, model, Recovery(stage.training, distiller=stage.method)),
+                stage.training,
+            )
+        elif isinstance(stage, Prune | Factorize):
+            hooks = []
+            if isinstance(stage, Prune) and stage.method.granularity == "weight":
+                hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
+            only = None
+            if stage.recovery.scope == "classifier":
+                only = model.get_submodule(str(model.head))
+            loss = self._loss(step, model, stage.recovery)
+            self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
+
+    def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
+        if recovery.distiller is None or step.teacher is None:
+            return Loss(model, recovery.training.label_smoothing)
+        first = next(iter(self.task.train.batches(recovery.training.batch_size)))
+        return Teaching(model, self._module(step.teacher), recovery.distiller, first)
+
+    def _fit(
+        self,
+        step: Step,
+        loss: Loss,
+        training: Training,
+        only: nn.Module | None = None,
+        hooks: list[KeepZeros] | None = None,
+    ) -> None:
+        fit(
+            loss,
+            self.task.train,
+            training,
+            seed=step.seed,
+            augment=self.task.augment,
+            only=only,
+            hooks=hooks or [],
+            checkpoint=self.store.checkpoint(step.key),
+            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {step.sparsity:.0%}", epoch, epochs),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where models train and are measured."""
+        return training_device()
+
+    def calibration(self) -> torch.Tensor:
+        """The same training images every time, normalised, on the training device."""
+        batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
+        return next(iter(batches)).images
+
+    def _module(self, step: Step) -> nn.Module:
+        with self._clock("store"):
+            return self.ensure(step).files().module().to(self.device)
+
+    @contextmanager
+    def _clock(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - start

@@ -1,0 +1,114 @@
+"""A recipe as a chain of steps, each named by the hash of everything before it.
+
+The steps of two recipes that begin alike have the same keys, so what one has made the other takes from the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compress.codec import digest, encode
+from compress.models import Model
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Prune, Quantize, Stage, Train
+
+CODE = {"train": 1, "distill": 1, "prune": 1, "factorize": 1, "quantize": 1}
+"""The version of what each stage computes; raise one when its results change, and only its entries are made again."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One model to be made.
+
+    `stage` carried out on `parent` up to sparsity `level` (of the stage), or from scratch when there is no parent.
+    `original` is the model before the stage, `teacher` whom it learns from, if any. `sparsity` and `variant` place its
+    point on the trial's curves.
+    """
+
+    stage: Stage
+    model: Model
+    made_from: dict[str, Any]
+    level: float = 0.0
+    sparsity: float = 0.0
+    variant: str = "float"
+    parent: Step | None = None
+    original: Step | None = None
+    teacher: Step | None = None
+
+    @property
+    def key(self) -> str:
+        """Hash of what leads here; names the entry in the store."""
+        return digest(self.made_from)
+
+    @property
+    def seed(self) -> int:
+        """Seed of this step's random numbers, in [0, 2^32)."""
+        return int(self.key[:8], 16)
+
+
+def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
+    """The steps whose models are the recipe's points, in the order they are made; `fingerprint` is the task's."""
+    teacher = None
+    if recipe.teacher is not None and recipe.schooling is not None:
+        teacher = _first(Train(recipe.schooling), recipe.teacher, recipe.seed, fingerprint, None)
+    points = [_first(recipe.stages[0], recipe.student, recipe.seed, fingerprint, teacher)]
+    for stage in recipe.stages[1:]:
+        if isinstance(stage, Quantize):
+            points += [_next(stage, 0.0, step, step, None) for step in points]
+        elif isinstance(stage, Prune | Factorize):
+            points += _curve(stage, points[-1], teacher)
+    return points
+
+
+def _first(stage: Stage, model: Model, seed: int, fingerprint: str, teacher: Step | None) -> Step:
+    learned = teacher if isinstance(stage, Distill) else None
+    made_from = {
+        "stage": encode(stage),
+        "code": CODE[stage.name],
+        "model": encode(model),
+        "data": fingerprint,
+        "seed": seed,
+        "teacher": learned.key if learned else None,
+    }
+    return Step(stage, model, made_from, teacher=learned)
+
+
+def _curve(stage: Prune | Factorize, start: Step, teacher: Step | None) -> list[Step]:
+    if stage.recovery.distiller is None:
+        teacher = None
+    elif stage.recovery.teacher == "original":
+        teacher = start
+    steps: list[Step] = []
+    sequential = isinstance(stage, Prune) and stage.schedule.sequential
+    for level in stage.schedule.levels(stage.sparsity):
+        parent = steps[-1] if steps and sequential else start
+        steps.append(_next(stage, level, parent, start, teacher))
+    return steps
+
+
+def _next(stage: Stage, level: float, parent: Step, original: Step, teacher: Step | None) -> Step:
+    named: dict[str, Any] = {"method": encode(stage.method)} if not isinstance(stage, Train) else {}
+    if isinstance(stage, Prune | Factorize):
+        named["recovery"] = encode(stage.recovery)
+    made_from = {
+        "stage": stage.name,
+        **named,
+        "code": CODE[stage.name],
+        "level": level,
+        "parent": parent.key,
+        "original": original.key,
+        "teacher": teacher.key if teacher else None,
+    }
+    quantized = isinstance(stage, Quantize)
+    return replace(
+        original,
+        stage=stage,
+        made_from=made_from,
+        level=level,
+        sparsity=round(1 - (1 - original.sparsity) * (1 - level), 6),
+        variant=stage.method.name if isinstance(stage, Quantize) else original.variant,
+        parent=parent,
+        original=original,
+        teacher=teacher if not quantized else None,
+    )

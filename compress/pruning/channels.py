@@ -1,0 +1,129 @@
+"""Channel pruning: which channels hang together, how many to keep for a wanted sparsity, and the cut itself.
+
+Torch-Pruning's dependency graph (https://arxiv.org/abs/2301.12900) finds the groups of channels that a cut must treat
+alike, such as all ends of a shortcut, and removes them. From its groups the weights left after any cut follow by
+arithmetic, so the share of channels that removes a wanted share of weights is found without cutting anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+
+from compress.errors import RecipeError
+from compress.pruning.pruner import Pruner, weighted_layers
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels that go together: `root` is a layer that makes them, `makers` all such layers.
+
+    `outs` and `ins` are the layers whose outputs or inputs they are, with the number of entries one channel takes there
+    (more than one behind a flatten).
+    """
+
+    root: str
+    channels: int
+    outs: tuple[tuple[str, int], ...]
+    ins: tuple[tuple[str, int], ...]
+
+
+class Channels:
+    """The prunable channels of a model, traced once with an example batch `(1, C, H, W)`."""
+
+    def __init__(self, model: nn.Module, example: Tensor) -> None:
+        self.model = model.eval()
+        self.layers = weighted_layers(model)
+        self.names = {layer: name for name, layer in self.layers.items()}
+        grad = {p: p.requires_grad for p in model.parameters()}
+        for parameter in grad:
+            parameter.requires_grad_(True)  # the graph is read off autograd
+        self.graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
+        for parameter, wanted in grad.items():
+            parameter.requires_grad_(wanted)
+        kept = [model.get_submodule(getattr(model, "head", "")) or model]
+        found = self.graph.get_all_groups(ignored_layers=kept, root_module_types=[nn.Conv2d, nn.Linear])
+        self.groups = [self._group(group) for group in found]
+
+    def _group(self, group: Any) -> Group:
+        root = group[0].dep.target.module
+        channels = self.graph.get_out_channels(root)
+        outs, ins = [], []
+        for dependency, indices in group:
+            name = self.names.get(dependency.target.module)
+            if name is None:
+                continue
+            side = outs if self.graph.is_out_channel_pruning_fn(dependency.handler) else ins
+            side.append((name, len(indices) // channels))
+        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)))
+
+    def weights(self, kept: dict[str, int] | None = None) -> int:
+        """Weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
+        less_out: dict[str, int] = defaultdict(int)
+        less_in: dict[str, int] = defaultdict(int)
+        for group in self.groups if kept else ():
+            gone = group.channels - kept[group.root] if kept else 0
+            for name, entries in group.outs:
+                less_out[name] += gone * entries
+            for name, entries in group.ins:
+                less_in[name] += gone * entries
+        total = 0
+        for name, layer in self.layers.items():
+            out, inner = layer.weight.shape[0] - less_out[name], layer.weight.shape[1]
+            if getattr(layer, "groups", 1) == 1:
+                inner -= less_in[name]
+            total += out * inner * layer.weight[0, 0].numel()
+        return total
+
+    def keep(self, at_most: int) -> dict[str, int]:
+        """Channels to keep by group root, the same share everywhere, so that at most `at_most` weights stay.
+
+        At least one channel a group stays; RecipeError when that is still too much.
+        """
+        shares = sorted({1 - k / g.channels for g in self.groups for k in range(1, g.channels + 1)})
+        low, high = 0, len(shares) - 1
+        if not shares or self.weights(self._at(shares[high])) > at_most:
+            least = self.weights(self._at(shares[high])) if shares else self.weights()
+            raise RecipeError(
+                f"channel pruning: one channel everywhere still leaves {least} of {self.weights()} weights, "
+                f"more than the {at_most} wanted; ask for less sparsity or a wider network"
+            )
+        while low < high:
+            middle = (low + high) // 2
+            if self.weights(self._at(shares[middle])) <= at_most:
+                high = middle
+            else:
+                low = middle + 1
+        return self._at(shares[low])
+
+    def _at(self, share: float) -> dict[str, int]:
+        return {g.root: max(1, round(g.channels * (1 - share))) for g in self.groups}
+
+    def cut(self, kept: dict[str, int], scores: dict[str, Tensor]) -> nn.Module:
+        """Remove the lowest-scored channels of every group in place; returns the model."""
+        for group in self.groups:
+            gone = group.channels - kept[group.root]
+            if gone:
+                worst = self._importance(group, scores).argsort(stable=True)[:gone].tolist()
+                root = self.layers[group.root]
+                handler = self.graph.get_pruner_of_module(root).prune_out_channels
+                self.graph.get_pruning_group(root, handler, worst).prune()
+        return self.model
+
+    def _importance(self, group: Group, scores: dict[str, Tensor]) -> Tensor:
+        """Mean over the layers that make the channels, each scaled to mean 1: shape `(channels,)`."""
+        made = [scores[n].float() for n, entries in group.outs if entries == 1 and n in scores]
+        if not made:
+            raise RecipeError(f"channel pruning: the method scores none of the layers coupled to {group.root}")
+        return torch.stack([s / s.mean().clamp(min=1e-30) for s in made]).mean(0)
+
+
+def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Tensor, example: Tensor) -> nn.Module:
+    """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
+    channels = Channels(model, example)
+    return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))

@@ -1,0 +1,35 @@
+"""Weight pruning: the lowest scores become zeros."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from compress.errors import RecipeError
+from compress.pruning.pruner import Pruner
+
+
+def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration: torch.Tensor) -> nn.Module:
+    """Zero `floor(sparsity * n)` of the `n` weights that the method scores, in place; returns the model.
+
+    Weights that are zero already go first, so a rising sparsity only adds zeros. RecipeError when scores do not fit.
+    """
+    scores = pruner.scores(model, calibration)
+    layers = {name: model.get_submodule(name).get_parameter("weight") for name in scores}
+    for name, weight in layers.items():
+        if scores[name].shape != weight.shape:
+            raise RecipeError(
+                f"{pruner.name}: scores of {name} must have shape {tuple(weight.shape)}, got {tuple(scores[name].shape)}"
+            )
+    ranked = torch.cat([scores[n].masked_fill(w == 0, -torch.inf).flatten() for n, w in layers.items()])
+    gone = torch.zeros(ranked.numel(), dtype=torch.bool, device=ranked.device)
+    gone[ranked.argsort(stable=True)[: int(sparsity * ranked.numel() + 1e-9)]] = True
+    with torch.no_grad():
+        for weight, mask in zip(layers.values(), gone.split([w.numel() for w in layers.values()]), strict=True):
+            weight.masked_fill_(mask.reshape(weight.shape), 0.0)
+    return model
+
+
+def masked_parameters(model: nn.Module, pruner: Pruner, calibration: torch.Tensor) -> list[nn.Parameter]:
+    """The weights whose zeros are to be kept during recovery."""
+    return [model.get_submodule(name).get_parameter("weight") for name in pruner.scores(model, calibration)]

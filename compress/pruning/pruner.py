@@ -1,0 +1,33 @@
+"""What every pruning method is: a frozen dataclass that scores channels or weights. The stage does the cutting."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+
+class Pruner(ABC):
+    """Scores what may go; larger is kept.
+
+    `granularity` "channel": scores have shape `(out_channels,)` for every convolution and linear layer and channels are
+    physically cut; "weight": scores have the weight's shape and the lowest become zeros that stay zero. A layer without
+    scores is not pruned by weight; for channels, coupled layers are averaged.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    granularity: ClassVar[Literal["channel", "weight"]]
+
+    @abstractmethod
+    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+        """Scores by layer name, finite, on the model's device; the model is left as it was.
+
+        `calibration` is a batch of normalised training images, shape `(B, C, H, W)`, for methods that look at data.
+        """
+
+
+def weighted_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Convolutions and linear layers by name, from input to output."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}

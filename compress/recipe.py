@@ -1,0 +1,97 @@
+"""A recipe: what is to be compressed, and how, in which order. Plain JSON both ways; its id is a hash of that JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from compress.codec import decode, digest, encode
+from compress.errors import RecipeError, check_at_least
+from compress.models import Model
+from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.training import Training
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make a small network.
+
+    `teacher` is trained on labels with `schooling`, once for all recipes that name it; `student` is what the stages are
+    applied to, one after the other. RecipeError when the order makes no sense.
+    """
+
+    task: str
+    student: Model
+    stages: tuple[Stage, ...]
+    teacher: Model | None = None
+    schooling: Training | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("recipe: seed", self.seed, 0)
+        if not isinstance(self.student, Model):
+            raise RecipeError(f"recipe: student must be a model, got {self.student!r}")
+        if (self.teacher is None) != (self.schooling is None):
+            raise RecipeError(
+                "recipe: a teacher needs its schooling, and schooling a teacher; got one without the other"
+            )
+        check_order(self.stages, has_teacher=self.teacher is not None)
+
+    @property
+    def id(self) -> str:
+        """A hash of the recipe's JSON."""
+        return digest(self.as_json())
+
+    def as_json(self) -> Json:
+        """Plain values; `from_json` reads them back."""
+        return {
+            "task": self.task,
+            "teacher": encode(self.teacher),
+            "schooling": encode(self.schooling),
+            "student": encode(self.student),
+            "stages": encode(self.stages),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """RecipeError for anything that is not a recipe."""
+        known = ("task", "teacher", "schooling", "student", "stages", "seed")
+        unknown = sorted(set(data) - set(known))
+        if unknown:
+            raise RecipeError(f"recipe: unknown field {unknown[0]!r}, known are {', '.join(known)}")
+        try:
+            return cls(**{key: decode(value) for key, value in data.items()})
+        except TypeError as error:
+            raise RecipeError(f"recipe: {error}") from error
+
+
+def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
+    """Raise RecipeError unless the stages can follow one another."""
+    names = " -> ".join(stage.name for stage in stages) or "no stage"
+    if not stages or not isinstance(stages[0], Train | Distill):
+        raise RecipeError(f"recipe: the first stage must be train or distill, got {names}")
+    masked = False
+    for before, stage in zip(stages, stages[1:], strict=False):
+        if isinstance(stage, Train | Distill):
+            raise RecipeError(f"recipe: {stage.name} starts a new network, so it must come first, got {names}")
+        if isinstance(before, Quantize):
+            raise RecipeError(f"recipe: quantize must be the last stage, got {names}")
+        masked = masked or (isinstance(before, Prune) and before.method.granularity == "weight")
+        if masked and not isinstance(stage, Quantize):
+            raise RecipeError(f"recipe: {stage.name} would undo the zeros of the pruning before it, got {names}")
+    for kind in (Prune, Factorize):
+        if sum(isinstance(stage, kind) for stage in stages) > 1:
+            raise RecipeError(f"recipe: at most one {kind.name} stage, got {names}")
+    if not has_teacher and any(_needs_teacher(stage) for stage in stages):
+        raise RecipeError(f"recipe: distill needs a teacher and the recipe names none, got {names}")
+
+
+def _needs_teacher(stage: Stage) -> bool:
+    if isinstance(stage, Distill):
+        return True
+    recovery: Recovery | None = getattr(stage, "recovery", None)
+    return recovery is not None and recovery.distiller is not None and recovery.teacher == "teacher"

@@ -1,0 +1,118 @@
+"""The stages a recipe is made of: frozen values whose fields are their settings.
+
+What a stage does to a model stands in `compress.transform`; in which order stages may come, in `compress.recipe`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from compress.distill import Distiller
+from compress.errors import RecipeError, check_known, check_share
+from compress.lowrank import Factorizer
+from compress.pruning import Pruner, Schedule
+from compress.quantize import Quantizer
+from compress.training import Training
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How a network that lost weights gets its accuracy back.
+
+    `scope` "all" trains every weight, "classifier" the last linear layer only; with a `distiller` the network learns
+    from the unpruned original (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher").
+    """
+
+    name: ClassVar[str] = "recovery"
+
+    training: Training = field(default_factory=lambda: Training(epochs=5, lr=0.02))
+    scope: str = "all"
+    distiller: Distiller | None = None
+    teacher: str = "original"
+
+    def __post_init__(self) -> None:
+        check_known("recovery: scope", self.scope, ("all", "classifier"))
+        check_known("recovery: teacher", self.teacher, ("original", "teacher"))
+        _check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the student from scratch on labels."""
+
+    name: ClassVar[str] = "train"
+
+    training: Training = field(default_factory=Training)
+
+
+@dataclass(frozen=True)
+class Distill:
+    """Train the student from scratch under the recipe's teacher."""
+
+    name: ClassVar[str] = "distill"
+
+    method: Distiller
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        _check_kind("distill: method", self.method, (Distiller,))
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level."""
+
+    name: ClassVar[str] = "prune"
+
+    method: Pruner
+    sparsity: float
+    schedule: Schedule
+    recovery: Recovery = field(default_factory=Recovery)
+
+    def __post_init__(self) -> None:
+        _check_kind("prune: method", self.method, (Pruner,))
+        _check_kind("prune: schedule", self.schedule, (Schedule,))
+        check_share("prune: sparsity", self.sparsity, low=1e-6)
+
+
+@dataclass(frozen=True)
+class Factorize:
+    """Replace layers by low-rank pairs until `sparsity` in (0, 1) of their weights are gone, in `schedule.steps` levels.
+
+    Every level is factorized from the full network, whatever the schedule's own order.
+    """
+
+    name: ClassVar[str] = "factorize"
+
+    method: Factorizer
+    sparsity: float
+    schedule: Schedule
+    recovery: Recovery = field(default_factory=Recovery)
+
+    def __post_init__(self) -> None:
+        _check_kind("factorize: method", self.method, (Factorizer,))
+        _check_kind("factorize: schedule", self.schedule, (Schedule,))
+        check_share("factorize: sparsity", self.sparsity, low=1e-6)
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Fewer bits a weight, for every point the recipe has made so far; the last stage."""
+
+    name: ClassVar[str] = "quantize"
+
+    method: Quantizer
+
+    def __post_init__(self) -> None:
+        _check_kind("quantize: method", self.method, (Quantizer,))
+
+
+Stage = Train | Distill | Prune | Factorize | Quantize
+STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
+
+
+def _check_kind(who: str, value: object, kinds: tuple[type, ...]) -> None:
+    if not isinstance(value, kinds):
+        wanted = " or ".join("nothing" if k is type(None) else f"a {k.__name__}" for k in kinds)
+        raise RecipeError(f"{who} must be {wanted}, got {value!r}")

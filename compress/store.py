@@ -1,0 +1,124 @@
+"""Where stage results live: one folder an entry, named by the hash of everything that led to it.
+
+An entry is written beside its place and renamed into it, so it is there whole or not at all; its record carries a
+checksum, and an entry that fails it is moved to `damaged/` and made again. Two processes that want the same entry take
+turns at its lock, which the operating system releases when its holder dies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from compress.errors import StoreError
+from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.measure import Measurement
+
+RECORD = "record.json"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored, measured model: `made_from` is the JSON of what led to it, whose hash is the key."""
+
+    key: str
+    path: Path
+    measured: Measurement
+    made_from: Mapping[str, Any]
+
+    def files(self) -> Files:
+        """The model's files; StoreError when they are gone."""
+        return Files.read(self.path)
+
+
+class Store:
+    """Entries below `root`, shared by all trials, studies and workers that see the folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in (root, root / "partial", root / "locks"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, key: str) -> Path:
+        """The entry's folder, there or not."""
+        return self.root / key[:2] / key
+
+    def checkpoint(self, key: str) -> Path:
+        """Where the training of an entry in the making keeps its last epoch."""
+        return self.root / "partial" / f"{key}.pt"
+
+    def lock(self, key: str) -> FileLock:
+        """To be held while making the entry."""
+        return FileLock(self.root / "locks" / f"{key}.lock")
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside."""
+        path = self.path(key)
+        if not (path / WEIGHTS).exists():
+            return None
+        try:
+            record = json.loads((path / RECORD).read_bytes())
+            if record["version"] > VERSION:
+                raise StoreError(f"written by a newer version ({record['version']}, this one reads {VERSION})")
+            if record["key"] != key or record["sha256"] != Files.read(path).sha256:
+                raise StoreError("its checksum does not match")
+            return Entry(key, path, Measurement(**record["measured"]), record["made_from"])
+        except (StoreError, OSError, ValueError, KeyError, TypeError) as error:
+            aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
+            aside.parent.mkdir(exist_ok=True)
+            os.rename(path, aside)
+            logging.getLogger(__name__).warning(
+                "store: entry %s is damaged (%s: %s); moved to %s and made again",
+                key,
+                type(error).__name__,
+                error,
+                aside,
+            )
+            return None
+
+    def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
+        """Write an entry; StoreError with the system's reason when the disk refuses it."""
+        path = self.path(key)
+        draft = self.root / "partial" / f"{key}.{os.getpid()}"
+        record = {
+            "version": VERSION,
+            "key": key,
+            "sha256": files.sha256,
+            "measured": vars(measured),
+            "made_from": made_from,
+        }
+        try:
+            draft.mkdir(parents=True, exist_ok=True)
+            files.write(draft)
+            (draft / RECORD).write_text(json.dumps(record, indent=1))
+            for name in (WEIGHTS, STRUCTURE, RECORD):
+                with (draft / name).open("rb") as file:
+                    os.fsync(file.fileno())
+            path.parent.mkdir(exist_ok=True)
+            if path.exists():  # only a record that `clean` left
+                shutil.rmtree(path)
+            os.rename(draft, path)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise StoreError(f"store: cannot write {path}: {error.strerror or error}") from error
+        return Entry(key, path, measured, made_from)
+
+    def drop(self, key: str) -> int:
+        """Delete the entry's model but keep its record; the bytes freed."""
+        freed = 0
+        for name in (WEIGHTS, STRUCTURE):
+            file = self.path(key) / name
+            if file.exists():
+                freed += file.stat().st_size
+                file.unlink()
+        return freed

@@ -1,0 +1,133 @@
+"""The one training loop: plain, distilling, recovering, with masks. Read it top to bottom.
+
+Methods that live inside training are hooks on this loop, not loops of their own. The data set stays on the training
+device as one tensor; on a GPU the network runs channels-last and in bf16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from compress.checkpoint import Checkpoint
+from compress.data import Augment, Batch, Split
+from compress.training import Training
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on, such as a loss that is no number."""
+
+
+class Loss(nn.Module):
+    """What the loop minimises: `forward(batch)` runs the model on a batch and gives a scalar.
+
+    Parameters of its own (adapters) are trained with the model's. This one is the cross entropy against labels.
+    """
+
+    def __init__(self, model: nn.Module, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.model = model
+        self.label_smoothing = label_smoothing
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A scalar, the mean over the batch."""
+        logits = self.model(batch.images).float()
+        return functional.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
+
+
+class Hook:
+    """What a method may do inside the loop; every call is a no-op until overridden."""
+
+    def before_update(self, step: int, steps: int) -> None:
+        """After the gradients are there, before the optimizer uses them."""
+
+    def after_update(self, step: int, steps: int) -> None:
+        """After the optimizer has changed the weights."""
+
+
+class KeepZeros(Hook):
+    """Weights that are zero now stay zero, through momentum and weight decay."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self.masked = [(p, (p.detach() != 0)) for p in parameters]
+
+    def after_update(self, step: int, steps: int) -> None:
+        """Zero them again."""
+        with torch.no_grad():
+            for parameter, mask in self.masked:
+                parameter.mul_(mask)
+
+
+def fit(
+    loss: Loss,
+    split: Split,
+    training: Training,
+    *,
+    seed: int,
+    augment: Augment | None,
+    only: nn.Module | None = None,
+    hooks: Sequence[Hook] = (),
+    checkpoint: Path | None = None,
+    told: Callable[[int, int], None] = lambda epoch, epochs: None,
+) -> None:
+    """Train `loss.model` in place; the last epoch is what stays.
+
+    `only` restricts training to one submodule; the rest stays frozen, BN statistics included. `seed` decides the order
+    and the views of the images. A `checkpoint` file lets an interrupted call go on at its last epoch; it is removed at
+    the end. `told` hears of each finished epoch. TrainingError when the loss is not finite.
+    """
+    device = next(loss.parameters()).device
+    fast = device.type == "cuda"
+    if fast:
+        loss.model.to(memory_format=torch.channels_last)
+    learned = [p for p in (only or loss).parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(
+        learned,
+        training.lr,
+        training.momentum,
+        weight_decay=training.weight_decay,
+        nesterov=training.momentum > 0,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    saved = Checkpoint(checkpoint, loss, optimizer, generator)
+    per_epoch = -(-len(split) // training.batch_size)
+    steps = per_epoch * training.epochs
+    for epoch in range(saved.restore(), training.epochs):
+        loss.train()
+        if only is not None:
+            loss.model.eval()
+        total = torch.zeros((), device=device)
+        batches = split.batches(training.batch_size, generator=generator, augment=augment)
+        for index, batch in enumerate(batches):
+            step = epoch * per_epoch + index
+            for group in optimizer.param_groups:
+                group["lr"] = training.lr_at(step / steps)
+            with torch.autocast("cuda", torch.bfloat16) if fast else nullcontext():
+                value: Tensor = loss(batch)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            for hook in hooks:
+                hook.before_update(step, steps)
+            optimizer.step()
+            for hook in hooks:
+                hook.after_update(step, steps)
+            total += value.detach()
+        if not torch.isfinite(total):
+            raise TrainingError(
+                f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
+                f"at lr {training.lr:g}; lower the learning rate"
+            )
+        told(epoch + 1, training.epochs)
+        saved.keep(epoch + 1)
+    saved.remove()
+    loss.model.to(memory_format=torch.contiguous_format).eval()
+
+
+def training_device() -> torch.device:
+    """The first GPU this process sees, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,38 @@
+"""What each stage does to a model's structure, before any training: the cut, the factors, the conversion.
+
+Kept apart from training so that the costs of a recipe are known before it trains: `compress.costs` runs the same
+functions on untrained weights.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from compress.lowrank import factorize
+from compress.pruning.channels import cut_channels
+from compress.pruning.masks import mask_weights
+from compress.pruning.pruner import weighted_layers
+from compress.stage import Factorize, Prune, Quantize
+
+
+def transform(
+    model: nn.Module, stage: Prune | Factorize | Quantize, level: float, *, full: int, calibration: Tensor
+) -> nn.Module:
+    """Change `model` in place to sparsity `level` in [0, 1) and return it.
+
+    `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of normalised
+    training images `(B, C, H, W)`.
+    """
+    if isinstance(stage, Quantize):
+        return stage.method.convert(model, calibration)
+    if isinstance(stage, Factorize):
+        return factorize(model, stage.method, level)
+    if stage.method.granularity == "weight":
+        return mask_weights(model, stage.method, level, calibration)
+    at_most = int(full * (1 - level) + 1e-9)
+    return cut_channels(model, stage.method, at_most, calibration, calibration[:1])
+
+
+def weight_count(model: nn.Module) -> int:
+    """Weights of all convolutions and linear layers, zero or not: what sparsity is a share of."""
+    return sum(layer.weight.numel() for layer in weighted_layers(model).values())

@@ -1,0 +1,36 @@
+"""Amounts as people write them: `20k`, `2M`, `1.5G`, or a share of the teacher's such as `10%`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+_SUFFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_WRITTEN = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kMG%]?)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A finite number of at least 0, else a ValueError: absolute, or the teacher's share (.1 is 10 %)."""
+
+    value: float
+    is_share: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise ValueError(f"amount: expected a finite number of at least 0, got {self.value}")
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:.6g}%" if self.is_share else f"{self.value:.6g}"
+
+
+def parse_amount(text: str, option: str = "amount") -> Amount:
+    """Read a written amount; anything else is a ValueError that names `option`, as in `--max-params`."""
+    match = _WRITTEN.fullmatch(text.strip())
+    number = float(match[1]) if match else math.inf
+    if match is None or not math.isfinite(number):
+        raise ValueError(f"{option}: expected a number with k, M or G, or a share such as 10%, got {text!r}")
+    if match[2] == "%":
+        return Amount(number / 100, is_share=True)
+    return Amount(number * _SUFFIXES[match[2]])
