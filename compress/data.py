@@ -141,7 +141,7 @@ class Split(ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class TensorSplit(Split):
-    """A split held whole: `images` (N, C, H, W) uint8, on the split's device, or on the CPU for want of room."""
+    """A split held whole: `images` (N, C, H, W) uint8, there or, for want of room, on the CPU."""
 
     images: Tensor
 
@@ -161,7 +161,7 @@ class TensorSplit(Split):
 @final
 @dataclass(frozen=True, eq=False)
 class StreamSplit(Split):
-    """A split decoded as needed: item i of `files` is image i, (C, H, W) uint8, read by `workers` processes."""
+    """A split decoded as needed, by `workers` processes: item i of `files` is (C, H, W) uint8."""
 
     files: Dataset[Tensor]
     workers: int = min(8, os.cpu_count() or 1)

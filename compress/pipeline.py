@@ -1,4 +1,4 @@
-"""Carry out a recipe: every step from the store if it is there, else made, measured and stored; one point after another."""
+"""Carry out a recipe: every step from the store if it is there, else made, measured and stored, point after point."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from filelock import Timeout
 from torch import nn
 
-from compress.tasks import Task
 from compress.distill.teaching import Teaching
 from compress.files import Files
 from compress.measure import Measurement, measure
@@ -20,6 +19,7 @@ from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
 from compress.store import Entry, Store
+from compress.tasks import Task
 from compress.train import KeepZeros, Loss, fit, training_device
 from compress.training import Training
 from compress.transform import transform, weight_count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from compress.codec import decode, digest, encode
@@ -75,7 +76,7 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
     if not stages or not isinstance(stages[0], Train | Distill):
         raise RecipeError(f"recipe: the first stage must be train or distill, got {names}")
     masked = False
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in pairwise(stages):
         if isinstance(stage, Train | Distill):
             raise RecipeError(f"recipe: {stage.name} starts a new network, so it must come first, got {names}")
         if isinstance(before, Quantize):

@@ -78,7 +78,7 @@ class Prune:
 
 @dataclass(frozen=True)
 class Factorize:
-    """Replace layers by low-rank pairs until `sparsity` in (0, 1) of their weights are gone, in `schedule.steps` levels.
+    """Replace layers by low-rank pairs until `sparsity` in (0, 1) of their weights are gone, at `schedule`'s levels.
 
     Every level is factorized from the full network, whatever the schedule's own order.
     """

@@ -50,7 +50,7 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
 def rebuild(structure: Mapping[str, Any]) -> nn.Module:
     """An untrained module of that structure, in eval mode; StoreError when the structure is not one."""
     try:
-        module = decode(structure["model"]).build(structure["classes"], structure["channels"])
+        module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():
             kind, names = _LAYERS[record["type"]]
             settings = {name: _tuple(record[name]) for name in names}

@@ -84,7 +84,7 @@ def fit(
     device = next(loss.parameters()).device
     fast = device.type == "cuda"
     if fast:
-        loss.model.to(memory_format=torch.channels_last)
+        loss.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learned = [p for p in (only or loss).parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(
         learned,
@@ -110,7 +110,7 @@ def fit(
             with torch.autocast("cuda", torch.bfloat16) if fast else nullcontext():
                 value: Tensor = loss(batch)
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            value.backward()  # type: ignore[no-untyped-call]
             for hook in hooks:
                 hook.before_update(step, steps)
             optimizer.step()
@@ -125,7 +125,8 @@ def fit(
         told(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()
-    loss.model.to(memory_format=torch.contiguous_format).eval()
+    loss.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    loss.model.eval()
 
 
 def training_device() -> torch.device:

@@ -15,7 +15,7 @@ from search.record import StudyRecord
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: sparsities in [0, 1), rising, and the accuracies in [0, 1] there; `group` is what colours it."""
+    """One line: rising sparsities in [0, 1) and the accuracies in [0, 1] there; `group` colours it."""
 
     trial: int
     variant: str
@@ -49,7 +49,7 @@ def info(study: StudyRecord, delta: float = DELTA) -> list[Curve]:
 
 
 def figure(info: list[Curve]) -> go.Figure:
-    """Draw it: lines coloured by group, dashed where quantized, a dot for tolerance and a diamond for the knee."""
+    """Draw it: a line's colour is its group, dotted where not float; a dot is tolerance, a diamond the knee."""
     drawing = theme.figure("share of prunable weights removed", "accuracy on validation", height=480)
     if not info:
         return theme.note_empty(drawing, "No trial has two points yet, so there is no curve.")

@@ -41,7 +41,7 @@ def points_frame(study: StudyRecord) -> pd.DataFrame:
 
 
 def trials_frame(study: StudyRecord) -> pd.DataFrame:
-    """One row a trial, as asked for: status, reason, number of points, best validation accuracy (NaN: no point)."""
+    """One row a trial, in the order asked for; the best validation accuracy is NaN without a point."""
     rows = [
         {
             "id": trial.id,

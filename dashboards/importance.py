@@ -28,7 +28,7 @@ _FEW = 4
 
 
 def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
-    """One row a choice and target (`accuracy` on validation, `size` as log params), by falling share of accuracy.
+    """One row a choice and target, `accuracy` (validation) or `size` (log params), accuracy's shares falling.
 
     `share` and `chance` are in [0, 1]. Trials without choices (the teacher) and choices of one level are
     left out; with fewer than three trials there is nothing to compare and the frame is empty.
@@ -56,7 +56,7 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
 
 
 def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The points of trials that chose something, and those trials' levels: a row a trial, a column a choice."""
+    """The points of trials that chose something; those trials' levels, a row a trial, a column a choice."""
     points = points_frame(study)
     asked = {trial.id: trial for trial in study.trials if trial.choices}
     points = points[points["trial"].isin(list(asked))].reset_index(drop=True)
@@ -125,7 +125,7 @@ def _share(
 
 
 def eta_squared(codes: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    """Share of the variance of `values` that lies between groups, in [0, 1]; both of shape `(n,)`, 0 if constant."""
+    """Share in [0, 1] of the variance of `values` between groups; both of shape `(n,)`, 0 if constant."""
     centred = values - values.mean()
     total = float(centred @ centred)
     if total < 1e-15:

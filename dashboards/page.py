@@ -20,7 +20,7 @@ from dashboards.style import CSS, SCRIPT
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its heading, and whether it holds figures, which are set right-aligned and unbroken."""
+    """A table's column: its heading, and whether it holds figures, set right-aligned and unbroken."""
 
     title: str
     is_figure: bool = True

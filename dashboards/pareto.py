@@ -29,7 +29,7 @@ _PREFERRED = ("order", "method")
 
 @dataclass(frozen=True)
 class ParetoInfo:
-    """What is drawn: `points` is `points_frame` with a text column `group`, the level each point is coloured by.
+    """What is drawn: `points` is `points_frame` with a column `group`, the level a point is coloured by.
 
     `steps` are the (cost, validation accuracy) of the non-dominated points in these two alone, by rising
     cost; `coloured_by` names the choice behind `group`, "" for none.
@@ -65,7 +65,7 @@ def colour_choice(points: pd.DataFrame) -> str:
 
 
 def figure(info: ParetoInfo) -> go.Figure:
-    """Draw it: dominated points dimmed, the front of the two axes as steps, members of the full front ringed."""
+    """Draw it: dominated points dimmed, the two axes' front as steps, members of the full front ringed."""
     drawing = theme.figure(f"{TITLES[info.cost]} (log scale)", "accuracy on validation", height=480)
     if info.points.empty:
         return theme.note_empty(drawing, "No model has been measured yet.")

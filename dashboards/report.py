@@ -19,7 +19,7 @@ SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 
 
 def figures(study: StudyRecord) -> dict[str, go.Figure]:
-    """Every figure of a study by the name it is logged under; each is drawn for a study without points too."""
+    """Every figure of a study by the name it is logged under; a study without points has them too."""
     return {
         "front_params": pareto.figure(pareto.info(study, "params")),
         "front_flops": pareto.figure(pareto.info(study, "flops")),
@@ -62,17 +62,17 @@ def report(study: StudyRecord) -> str:
 
 
 _CAPTIONS = {
-    "front_params": "Every measured model by its parameters. Faint points are beaten on all objectives by another, "
-    "ringed ones by none. The steps are the best accuracy to be had at a number of parameters.",
+    "front_params": "Every measured model by its parameters. Faint points are beaten on all objectives by "
+    "another, ringed ones by none. The steps are the best accuracy to be had at a number of parameters.",
     "front_flops": "The same models by their compute; a MAC is two FLOPs.",
-    "breakpoints": "One line a trial and variant, dotted where quantized. A dot is the largest sparsity that costs no "
-    "more than the tolerance, a diamond the knee, after which the curve falls fastest.",
-    "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on a "
-    "log scale; trials in the order they were asked for.",
-    "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint bar "
-    "stays below its mark: shuffling the choice over the trials does as well one time in twenty.",
-    "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by parameters), "
-    "with the standard error over trials. Differences within the error are not findings.",
+    "breakpoints": "One line a trial and variant, dotted where quantized. A dot is the largest sparsity that costs "
+    "no more than the tolerance, a diamond the knee, after which the curve falls fastest.",
+    "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
+    "a log scale; trials in the order they were asked for.",
+    "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint "
+    "bar stays below its mark: shuffling the choice over the trials does as well one time in twenty.",
+    "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by "
+    "parameters), with the standard error over trials. Differences within the error are not findings.",
 }
 
 

@@ -17,15 +17,17 @@ main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { margin: 0; font-size: 1.75rem; line-height: 1.2; font-weight: 650; overflow-wrap: anywhere; }
 h2 { margin: 3rem 0 .5rem; font-size: 1.15rem; font-weight: 650; }
 p { margin: .25rem 0 1rem; max-width: 42rem; color: var(--soft); }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1.25rem; margin: 2rem 0 0; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1.25rem; }
+.numbers { margin: 2rem 0 0; }
+.numbers, table { font-variant-numeric: tabular-nums; }
 .numbers div { border-top: 2px solid var(--accent); padding-top: .5rem; }
 .numbers dt { color: var(--soft); font-size: .85rem; }
-.numbers dd { margin: 0; font-size: 1.6rem; font-weight: 600; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.numbers dd { margin: 0; font-size: 1.6rem; font-weight: 600; line-height: 1.25; }
 .numbers small { display: block; color: var(--soft); font-size: .8rem; font-weight: 400; line-height: 1.4; }
 figure { margin: 1rem 0 0; }
 figcaption { color: var(--soft); font-size: .85rem; max-width: 42rem; margin-top: .25rem; }
 .scroll { overflow-x: auto; margin-top: .75rem; }
-table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th { color: var(--soft); font-weight: 500; vertical-align: bottom; border-bottom: 1px solid var(--soft); }
 td { vertical-align: top; border-bottom: 1px solid var(--line); }
 th, td { padding: .35rem .75rem .35rem 0; }

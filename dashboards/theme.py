@@ -6,7 +6,7 @@ import html
 
 import plotly.graph_objects as go
 
-# Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow, which vanish on one of the two grounds.
+# Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow: each vanishes on one ground.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 QUIET = "#8A8F98"
 INK, GRID = "#30343B", "#E4E6EA"

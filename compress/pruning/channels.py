@@ -53,7 +53,8 @@ class Channels:
     def _group(self, group: Any) -> Group:
         root = group[0].dep.target.module
         channels = self.graph.get_out_channels(root)
-        outs, ins = [], []
+        outs: list[tuple[str, int]] = []
+        ins: list[tuple[str, int]] = []
         for dependency, indices in group:
             name = self.names.get(dependency.target.module)
             if name is None:

@@ -19,13 +19,14 @@ def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration:
     for name, weight in layers.items():
         if scores[name].shape != weight.shape:
             raise RecipeError(
-                f"{pruner.name}: scores of {name} must have shape {tuple(weight.shape)}, got {tuple(scores[name].shape)}"
+                f"{pruner.name}: scores of {name} must be {tuple(weight.shape)}, got {tuple(scores[name].shape)}"
             )
     ranked = torch.cat([scores[n].masked_fill(w == 0, -torch.inf).flatten() for n, w in layers.items()])
     gone = torch.zeros(ranked.numel(), dtype=torch.bool, device=ranked.device)
     gone[ranked.argsort(stable=True)[: int(sparsity * ranked.numel() + 1e-9)]] = True
+    masks = torch.split(gone, [w.numel() for w in layers.values()])
     with torch.no_grad():
-        for weight, mask in zip(layers.values(), gone.split([w.numel() for w in layers.values()]), strict=True):
+        for weight, mask in zip(layers.values(), masks, strict=True):
             weight.masked_fill_(mask.reshape(weight.shape), 0.0)
     return model
 

@@ -128,17 +128,15 @@ def _int8_of(layer: nn.Conv2d | nn.Linear, low: float, high: float) -> nn.Module
     if isinstance(layer, nn.Linear):
         new = Int8Linear(layer.in_features, layer.out_features, has_bias)
     else:
-        size, stride, dilation = (tuple(v) for v in (layer.kernel_size, layer.stride, layer.dilation))
-        padding = tuple(layer.padding)  # type: ignore[arg-type]
-        new = Int8Conv2d(
-            layer.in_channels,
-            layer.out_channels,
-            size,
-            stride,
-            padding,
-            dilation,
-            layer.groups,
-            has_bias,  # type: ignore[arg-type]
-        )
+        geometry = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        size, stride, padding, dilation = (_two(v) for v in geometry)
+        new = Int8Conv2d(layer.in_channels, layer.out_channels, size, stride, padding, dilation, layer.groups, has_bias)
     new.take(layer, low, high)
     return new
+
+
+def _two(value: str | tuple[int, ...]) -> tuple[int, int]:
+    if isinstance(value, str):
+        raise ValueError(f"int8: padding must be given as numbers, got {value!r}")
+    y, x = value
+    return y, x
