@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import time
@@ -33,6 +34,7 @@ class Checkpoint:
         """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
         if self.path is None or not self.path.exists():
             return 0
+        before = copy.deepcopy(self.module.state_dict())
         try:
             state = torch.load(self.path, weights_only=True)
             self.module.load_state_dict(state["module"])
@@ -41,6 +43,7 @@ class Checkpoint:
             return int(state["epochs"])
         except Exception as error:  # a torn file can fail anywhere in the reader; it costs a restart, not the run
             logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
+            self.module.load_state_dict(before)  # one that does not fit may have been loaded in part
             self.path.unlink(missing_ok=True)
             return 0
 

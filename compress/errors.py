@@ -26,10 +26,23 @@ def check_at_least(who: str, value: float, least: float) -> None:
         raise RecipeError(f"{who} must be at least {least:g}, got {value!r}")
 
 
+def check_whole(who: str, value: int, least: int) -> None:
+    """Raise RecipeError unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise RecipeError(f"{who} must be a whole number of at least {least}, got {value!r}")
+
+
 def check_above_zero(who: str, value: float) -> None:
     """Raise RecipeError unless `value` is a finite number above zero."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         raise RecipeError(f"{who} must be above 0, got {value!r}")
+
+
+def check_kind(who: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Raise RecipeError unless `value` is an instance of one of `kinds`, naming them."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join("nothing" if k is type(None) else f"a {k.__name__}" for k in kinds)
+        raise RecipeError(f"{who} must be {wanted}, got {value!r}")
 
 
 def check_known(who: str, name: object, known: Iterable[str]) -> None:

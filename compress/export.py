@@ -13,7 +13,8 @@ from torch import nn
 
 from compress.errors import StoreError
 from compress.files import Files
-from compress.measure import Measurement, latency, measure
+from compress.measure import latency, measure
+from compress.measurement import Measurement
 from compress.tasks import Task
 from compress.train import training_device
 
@@ -26,6 +27,8 @@ def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> P
 
     The program takes float images `(B, C, H, W)`, any B, normalised with the card's mean and std.
     """
+    if folder.is_file():
+        raise StoreError(f"export: {folder} must be a folder, it is a file")
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise StoreError(f"export: {folder} must be empty or an earlier export, it holds other files")
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -52,7 +52,7 @@ class Files(Dataset[Tensor]):
         if colour.size != (self.size, self.size):
             colour = ImageOps.fit(colour, (self.size, self.size), Image.Resampling.BILINEAR)
         pixels = np.asarray(colour, dtype=np.uint8).reshape(self.size, self.size, self.channels)
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return np.array(pixels.transpose(2, 0, 1), order="C")  # a copy: Pillow's own memory is read-only
 
 
 @final
@@ -73,7 +73,8 @@ class _Blocks(Dataset[tuple[Tensor, list[str]]]):
             try:
                 images[row] = files.decode(path)
             except Exception as error:  # Pillow raises half a dozen types for a broken file
-                failed.append(f"{path} ({error})")
+                why = "not an image" if isinstance(error, UnidentifiedImageError) else error
+                failed.append(f"{path} ({why})")
         return torch.from_numpy(images), failed
 
 

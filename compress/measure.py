@@ -16,35 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from compress.data import Split
 from compress.files import Files
+from compress.measurement import Measurement
 from compress.tasks import Task
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The figures of one model.
-
-    Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
-    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads;
-    `seconds` is what making and measuring this model cost beyond the model it was made from.
-    """
-
-    accuracy_validation: float
-    accuracy_test: float
-    params: int
-    nonzero_params: int
-    macs: int
-    size_bytes: int
-    compressed_bytes: int
-    latency_ms: float
-    latency_p95_ms: float
-    device: str
-    threads: int
-    seconds: float
-
-    @property
-    def flops(self) -> int:
-        """Floating point operations of one image: two a MAC."""
-        return 2 * self.macs
 
 
 @dataclass(frozen=True)

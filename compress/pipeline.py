@@ -13,7 +13,8 @@ from torch import nn
 
 from compress.distill.teaching import Teaching
 from compress.files import Files
-from compress.measure import Measurement, measure
+from compress.measure import measure
+from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe

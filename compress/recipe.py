@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from compress.codec import decode, digest, encode
-from compress.errors import RecipeError, check_at_least
+from compress.errors import RecipeError, check_kind, check_whole
 from compress.models import Model
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stage import STAGES, Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 
 Json = dict[str, object]
@@ -32,9 +32,14 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_at_least("recipe: seed", self.seed, 0)
-        if not isinstance(self.student, Model):
-            raise RecipeError(f"recipe: student must be a model, got {self.student!r}")
+        check_whole("recipe: seed", self.seed, 0)
+        check_kind("recipe: task", self.task, (str,))
+        check_kind("recipe: student", self.student, (Model,))
+        check_kind("recipe: teacher", self.teacher, (Model, type(None)))
+        check_kind("recipe: schooling", self.schooling, (Training, type(None)))
+        check_kind("recipe: stages", self.stages, (tuple,))
+        for stage in self.stages:
+            check_kind("recipe: a stage", stage, tuple(STAGES.values()))
         if (self.teacher is None) != (self.schooling is None):
             raise RecipeError(
                 "recipe: a teacher needs its schooling, and schooling a teacher; got one without the other"

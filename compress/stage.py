@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compress.distill import Distiller
-from compress.errors import RecipeError, check_known, check_share
+from compress.errors import check_kind, check_known, check_share
 from compress.lowrank import Factorizer
 from compress.pruning import Pruner, Schedule
 from compress.quantize import Quantizer
@@ -32,9 +32,10 @@ class Recovery:
     teacher: str = "original"
 
     def __post_init__(self) -> None:
+        check_kind("recovery: training", self.training, (Training,))
         check_known("recovery: scope", self.scope, ("all", "classifier"))
         check_known("recovery: teacher", self.teacher, ("original", "teacher"))
-        _check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
+        check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Train:
     name: ClassVar[str] = "train"
 
     training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        check_kind("train: training", self.training, (Training,))
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Distill:
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        _check_kind("distill: method", self.method, (Distiller,))
+        check_kind("distill: method", self.method, (Distiller,))
+        check_kind("distill: training", self.training, (Training,))
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Prune:
     recovery: Recovery = field(default_factory=Recovery)
 
     def __post_init__(self) -> None:
-        _check_kind("prune: method", self.method, (Pruner,))
-        _check_kind("prune: schedule", self.schedule, (Schedule,))
+        check_kind("prune: method", self.method, (Pruner,))
+        check_kind("prune: schedule", self.schedule, (Schedule,))
+        check_kind("prune: recovery", self.recovery, (Recovery,))
         check_share("prune: sparsity", self.sparsity, low=1e-6)
 
 
@@ -91,8 +97,9 @@ class Factorize:
     recovery: Recovery = field(default_factory=Recovery)
 
     def __post_init__(self) -> None:
-        _check_kind("factorize: method", self.method, (Factorizer,))
-        _check_kind("factorize: schedule", self.schedule, (Schedule,))
+        check_kind("factorize: method", self.method, (Factorizer,))
+        check_kind("factorize: schedule", self.schedule, (Schedule,))
+        check_kind("factorize: recovery", self.recovery, (Recovery,))
         check_share("factorize: sparsity", self.sparsity, low=1e-6)
 
 
@@ -105,14 +112,8 @@ class Quantize:
     method: Quantizer
 
     def __post_init__(self) -> None:
-        _check_kind("quantize: method", self.method, (Quantizer,))
+        check_kind("quantize: method", self.method, (Quantizer,))
 
 
 Stage = Train | Distill | Prune | Factorize | Quantize
 STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
-
-
-def _check_kind(who: str, value: object, kinds: tuple[type, ...]) -> None:
-    if not isinstance(value, kinds):
-        wanted = " or ".join("nothing" if k is type(None) else f"a {k.__name__}" for k in kinds)
-        raise RecipeError(f"{who} must be {wanted}, got {value!r}")

@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from filelock import FileLock
 
 from compress.errors import StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
-from compress.measure import Measurement
+from compress.measurement import Measurement
 
 RECORD = "record.json"
 VERSION = 1
@@ -76,7 +77,8 @@ class Store:
         except (StoreError, OSError, ValueError, KeyError, TypeError) as error:
             aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
             aside.parent.mkdir(exist_ok=True)
-            os.rename(path, aside)
+            with suppress(FileNotFoundError):  # another process has moved it already
+                os.rename(path, aside)
             logging.getLogger(__name__).warning(
                 "store: entry %s is damaged (%s: %s); moved to %s and made again",
                 key,

@@ -56,7 +56,7 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
             settings = {name: _tuple(record[name]) for name in names}
             if _settings_at(module, path, kind, names) != settings:
                 _place(module, path, kind(**settings))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()
 

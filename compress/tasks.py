@@ -160,15 +160,15 @@ def _folder(name: str, cache_dir: Path | None, stream: bool | None) -> Task:
 
 
 def _assemble(name: str, classes: Sequence[str], parts: Sequence[_Part], augment: Augment) -> Task:
+    first = parts[0][0]
+    channels, size = (first.channels, first.size) if isinstance(first, Files) else first.shape[1:3]
     failures: list[str] = []
     blocks = [(_blocks(pixels, failures), labels) for pixels, labels in parts]
-    mean, std, fingerprint = _survey(blocks, augment)
+    mean, std, fingerprint = _survey(blocks, f"{channels} {size} {augment.padding} {augment.flip}")
     check_readable(name, failures, sum(len(labels) for _, labels in parts))
     train, validation, test = (_split(torch.from_numpy(labels), mean, std, pixels) for pixels, labels in parts)
-    first = parts[0][0]
-    size = first.size if isinstance(first, Files) else first.shape[2]
     shown = (augment.padding, augment.flip, fingerprint)
-    return Task(name, tuple(classes), len(mean), size, mean, std, *shown, train, validation, test)
+    return Task(name, tuple(classes), channels, size, mean, std, *shown, train, validation, test)
 
 
 def _blocks(pixels: _Bytes | Files, failures: list[str]) -> Iterable[_Bytes]:
@@ -197,9 +197,9 @@ def hold_out(labels: _Labels, share: float) -> tuple[_Labels, _Labels]:
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen
 
 
-def _survey(parts: Sequence[tuple[Iterable[_Bytes], _Labels]], augment: Augment) -> tuple[_Channels, _Channels, str]:
-    """Mean and std per channel of the first part, and the hash of all: one pass, block by block, exact."""
-    digest = hashlib.sha256(f"{augment.padding} {augment.flip}".encode())
+def _survey(parts: Sequence[tuple[Iterable[_Bytes], _Labels]], about: str) -> tuple[_Channels, _Channels, str]:
+    """Mean and std per channel of the first part, and the hash of all and `about`: one pass over blocks, exact."""
+    digest = hashlib.sha256(about.encode())
     counts: NDArray[np.int64] | int = 0
     for number, (blocks, labels) in enumerate(parts):
         digest.update(f"{number} {len(labels)} ".encode() + labels.astype("<i8").tobytes())

@@ -54,13 +54,13 @@ class KeepZeros(Hook):
     """Weights that are zero now stay zero, through momentum and weight decay."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
-        self.masked = [(p, (p.detach() != 0)) for p in parameters]
+        self.masked = [(p, p.detach() == 0) for p in parameters]
 
     def after_update(self, step: int, steps: int) -> None:
         """Zero them again."""
         with torch.no_grad():
             for parameter, mask in self.masked:
-                parameter.mul_(mask)
+                parameter.masked_fill_(mask, 0.0)  # a product would leave -0.0, which does not deflate
 
 
 def fit(
@@ -110,7 +110,7 @@ def fit(
             with torch.autocast("cuda", torch.bfloat16) if fast else nullcontext():
                 value: Tensor = loss(batch)
             optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward(inputs=learned)  # type: ignore[no-untyped-call]
             for hook in hooks:
                 hook.before_update(step, steps)
             optimizer.step()

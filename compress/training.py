@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compress.errors import check_above_zero, check_at_least, check_known, check_share
+from compress.errors import check_above_zero, check_at_least, check_known, check_share, check_whole
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Training:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        check_at_least("training: epochs", self.epochs, 1)
+        check_whole("training: epochs", self.epochs, 1)
         check_above_zero("training: lr", self.lr)
-        check_at_least("training: batch_size", self.batch_size, 1)
+        check_whole("training: batch_size", self.batch_size, 1)
         check_share("training: momentum", self.momentum)
         check_at_least("training: weight_decay", self.weight_decay, 0)
         check_known("training: decay", self.decay, ("cosine", "step"))

@@ -49,7 +49,7 @@ def info(study: StudyRecord, delta: float = DELTA) -> list[Curve]:
 
 
 def figure(info: list[Curve]) -> go.Figure:
-    """Draw it: a line's colour is its group, dotted where not float; a dot is tolerance, a diamond the knee."""
+    """Draw it: lines coloured by group, dotted unless float; a dot is tolerance, a diamond the knee."""
     drawing = theme.figure("share of prunable weights removed", "accuracy on validation", height=480)
     if not info:
         return theme.note_empty(drawing, "No trial has two points yet, so there is no curve.")
@@ -62,13 +62,11 @@ def figure(info: list[Curve]) -> go.Figure:
         named.add(curve.group)
     delta = info[0].mark.delta
     held = [(c.mark.tolerance, c.mark.tolerance_accuracy, c.mark.tolerance_accuracy_test, c) for c in info]
-    _add_marks(drawing, held, hues, f"tolerance: within {100 * delta:.3g} points", "circle")
+    _add_marks(drawing, held, hues, f"tolerance: loses at most {100 * delta:.3g}%", "circle")
     bends = [
         (c.mark.knee, c.mark.knee_accuracy, c.mark.knee_accuracy_test, c)
         for c in info
-        if c.mark.knee is not None
-        and c.mark.knee_accuracy is not None
-        and c.mark.knee_accuracy_test is not None
+        if c.mark.knee is not None and c.mark.knee_accuracy is not None and c.mark.knee_accuracy_test is not None
     ]
     _add_marks(drawing, bends, hues, "knee", "diamond-open")
     return drawing
@@ -85,9 +83,7 @@ def _add_line(drawing: go.Figure, curve: Curve, hue: str, *, first: bool) -> Non
         name=theme.plain(curve.group or "curves"),
         legendgroup=theme.plain(curve.group),
         showlegend=first,
-        hovertext=[
-            _label(curve, *stop) for stop in zip(curve.sparsity, curve.validation, curve.test, strict=True)
-        ],
+        hovertext=[_label(curve, *stop) for stop in zip(curve.sparsity, curve.validation, curve.test, strict=True)],
         hoverinfo="text",
     )
 

@@ -42,7 +42,7 @@ def points_frame(study: StudyRecord) -> pd.DataFrame:
 
 def trials_frame(study: StudyRecord) -> pd.DataFrame:
     """One row a trial, in the order asked for; the best validation accuracy is NaN without a point."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": trial.id,
             "status": trial.status,

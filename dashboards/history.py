@@ -19,7 +19,7 @@ def info(study: StudyRecord) -> pd.DataFrame:
     under the study's objectives and reference point. A failed trial counts, as it was paid for too.
     """
     best: list[Point] = []
-    rows = []
+    rows: list[tuple[int, int, str, float]] = []
     for trial in (trial for trial in study.trials if trial.status != "running"):
         best = front([*best, *trial.points], study.objectives)
         volume = hypervolume(best, study.objectives, study.reference_point)
@@ -39,8 +39,7 @@ def figure(info: pd.DataFrame) -> go.Figure:
         line={"shape": "hv", "width": 1.8, "color": theme.PALETTE[0]},
         marker={"size": 5},
         hovertext=[
-            f"<b>trial {row.trial}</b>, {row.status}<br>hypervolume {row.hypervolume:.4f}"
-            for row in info.itertuples()
+            f"<b>trial {row.trial}</b>, {row.status}<br>hypervolume {row.hypervolume:.4f}" for row in info.itertuples()
         ],
         hoverinfo="text",
         showlegend=False,

@@ -5,7 +5,7 @@ choice at a time. Few trials explain a lot by accident, and the points of one tr
 beside each share stands what chance gives: the choice's levels dealt out anew to whole trials, 95th
 percentile of 200 deals. Shares of choices that went together overlap and need not sum to 1.
 
-Numbers of more than four values are cut into thirds by rank. What a trial was not asked is the level
+Numbers of more than four values are cut into thirds of those values. What a trial was not asked is the level
 `none`.
 """
 
@@ -62,9 +62,7 @@ def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
     points = points[points["trial"].isin(list(asked))].reset_index(drop=True)
     ids = list(dict.fromkeys(points["trial"]))
     names = [column.removeprefix(CHOICE) for column in points.columns if column.startswith(CHOICE)]
-    columns = {
-        name: _levels(pd.Series([asked[i].choices.get(name) for i in ids], dtype=object)) for name in names
-    }
+    columns = {name: _levels(pd.Series([asked[i].choices.get(name) for i in ids], dtype=object)) for name in names}
     varied = {name: column for name, column in columns.items() if len(set(column)) > 1}
     return points, pd.DataFrame(varied, index=pd.Index(ids))
 
@@ -77,9 +75,7 @@ def figure(info: pd.DataFrame) -> go.Figure:
     choices = list(dict.fromkeys(info["choice"]))
     panels = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     drawing = theme.dress(panels, height=110 + 34 * len(choices))
-    for column, (target, title) in enumerate(
-        zip(TARGETS, ("of accuracy", "of log params"), strict=True), start=1
-    ):
+    for column, (target, title) in enumerate(zip(TARGETS, ("of accuracy", "of log params"), strict=True), start=1):
         _add_panel(drawing, info[info["target"] == target], column)
         drawing.update_xaxes(title_text=f"variance {title}", col=column, tickformat=".0%", rangemode="tozero")
     drawing.update_yaxes(autorange="reversed", showgrid=False)
@@ -95,7 +91,7 @@ def _add_panel(drawing: go.Figure, rows: pd.DataFrame, column: int) -> None:
         width=0.55,
         marker={
             "color": theme.PALETTE[0],
-            "opacity": [1 if r.share > r.chance else 0.35 for r in rows.itertuples()],
+            "opacity": [1 if beyond else 0.35 for beyond in rows["share"] > rows["chance"]],
         },
         hovertemplate="%{x:.1%} of the variance<extra></extra>",
         name="explained by the choice",
@@ -139,8 +135,9 @@ def _levels(choices: pd.Series) -> list[str]:
     numbers = [c for c in made if isinstance(c, int | float) and not isinstance(c, bool)]
     if len(numbers) < len(made) or len(set(numbers)) <= _FEW:
         return [level(choice) for choice in choices]
-    thirds = pd.qcut(pd.Series(numbers).rank(method="dense"), 3, labels=False)
-    spans = {third: [n for n, t in zip(numbers, thirds, strict=True) if t == third] for third in set(thirds)}
-    names = {third: f"{level(min(span))} to {level(max(span))}" for third, span in spans.items()}
-    named = iter([names[third] for third in thirds])
-    return [ABSENT if pd.isna(choice) else next(named) for choice in choices]
+    ranked = sorted(set(numbers))
+    names: dict[float, str] = {}
+    for third in np.array_split(np.arange(len(ranked)), 3):
+        span = f"{level(ranked[third[0]])} to {level(ranked[third[-1]])}"
+        names |= {ranked[i]: span for i in third}
+    return [ABSENT if pd.isna(choice) else names[choice] for choice in choices]

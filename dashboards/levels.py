@@ -19,6 +19,7 @@ from search.record import StudyRecord
 
 COLUMNS = ("choice", "level", "trials", "difference", "error")
 _CLASSES = 4
+_LABEL = 26  # characters, what a phone has room for beside a plot
 
 
 def info(study: StudyRecord) -> pd.DataFrame:
@@ -49,27 +50,42 @@ def info(study: StudyRecord) -> pd.DataFrame:
 
 
 def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw it: a dot and its standard error a level, grouped by choice, in points of accuracy."""
-    drawing = theme.figure(
-        "points of accuracy against models of the same size", "", height=120 + 22 * len(info)
-    )
+    """Draw it: under each choice's name a dot and its standard error a level, in points of accuracy."""
+    lines = 2 * info["choice"].nunique() + len(info)
+    drawing = theme.figure("accuracy points against the same size", "", height=90 + 20 * lines)
     if info.empty:
-        drawing.update_layout(height=240)
         return theme.note_empty(drawing, "Three measured trials with differing choices are needed.")
     drawing.add_vline(x=0, line={"width": 1, "color": theme.QUIET})
+    ticks: dict[int, str] = {}
+    for choice, rows in info.groupby("choice", sort=False):
+        top = max(ticks, default=-2) + 2
+        ticks[top] = f"<b>{_short(choice)}</b>"
+        at = range(top + 1, top + 1 + len(rows))
+        ticks |= {line: _short(name) for line, name in zip(at, rows["level"], strict=True)}
+        _add_levels(drawing, rows, list(at))
+    drawing.update_yaxes(
+        tickvals=list(ticks), ticktext=list(ticks.values()), range=[max(ticks) + 1, -1], showgrid=False
+    )
+    return drawing
+
+
+def _add_levels(drawing: go.Figure, rows: pd.DataFrame, lines: list[int]) -> None:
     drawing.add_scatter(
-        x=100 * info["difference"],
-        y=[[theme.plain(c) for c in info["choice"]], [theme.plain(name) for name in info["level"]]],
+        x=100 * rows["difference"],
+        y=lines,
         mode="markers",
         marker={"size": 8, "color": theme.PALETTE[0]},
-        error_x={"array": 100 * info["error"], "thickness": 1.2, "width": 0, "color": theme.PALETTE[4]},
+        error_x={"array": 100 * rows["error"], "thickness": 1.2, "width": 0, "color": theme.PALETTE[4]},
         hovertext=[
-            f"{theme.plain(row.choice)}: {theme.plain(row.level)}<br>"
-            f"{100 * row.difference:+.2f} points over {row.trials} trials"
-            for row in info.itertuples()
+            f"{theme.plain(row['choice'])}: {theme.plain(row['level'])}<br>"
+            f"{100 * row['difference']:+.2f} points over {row['trials']} trials"
+            for row in rows.to_dict("records")
         ],
         hoverinfo="text",
         showlegend=False,
     )
-    drawing.update_yaxes(autorange="reversed", showgrid=False)
-    return drawing
+
+
+def _short(name: object) -> str:
+    text = str(name)
+    return theme.plain(text if len(text) <= _LABEL else text[: _LABEL - 1] + "\u2026")

@@ -11,6 +11,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -20,15 +21,15 @@ from dashboards.style import CSS, SCRIPT
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its heading, and whether it holds figures, set right-aligned and unbroken."""
+    """A table's column: `figure` is set to the right, `word` to the left, `prose` may break and is quieter."""
 
     title: str
-    is_figure: bool = True
+    kind: Literal["figure", "word", "prose"] = "figure"
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table of plain texts, one a column; it scrolls sideways where the screen is narrow."""
-    kinds = ["n" if column.is_figure else "t" for column in columns]
+    kinds = [column.kind for column in columns]
     head = "".join(
         f'<th class="{kind}" scope="col">{html.escape(column.title)}</th>'
         for kind, column in zip(kinds, columns, strict=True)

@@ -73,10 +73,7 @@ def figure(info: ParetoInfo) -> go.Figure:
     drawing.update_yaxes(tickformat=".0%")
     models, teacher = info.points[~info.points["is_teacher"]], info.points[info.points["is_teacher"]]
     for group, hue in theme.colours(sorted(models["group"].unique())).items():
-        chosen = models[models["group"] == group]
-        opacity = [0.95 if member else 0.35 for member in chosen["on_front"]]
-        name = group or "models"
-        _add(drawing, chosen, info, name=name, marker={"size": 7, "color": hue, "opacity": opacity})
+        _add_group(drawing, models[models["group"] == group], info, colour=hue)
     ring = {"symbol": "circle-open", "size": 13, "color": theme.QUIET, "line": {"width": 1.5}}
     _add(drawing, models[models["on_front"]], info, name="on the study's front", marker=ring)
     x, y = zip(*info.steps, strict=True)
@@ -87,9 +84,17 @@ def figure(info: ParetoInfo) -> go.Figure:
     return drawing
 
 
-def _add(
-    drawing: go.Figure, rows: pd.DataFrame, info: ParetoInfo, *, name: str, marker: dict[str, object]
-) -> None:
+def _add_group(drawing: go.Figure, rows: pd.DataFrame, info: ParetoInfo, *, colour: str) -> None:
+    name = rows["group"].iloc[0] or "models"
+    opacity = [0.95 if member else 0.45 for member in rows["on_front"]]
+    _add(drawing, rows, info, name=name, marker={"size": 7, "color": colour, "opacity": opacity})
+    drawing.data[-1].update(showlegend=False, legendgroup=theme.plain(name))
+    # A legend shows the first point's opacity, so the entry is a trace of its own.
+    entry = {"x": [None], "y": [None], "mode": "markers", "marker": {"size": 7, "color": colour}}
+    drawing.add_scatter(**entry, name=theme.plain(name), legendgroup=theme.plain(name))
+
+
+def _add(drawing: go.Figure, rows: pd.DataFrame, info: ParetoInfo, *, name: str, marker: dict[str, object]) -> None:
     if rows.empty:
         return
     drawing.add_scatter(

@@ -40,7 +40,7 @@ def report(study: StudyRecord) -> str:
         f"<h1>{html.escape(study.name)}</h1>",
         paragraph(f"Task {study.task}, space {study.space}, objectives {', '.join(study.objectives)}."),
         _numbers(study),
-        *([_best_by_size(study)] if study.teacher else []),
+        _best_by_size(study),
         section(
             "The front",
             *(slot(name, drawn[name], _CAPTIONS[name]) for name in ("front_params", "front_flops")),
@@ -70,7 +70,7 @@ _CAPTIONS = {
     "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
     "a log scale; trials in the order they were asked for.",
     "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint "
-    "bar stays below its mark: shuffling the choice over the trials does as well one time in twenty.",
+    "bar stays below its mark: shuffling the choice over the trials does as well in at least one case of twenty.",
     "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by "
     "parameters), with the standard error over trials. Differences within the error are not findings.",
 }
@@ -104,13 +104,15 @@ def _numbers(study: StudyRecord) -> str:
 
 
 def _best_by_size(study: StudyRecord) -> str:
-    columns = [Column("at most, of the teacher"), *_MODEL]
+    if study.teacher is None:
+        return ""
+    columns = [Column("at most", "word"), *_MODEL]
     rows = []
     for share in SHARES:
         budget = Budget(max_params=Amount(share, is_share=True)).resolve(study.teacher)
         best = choose(study.points, budget).best
         if best:
-            rows.append([f"{share:.0%} of params", *_model(best)])
+            rows.append([f"{share:.0%} of the teacher's parameters", *_model(best)])
     return section("Best under a size", table(columns, rows))
 
 
@@ -119,11 +121,8 @@ def _front(study: StudyRecord) -> str:
     if not members:
         return ""
     choices = {point.id: trial.choices for trial in reversed(study.trials) for point in trial.points}
-    rows = [
-        [*_model(point), *_costs(point), summary(choices[point.id]) or "the unpruned teacher"]
-        for point in members
-    ]
-    return table([*_MODEL, *_COSTS, Column("recipe", is_figure=False)], rows)
+    rows = [[*_model(point), *_costs(point), summary(choices[point.id]) or "the unpruned teacher"] for point in members]
+    return table([*_MODEL, *_COSTS, Column("recipe", "prose")], rows)
 
 
 def _breakpoints(study: StudyRecord) -> str:
@@ -155,7 +154,7 @@ def _breakpoints(study: StudyRecord) -> str:
         ]
         for b in found
     ]
-    return table([Column(name, is_figure=name != "variant") for name in columns], rows)
+    return table([Column(name, "word" if name == "variant" else "figure") for name in columns], rows)
 
 
 def _unfinished(study: StudyRecord) -> str:
@@ -166,12 +165,12 @@ def _unfinished(study: StudyRecord) -> str:
     ]
     if not rows:
         return ""
-    words = [Column(name, is_figure=False) for name in ("status", "reason", "recipe")]
+    words = (Column("status", "word"), Column("reason", "prose"), Column("recipe", "prose"))
     return section("Failed and stopped trials", table([Column("trial"), *words], rows))
 
 
 _MODEL = (Column("trial"), Column("pruned"), *(Column(name) for name in ("validation", "test", "params")))
-_COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", is_figure=False))
+_COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", "word"))
 
 
 def _model(point: Point) -> list[str]:
@@ -186,4 +185,4 @@ def _costs(point: Point) -> list[str]:
 
 
 def _percent(accuracy: float | None) -> str:
-    return "" if accuracy is None else f"{100 * accuracy:.2f} %"
+    return "" if accuracy is None else f"{100 * accuracy:.2f}%"

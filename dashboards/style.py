@@ -32,9 +32,15 @@ th { color: var(--soft); font-weight: 500; vertical-align: bottom; border-bottom
 td { vertical-align: top; border-bottom: 1px solid var(--line); }
 th, td { padding: .35rem .75rem .35rem 0; }
 th:last-child, td:last-child { padding-right: 0; }
-.n { text-align: right; white-space: nowrap; }
-.t { text-align: left; overflow-wrap: anywhere; }
-td.t:last-child { min-width: 16rem; color: var(--soft); line-height: 1.35; }
+th { white-space: nowrap; }
+td { white-space: nowrap; }
+.figure { text-align: right; }
+.word, .prose { text-align: left; }
+td.prose { min-width: 16rem; white-space: normal; color: var(--soft); line-height: 1.35; }
+td.prose { overflow-wrap: anywhere; }
+@media screen and (max-width: 40rem) {
+  td.prose { min-width: 34rem; }
+}
 @media print {
   :root { --ink: #000; --soft: #444; --line: #ccc; --ground: #fff; --accent: #0072b2; }
   main { max-width: none; padding: 0; }
@@ -56,7 +62,6 @@ function colours(layout, isDark) {
   const changes = { "font.color": ink };
   for (const key of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
     changes[key + ".gridcolor"] = changes[key + ".linecolor"] = grid;
-    if (layout[key].type === "multicategory") changes[key + ".dividercolor"] = grid;
   }
   return changes;
 }

@@ -55,6 +55,7 @@ def note_empty(figure: go.Figure, text: str) -> go.Figure:
     """Say in the middle of a figure why it is empty."""
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
+    figure.update_layout(height=160)
     return figure.add_annotation(
         text=plain(text), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5, font={"color": QUIET}
     )

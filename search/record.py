@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from compress.measure import Measurement
+from compress.measurement import Measurement
 
-Status = Literal["complete", "stopped", "failed", "running"]
 Choice = str | int | float | bool | None
+"""A value the space asked for."""
+Status = Literal["complete", "stopped", "failed", "running"]
+
 JsonDict = dict[str, object]
 
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compress.errors import check_at_least
+from compress.errors import check_whole
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Schedule(ABC):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        check_at_least(f"{self.name}: steps", self.steps, 1)
+        check_whole(f"{self.name}: steps", self.steps, 1)
 
     @abstractmethod
     def level(self, sparsity: float, share: float) -> float:

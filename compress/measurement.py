@@ -1,0 +1,33 @@
+"""The figures of one model: what `compress.measure` finds and the store keeps. Needs nothing, not even torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The figures of one model.
+
+    Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
+    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads;
+    `seconds` is what making and measuring this model cost beyond the model it was made from.
+    """
+
+    accuracy_validation: float
+    accuracy_test: float
+    params: int
+    nonzero_params: int
+    macs: int
+    size_bytes: int
+    compressed_bytes: int
+    latency_ms: float
+    latency_p95_ms: float
+    device: str
+    threads: int
+    seconds: float
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of one image: two a MAC."""
+        return 2 * self.macs

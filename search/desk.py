@@ -1,0 +1,125 @@
+"""The driver's desk: hands out recipes, writes down what comes back, tells Optuna. Knows nothing of Ray.
+
+Order of writing: first the ledger, then Optuna, then the mirrors. Whatever dies in between, the ledger is right.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from compress.costs import foresee
+from compress.errors import RecipeError
+from compress.recipe import Recipe
+from compress.tasks import Task
+from search.record import Status
+from search.sampler import Proposer
+from search.study import INTERRUPTED, Study
+from spaces import Space
+
+REPEATS = 50
+"""Asks in a row that only repeat known recipes before the space counts as exhausted."""
+
+
+class Desk:
+    """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all."""
+
+    def __init__(self, study: Study, proposer: Proposer, space: Space, task: Task, trials: int, seed: int) -> None:
+        self.study, self.proposer, self.space, self.task = study, proposer, space, task
+        self.trials, self.seed = trials, seed
+        self.heard: Callable[[], None] = lambda: None
+        self.failure: Exception | None = None
+        self.exhausted = False
+        self.notes: list[str] = []
+        self.started: dict[int, float] = {}
+        self.queue = deque(study.requeue())
+        self.recipes = {self._id(t.recipe) for t in study.trials.values()}
+        if not study.trials:
+            baseline = space.baseline(task.name, seed).as_json()
+            self.queue.append(study.ask(baseline, {}, None))
+            self.recipes.add(self._id(baseline))
+
+    def next(self) -> dict[str, Any] | None:
+        """The next trial `{"trial", "recipe"}`, or None when there is none left."""
+        while True:
+            if self.queue:
+                return self._hand_out(self.queue.popleft())
+            if len(self.study.trials) >= self.trials or self.exhausted:
+                return None
+            self._propose()
+
+    def _hand_out(self, trial: int) -> dict[str, Any]:
+        self.started[trial] = time.monotonic()
+        self.heard()
+        return {"trial": trial, "recipe": json.dumps(self.study.trials[trial].recipe)}
+
+    def _propose(self) -> None:
+        """Ask for one new recipe and queue it; one that cannot be carried out is written down as failed."""
+        for _ in range(REPEATS):
+            asked = self.proposer.ask()
+            recipe = self.space.build(asked, self.task.name, self.seed)
+            choices = dict(asked.params)
+            form = recipe.as_json()
+            if self._id(form) in self.recipes:
+                self._answer_repeat(asked.number, self._id(form))
+                continue
+            self.recipes.add(self._id(form))
+            trial = self.study.ask(form, choices, asked.number)
+            try:
+                foresee(recipe, self.task)
+            except RecipeError as error:
+                self.end(trial, "failed", str(error), 0.0, {})
+            else:
+                self.queue.append(trial)
+            return
+        self.exhausted = True
+
+    def _answer_repeat(self, number: int, recipe: str) -> None:
+        """A recipe that ran already is not run again: the ask is told what the first one gave."""
+        known = next(t for t in self.study.trials.values() if self._id(t.recipe) == recipe)
+        if known.status == "complete":
+            self.proposer.tell_end(number, list(known.points.values()))
+        else:
+            self.proposer.forget(number)
+
+    def point(self, trial: int, event: dict[str, Any]) -> None:
+        """A worker has made a point."""
+        added = self.study.add(trial, event)
+        number = self.study.trials[trial].optuna
+        if added is not None and number is not None:
+            self.proposer.tell_point(number, added)
+        self.heard()
+
+    def end(self, trial: int, status: Status, reason: str, seconds: float, spent: dict[str, float]) -> None:
+        """A trial is over; one that ended already stays as it is."""
+        if self.study.trials[trial].status != "running":
+            return
+        self.study.end(trial, status, reason, seconds, spent)
+        number = self.study.trials[trial].optuna
+        if number is not None and reason != INTERRUPTED:
+            points = list(self.study.trials[trial].points.values())
+            self.proposer.tell_end(number, points if status == "complete" else [])
+        self.heard()
+
+    def close(self) -> None:
+        """Whatever still runs was interrupted; `--resume` takes it up again."""
+        for trial, state in self.study.trials.items():
+            if state.status == "running":
+                seconds = time.monotonic() - self.started.get(trial, time.monotonic())
+                self.end(trial, "stopped", INTERRUPTED, seconds, {})
+
+    def guard(self, action: Callable[[], None]) -> None:
+        """Run an action of the driver's loop; what it raises is kept and ends the search instead of Tune's loop."""
+        try:
+            action()
+        except Exception as error:
+            if self.failure is None:
+                self.failure = error
+                logging.getLogger(__name__).debug("driver", exc_info=True)
+
+    def _id(self, form: Any) -> str:
+        return Recipe.from_json(form).id

@@ -1,0 +1,82 @@
+"""What a worker runs: one trial, one point a step. The only code of this project inside a Ray actor."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from compress.errors import StoreError
+from compress.pipeline import Made, Pipeline
+from compress.recipe import Recipe
+from compress.store import Store
+from compress.tasks import load_task
+from compress.train import TrainingError, training_device
+from search.study import point_event
+
+
+class Compression(tune.Trainable):
+    """Carries out a recipe; every step of Tune gives the next point, the last step says how it ended.
+
+    `config`: trial (number), recipe (JSON text), store, data (paths), threads. An actor is reused from trial to trial:
+    nothing is kept but the loaded task.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Read the recipe; everything that can fail happens in `step`, where it can be said."""
+        torch.set_num_threads(int(config["threads"]))
+        self.started = time.perf_counter()
+        self.pipeline: Pipeline | None = None
+        self.points: Iterator[Made] | None = None
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """The next point as `{"point": ...}`, or the end as `{"done": True, "failed": reason or ""}`."""
+        try:
+            made = next(self._points(), None)
+        except (TrainingError, StoreError, ValueError, RuntimeError, OSError) as error:
+            return self._end(str(error) if isinstance(error, TrainingError | StoreError) else _said(error))
+        if made is None:
+            return self._end("")
+        return {
+            "point": json.dumps(point_event(made.key, made.sparsity, made.variant, made.measured)),
+            "done": False,
+        }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """The store keeps what matters."""
+
+    def load_checkpoint(self, checkpoint: object) -> None:
+        """The store has what matters."""
+
+    def _points(self) -> Iterator[Made]:
+        if self.points is None:
+            recipe = Recipe.from_json(json.loads(self.config["recipe"]))
+            data = self.config["data"]
+            store = Store(Path(self.config["store"]))
+            task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
+            self.pipeline = Pipeline(task.to(training_device()), store)
+            self.points = self.pipeline.run(recipe)
+        return self.points
+
+    def _end(self, failed: str) -> dict[str, Any]:
+        spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
+        return {
+            "done": True,
+            "failed": failed,
+            "worked_seconds": time.perf_counter() - self.started,
+            "spent": json.dumps(spent),
+        }
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,58 @@
+"""The one place where a study is true: an append-only file of JSON lines, forced to disk line by line.
+
+MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. A line cut short by a crash is skipped on
+reading; nothing before it is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+FILE = "ledger.jsonl"
+Event = dict[str, Any]
+
+
+class Ledger:
+    """Events of one study in `folder`, oldest first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def append(self, event: str, **values: object) -> Event:
+        """Write one event and return it once it is on the disk; OSError when the disk refuses it."""
+        line: Mapping[str, object] = {"event": event, "time": round(time.time(), 3), **values}
+        text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                text = "\n" + text  # the last writer died in the middle of its line
+            data = text.encode()
+            if os.write(file, data) != len(data):
+                raise OSError(28, os.strerror(28), str(self.path))
+            os.fsync(file)
+        finally:
+            os.close(file)
+        return json.loads(text)  # type: ignore[no-any-return]
+
+    def events(self) -> Iterator[Event]:
+        """All readable events; a line that is none is skipped and said."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    event = json.loads(line)
+                    event["event"]
+                except (ValueError, TypeError, KeyError):
+                    logging.getLogger(__name__).warning("%s: line %d cannot be read, skipped", self.path, number)
+                    continue
+                yield event

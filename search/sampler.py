@@ -1,0 +1,115 @@
+"""Optuna as the one that proposes: ask and tell on a persistent study.
+
+Every point of a curve is told as an observation of its own, under its own sparsity. A failed trial is told as failed,
+so that no half-trained value ever counts. What the ledger knows and Optuna does not, after a crash, is told on opening.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from search.front import value
+from search.record import Choice, Point, StudyRecord
+from spaces.space import place
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class Proposer:
+    """Proposes choices of one space for one study; objectives as of `search.front`, all minimised."""
+
+    def __init__(self, storage: optuna.storages.BaseStorage, name: str, objectives: Sequence[str], seed: int) -> None:
+        self.objectives = tuple(objectives)
+        self.study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["minimize"] * len(objectives),
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
+            load_if_exists=True,
+        )
+
+    def ask(self) -> optuna.Trial:
+        """A new trial for a space to ask values of."""
+        return self.study.ask()
+
+    def tell_point(self, number: int, point: Point) -> None:
+        """One more observation, of the asked trial's choices with the point's own sparsity."""
+        asked = self.study.get_trials(deepcopy=False)[number]
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                params=place(asked.params, point.sparsity, point.variant),
+                distributions=asked.distributions,
+                values=self.values(point),
+                user_attrs={"point": point.id, "of": number},
+            )
+        )
+
+    def tell_end(self, number: int, points: Sequence[Point]) -> None:
+        """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
+        asked = self.study.get_trials(deepcopy=False)[number]
+        if asked.state.is_finished():
+            return
+        wanted = asked.params.get("sparsity", 1.0)
+        best = min(points, key=lambda p: (_misplaced(asked.params, p), abs(p.sparsity - wanted)), default=None)
+        if best is None:
+            self.study.tell(number, state=TrialState.FAIL)
+        else:
+            self.study.tell(number, self.values(best))
+
+    def forget(self, number: int) -> None:
+        """The asked trial will not be run."""
+        self.study.tell(number, state=TrialState.FAIL)
+
+    def values(self, point: Point) -> list[float]:
+        """Error and the logarithms of the costs: what is told. ValueError when one is not finite."""
+        told = [
+            value(point, name) if name == "accuracy" else math.log10(max(value(point, name), 1e-9))
+            for name in self.objectives
+        ]
+        if not all(map(math.isfinite, told)):
+            raise ValueError(f"point {point.id}: every objective must be finite, got {told}")
+        return told
+
+    def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
+        """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
+        trials = self.study.get_trials(deepcopy=False)
+        told = {t.user_attrs["point"] for t in trials if "point" in t.user_attrs}
+        known = {number for number in numbers.values() if number is not None}
+        for stray in [t.number for t in trials if not t.state.is_finished() and t.number not in known]:
+            self.forget(stray)
+        for trial in record.trials:
+            number = numbers[trial.id]
+            if number is None or number >= len(trials):
+                continue
+            for point in trial.points:
+                if point.id not in told:
+                    self.tell_point(number, point)
+            if trial.status in ("complete", "failed"):
+                self.tell_end(number, trial.points if trial.status == "complete" else ())
+
+
+def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
+    """A database by its URL, or a journal file in the study's folder."""
+    if url is None:
+        backend = JournalFileBackend(str(folder / "optuna.journal"))
+        return JournalStorage(backend)
+    try:
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:  # whatever a database driver raises
+        raise ValueError(f"storage-url: cannot open {url!r}: {type(error).__name__}: {error}") from error
+
+
+def choices_of(trial: optuna.Trial) -> dict[str, Choice]:
+    """What the space asked for, by name."""
+    return dict(trial.params)
+
+
+def _misplaced(choices: Mapping[str, Choice], point: Point) -> bool:
+    return "int8" in choices and choices["int8"] != (point.variant == "int8")

@@ -1,0 +1,58 @@
+"""What a search is asked to do, and the checks that nothing is started unless all of it makes sense."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.front import DEFAULT_OBJECTIVES, check_objectives
+from search.study import check_name
+from spaces import SPACES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One call of `paretune search`; every field as its option.
+
+    `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
+    limit. `tracking_uri` and `storage_url` None mean files below `home`.
+    """
+
+    name: str
+    space: str = "joint"
+    task: str = "digits"
+    trials: int = 24
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
+    time_budget_s: float | None = None
+    seed: int = 0
+    resume: bool = False
+    home: Path = Path("paretune-runs")
+    data: Path | None = None
+    address: str | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 0.0
+    tracking_uri: str | None = None
+    storage_url: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.space not in SPACES:
+            raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
+        check_objectives(self.objectives)
+        _check("trials", self.trials, 1)
+        _check("seed", self.seed, 0)
+        _check("cpus-per-trial", self.cpus_per_trial, 1)
+        _check("gpus-per-trial", self.gpus_per_trial, 0)
+        if self.time_budget_s is not None:
+            _check("time-budget", self.time_budget_s, 1)
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Where MLflow writes: the given server or the home's own database."""
+        return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+
+def _check(option: str, value: float, least: float) -> None:
+    if not math.isfinite(value) or value < least:
+        raise ValueError(f"{option} must be at least {least:g}, got {value:g}")

@@ -1,0 +1,177 @@
+"""A study's folder: its ledger, what the ledger adds up to, and the lock that keeps a second driver out.
+
+Events: `study` (once, the header), `asked` (a trial begins), `point`, `ended`, `resumed` (an unfinished trial goes back
+in the queue).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from search.ledger import Event, Ledger
+from search.record import (
+    Choice,
+    Point,
+    Status,
+    StudyRecord,
+    TrialRecord,
+    measurement_as_json,
+    measurement_from_json,
+)
+
+VERSION = 1
+INTERRUPTED = "interrupted"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+class StudyError(ValueError):
+    """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
+
+
+@dataclass
+class _Open:
+    """A trial as the events have it so far."""
+
+    recipe: Mapping[str, object]
+    choices: Mapping[str, Choice]
+    optuna: int | None
+    status: Status = "running"
+    reason: str = ""
+    seconds: float = 0.0
+    spent: dict[str, float] = field(default_factory=dict)
+    points: dict[str, Point] = field(default_factory=dict)
+
+
+class Study:
+    """One study below `home`; read it with `record`, write to it with the verbs. Only one process may write."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home, self.name = home, check_name(name)
+        self.folder = home / "studies" / name
+        self.store = home / "store"
+        self.ledger = Ledger(self.folder)
+        self.header: Event = {}
+        self.trials: dict[int, _Open] = {}
+        for event in self.ledger.events():
+            self._apply(event)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the ledger has its header."""
+        return bool(self.header)
+
+    def lock(self) -> FileLock:
+        """Held by the one driver; StudyError when another holds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / "driver.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyError(f"study {self.name}: another search is running it; wait for it or stop it first") from None
+        return lock
+
+    def begin(self, **header: object) -> None:
+        """Write the header of a new study."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._apply(self.ledger.append("study", version=VERSION, name=self.name, **header))
+
+    def ask(self, recipe: Mapping[str, object], choices: Mapping[str, Choice], optuna: int | None) -> int:
+        """Write down that a trial begins; its number."""
+        trial = len(self.trials)
+        self._apply(self.ledger.append("asked", trial=trial, recipe=dict(recipe), choices=dict(choices), optuna=optuna))
+        return trial
+
+    def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
+        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        if point["id"] in self.trials[trial].points:
+            return None
+        self._apply(self.ledger.append("point", trial=trial, **point))
+        return self.trials[trial].points[point["id"]]
+
+    def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
+        """Write down how a trial ended."""
+        values = {"status": status, "reason": reason, "seconds": round(seconds, 3), "spent": dict(spent)}
+        self._apply(self.ledger.append("ended", trial=trial, **values))
+
+    def requeue(self) -> list[int]:
+        """Trials that never came to an end of their own go back to running; their numbers."""
+        back = [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
+        for trial in back:
+            self._apply(self.ledger.append("resumed", trial=trial))
+        return back
+
+    @property
+    def record(self) -> StudyRecord:
+        """Everything known, as frozen values; StudyError when there is no such study."""
+        if not self.exists:
+            raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
+        return StudyRecord(
+            name=self.name,
+            task=self.header["task"],
+            space=self.header["space"],
+            objectives=tuple(self.header["objectives"]),
+            reference_point=self.header["reference_point"],
+            trials=tuple(
+                TrialRecord(n, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent)
+                for n, t in self.trials.items()
+            ),
+        )
+
+    def _apply(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "study":
+            if event["version"] > VERSION:
+                raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
+            self.header = event
+        elif kind == "asked":
+            self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
+        elif kind == "point":
+            trial = self.trials[event["trial"]]
+            trial.points[event["id"]] = Point(
+                event["id"],
+                event["trial"],
+                trial.recipe,
+                event["sparsity"],
+                event["variant"],
+                measurement_from_json(event["measured"]),
+                str(self.store / event["path"]),
+            )
+        elif kind == "ended":
+            trial = self.trials[event["trial"]]
+            trial.status, trial.reason = event["status"], event["reason"]
+            trial.seconds, trial.spent = event["seconds"], event["spent"]
+        elif kind == "resumed":
+            trial = self.trials[event["trial"]]
+            trial.status, trial.reason = "running", ""
+
+
+def check_name(name: str) -> str:
+    """The name, fit for a folder; StudyError otherwise."""
+    if not _NAME.fullmatch(name):
+        raise StudyError(
+            "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
+            f"and have at most 80 characters, got {name!r}"
+        )
+    return name
+
+
+def _known(home: Path) -> str:
+    folder = home / "studies"
+    return ", ".join(sorted(path.name for path in folder.iterdir())) if folder.exists() else "none"
+
+
+def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:
+    """The form of a point in the ledger and on its way there; its path is relative to the store."""
+    return {
+        "id": key,
+        "sparsity": sparsity,
+        "variant": variant,
+        "measured": measurement_as_json(measured),
+        "path": f"{key[:2]}/{key}",
+    }

@@ -1,0 +1,11 @@
+"""What may be tried: `SPACES` by name, one file a published study."""
+
+from __future__ import annotations
+
+from spaces.joint import JOINT
+from spaces.malihi2023 import MALIHI2023
+from spaces.space import Space
+
+SPACES: dict[str, Space] = {space.name: space for space in (JOINT, MALIHI2023)}
+
+__all__ = ["SPACES", "Space"]

@@ -1,0 +1,73 @@
+"""The joint space: which student, from which teacher, cut how and how far, recovered how, in which order.
+
+Orders: "distill-prune" distills a student and prunes it (Malihi 2023), "prune-distill" prunes a network and distills it
+back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a teacher. Each may end in int8.
+"""
+
+from __future__ import annotations
+
+from compress.distill import DISTILLERS
+from compress.lowrank import FACTORIZERS
+from compress.models import Model
+from compress.pruning import PRUNERS, SCHEDULES
+from compress.quantize import QUANTIZERS
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.training import Training
+from spaces.space import Space, Trial, chosen, effort, schooling
+
+ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
+STUDENTS = ("cnn", "resnet20")
+WIDTHS = (0.25, 0.5, 1.0)
+TEACHERS = ("resnet20", "cnn")
+RECOVERY_RATES = (0.02, 0.05, 0.1)
+LEVELS = 8
+DEEPEST = 0.95
+SHALLOWEST_TARGET = 0.5
+"""A curve that stops early costs nearly as much as one that goes on, so targets below this are raised to it."""
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """One recipe of the joint space."""
+    order = trial.suggest_categorical("order", ORDERS)
+    student = Model(
+        str(trial.suggest_categorical("student", STUDENTS)), float(trial.suggest_categorical("width", WIDTHS))
+    )
+    teacher = None
+    first: Stage = Train(schooling(task))
+    if order == "distill-prune":
+        teacher = Model(str(trial.suggest_categorical("teacher", TEACHERS)))
+        method = chosen(DISTILLERS, trial.suggest_categorical("distiller", tuple(DISTILLERS)))
+        first = Distill(method, schooling(task))
+    sparsity = max(trial.suggest_float("sparsity", 0.0, DEEPEST), SHALLOWEST_TARGET)
+    rate = float(trial.suggest_categorical("lr", RECOVERY_RATES))
+    if order == "prune":
+        way = trial.suggest_categorical("scope", ("all", "classifier"))
+    elif order == "prune-distill":
+        way = "distill"
+    else:
+        way = trial.suggest_categorical("recovery", ("all", "classifier", "distill"))
+    recovery = _recovery(trial, way, Training(epochs=effort(task).recovery, lr=rate))
+    stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery)]
+    if trial.suggest_categorical("int8", (False, True)):
+        stages.append(Quantize(chosen(QUANTIZERS, "int8")))
+    return Recipe(task, student, tuple(stages), teacher, schooling(task) if teacher else None, seed)
+
+
+def _recovery(trial: Trial, way: object, training: Training) -> Recovery:
+    if way == "distill":
+        name = trial.suggest_categorical("recovery distiller", tuple(DISTILLERS))
+        return Recovery(training, distiller=chosen(DISTILLERS, name))
+    return Recovery(training, scope=str(way))
+
+
+def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery) -> Stage:
+    if order == "lowrank":
+        method = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
+        return Factorize(method, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
+    pruner = chosen(PRUNERS, trial.suggest_categorical("pruner", tuple(PRUNERS)))
+    schedule = SCHEDULES[str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))]
+    return Prune(pruner, sparsity, schedule(LEVELS), recovery)
+
+
+JOINT = Space("joint", build, Model("resnet20"), "https://arxiv.org/abs/1503.02531")

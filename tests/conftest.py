@@ -1,0 +1,102 @@
+"""What several tests share: the default task, a small trained network, an empty store. One thread, for equal bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress.data import TensorSplit
+from compress.files import Files
+from compress.measurement import Measurement
+from compress.models import Model
+from compress.pipeline import Pipeline
+from compress.recipe import Recipe
+from compress.stage import Stage, Train
+from compress.store import Store
+from compress.tasks import Task, load_task
+from compress.train import Loss, fit
+from compress.training import Training
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Task:
+    """The default task: 1 x 8 x 8, ten classes."""
+    return load_task("digits")
+
+
+@pytest.fixture(scope="session")
+def tiny(digits: Task) -> Task:
+    """The first 128 training, 64 validation and 64 test images of digits."""
+    parts = {"train": 128, "validation": 64, "test": 64}
+    return replace(digits, **{name: _first(getattr(digits, name), count) for name, count in parts.items()})
+
+
+def _first(split: TensorSplit, count: int) -> TensorSplit:
+    return replace(split, images=split.images[:count], labels=split.labels[:count])
+
+
+@pytest.fixture(scope="session")
+def images(digits: Task) -> Tensor:
+    """256 normalised training images `(256, 1, 8, 8)`."""
+    return next(digits.train.batches(256)).images
+
+
+@pytest.fixture(scope="session")
+def trained(digits: Task) -> Files:
+    """A small CNN after eight epochs on digits, about 97 % right; `module()` gives a fresh copy."""
+    torch.manual_seed(0)
+    model = Model("cnn").build(10, 1)
+    fit(Loss(model), digits.train, Training(epochs=8), seed=0, augment=digits.augment)
+    return Files.of(model, Model("cnn"), classes=10, channels=1)
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    """An untrained small CNN whose BN statistics and biases are not the ones it was built with."""
+    torch.manual_seed(1)
+    model = Model("cnn", 0.5).build(10, 1)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for tensor in (layer.running_mean, layer.bias):
+                assert tensor is not None
+                nn.init.normal_(tensor, std=0.1)
+    return model.eval()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def pipeline(tiny: Task, store: Store) -> Pipeline:
+    """On the tiny task, in the empty store."""
+    return Pipeline(tiny, store)
+
+
+@pytest.fixture
+def recipe() -> Callable[..., Recipe]:
+    """A recipe for a narrow CNN trained for one epoch, then the given stages."""
+
+    def build(*stages: Stage, **fields: object) -> Recipe:
+        wanted = {"task": "digits", "student": Model("cnn", 0.25), "stages": (Train(Training(epochs=1)), *stages)}
+        return Recipe(**{**wanted, **fields})  # type: ignore[arg-type]
+
+    return build
+
+
+@pytest.fixture
+def measurement() -> Measurement:
+    """Made-up figures."""
+    return Measurement(0.5, 0.4, 10, 9, 100, 1000, 900, 1.0, 2.0, "cpu", 1, 3.0)

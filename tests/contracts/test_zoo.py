@@ -1,0 +1,141 @@
+"""What every model of the zoo gives, and every method on every model: changed by half it learns, reloads, exports."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress.distill.teaching import tapped
+from compress.export import program
+from compress.files import Files
+from compress.lowrank import FACTORIZERS
+from compress.models import MODELS, Model
+from compress.pruning import PRUNERS, OneShot
+from compress.pruning.pruner import weighted_layers
+from compress.quantize import QUANTIZERS
+from compress.stage import Factorize, Prune, Quantize
+from compress.transform import transform, weight_count
+
+DEEP = 40
+"""Models with more layers than this are slow to try."""
+SIZES = [(8, 1), (28, 1), (32, 3), (8, 3)]
+Change = Prune | Factorize | Quantize
+SHRINKING: list[Change] = [
+    *(Prune(kind(), 0.5, OneShot()) for kind in PRUNERS.values()),
+    *(Factorize(kind(), 0.5, OneShot()) for kind in FACTORIZERS.values()),
+]
+CHANGES: list[Change] = [*SHRINKING, *(Quantize(kind()) for kind in QUANTIZERS.values())]
+
+
+def layers(name: str) -> int:
+    with torch.device("meta"):
+        return len(weighted_layers(Model(name).build(10, 1)))
+
+
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if layers(n) > DEEP else []) for n in MODELS]
+)
+every_change = pytest.mark.parametrize("stage", CHANGES, ids=lambda stage: stage.method.name)
+shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.method.name)
+
+
+def build(name: str, channels: int = 1) -> nn.Module:
+    """At width 1/4."""
+    torch.manual_seed(0)
+    return Model(name, 0.25).build(10, channels)
+
+
+def changed(name: str, stage: Change) -> nn.Module:
+    """The model with moved BN statistics, changed to sparsity one half."""
+    model = build(name)
+    shown = torch.randn(8, 1, 8, 8)
+    model(shown)
+    return transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
+
+
+@every_model
+@pytest.mark.parametrize(("size", "channels"), SIZES, ids=str)
+def test_a_model_learns_at_every_size(name: str, size: int, channels: int) -> None:
+    model = build(name, channels)
+    logits = model(torch.randn(2, channels, size, size))
+    assert logits.shape == (2, 10)
+    logits.logsumexp(1).sum().backward()
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+
+
+@every_model
+def test_taps_are_maps_from_input_to_output(name: str) -> None:
+    model = build(name).eval()
+    taps = tuple(model.taps)  # type: ignore[arg-type]
+    with torch.no_grad(), tapped(model, taps) as maps:
+        model(torch.randn(3, 1, 32, 32))
+    assert tuple(maps) == taps
+    assert [m.dim() for m in maps.values()] == [4] * len(taps)
+    sides = [m.shape[2] for m in maps.values()]
+    assert sides == sorted(sides, reverse=True)
+
+
+@every_model
+def test_the_head_is_the_last_linear_layer(name: str) -> None:
+    model = build(name)
+    head = model.get_submodule(str(model.head))
+    assert isinstance(head, nn.Linear)
+    assert head.out_features == 10
+    assert list(weighted_layers(model))[-1] == model.head
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_width_scales_every_layer(name: str) -> None:
+    with torch.device("meta"):
+        narrow, wide = (weighted_layers(Model(name, width).build(10, 1)) for width in (0.5, 1.0))
+    assert list(narrow) == list(wide)
+    for path in list(wide)[:-1]:
+        assert narrow[path].weight.shape[0] == wide[path].weight.shape[0] / 2
+
+
+@every_model
+def test_the_same_seed_builds_the_same_weights(name: str) -> None:
+    one, other = (build(name).state_dict() for _ in range(2))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@every_model
+@shrinking
+def test_half_the_weights_go(name: str, stage: Change) -> None:
+    with torch.device("meta"):
+        full = weight_count(Model(name, 0.25).build(10, 1))
+    kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed(name, stage)).values()]
+    assert 0.3 * full <= sum(kept) <= 0.5 * full + 1
+
+
+@every_model
+@shrinking
+def test_what_is_left_learns(name: str, stage: Change) -> None:
+    model = changed(name, stage).train()
+    model(torch.randn(4, 1, 8, 8)).logsumexp(1).sum().backward()
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+
+
+@every_model
+@every_change
+def test_what_is_stored_gives_the_same_logits(name: str, stage: Change) -> None:
+    model = changed(name, stage)
+    files = Files.of(model, Model(name, 0.25), classes=10, channels=1)
+    shown = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(files.module()(shown), model(shown))
+
+
+@every_model
+@every_change
+def test_the_exported_program_gives_the_same_logits(name: str, stage: Change) -> None:
+    model = changed(name, stage)
+    graph = program(model, (1, 8, 8)).module()
+    shown: Tensor = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(graph(shown), model(shown), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,96 @@
+import math
+import random
+
+import pytest
+
+from compress.measurement import Measurement
+from search.front import check_objectives, front, hypervolume, value, values
+from search.record import Point
+
+OBJECTIVES = ("accuracy", "params", "flops")
+
+
+def point(accuracy: float, params: int, macs: int = 50, *, test: float = 0.5) -> Point:
+    measured = Measurement(accuracy, test, params, params, macs, params, params, 1.0, 1.0, "cpu", 1, 1.0)
+    return Point(f"{accuracy}/{params}/{macs}/{test}", 1, {}, 0.0, "float", measured, "")
+
+
+def dominates(one: Point, other: Point) -> bool:
+    ours, theirs = ([value(p, name) for name in OBJECTIVES] for p in (one, other))
+    return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_front_is_what_comparing_every_pair_leaves(seed: int) -> None:
+    draw = random.Random(seed)
+    points = [point(draw.randrange(20) / 20, draw.randrange(1, 20), draw.randrange(1, 20), test=i) for i in range(80)]
+    left = {tuple(value(p, name) for name in OBJECTIVES) for p in points if not any(dominates(q, p) for q in points)}
+    found = front(points, OBJECTIVES)
+    assert {tuple(value(p, name) for name in OBJECTIVES) for p in found} == left
+    assert len(found) == len(left)
+
+
+def test_the_front_comes_by_falling_accuracy() -> None:
+    points = [point(0.7, 10), point(0.9, 30), point(0.8, 20)]
+    assert [p.measured.accuracy_validation for p in front(points, ("accuracy", "params"))] == [0.9, 0.8, 0.7]
+
+
+def test_of_equal_points_the_first_stays() -> None:
+    first, second = point(0.9, 10, test=0.1), point(0.9, 10, test=0.2)
+    assert front([first, second], OBJECTIVES) == [first]
+
+
+def test_the_front_takes_no_notice_of_test_accuracy() -> None:
+    better = point(0.9, 10, test=0.1)
+    assert front([point(0.8, 10, test=1.0), better], OBJECTIVES) == [better]
+
+
+def test_no_points_have_an_empty_front() -> None:
+    assert front([], OBJECTIVES) == []
+
+
+def test_no_points_dominate_nothing() -> None:
+    assert hypervolume([], ("accuracy", "params"), {}) == 0.0
+
+
+def test_values_turn_accuracy_into_error_and_keep_costs() -> None:
+    assert values([point(0.75, 10, 40)], OBJECTIVES).tolist() == [[0.25, 10, 80]]
+
+
+def test_hypervolume_of_two_points_is_the_area_under_both() -> None:
+    # log(1 + params) / log(1 + 15) puts 3 params at 1/2 and 7 at 3/4; the points share 1/4 * 1/2 of their areas.
+    points = [point(0.5, params=3), point(0.8, params=7)]
+    area = 0.5 * 0.5 + 0.25 * 0.8 - 0.25 * 0.5
+    assert hypervolume(points, ("accuracy", "params"), {"accuracy": 0.0, "params": 15}) == pytest.approx(area)
+
+
+def test_a_dominated_point_adds_nothing_to_the_hypervolume() -> None:
+    reference = {"accuracy": 0.0, "params": 99.0}
+    alone = hypervolume([point(0.9, 9)], ("accuracy", "params"), reference)
+    assert hypervolume([point(0.9, 9), point(0.8, 20)], ("accuracy", "params"), reference) == alone
+
+
+def test_the_reference_itself_dominates_nothing() -> None:
+    assert hypervolume([point(0.9, 99)], ("accuracy", "params"), {"accuracy": 0.0, "params": 99.0}) == 0.0
+
+
+def test_a_perfect_model_of_no_cost_dominates_everything() -> None:
+    assert math.isclose(hypervolume([point(1.0, 0)], ("accuracy", "params"), {"accuracy": 0, "params": 99}), 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["accuracy", "beauty"], "objectives: unknown 'beauty', known are accuracy, params"),
+        (["accuracy"], "need at least two different names, got accuracy"),
+        (["params", "params"], "need at least two different names, got params, params"),
+        ([], "need at least two different names, got none"),
+    ],
+)
+def test_objectives_that_make_no_front_are_refused(names: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_objectives(names)
+
+
+def test_good_objectives_come_back_as_a_tuple() -> None:
+    assert check_objectives(["accuracy", "latency_ms"]) == ("accuracy", "latency_ms")
