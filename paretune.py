@@ -1,0 +1,204 @@
+"""Paretune: search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.
+
+The verbs of the command are functions here; `paretune --help` lists the command's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from search.breakpoints import DELTA, Breakpoint
+from search.breakpoints import breakpoints as find_breakpoints
+from search.budget import Budget, choose
+from search.budget import Choice as Selection
+from search.front import DEFAULT_OBJECTIVES, hypervolume
+from search.front import front as pareto_front
+from search.record import Point, StudyRecord, TrialRecord
+from search.study import Study
+
+__all__ = [
+    "DEFAULT_OBJECTIVES",
+    "breakpoints",
+    "clean",
+    "evaluate",
+    "front",
+    "home_folder",
+    "main",
+    "methods",
+    "open_study",
+    "report",
+    "search",
+    "select",
+    "sync",
+    "trials",
+]
+
+
+def home_folder(home: Path | None = None) -> Path:
+    """Where everything a study leaves lies: the argument, else PARETUNE_HOME, else ./paretune-runs."""
+    return home or Path(os.environ.get("PARETUNE_HOME") or "paretune-runs")
+
+
+def open_study(name: str, home: Path | None = None) -> StudyRecord:
+    """A study as its ledger has it; StudyError (a ValueError) when there is none of that name."""
+    return Study(home_folder(home), name).record
+
+
+def search(name: str, *, home: Path | None = None, show: bool = True, **settings: Any) -> StudyRecord:
+    """Run or resume a search; `settings` as of `search.settings.Settings`, `show` draws progress on standard error."""
+    from search.settings import Settings
+
+    wanted = Settings(name, home=home_folder(home), **settings)
+    from dashboards import figures
+    from search import launch
+    from search.progress import Progress
+    from search.tracker import Tracker
+    from search.tracking import check_reachable
+
+    check_reachable(wanted.mlflow_uri)
+    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
+    with Progress(wanted.trials) as progress:
+
+        def heard(record: StudyRecord, desk: Any) -> None:
+            tracker.start()
+            tracker.post(record)
+            if show:
+                progress(record, desk)
+
+        try:
+            return launch.search(wanted, heard)
+        finally:
+            if Study(wanted.home, name).exists:
+                tracker.post(open_study(name, home))
+            if not tracker.close(timeout=120):
+                print(tracker.trouble, file=sys.stderr)
+
+
+def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
+    """The study's front, ready for JSON: the points by falling accuracy and what they were compared on."""
+    record = open_study(name, home)
+    points = pareto_front(record.points, record.objectives)
+    return {
+        "study": record.name,
+        "objectives": list(record.objectives),
+        "reference_point": dict(record.reference_point),
+        "hypervolume": hypervolume(points, record.objectives, record.reference_point),
+        "points": [point.as_json() for point in points],
+    }
+
+
+def trials(name: str, *, home: Path | None = None) -> tuple[TrialRecord, ...]:
+    """All trials of a study, in the order they were asked for."""
+    return open_study(name, home).trials
+
+
+def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) -> list[Breakpoint]:
+    """The breakpoints of every curve of a study; `delta` is the tolerated loss of accuracy in [0, 1]."""
+    return find_breakpoints(open_study(name, home), delta)
+
+
+def select(name: str, *, home: Path | None = None, **bounds: str | None) -> Selection:
+    """The best point within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best."""
+    budget = Budget.parse(**bounds)
+    record = open_study(name, home)
+    return choose(record.points, budget.resolve(record.teacher))
+
+
+def take(
+    name: str,
+    point: Point,
+    folder: Path,
+    *,
+    budget: Mapping[str, str],
+    home: Path | None = None,
+    data: Path | None = None,
+    tracking_uri: str | None = None,
+) -> dict[str, Any]:
+    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered name."""
+    from search.settings import Settings
+    from search.takeaway import take as take_away
+    from search.tracker import Tracker
+    from search.tracking import check_reachable
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    check_reachable(settings.mlflow_uri)
+    fresh = take_away(point, open_study(name, home), settings.home, folder, budget, data)
+    tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
+    registered = tracker.register(folder, f"paretune-{name}", point, budget)
+    return {**fresh, "registered": registered}
+
+
+def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
+    """Write the study's report, one HTML file, and return where; by default beside its ledger."""
+    from dashboards import report as draw
+
+    target = path or Study(home_folder(home), name).folder / "report.html"
+    text = draw(open_study(name, home))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
+    """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
+    from dashboards import figures
+    from search.settings import Settings
+    from search.tracker import Tracker
+    from search.tracking import check_reachable
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    record = open_study(name, home)
+    check_reachable(settings.mlflow_uri)
+    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", figures).sync(record)
+
+
+def methods() -> list[dict[str, str]]:
+    """Every method a recipe can name: kind, name, source."""
+    from compress.codec import METHODS
+    from compress.models import MODELS
+
+    found = [{"kind": k, "name": n, "source": m.source} for k, known in METHODS.items() for n, m in known.items()]
+    return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
+
+
+def evaluate(folder: Path, task: str, *, data: Path | None = None) -> dict[str, Any]:
+    """Measure an exported model afresh: its figures as a point has them, and the exported program's own."""
+    import torch
+
+    from compress.export import evaluate as measure_export
+    from compress.tasks import load_task
+
+    torch.set_num_threads(1)
+    measured, program = measure_export(folder, load_task(task, data))
+    figures = asdict(measured)
+    accuracy = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
+    del figures["seconds"]
+    return {"accuracy": accuracy, **figures, "flops": measured.flops, "program": program}
+
+
+def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
+    """Drop the models of points that no front needs; how many, and the bytes freed. Figures stay."""
+    from search.clean import clean as drop
+
+    folder = home_folder(home)
+    study = Study(folder, name)
+    record = study.record
+    names = [path.name for path in (folder / "studies").iterdir() if path.name != record.name]
+    with study.lock():
+        return drop(study, [other for other in (Study(folder, n) for n in names) if other.exists])
+
+
+def main() -> None:
+    """The command."""
+    from paretune_command import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.machine import machine
 from compress.data import Augment, TensorSplit
 from compress.tasks import load_task
 from compress.vision import import_torchvision
@@ -108,21 +106,6 @@ def images_to_use(folder: Path | None, count: int) -> TensorSplit:
     return TensorSplit(torch.arange(count) % 10, (MEAN,) * 3, (STD,) * 3, images)
 
 
-def machine() -> dict[str, str]:
-    """Where and when: processor, cores, versions, date."""
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text().splitlines() if table.exists() else []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cpu = named[0] if named else platform.processor()
-    return {
-        "cpu": cpu,
-        "cores": str(os.cpu_count()),
-        "torch": torch.__version__,
-        "torchvision": str(import_torchvision().__version__),
-        "date": date.today().isoformat(),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="an image folder instead of random images")
@@ -132,9 +115,9 @@ def main() -> None:
     asked = parser.parse_args()
     split = images_to_use(asked.folder, asked.images)
     rows = [compare(split, threads, asked.rounds) for threads in (1, 2)]
-    where = machine() | {"images": " x ".join(map(str, split.images.shape)), "batch": str(BATCH)}
+    where = {"machine": machine(), "images": " x ".join(map(str, split.images.shape)), "batch": str(BATCH)}
     if asked.json:
-        print(json.dumps({"machine": where, "rows": [asdict(row) for row in rows]}, indent=2))
+        print(json.dumps({**where, "rows": [asdict(row) for row in rows]}, indent=2))
         return
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print("batches a second of the input pipeline against a DataLoader with torchvision's transforms:")

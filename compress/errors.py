@@ -14,6 +14,10 @@ class StoreError(RuntimeError):
     """An entry of the store that cannot be read back."""
 
 
+class ExportError(ValueError):
+    """A folder that is no export, or one that must not be overwritten."""
+
+
 def check_share(who: str, value: float, *, low: float = 0.0) -> None:
     """Raise RecipeError unless `low <= value < 1`."""
     if not (isinstance(value, int | float) and low <= value < 1):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from compress.errors import StoreError
+from compress.errors import ExportError, StoreError
 from compress.files import Files
 from compress.measure import latency, measure
 from compress.measurement import Measurement
@@ -23,14 +23,14 @@ CARD = "card.json"
 
 
 def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> Path:
-    """Write the model into `folder` (made if missing) and return it. StoreError when something else lies there.
+    """Write the model into `folder` (made if missing) and return it. ExportError when something else lies there.
 
     The program takes float images `(B, C, H, W)`, any B, normalised with the card's mean and std.
     """
     if folder.is_file():
-        raise StoreError(f"export: {folder} must be a folder, it is a file")
+        raise ExportError(f"export: {folder} must be a folder, it is a file")
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
-        raise StoreError(f"export: {folder} must be empty or an earlier export, it holds other files")
+        raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
     folder.mkdir(parents=True, exist_ok=True)
     files.write(folder)
     torch.export.save(program(files.module(), (task.channels, task.size, task.size)), folder / PROGRAM)
@@ -55,13 +55,13 @@ def program(model: nn.Module, shape: tuple[int, int, int]) -> torch.export.Expor
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """What an export claims; StoreError when the folder is no export."""
+    """What an export claims; ExportError when the folder is no export."""
     try:
         card = json.loads((folder / CARD).read_text())
     except (OSError, ValueError) as error:
-        raise StoreError(f"evaluate: {folder} is not an exported model: {error}") from error
+        raise ExportError(f"evaluate: {folder} is not an exported model: {error}") from error
     if not isinstance(card, dict):
-        raise StoreError(f"evaluate: {folder / CARD} must hold a JSON object")
+        raise ExportError(f"evaluate: {folder / CARD} must hold a JSON object")
     return card
 
 
@@ -73,8 +73,12 @@ def evaluate(folder: Path, task: Task) -> tuple[Measurement, dict[str, float]]:
     """
     device = training_device()
     task = task.to(device)
-    files = Files.read(folder)
-    module = files.module().to(device)
+    read_card(folder)
+    try:
+        files = Files.read(folder)
+        module = files.module().to(device)
+    except StoreError as error:
+        raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
     measured = measure(module, task, files)
     loaded = torch.export.load(folder / PROGRAM).module().to(device)
     same = 0

@@ -1,12 +1,13 @@
 """Where stage results live: one folder an entry, named by the hash of everything that led to it.
 
 An entry is written beside its place and renamed into it, so it is there whole or not at all; its record carries a
-checksum, and an entry that fails it is moved to `damaged/` and made again. Two processes that want the same entry take
-turns at its lock, which the operating system releases when its holder dies.
+checksum of itself and of the files, and an entry that fails it is moved to `damaged/` and made again. Two processes
+that want the same entry take turns at its lock, which the operating system releases when its holder dies.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -71,7 +72,7 @@ class Store:
             record = json.loads((path / RECORD).read_bytes())
             if record["version"] > VERSION:
                 raise StoreError(f"written by a newer version ({record['version']}, this one reads {VERSION})")
-            if record["key"] != key or record["sha256"] != Files.read(path).sha256:
+            if record["key"] != key or record["sha256"] != _seal(Files.read(path), record):
                 raise StoreError("its checksum does not match")
             return Entry(key, path, Measurement(**record["measured"]), record["made_from"])
         except (StoreError, OSError, ValueError, KeyError, TypeError) as error:
@@ -92,13 +93,13 @@ class Store:
         """Write an entry; StoreError with the system's reason when the disk refuses it."""
         path = self.path(key)
         draft = self.root / "partial" / f"{key}.{os.getpid()}"
-        record = {
+        record: dict[str, object] = {
             "version": VERSION,
             "key": key,
-            "sha256": files.sha256,
             "measured": vars(measured),
             "made_from": made_from,
         }
+        record["sha256"] = _seal(files, record)
         try:
             draft.mkdir(parents=True, exist_ok=True)
             files.write(draft)
@@ -124,3 +125,9 @@ class Store:
                 freed += file.stat().st_size
                 file.unlink()
         return freed
+
+
+def _seal(files: Files, record: Mapping[str, object]) -> str:
+    """A hash of the files and of all the record says but this hash: a figure that changed is damage too."""
+    said = json.dumps({name: value for name, value in record.items() if name != "sha256"}, sort_keys=True)
+    return hashlib.sha256((files.sha256 + said).encode()).hexdigest()

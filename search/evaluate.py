@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ class Compression(tune.Trainable):
         self.started = time.perf_counter()
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
+        self.notes = _listen()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
@@ -47,10 +49,8 @@ class Compression(tune.Trainable):
             return self._end(str(error) if isinstance(error, TrainingError | StoreError) else _said(error))
         if made is None:
             return self._end("")
-        return {
-            "point": json.dumps(point_event(made.key, made.sparsity, made.variant, made.measured)),
-            "done": False,
-        }
+        point = point_event(made.key, made.sparsity, made.variant, made.measured)
+        return {"point": json.dumps(point), "notes": self._said(), "done": False}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """The store keeps what matters."""
@@ -75,7 +75,34 @@ class Compression(tune.Trainable):
             "failed": failed,
             "worked_seconds": time.perf_counter() - self.started,
             "spent": json.dumps(spent),
+            "notes": self._said(),
         }
+
+    def _said(self) -> str:
+        """What `compress` warned of since the last step, for the driver to show."""
+        said, self.notes.said = self.notes.said, []
+        return json.dumps(said)
+
+
+class _Notes(logging.Handler):
+    """Keeps warnings: what an actor prints reaches nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+def _listen() -> _Notes:
+    """One handler an actor, replaced from trial to trial."""
+    logger = logging.getLogger("compress")
+    for handler in [h for h in logger.handlers if isinstance(h, _Notes)]:
+        logger.removeHandler(handler)
+    notes = _Notes()
+    logger.addHandler(notes)
+    return notes
 
 
 def _said(error: Exception) -> str:

@@ -77,8 +77,9 @@ def search(settings: Settings, heard: Listener = lambda record, desk: None) -> S
         desk.heard = lambda: heard(study.record, desk)
         try:
             if desk.queue or len(study.trials) < settings.trials:
-                held.enter_context(_ray(settings))
-                _tune(settings, desk)
+                scratch = held.enter_context(_scratch())
+                held.enter_context(_ray(settings, scratch))
+                _tune(settings, desk, scratch)
         finally:
             desk.guard(desk.close)
     if desk.failure is not None:
@@ -122,6 +123,9 @@ class _Source(Searcher):
         super().__init__(metric="done", mode="max")
         self.desk, self.shared = desk, shared
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles all it is given; there is nothing here to bring back
+
     def suggest(self, trial_id: str) -> Any:
         found: list[dict[str, Any] | None] = []
         self.desk.guard(lambda: found.append(self.desk.next()))
@@ -149,7 +153,7 @@ class _Ear(tune.Callback):
         self.desk = desk
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks; there is nothing here to bring back
+        return {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         number = int(trial.config["trial"])
@@ -186,7 +190,7 @@ class _End(tune.Stopper):
         return late or self.desk.failure is not None
 
 
-def _tune(settings: Settings, desk: Desk) -> None:
+def _tune(settings: Settings, desk: Desk, scratch: Path) -> None:
     shared = {
         "store": str(desk.study.store.resolve()),
         "data": str(settings.data.resolve()) if settings.data else None,
@@ -194,26 +198,25 @@ def _tune(settings: Settings, desk: Desk) -> None:
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
     left = len(desk.queue) + max(0, settings.trials - len(desk.study.trials))
-    with tempfile.TemporaryDirectory(prefix="paretune-tune-") as scratch:
-        tuner = tune.Tuner(
-            tune.with_resources(Compression, resources),
-            tune_config=tune.TuneConfig(
-                search_alg=_Source(desk, shared),
-                num_samples=left,
-                max_concurrent_trials=_places(resources),
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.trial_id),
-            ),
-            run_config=tune.RunConfig(
-                name="study",
-                storage_path=scratch,
-                callbacks=[_Ear(desk)],
-                stop=_End(desk, settings.time_budget_s),
-                failure_config=tune.FailureConfig(max_failures=2),
-                verbose=0,
-            ),
-        )
-        tuner.fit()
+    tuner = tune.Tuner(
+        tune.with_resources(Compression, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=_Source(desk, shared),
+            num_samples=left,
+            max_concurrent_trials=_places(resources),
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="study",
+            storage_path=str(scratch / "tune"),
+            callbacks=[_Ear(desk)],
+            stop=_End(desk, settings.time_budget_s),
+            failure_config=tune.FailureConfig(max_failures=2),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
 
 
 def _places(resources: dict[str, float]) -> int:
@@ -224,16 +227,14 @@ def _places(resources: dict[str, float]) -> int:
 
 
 @contextmanager
-def _ray(settings: Settings) -> Iterator[None]:
+def _ray(settings: Settings, scratch: Path) -> Iterator[None]:
     """A Ray of our own, or a connection to the one at `address`; SIGTERM is treated as Ctrl-C meanwhile."""
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    scratch = None
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if settings.address is None:
-        scratch = tempfile.mkdtemp(prefix="paretune-")
-        ray.init(num_cpus=os.cpu_count(), _temp_dir=scratch, **quiet)
+        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
     else:
         try:
-            ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address=settings.address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {error}") from error
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
@@ -242,5 +243,17 @@ def _ray(settings: Settings) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         ray.shutdown()
-        if scratch is not None:
-            shutil.rmtree(Path(scratch), ignore_errors=True)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A short-lived folder for Ray's own files; what a killed driver left behind goes too."""
+    for left in Path(tempfile.gettempdir()).glob("paretune-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

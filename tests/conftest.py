@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.data import TensorSplit
+from compress.data import Split, TensorSplit
 from compress.files import Files
 from compress.measurement import Measurement
 from compress.models import Model
@@ -37,11 +37,12 @@ def digits() -> Task:
 @pytest.fixture(scope="session")
 def tiny(digits: Task) -> Task:
     """The first 128 training, 64 validation and 64 test images of digits."""
-    parts = {"train": 128, "validation": 64, "test": 64}
-    return replace(digits, **{name: _first(getattr(digits, name), count) for name, count in parts.items()})
+    train, validation, test = (_first(digits.train, 128), _first(digits.validation, 64), _first(digits.test, 64))
+    return replace(digits, train=train, validation=validation, test=test)
 
 
-def _first(split: TensorSplit, count: int) -> TensorSplit:
+def _first(split: Split, count: int) -> Split:
+    assert isinstance(split, TensorSplit)
     return replace(split, images=split.images[:count], labels=split.labels[:count])
 
 

@@ -46,8 +46,9 @@ class Channels:
         self.graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
         for parameter, wanted in grad.items():
             parameter.requires_grad_(wanted)
-        kept = [model.get_submodule(getattr(model, "head", "")) or model]
-        found = self.graph.get_all_groups(ignored_layers=kept, root_module_types=[nn.Conv2d, nn.Linear])
+        head = weighted_layers(model.get_submodule(getattr(model, "head", "")))
+        classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
+        found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
         self.groups = [self._group(group) for group in found]
 
     def _group(self, group: Any) -> Group:

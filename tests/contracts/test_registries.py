@@ -56,7 +56,7 @@ def unregistered(package: ModuleType, kind: type[Any], registered: Collection[ob
 
 def example(stage: type[Stage], method: object) -> Stage:
     """The stage with its defaults, and something legal where it has none."""
-    legal = {"method": method, "sparsity": 0.5, "schedule": next(iter(SCHEDULES.values()))()}
+    legal: dict[str, Any] = {"method": method, "sparsity": 0.5, "schedule": next(iter(SCHEDULES.values()))()}
     needed = [f.name for f in fields(stage) if f.default is MISSING and f.default_factory is MISSING]
     return stage(**{name: legal[name] for name in needed})
 

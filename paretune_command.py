@@ -1,0 +1,311 @@
+"""The `paretune` command: each verb of `import paretune` with its options, in words or as JSON.
+
+Exit codes: 0 done, 1 the work failed, 2 the input was wrong and nothing was started. With `--json` standard output
+carries JSON and nothing else; progress, notes and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+import paretune
+from search.breakpoints import DELTA
+from search.budget import Choice as Selection
+from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
+from search.record import Point
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.",
+)
+Study = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything; PARETUNE_HOME, else ./paretune-runs.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of published data sets; PARETUNE_DATA, else ./data.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Tracking = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow server; the home's own database if left out.")
+]
+Bound = typer.Option(help="With k, M or G, or a share of the unpruned teacher such as 10%.", metavar="AMOUNT")
+_out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Option(help="What may be tried: joint, malihi2023.")] = "joint",
+    task: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion-mnist or folder:PATH.")] = "digits",
+    trials: Annotated[int, typer.Option(help="Trials of the study in all.")] = 24,
+    name: Annotated[str, typer.Option(help="Name of the study.")] = "demo",
+    objectives: Annotated[str, typer.Option(help=f"Out of {', '.join(OBJECTIVES)}.")] = ",".join(DEFAULT_OBJECTIVES),
+    time_budget: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of sampling and of all training.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that exists.")] = False,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster, such as auto.")] = None,
+    cpus_per_trial: Annotated[int, typer.Option(help="Cores and torch threads of a trial.")] = 1,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial; a fraction shares one.")] = 0.0,
+    tracking_uri: Tracking = None,
+    storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
+    home: Home = None,
+    data: Data = None,
+) -> None:
+    """Run a search, or go on with one; then say what it found."""
+    paretune.search(
+        name,
+        home=home,
+        space=space,
+        task=task,
+        trials=trials,
+        objectives=tuple(part.strip() for part in objectives.split(",")),
+        time_budget_s=time_budget,
+        seed=seed,
+        resume=resume,
+        address=address,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        tracking_uri=tracking_uri,
+        storage_url=storage_url,
+        data=data,
+    )
+    front(name, home, False)
+    states = [trial.status for trial in paretune.trials(name, home=home)]
+    counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)
+    where = "" if home is None else f" --home {home}"
+    _out.print(f"trials: {counts}\nreport: {paretune.report(name, home=home)}", markup=False)
+    if "stopped" in states:
+        _out.print(f"go on: paretune search --name {name} --resume{where}", markup=False)
+    database = paretune.home_folder(home) / "mlflow.db"
+    if tracking_uri is None:
+        _out.print(f"look: mlflow server --backend-store-uri sqlite:///{database}", markup=False)
+    _out.print(f"take: paretune select {name} --max-params 5k --min-accuracy .95 --export out/{where}", markup=False)
+
+
+@app.command()
+def front(study: Study, home: Home = None, json: Json = False) -> None:
+    """The points no other point beats on the study's objectives."""
+    found = paretune.front(study, home=home)
+    if json:
+        return _json(found)
+    points: list[Any] = found["points"]
+    table = _table(
+        "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
+    )
+    table.title = f"{study}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    for p in points:
+        table.add_row(
+            p["id"][:8],
+            str(p["trial"]),
+            f"{p['recipe']['student']['family']} x{p['recipe']['student']['width']:g}",
+            ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
+            p["variant"],
+            f"{p['sparsity']:.0%}",
+            f"{p['accuracy']['validation']:.4f}",
+            f"{p['accuracy']['test']:.4f}",
+            f"{p['params']:,}",
+            f"{p['flops']:,}",
+            f"{p['size_bytes'] / 1000:.1f}",
+            f"{p['latency_ms']:.2f}",
+        )
+    _out.print(table)
+    return None
+
+
+@app.command()
+def trials(study: Study, home: Home = None, json: Json = False) -> None:
+    """Every trial: how it ended, what it tried, how many points it gave."""
+    found = paretune.trials(study, home=home)
+    if json:
+        return _json([trial.as_json() for trial in found])
+    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    for t in found:
+        choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
+        row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
+        table.add_row(*map(_plain, row))
+    _out.print(table)
+    return None
+
+
+@app.command()
+def breakpoints(
+    study: Study,
+    delta: Annotated[float, typer.Option(help="Tolerated loss of accuracy, in [0, 1].")] = DELTA,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Where every curve starts to fall faster than it shrinks."""
+    found = paretune.breakpoints(study, home=home, delta=delta)
+    if json:
+        return _json([one.as_json() for one in found])
+    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+    for b in found:
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
+        table.add_row(
+            str(b.trial),
+            b.variant,
+            f"{b.base_accuracy:.4f}",
+            f"{b.tolerance:.0%}",
+            f"{b.tolerance_accuracy:.4f}",
+            *knee,
+        )
+    _out.print(table)
+    return None
+
+
+@app.command()
+def select(
+    study: Study,
+    max_params: Annotated[str | None, Bound] = None,
+    max_nonzero_params: Annotated[str | None, Bound] = None,
+    max_macs: Annotated[str | None, Bound] = None,
+    max_flops: Annotated[str | None, Bound] = None,
+    max_size_bytes: Annotated[str | None, Bound] = None,
+    max_latency_ms: Annotated[str | None, Bound] = None,
+    min_accuracy: Annotated[
+        str | None, typer.Option(help="In [0, 1], or a share of the teacher's such as 97%.", metavar="AMOUNT")
+    ] = None,
+    export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
+    home: Home = None,
+    data: Data = None,
+    tracking_uri: Tracking = None,
+    json: Json = False,
+) -> None:
+    """The most accurate point within a budget, chosen on validation; with --export, the model itself."""
+    bounds = {
+        "max_params": max_params,
+        "max_nonzero_params": max_nonzero_params,
+        "max_macs": max_macs,
+        "max_flops": max_flops,
+        "max_size_bytes": max_size_bytes,
+        "max_latency_ms": max_latency_ms,
+        "min_accuracy": min_accuracy,
+    }
+    found = paretune.select(study, home=home, **bounds)
+    result = found.as_json()
+    best = found.best
+    if best is not None and export is not None:
+        budget = {name: text for name, text in bounds.items() if text is not None}
+        result["export"] = paretune.take(
+            study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri
+        )
+    if json:
+        _json(result)
+    elif best is None:
+        nearest = "".join(f"\n  {miss}" for miss in found.misses)
+        typer.echo(f"select: no point of {study} is within the budget; the nearest are{nearest}", err=True)
+    else:
+        _say_selected(best, found, result.get("export"), export)
+    if best is None:
+        raise typer.Exit(2)
+
+
+def _say_selected(best: Point, found: Selection, taken: Any, folder: Path | None) -> None:
+    m = best.measured
+    lines = [
+        f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
+        f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+        f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms",
+    ]
+    if found.why:
+        lines.append(f"runner-up: {found.why}")
+    if found.binding:
+        lines.append(f"binding: {', '.join(found.binding)}")
+    if taken is not None:
+        lines += [
+            f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",
+            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded; the program agrees on "
+            f"{taken['program']['agreement']:.2%} of the test images and takes {taken['program']['latency_ms']:.2f} ms",
+            f"registered as {taken['registered']}",
+        ]
+    _out.print("\n".join(lines), markup=False, highlight=False)
+
+
+@app.command()
+def report(study: Study, out: Annotated[Path | None, typer.Option(help="Where to.")] = None, home: Home = None) -> None:
+    """Write the study as one HTML file that needs no network."""
+    typer.echo(paretune.report(study, out, home=home))
+
+
+@app.command()
+def sync(study: Study, home: Home = None, tracking_uri: Tracking = None) -> None:
+    """Bring MLflow up to what the ledger says."""
+    paretune.sync(study, home=home, tracking_uri=tracking_uri)
+    typer.echo(f"sync: {study} is in MLflow")
+
+
+@app.command()
+def methods(json: Json = False) -> None:
+    """Every method a recipe can name, with its source."""
+    found = paretune.methods()
+    if json:
+        return _json(found)
+    table = _table("kind", "name", "source")
+    for method in found:
+        table.add_row(method["kind"], method["name"], method["source"])
+    _out.print(table)
+    return None
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="An exported model.", show_default=False)],
+    task: Annotated[str, typer.Option(help="What to measure it on.")] = "digits",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Measure an exported model afresh."""
+    found = paretune.evaluate(folder, task, data=data)
+    if json:
+        return _json(found)
+    _out.print_json(json_text.dumps(found))
+    return None
+
+
+@app.command()
+def clean(study: Study, home: Home = None) -> None:
+    """Drop the stored models of points that no front needs; their figures stay."""
+    dropped, freed = paretune.clean(study, home=home)
+    typer.echo(f"clean: dropped {dropped} models of {study}, {freed / 1e6:.1f} MB")
+
+
+def run() -> None:
+    """Parse, carry out, and turn what went wrong into a sentence and an exit code."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app(standalone_mode=True)
+    except ValueError as error:  # every complaint about input is one
+        typer.echo(f"paretune: {error}", err=True)
+        sys.exit(2)
+    except (RuntimeError, OSError) as error:
+        typer.echo(f"paretune: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("paretune: interrupted; everything finished is kept", err=True)
+        sys.exit(130)
+
+
+def _table(*columns: str) -> Table:
+    """Rows of words left, of numbers right, one line each."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    for column in columns:
+        long = column in ("choices", "reason")
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+    return table
+
+
+def _json(value: object) -> None:
+    print(json_text.dumps(value, indent=1))
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,75 @@
+"""A thread that works on the newest of what it is handed, one at a time, so that whoever hands over never waits."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Outcome(NamedTuple):
+    """Whether an item is done with, or is to be worked on again; and the seconds to let pass before the next call."""
+
+    done: bool
+    pause_s: float
+
+
+class Newest(Generic[T]):
+    """Calls `work(item, last)` in a daemon thread; what is posted meanwhile replaces what waits.
+
+    `work` must not raise. `last` is true in the one call that `close` asks for.
+    """
+
+    def __init__(self, work: Callable[[T, bool], Outcome]) -> None:
+        self._work = work
+        self._changed = threading.Condition()
+        self._item: T | None = None
+        self._due = math.inf
+        self._earliest = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="paretune-mirror", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; a second time does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def post(self, item: T) -> None:
+        """Hand over the newest item; returns at once, and is dropped after `close`."""
+        with self._changed:
+            self._item = item
+            self._due = self._earliest
+            self._changed.notify()
+
+    def close(self, timeout: float) -> bool:
+        """Work on the newest item once more and end; whether that was over within `timeout` seconds."""
+        self.start()
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            outcome = self._work(item, False)
+            with self._changed:
+                self._earliest = time.monotonic() + outcome.pause_s
+                if self._item is not item or not outcome.done:
+                    self._due = self._earliest
+        if self._item is not None:
+            self._work(self._item, True)
+
+    def _next(self) -> T | None:
+        with self._changed:
+            while not self._closing:
+                wait = self._due - time.monotonic()
+                if wait <= 0:
+                    self._due = math.inf
+                    return self._item
+                self._changed.wait(None if math.isinf(wait) else wait)
+            return None

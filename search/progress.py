@@ -1,0 +1,106 @@
+"""What a search shows while it runs: trials, points, front, hypervolume, time left, where the time goes.
+
+On a terminal one block that is redrawn, elsewhere a line a finished trial; always on standard error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from search.desk import Desk
+from search.front import front, hypervolume
+from search.record import StudyRecord
+
+
+class Progress:
+    """A context; call it with the study whenever it has changed. `trials` is the number wanted in all."""
+
+    def __init__(self, trials: int, console: Console | None = None) -> None:
+        self.trials = trials
+        self.console = console or Console(stderr=True)
+        self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+        self.started = time.monotonic()
+        self.done_before: int | None = None
+        self.done_said: set[int] = set()
+        self.notes_said = 0
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def __call__(self, record: StudyRecord, desk: Desk) -> None:
+        """Show the study as it stands."""
+        done = [trial for trial in record.trials if trial.status in ("complete", "failed", "stopped")]
+        if self.done_before is None:
+            self.done_before = len(done)
+            self.done_said = {trial.id for trial in done}
+        for note in desk.notes[self.notes_said :]:
+            self.console.print(f"note: {note}", style="yellow", markup=False)
+        self.notes_said = len(desk.notes)
+        if self.console.is_terminal:
+            self.live.update(self.block(record))
+            return
+        for trial in done:
+            if trial.id not in self.done_said:
+                self.done_said.add(trial.id)
+                self.console.print(self.line(record, trial.id), markup=False, highlight=False, soft_wrap=True)
+
+    def line(self, record: StudyRecord, trial: int) -> str:
+        """One finished trial in one line."""
+        ended = record.trials[trial]
+        reason = f": {ended.reason}" if ended.reason else ""
+        names = ", ".join(f"{value}" for value in ended.choices.values()) or "the plain teacher"
+        return (
+            f"trial {trial} {ended.status}{reason}  {len(ended.points)} points in {ended.seconds:.0f} s  ({names})  "
+            + "  ".join(f"{name} {value}" for name, value in self.figures(record).items())
+        )
+
+    def block(self, record: StudyRecord) -> Table:
+        """The whole display."""
+        table = Table.grid(padding=(0, 2))
+        table.add_row("study", record.name)
+        for name, value in self.figures(record).items():
+            table.add_row(name, value)
+        running = [f"{t.id} ({len(t.points)} points)" for t in record.trials if t.status == "running"]
+        table.add_row("running", ", ".join(running) or "none")
+        return table
+
+    def figures(self, record: StudyRecord) -> dict[str, str]:
+        """What is worth knowing now, by name."""
+        states = Counter(trial.status for trial in record.trials)
+        done = sum(states.values()) - states["running"]
+        failed = f", {states['failed']} failed" if states["failed"] else ""
+        points = record.points
+        spent: Counter[str] = Counter()
+        for trial in record.trials:
+            spent.update(trial.spent)
+        total = sum(spent.values()) or 1.0
+        shares = ", ".join(f"{what} {seconds / total:.0%}" for what, seconds in spent.most_common(4))
+        return {
+            "trials": f"{done}/{self.trials}{failed}",
+            "points": str(len(points)),
+            "front": str(len(front(points, record.objectives))),
+            "hypervolume": f"{hypervolume(points, record.objectives, record.reference_point):.4f}",
+            "left": self._left(done),
+            "time": shares or "starting",
+        }
+
+    def _left(self, done: int) -> str:
+        now = done - (self.done_before or 0)
+        if not now:
+            return "unknown"
+        seconds = (time.monotonic() - self.started) / now * max(0, self.trials - done)
+        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
