@@ -60,23 +60,30 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
 
-    check_reachable(wanted.mlflow_uri)
+    if wanted.tracking_uri is not None:  # the home's own database is made once all else is known to be right
+        check_reachable(wanted.mlflow_uri)
     tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
+    begun = False
     with Progress(wanted.trials) as progress:
 
-        def heard(record: StudyRecord, desk: Any) -> None:
+        def ready() -> None:
+            nonlocal begun
+            check_reachable(wanted.mlflow_uri)
+            begun = True
             tracker.start()
+
+        def heard(record: StudyRecord, desk: Any) -> None:
             tracker.post(record)
             if show:
                 progress(record, desk)
 
         try:
-            return launch.search(wanted, heard)
+            return launch.search(wanted, heard, ready)
         finally:
-            if Study(wanted.home, name).exists:
+            if begun and Study(wanted.home, name).exists:
                 tracker.post(open_study(name, home))
-            if not tracker.close(timeout=120):
-                print(tracker.trouble, file=sys.stderr)
+                if not tracker.close(timeout=120):
+                    print(tracker.trouble, file=sys.stderr)
 
 
 def front(name: str, *, home: Path | None = None) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def search(
     where = "" if home is None else f" --home {home}"
     _out.print(f"trials: {counts}\nreport: {paretune.report(name, home=home)}", markup=False)
     if "stopped" in states:
-        _out.print(f"go on: paretune search --name {name} --resume{where}", markup=False)
+        again = f"paretune search --name {name} --space {space} --task {task} --trials {trials} --resume{where}"
+        _out.print(f"go on: {again}", markup=False)
     database = paretune.home_folder(home) / "mlflow.db"
     if tracking_uri is None:
         _out.print(f"look: mlflow server --backend-store-uri sqlite:///{database}", markup=False)

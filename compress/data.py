@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -164,7 +164,7 @@ class StreamSplit(Split):
     """A split decoded as needed, by `workers` processes: item i of `files` is (C, H, W) uint8."""
 
     files: Dataset[Tensor]
-    workers: int = min(8, os.cpu_count() or 1)
+    workers: int = field(default_factory=torch.get_num_threads)
 
     def to(self, device: torch.device | str) -> StreamSplit:
         """Return this split with batches on `device`."""

@@ -80,7 +80,7 @@ def evaluate(folder: Path, task: Task) -> tuple[Measurement, dict[str, float]]:
     except StoreError as error:
         raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
     measured = measure(module, task, files)
-    loaded = torch.export.load(folder / PROGRAM).module().to(device)
+    loaded = _load_program(folder / PROGRAM).to(device)
     same = 0
     with torch.no_grad():
         for batch in task.test.batches(512):
@@ -91,3 +91,10 @@ def evaluate(folder: Path, task: Task) -> tuple[Measurement, dict[str, float]]:
         "latency_ms": median,
         "latency_p95_ms": p95,
     }
+
+
+def _load_program(file: Path) -> nn.Module:
+    try:
+        return torch.export.load(file).module()
+    except Exception as error:  # a torn archive can fail anywhere in the reader
+        raise ExportError(f"evaluate: {file} cannot be loaded: {error}") from error

@@ -80,13 +80,12 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
     names = " -> ".join(stage.name for stage in stages) or "no stage"
     if not stages or not isinstance(stages[0], Train | Distill):
         raise RecipeError(f"recipe: the first stage must be train or distill, got {names}")
-    masked = False
     for before, stage in pairwise(stages):
         if isinstance(stage, Train | Distill):
             raise RecipeError(f"recipe: {stage.name} starts a new network, so it must come first, got {names}")
         if isinstance(before, Quantize):
             raise RecipeError(f"recipe: quantize must be the last stage, got {names}")
-        masked = masked or (isinstance(before, Prune) and before.method.granularity == "weight")
+        masked = isinstance(before, Prune) and before.method.granularity == "weight"
         if masked and not isinstance(stage, Quantize):
             raise RecipeError(f"recipe: {stage.name} would undo the zeros of the pruning before it, got {names}")
     for kind in (Prune, Factorize):

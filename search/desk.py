@@ -42,6 +42,7 @@ class Desk:
             baseline = space.baseline(task.name, seed).as_json()
             self.queue.append(study.ask(baseline, {}, None))
             self.recipes.add(self._id(baseline))
+            proposer.begin(space.beginnings)
 
     def next(self) -> dict[str, Any] | None:
         """The next trial `{"trial", "recipe"}`, or None when there is none left."""

@@ -10,10 +10,11 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from compress.measure import latency  # noqa: E402
 from compress.tasks import Task, load_task  # noqa: E402
 from search.desk import Desk  # noqa: E402
 from search.evaluate import Compression  # noqa: E402
+from search.front import DEFAULT_OBJECTIVES  # noqa: E402
 from search.record import StudyRecord  # noqa: E402
 from search.sampler import Proposer, open_storage  # noqa: E402
 from search.settings import Settings  # noqa: E402
@@ -49,36 +51,38 @@ class SearchFailed(RuntimeError):
     """The search could not go on; what was finished before is kept."""
 
 
-def search(settings: Settings, heard: Listener = lambda record, desk: None) -> StudyRecord:
+def search(
+    settings: Settings, heard: Listener = lambda record, desk: None, ready: Callable[[], None] = lambda: None
+) -> StudyRecord:
     """Run or resume a study and return it as it stands at the end.
 
-    `heard` is called in the driver after every change. ValueError (StudyError, DataError ...) before anything is
-    started; SearchFailed when the driver itself could not go on. Ctrl-C and SIGTERM end it early with everything kept.
+    `ready` is called once all that was asked for is known to be possible, before the study is begun or taken up;
+    `heard` in the driver after every change. ValueError (StudyError, DataError ...) before anything is started;
+    SearchFailed when the driver itself could not go on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     space = SPACES[settings.space]
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
-    study = Study(settings.home, settings.name)
-    check_study(study, settings)
+    check_study(Study(settings.home, settings.name), settings)
     with ExitStack() as held:
-        held.enter_context(study.lock())
-        storage = open_storage(settings.storage_url, study.folder)
-        if not study.exists:
-            study.begin(
-                task=settings.task,
-                space=settings.space,
-                objectives=list(settings.objectives),
-                seed=settings.seed,
-                reference_point=reference_point(space, task),
-            )
-        objectives = tuple(study.header["objectives"])
-        proposer = Proposer(storage, settings.name, objectives, settings.seed)
+        study = _hold(settings, held)
+        new = not study.exists
+        objectives = tuple(settings.objectives if new else study.header["objectives"])
+        proposer = Proposer(open_storage(settings.storage_url, study.folder), settings.name, objectives, settings.seed)
+        proposer.check_ours(has_asked=bool(study.trials))
+        reference = reference_point(space, task) if new else {}
+        scratch = None
+        if study.unfinished or len(study.trials) < settings.trials:
+            scratch = held.enter_context(_scratch())
+            held.enter_context(_ray(settings, scratch))
+        ready()
+        if new:
+            asked = {"task": settings.task, "space": settings.space, "seed": settings.seed}
+            study.begin(**asked, objectives=list(objectives), reference_point=reference)
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"])
         desk.heard = lambda: heard(study.record, desk)
         try:
-            if desk.queue or len(study.trials) < settings.trials:
-                scratch = held.enter_context(_scratch())
-                held.enter_context(_ray(settings, scratch))
+            if scratch is not None:
                 _tune(settings, desk, scratch)
         finally:
             desk.guard(desk.close)
@@ -87,17 +91,28 @@ def search(settings: Settings, heard: Listener = lambda record, desk: None) -> S
     return study.record
 
 
+def _hold(settings: Settings, held: ExitStack) -> Study:
+    """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
+    held.enter_context(Study(settings.home, settings.name).lock())
+    study = Study(settings.home, settings.name)
+    held.callback(study.forsake)
+    check_study(study, settings)
+    return study
+
+
 def check_study(study: Study, settings: Settings) -> None:
     """StudyError unless the study may be begun, or resumed with these settings."""
     if study.exists and not settings.resume:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if settings.resume and not study.exists:
         raise StudyError(f"study {study.name}: there is none in {study.home} to resume")
-    for what in ("space", "task") if study.exists else ():
-        if study.header[what] != getattr(settings, what):
-            raise StudyError(
-                f"study {study.name}: was begun with {what} {study.header[what]!r}, got {getattr(settings, what)!r}"
-            )
+    asked = {"space": settings.space, "task": settings.task}
+    if settings.objectives != DEFAULT_OBJECTIVES:  # left out, they are the study's own
+        asked["objectives"] = ",".join(settings.objectives)
+    for what, got in asked.items() if study.exists else ():
+        begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
+        if begun != got:
+            raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
 
 
 def reference_point(space: Space, task: Task) -> dict[str, float]:
@@ -234,8 +249,9 @@ def _ray(settings: Settings, scratch: Path) -> Iterator[None]:
         ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
     else:
         try:
+            _knock(settings.address)
             ray.init(address=settings.address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SystemExit) as error:
             raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {error}") from error
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
@@ -243,6 +259,14 @@ def _ray(settings: Settings, scratch: Path) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """OSError unless somebody listens at HOST:PORT: Ray itself tries for two minutes, then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        with closing(socket.create_connection((host, int(port)), timeout=5)):
+            pass
 
 
 @contextmanager

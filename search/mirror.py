@@ -72,8 +72,8 @@ def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
 
 
 def state(trial: TrialRecord) -> str:
-    """A hash of what may change of a trial; a point's id names its figures, so those need no look."""
-    known = [trial.status, trial.reason, *(point.id for point in trial.points)]
+    """A hash of what tells one state of a trial from another; a point's id names its figures, so those need no look."""
+    known = [digest(trial.recipe), trial.status, trial.reason, *(point.id for point in trial.points)]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 

@@ -47,10 +47,10 @@ class Newest(Generic[T]):
 
     def close(self, timeout: float) -> bool:
         """Work on the newest item once more and end; whether that was over within `timeout` seconds."""
-        self.start()
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self.start()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

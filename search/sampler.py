@@ -27,6 +27,7 @@ class Proposer:
 
     def __init__(self, storage: optuna.storages.BaseStorage, name: str, objectives: Sequence[str], seed: int) -> None:
         self.objectives = tuple(objectives)
+        self.name = name
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -34,6 +35,11 @@ class Proposer:
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
             load_if_exists=True,
         )
+
+    def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
+        """Choices to be asked about before any others."""
+        for choices in beginnings:
+            self.study.enqueue_trial(dict(choices))
 
     def ask(self) -> optuna.Trial:
         """A new trial for a space to ask values of."""
@@ -77,19 +83,33 @@ class Proposer:
             raise ValueError(f"point {point.id}: every objective must be finite, got {told}")
         return told
 
+    def check_ours(self, *, has_asked: bool) -> None:
+        """ValueError when the storage holds another study of this name; `has_asked` says whether ours asked before."""
+        directions = len(self.study.directions)
+        if directions != len(self.objectives):
+            raise ValueError(
+                f"storage: its study {self.name} must have {len(self.objectives)} objectives, got {directions}; "
+                "choose another --name"
+            )
+        found = len(self.study.get_trials(deepcopy=False))
+        if found and not has_asked:
+            raise ValueError(
+                f"storage: must not hold a study {self.name} yet, got {found} trials; choose another --name"
+            )
+
     def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
         """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
         trials = self.study.get_trials(deepcopy=False)
-        told = {t.user_attrs["point"] for t in trials if "point" in t.user_attrs}
+        told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
         known = {number for number in numbers.values() if number is not None}
-        for stray in [t.number for t in trials if not t.state.is_finished() and t.number not in known]:
+        for stray in [t.number for t in trials if t.state == TrialState.RUNNING and t.number not in known]:
             self.forget(stray)
         for trial in record.trials:
             number = numbers[trial.id]
             if number is None or number >= len(trials):
                 continue
             for point in trial.points:
-                if point.id not in told:
+                if (number, point.id) not in told:
                     self.tell_point(number, point)
             if trial.status in ("complete", "failed"):
                 self.tell_end(number, trial.points if trial.status == "complete" else ())

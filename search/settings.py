@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +47,20 @@ class Settings:
         _check("gpus-per-trial", self.gpus_per_trial, 0)
         if self.time_budget_s is not None:
             _check("time-budget", self.time_budget_s, 1)
+        _check_home(self.home)
 
     @property
     def mlflow_uri(self) -> str:
         """Where MLflow writes: the given server or the home's own database."""
         return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+
+def _check_home(home: Path) -> None:
+    there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise ValueError(f"home must be a folder, got {home}: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"home must be writable, got {home}: no permission in {there}")
 
 
 def _check(option: str, value: float, least: float) -> None:

@@ -7,14 +7,16 @@ in the queue).
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from search.ledger import Event, Ledger
+from search.ledger import FILE, Event, Ledger
 from search.record import (
     Choice,
     Point,
@@ -76,6 +78,13 @@ class Study:
             raise StudyError(f"study {self.name}: another search is running it; wait for it or stop it first") from None
         return lock
 
+    def forsake(self) -> None:
+        """Remove the folder of a study that was never begun; to be called under its lock."""
+        if not self.exists:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):  # other studies are there
+                self.folder.parent.rmdir()
+
     def begin(self, **header: object) -> None:
         """Write the header of a new study."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -99,9 +108,14 @@ class Study:
         values = {"status": status, "reason": reason, "seconds": round(seconds, 3), "spent": dict(spent)}
         self._apply(self.ledger.append("ended", trial=trial, **values))
 
+    @property
+    def unfinished(self) -> list[int]:
+        """Trials that never came to an end of their own."""
+        return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
+
     def requeue(self) -> list[int]:
         """Trials that never came to an end of their own go back to running; their numbers."""
-        back = [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
+        back = self.unfinished
         for trial in back:
             self._apply(self.ledger.append("resumed", trial=trial))
         return back
@@ -162,8 +176,7 @@ def check_name(name: str) -> str:
 
 
 def _known(home: Path) -> str:
-    folder = home / "studies"
-    return ", ".join(sorted(path.name for path in folder.iterdir())) if folder.exists() else "none"
+    return ", ".join(sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))) or "none"
 
 
 def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import mirror
+from search.address import shown, unhealthy
 from search.newest import Newest, Outcome
 from search.record import Point, StudyRecord, TrialRecord
-from search.tracking import Logged, Runs, TrackingError, reason, shown, unhealthy
+from search.tracking import Logged, Runs, TrackingError, reason
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 PAUSE_S = 1.0
 RETRY_S = 10.0
+DRAWN_SHARE = 0.05
+"""Of the time, at most this goes into tables and figures, however large the study."""
 
 Draw = Callable[[StudyRecord], Mapping[str, "Figure"]]
 """The figures of a study by name; the first is seen first."""
@@ -48,7 +51,7 @@ class Tracker:
         self._turn = threading.Lock()
         self._newest: Newest[StudyRecord] = Newest(self._attempt)
         self._shown: StudyRecord | None = None
-        self._shown_at = -draw_every
+        self._show_next = 0.0
         self._undrawn = ""
         self._runs: Runs | None = None
         self._synced: StudyRecord | None = None
@@ -64,7 +67,7 @@ class Tracker:
     def close(self, timeout: float = 60.0) -> bool:
         """Sync the newest record once more, figures included; whether the mirror is complete, else see `trouble`."""
         if not self._newest.close(timeout):
-            self.trouble = self._sentence(f"no answer within {timeout:g} s")
+            self.trouble = self._sentence(f"could not be brought up to date within {timeout:g} s")
         return not self.trouble
 
     def sync(self, study: StudyRecord) -> None:
@@ -75,6 +78,18 @@ class Tracker:
         trouble = self._sync(study, "RUNNING" if _running(study) else "FINISHED", show=True)
         if trouble:
             raise TrackingError(trouble)
+
+    @property
+    def link(self) -> str:
+        """The study's page at an MLflow server, once something was synced there; else "".
+
+        Without the query MLflow 3 shows its pages for language models.
+        """
+        runs = self._runs
+        if runs is None or None not in runs.known or not self.uri.startswith("http"):
+            return ""
+        run = f"#/experiments/{runs.experiment}/runs/{runs.known[None].id}"
+        return f"{shown(self.uri).rstrip('/')}/{run}?workflowType=machine_learning"
 
     def register(self, folder: Path, name: str, point: Point, budget: Mapping[str, str]) -> str:
         """Keep an exported model as the next version of the registered model `name`, in a run below the study's.
@@ -108,7 +123,7 @@ class Tracker:
 
     def _attempt(self, study: StudyRecord, last: bool) -> Outcome:
         status = "RUNNING" if not last else "KILLED" if _running(study) else "FINISHED"
-        show = last or time.monotonic() - self._shown_at >= self._draw_every
+        show = last or time.monotonic() >= self._show_next
         try:
             self.trouble = self._sync(study, status, show=show)
         except Exception as error:  # whatever MLflow does, the search goes on
@@ -133,7 +148,7 @@ class Tracker:
                 raise
             except Exception as error:
                 self._forget()
-                raise TrackingError(self._sentence(reason(error))) from error
+                raise TrackingError(self._told(error)) from error
         return self._undrawn
 
     def _open(self) -> Runs:
@@ -142,7 +157,7 @@ class Tracker:
         return self._runs
 
     def _forget(self) -> None:
-        self._runs = self._synced = None
+        self._runs = self._synced = self._shown = None
 
     def _write(self, runs: Runs, study: StudyRecord) -> None:
         tags = mirror.study_tags(study)
@@ -179,7 +194,7 @@ class Tracker:
         return run if run.status == status else runs.turn(run, status, ended=run.started / 1000 + trial.seconds)
 
     def _show(self, runs: Runs, study: StudyRecord) -> None:
-        self._shown_at, self._undrawn = time.monotonic(), ""
+        start, self._undrawn = time.monotonic(), ""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             mirror.write_tables(study, folder)
@@ -192,14 +207,16 @@ class Tracker:
         tables = {"mlflow.loggedArtifacts": json.dumps([{"path": path, "type": "table"} for path in mirror.TABLES])}
         if runs.known[None].tags.get("mlflow.loggedArtifacts") is None:
             runs.known[None] = runs.write(runs.known[None], (), {}, tables)
-        self._shown = study
+        now = time.monotonic()
+        self._shown, self._show_next = study, max(start + self._draw_every, now + (now - start) / DRAWN_SHARE)
 
-    def _sentence(self, why: str) -> str:
+    def _told(self, error: Exception) -> str:
         down = unhealthy(self.uri)
-        failed = f"could not be reached ({down})" if down else f"could not be written ({why})"
-        return (
-            f"MLflow at {shown(self.uri)} {failed}: nothing is lost, run `paretune sync {self.study}` when it is back"
-        )
+        return self._sentence(f"could not be reached ({down})" if down else f"could not be written ({reason(error)})")
+
+    def _sentence(self, failed: str) -> str:
+        remedy = f"nothing is lost, run `paretune sync {self.study}` when it is back"
+        return f"MLflow at {shown(self.uri)} {failed}: {remedy}"
 
 
 def _complete(runs: Runs, trial: TrialRecord) -> bool:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock
 
+from search.address import database, shown, unhealthy
 from search.mirror import Step
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ EXPERIMENT = "paretune"
 KIND = "custom_model_development"
 """Without it MLflow's pages take the experiment for one of language models."""
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql")
-HEALTH_TIMEOUT_S = 5.0
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # seven retries hold one call up for 247 s
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -69,9 +66,9 @@ def check_reachable(uri: str) -> None:
         return
     try:
         if scheme == "sqlite":
-            database = _database(uri)
-            database.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{database}.lock"):  # of four processes that make the schema at once, all die
+            file = database(uri)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{file}.lock"):  # of four processes that make the schema at once, all die
                 connect(uri).search_experiments(max_results=1)
         else:
             connect(uri).search_experiments(max_results=1)
@@ -100,7 +97,7 @@ class Runs:
 
     def __init__(self, uri: str, study: str, artifact_root: Path | None) -> None:
         self._client = connect(uri)
-        self._experiment = _experiment(self._client, uri, artifact_root)
+        self.experiment = _experiment(self._client, uri, artifact_root)
         self.known: dict[int | None, Logged] = {}
         for run in self._search(f"tags.`paretune.study` = '{study}'"):
             tags = run.data.tags
@@ -115,7 +112,7 @@ class Runs:
     def create(self, name: str, tags: Mapping[str, str], *, started: float | None = None) -> Logged:
         """A new run; `started` in seconds since 1970, now if None."""
         start = int(1000 * (time.time() if started is None else started))
-        return _logged(self._client.create_run(self._experiment, start, dict(tags), name))
+        return _logged(self._client.create_run(self.experiment, start, dict(tags), name))
 
     def write(
         self,
@@ -173,26 +170,12 @@ class Runs:
         order = ["attributes.start_time ASC", "attributes.run_id ASC"]
         while True:
             page = self._client.search_runs(
-                [self._experiment], wanted, max_results=1000, order_by=order, page_token=token
+                [self.experiment], wanted, max_results=1000, order_by=order, page_token=token
             )
             yield from page
             token = page.token
             if not token:
                 return
-
-
-def unhealthy(uri: str) -> str:
-    """Why a server does not answer at `uri`; "" where it does, or where there is none to ask."""
-    if not uri.startswith(("http:", "https:")):
-        return ""
-    try:
-        with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
-            return ""
-    except urllib.error.HTTPError as error:
-        return f"HTTP {error.code} at /health"
-    except (OSError, ValueError) as error:
-        inner = getattr(error, "reason", error)
-        return str(getattr(inner, "strerror", None) or inner)
 
 
 def reason(error: BaseException) -> str:
@@ -201,18 +184,12 @@ def reason(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200]
 
 
-def shown(uri: str) -> str:
-    """The URI without user and password."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
-
-
 def _experiment(client: MlflowClient, uri: str, artifact_root: Path | None) -> str:
     from mlflow.exceptions import MlflowException
 
     root = None
     if uri.startswith("sqlite:"):  # MLflow's own default would be ./mlruns
-        root = (artifact_root or _database(uri).parent / "mlartifacts").resolve().as_uri()
+        root = (artifact_root or database(uri).parent / "mlartifacts").resolve().as_uri()
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         try:
@@ -236,7 +213,3 @@ def _experiment(client: MlflowClient, uri: str, artifact_root: Path | None) -> s
 def _logged(run: Run) -> Logged:
     info = run.info
     return Logged(info.run_id, info.start_time or 0, info.status, info.artifact_uri or "", dict(run.data.tags))
-
-
-def _database(uri: str) -> Path:
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0])

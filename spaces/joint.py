@@ -14,7 +14,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
-from spaces.space import Space, Trial, chosen, effort, schooling
+from spaces.space import Space, Trial, Value, chosen, effort, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
 STUDENTS = ("cnn", "resnet20")
@@ -70,4 +70,33 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery) -> St
     return Prune(pruner, sparsity, schedule(LEVELS), recovery)
 
 
-JOINT = Space("joint", build, Model("resnet20"), "https://arxiv.org/abs/1503.02531")
+_FILTERS: dict[str, Value] = {"pruner": "l1-filter", "schedule": "exponential", "sparsity": DEEPEST, "lr": 0.05}
+BEGINNINGS: tuple[dict[str, Value], ...] = (
+    {"order": "prune", "student": "cnn", "width": 1.0, "scope": "all", "int8": True, **_FILTERS},
+    {  # Malihi 2023
+        "order": "distill-prune",
+        "student": "cnn",
+        "width": 0.5,
+        "teacher": "resnet20",
+        "distiller": "kd",
+        "recovery": "classifier",
+        "pruner": "l1-unstructured",
+        "schedule": "one-shot",
+        "sparsity": 0.9,
+        "lr": 0.02,
+        "int8": False,
+    },
+    {  # Chen 2021
+        "order": "prune-distill",
+        "student": "resnet20",
+        "width": 0.5,
+        "recovery distiller": "kd",
+        "pruner": "l1-unstructured",
+        "schedule": "exponential",
+        "sparsity": 0.95,
+        "lr": 0.02,
+        "int8": False,
+    },
+)
+
+JOINT = Space("joint", build, Model("resnet20"), "https://arxiv.org/abs/1503.02531", BEGINNINGS)

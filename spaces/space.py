@@ -58,12 +58,15 @@ class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
 
     `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
+    `beginnings` are choices tried first, the papers' own recipes among them. The first of them needs no teacher, so
+    that it runs while the plain teacher, every study's first trial, is trained.
     """
 
     name: str
     build: Callable[[Trial, str, int], Recipe]
     teacher: Model
     source: str
+    beginnings: tuple[Mapping[str, Value], ...] = ()
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """The plain teacher, every study's first trial."""

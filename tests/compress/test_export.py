@@ -110,6 +110,13 @@ def test_a_damaged_export_is_a_sentence(trained: Files, tiny: Task, tmp_path: Pa
         evaluate(tmp_path, tiny)
 
 
+def test_a_torn_program_is_a_sentence(trained: Files, tiny: Task, tmp_path: Path) -> None:
+    export(trained, tiny, tmp_path, {})
+    (tmp_path / PROGRAM).write_bytes((tmp_path / PROGRAM).read_bytes()[:1000])
+    with pytest.raises(ExportError, match=r"model\.pt2 cannot be loaded: "):
+        evaluate(tmp_path, tiny)
+
+
 def test_the_program_is_the_model_in_eval_mode(trained: Files, images: Tensor) -> None:
     model = trained.module()
     graph = program(model.train(), (1, 8, 8)).module()

@@ -107,6 +107,25 @@ def test_zeros_after_recovery_are_one_pattern_of_bits(net: nn.Module, tiny: Task
 
 
 @dataclass(frozen=True)
+class Upside(Pruner):
+    """Thinks least of the largest weights, and most of those that are gone."""
+
+    name: ClassVar[str] = "upside"
+    source: ClassVar[str] = "https://example.org"
+    granularity: ClassVar[Literal["channel", "weight"]] = "weight"
+
+    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+        return {name: -layer.weight.detach().abs() for name, layer in weighted_layers(model).items()}
+
+
+def test_zeros_stay_zeros_whatever_the_method_thinks_of_them(net: nn.Module, images: Tensor) -> None:
+    low = zeros(mask_weights(net, Upside(), 0.4, images))
+    high = zeros(mask_weights(net, Upside(), 0.6, images))
+    assert all(bool((high[name] | ~low[name]).all()) for name in low)
+    assert share(torch.cat([mask.flatten() for mask in high.values()])) == pytest.approx(0.6, abs=1e-3)
+
+
+@dataclass(frozen=True)
 class Crooked(Pruner):
     """Gives channel scores where weight scores are due."""
 

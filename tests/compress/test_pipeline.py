@@ -13,10 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from compress.codec import digest
-from compress.costs import foresee
 from compress.distill import KD
-from compress.errors import RecipeError
 from compress.files import STRUCTURE, WEIGHTS
 from compress.lowrank import SVD
 from compress.measure import measure
@@ -143,23 +140,6 @@ def test_a_teacher_is_trained_once_for_all_students(pipeline: Pipeline, recipe: 
     assert len(heard) == 3
 
 
-def test_a_distilled_student_depends_on_its_teacher(recipe: Build) -> None:
-    taught = {"teacher": Model("cnn"), "schooling": ONE, "stages": (Distill(KD(), ONE),)}
-    keys = {plan(recipe(**{**taught, **other}), "data")[0].key for other in ({}, {"schooling": Training(epochs=2)})}
-    assert len(keys) == 2
-
-
-def test_a_student_trained_on_labels_does_not_depend_on_the_teacher(recipe: Build) -> None:
-    alone, beside = recipe(), recipe(teacher=Model("cnn"), schooling=ONE)
-    assert plan(alone, "data")[0].key == plan(beside, "data")[0].key
-
-
-def test_keys_change_with_the_data_and_are_hashes_of_what_led_there(recipe: Build) -> None:
-    (one,), (other,) = plan(recipe(), "data"), plan(recipe(), "other data")
-    assert one.key != other.key
-    assert one.key == digest(one.made_from)
-
-
 def test_recovery_can_learn_from_the_unpruned_original(pipeline: Pipeline, recipe: Build) -> None:
     plain, taught = prune(L1Filter(), Exponential(2)), prune(L1Filter(), Exponential(2), distiller=KD())
     steps = plan(recipe(taught), "data")
@@ -208,42 +188,6 @@ def test_a_dropped_model_is_made_again_with_the_same_bytes(pipeline: Pipeline, r
     for point in made:
         pipeline.store.drop(point.key)
     assert weights(pipeline.store, list(pipeline.run(recipe(CUT)))) == before
-
-
-@pytest.mark.parametrize("stages", [(CUT,), (MASK,), (prune(L1Filter(), OneShot(3)),)], ids=["cut", "mask", "shots"])
-def test_costs_of_pruning_are_foreseen_exactly(
-    stages: tuple[Stage, ...], pipeline: Pipeline, recipe: Build, tiny: Task
-) -> None:
-    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
-    assert [(p.sparsity, p.variant) for p in foreseen] == [(p.sparsity, p.variant) for p in made]
-    for guess, point in zip(foreseen, made, strict=True):
-        assert vars(guess.costs) == {name: getattr(point.measured, name) for name in vars(guess.costs)}
-        assert guess.size_bytes == point.measured.size_bytes
-
-
-def test_costs_of_ratio_ranks_and_int8_are_foreseen_exactly(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
-    stages = (replace(RANK, method=SVD("ratio")), INT8)
-    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
-    for guess, point in zip(foreseen, made, strict=True):
-        assert (guess.costs.params, guess.costs.macs) == (point.measured.params, point.measured.macs)
-        assert guess.size_bytes == point.measured.size_bytes
-
-
-def test_costs_of_energy_ranks_are_foreseen_closely(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
-    foreseen, made = foresee(recipe(RANK), tiny), list(pipeline.run(recipe(RANK)))
-    for guess, point in zip(foreseen, made, strict=True):
-        assert guess.costs.params == pytest.approx(point.measured.params, rel=0.1)
-
-
-def test_costs_leave_the_global_generator_alone(recipe: Build, tiny: Task) -> None:
-    state = torch.get_rng_state()
-    foresee(recipe(MASK, INT8), tiny)
-    assert torch.equal(state, torch.get_rng_state())
-
-
-def test_a_sparsity_out_of_reach_is_known_before_training(recipe: Build, tiny: Task) -> None:
-    with pytest.raises(RecipeError, match="one channel everywhere still leaves"):
-        foresee(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)
 
 
 def test_a_lost_training_goes_on_where_it_was(

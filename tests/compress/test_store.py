@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from filelock import Timeout
 from torch import nn
 
+import compress.store
 from compress.errors import StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.measurement import Measurement
@@ -83,8 +85,6 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "record truncated": lambda entry: os.truncate(entry / RECORD, 40),
     "record a list": lambda entry: (entry / RECORD).write_text("[1, 2]"),
     "record foreign": lambda entry: (entry / RECORD).write_text('{"name": "something else"}'),
-    "record of another entry": lambda entry: rewrite(entry, key="cd" * 16),
-    "newer version": lambda entry: rewrite(entry, version=VERSION + 1),
     "unknown figure": lambda entry: rewrite(entry, measured={"accuracy": 1.0}),
     "better figure": lambda entry: rewrite(entry, measured=figures(entry, accuracy_test=1.0)),
 }
@@ -102,6 +102,29 @@ def test_a_damaged_entry_is_set_aside(
     assert f"entry {KEY} is damaged" in caplog.text
     assert str(aside) in caplog.text
     assert not entry.exists()
+
+
+def test_an_entry_of_a_newer_version_is_set_aside(
+    store: Store,
+    files: Files,
+    measurement: Measurement,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(compress.store, "VERSION", VERSION + 1)
+        store.put(KEY, files, measurement, MADE_FROM)
+    assert store.get(KEY) is None
+    assert f"written by a newer version ({VERSION + 1}, this one reads {VERSION})" in caplog.text
+
+
+def test_an_entry_in_the_place_of_another_is_set_aside(
+    store: Store, entry: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = "cd" * 16
+    shutil.copytree(entry, store.path(other))
+    assert store.get(other) is None
+    assert store.get(KEY) is not None
 
 
 def test_a_damaged_entry_can_be_made_again(

@@ -64,6 +64,15 @@ def test_packing_again_gives_the_same_bytes(
     assert pack(files.module()) == files
 
 
+def test_batch_norm_keeps_its_settings(net: nn.Module) -> None:
+    norm = net.get_submodule("stage2.1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.eps, norm.momentum = 1e-3, 0.03
+    again = pack(net).module().get_submodule("stage2.1")
+    assert isinstance(again, nn.BatchNorm2d)
+    assert (again.eps, again.momentum) == (1e-3, 0.03)
+
+
 def test_size_is_that_of_the_file_on_disk(net: nn.Module, tmp_path: Path) -> None:
     files = pack(net)
     files.write(tmp_path)

@@ -1,0 +1,36 @@
+"""Where MLflow is: whether a server answers there, and how the place is named in a sentence."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+HEALTH_TIMEOUT_S = 5.0
+
+
+def unhealthy(uri: str) -> str:
+    """Why a server does not answer at `uri`; "" where it does, or where there is none to ask."""
+    if not uri.startswith(("http:", "https:")):
+        return ""
+    try:
+        with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
+            return ""
+    except urllib.error.HTTPError as error:
+        return f"HTTP {error.code} at /health"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        inner = getattr(error, "reason", error)
+        return str(getattr(inner, "strerror", None) or inner)
+
+
+def shown(uri: str) -> str:
+    """The URI without user and password."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+
+
+def database(uri: str) -> Path:
+    """The file of a `sqlite:///` URI."""
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])

@@ -1,0 +1,68 @@
+"""Costs first: what a recipe's points will cost, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from compress.costs import foresee
+from compress.errors import RecipeError
+from compress.lowrank import SVD
+from compress.pipeline import Pipeline
+from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
+from compress.quantize import Int8
+from compress.recipe import Recipe
+from compress.stage import Factorize, Prune, Quantize, Recovery, Stage
+from compress.tasks import Task
+from compress.training import Training
+
+Build = Callable[..., Recipe]
+ONE = Training(epochs=1, lr=0.02, batch_size=64)
+INT8 = Quantize(Int8())
+
+
+def prune(method: Pruner, schedule: Schedule, sparsity: float = 0.6, **recovery: object) -> Prune:
+    return Prune(method, sparsity, schedule, Recovery(ONE, **recovery))  # type: ignore[arg-type]
+
+
+CUT, MASK = prune(L1Filter(), Exponential(3)), prune(L1Unstructured(), Exponential(3))
+RANK = Factorize(SVD(), 0.4, OneShot(2), Recovery(ONE))
+
+
+@pytest.mark.parametrize("stages", [(CUT,), (MASK,), (prune(L1Filter(), OneShot(3)),)], ids=["cut", "mask", "shots"])
+def test_costs_of_pruning_are_foreseen_exactly(
+    stages: tuple[Stage, ...], pipeline: Pipeline, recipe: Build, tiny: Task
+) -> None:
+    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
+    assert [(p.sparsity, p.variant) for p in foreseen] == [(p.sparsity, p.variant) for p in made]
+    for guess, point in zip(foreseen, made, strict=True):
+        assert vars(guess.costs) == {name: getattr(point.measured, name) for name in vars(guess.costs)}
+        assert guess.size_bytes == point.measured.size_bytes
+
+
+def test_costs_of_ratio_ranks_and_int8_are_foreseen_exactly(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
+    stages = (replace(RANK, method=SVD("ratio")), INT8)
+    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
+    for guess, point in zip(foreseen, made, strict=True):
+        assert (guess.costs.params, guess.costs.macs) == (point.measured.params, point.measured.macs)
+        assert guess.size_bytes == point.measured.size_bytes
+
+
+def test_costs_of_energy_ranks_are_foreseen_closely(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
+    foreseen, made = foresee(recipe(RANK), tiny), list(pipeline.run(recipe(RANK)))
+    for guess, point in zip(foreseen, made, strict=True):
+        assert guess.costs.params == pytest.approx(point.measured.params, rel=0.1)
+
+
+def test_costs_leave_the_global_generator_alone(recipe: Build, tiny: Task) -> None:
+    state = torch.get_rng_state()
+    foresee(recipe(MASK, INT8), tiny)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_sparsity_out_of_reach_is_known_before_training(recipe: Build, tiny: Task) -> None:
+    with pytest.raises(RecipeError, match="one channel everywhere still leaves"):
+        foresee(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)

@@ -1,0 +1,214 @@
+"""The desk hands out recipes and writes down what comes back: ledger first, then Optuna. No Ray here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from compress.lowrank import SVD
+from compress.models import Model
+from compress.pruning import OneShot
+from compress.recipe import Recipe
+from compress.stage import Factorize, Train
+from compress.tasks import Task
+from compress.training import Training
+from search.desk import Desk
+from search.sampler import Proposer
+from search.study import INTERRUPTED, Study
+from spaces import Space
+from spaces.space import Trial
+
+Event = Callable[..., dict[str, Any]]
+ONCE = Training(epochs=1)
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """Eleven recipes; the last of them is impossible: so few weights make no pair of factors."""
+    width = trial.suggest_categorical("width", tuple(range(11)))
+    if width == 10:
+        return Recipe(task, Model("cnn", 0.125), (Train(ONCE), Factorize(SVD(), 0.9999, OneShot(1))), seed=seed)
+    return Recipe(task, Model("cnn", (1 + width) / 8), (Train(ONCE),), seed=seed)
+
+
+BEGINNINGS = ({"width": 2}, {"width": 3})
+SPACE = Space("small", build, Model("cnn"), "", BEGINNINGS)
+
+
+class Noted(Proposer):
+    """Says what it was told, and which events the ledger had by then."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(InMemoryStorage(), "s", ("accuracy", "params"), 0)
+        self.ledger, self.heard = study.ledger, list[str]()
+
+    def tell_point(self, number: int, point: Any) -> None:
+        self.heard.append(f"point after {[e['event'] for e in self.ledger.events()][-1]}")
+        super().tell_point(number, point)
+
+    def tell_end(self, number: int, points: Any) -> None:
+        self.heard.append(f"end after {[e['event'] for e in self.ledger.events()][-1]}")
+        super().tell_end(number, points)
+
+
+@pytest.fixture
+def desk(study: Study, digits: Task) -> Desk:
+    return Desk(study, Noted(study), SPACE, digits, trials=4, seed=0)
+
+
+def carry_out(desk: Desk, event: Event) -> list[int]:
+    """Every trial that the desk hands out, each giving one point; their numbers."""
+    done = []
+    while (job := desk.next()) is not None:
+        done.append(job["trial"])
+        desk.point(job["trial"], event(f"key{job['trial']}"))
+        desk.end(job["trial"], "complete", "", 1.0, {})
+    return done
+
+
+def enqueue(desk: Desk, *widths: int) -> None:
+    desk.proposer.begin([{"width": width} for width in widths])
+
+
+def test_the_plain_teacher_comes_first(desk: Desk) -> None:
+    job = desk.next()
+    assert job is not None
+    assert Recipe.from_json(json.loads(job["recipe"])) == SPACE.baseline("digits", 0)
+    assert (job["trial"], desk.study.trials[0].optuna) == (0, None)
+
+
+def test_the_beginnings_follow(desk: Desk) -> None:
+    for _ in range(3):
+        desk.next()
+    assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
+
+
+def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:
+    assert carry_out(desk, event) == [0, 1, 2, 3]
+    assert desk.next() is None
+
+
+def test_no_recipe_is_handed_out_twice(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    carry_out(desk, event)
+    recipes = [json.dumps(dict(trial.recipe)) for trial in study.trials.values()]
+    assert len(set(recipes)) == len(recipes) == 9
+
+
+def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=99, seed=0)
+    carry_out(desk, event)
+    assert desk.exhausted
+    assert len(study.trials) == 12
+
+
+def test_a_repeat_is_told_what_the_first_one_gave(desk: Desk, event: Event) -> None:
+    enqueue(desk, 2)
+    carry_out(desk, event)
+    first, repeat = desk.proposer.study.trials[0], [t for t in desk.proposer.study.trials if not t.user_attrs][2]
+    assert repeat.params == first.params
+    assert (repeat.state, repeat.values) == (TrialState.COMPLETE, first.values)
+
+
+def test_a_repeat_of_what_still_runs_is_forgotten(desk: Desk) -> None:
+    enqueue(desk, 2)
+    for _ in range(4):
+        desk.next()
+    assert [t.state for t in desk.proposer.study.trials][:3] == [TrialState.RUNNING, TrialState.RUNNING, TrialState.FAIL]
+
+
+def test_an_impossible_recipe_ends_as_failed_and_is_never_handed_out(desk: Desk, event: Event) -> None:
+    enqueue(desk, 10)
+    assert carry_out(desk, event) == [0, 1, 2]
+    trial = desk.study.record.trials[3]
+    assert (trial.status, trial.points) == ("failed", ())
+    assert "svd" in trial.reason
+    assert [t.state for t in desk.proposer.study.trials if t.params == {"width": 10}] == [TrialState.FAIL]
+
+
+def test_the_ledger_has_it_before_optuna(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    desk.point(1, event("key1"))
+    desk.end(1, "complete", "", 1.0, {})
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == ["point after point", "end after ended"]
+
+
+def test_the_teacher_is_none_of_optunas(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.point(0, event("key0"))
+    desk.end(0, "complete", "", 1.0, {})
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == []
+
+
+def test_a_point_that_comes_twice_is_told_once(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    for _ in range(2):
+        desk.point(1, event("key1"))
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == ["point after point"]
+
+
+def test_a_failed_trial_with_points_is_failed_for_optuna_but_keeps_them(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    desk.point(1, event("key1"))
+    desk.end(1, "failed", "the loss became nan", 1.0, {})
+    assert desk.proposer.study.trials[0].state == TrialState.FAIL
+    assert [point.id for point in desk.study.record.trials[1].points] == ["key1"]
+
+
+def test_a_trial_that_has_ended_stays_as_it_is(desk: Desk) -> None:
+    desk.next()
+    desk.end(0, "complete", "", 1.0, {})
+    desk.end(0, "failed", "the worker died", 2.0, {})
+    assert desk.study.record.trials[0].status == "complete"
+
+
+def test_closing_marks_what_runs_as_interrupted(desk: Desk) -> None:
+    desk.next()
+    desk.next()
+    desk.end(0, "complete", "", 1.0, {})
+    desk.close()
+    assert [(t.status, t.reason) for t in desk.study.record.trials] == [("complete", ""), ("stopped", INTERRUPTED)]
+    assert desk.proposer.study.trials[0].state == TrialState.RUNNING
+
+
+def test_the_next_desk_takes_up_what_was_interrupted_first(desk: Desk, digits: Task, tmp_path: Path) -> None:
+    for _ in range(3):
+        desk.next()
+    desk.end(1, "complete", "", 1.0, {})
+    desk.close()
+    study = Study(tmp_path, "s")
+    resumed = Desk(study, desk.proposer, SPACE, digits, trials=4, seed=0)
+    jobs = [resumed.next() for _ in range(4)]
+    assert [job["trial"] for job in jobs if job] == [0, 2, 3]
+
+
+def test_everything_that_changes_is_heard(desk: Desk, event: Event) -> None:
+    heard: list[int] = []
+    desk.heard = lambda: heard.append(len(desk.study.record.points))
+    desk.next()
+    desk.point(0, event("key0"))
+    desk.end(0, "complete", "", 1.0, {})
+    assert heard == [0, 1, 1]
+
+
+def test_the_first_failure_of_the_driver_is_kept(desk: Desk) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    desk.guard(lambda: None)
+    assert desk.failure is None
+    first = OSError("disk full")
+    for error in (first, ValueError("later")):
+        desk.guard(lambda error=error: fail(error))  # type: ignore[misc]
+    assert desk.failure is first

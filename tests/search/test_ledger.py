@@ -1,0 +1,112 @@
+"""The ledger: what is appended is there, in order, whatever a crash has left in between."""
+
+from __future__ import annotations
+
+import logging
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.ledger import FILE, Ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path)
+
+
+def numbers(ledger: Ledger) -> list[int]:
+    return [event["n"] for event in ledger.events()]
+
+
+def test_a_ledger_that_is_not_there_has_no_events(ledger: Ledger) -> None:
+    assert list(ledger.events()) == []
+    assert not ledger.path.exists()
+
+
+def test_events_come_back_in_the_order_they_were_appended(ledger: Ledger) -> None:
+    for n in (3, 1, 2):
+        ledger.append("counted", n=n)
+    assert numbers(ledger) == [3, 1, 2]
+
+
+def test_an_event_is_returned_as_it_will_be_read(ledger: Ledger) -> None:
+    written = ledger.append("asked", choices={"width": 0.5, "pair": (1, 2)}, reason="é\n")
+    assert [written] == list(ledger.events())
+    assert written["choices"] == {"width": 0.5, "pair": [1, 2]}
+
+
+def test_two_writers_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path), Ledger(tmp_path)
+    for n in range(10):
+        (one if n % 2 else other).append("counted", n=n)
+    assert numbers(one) == list(range(10))
+
+
+def test_a_torn_last_line_is_skipped_and_said(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.append("counted", n=1)
+    with ledger.path.open("ab") as file:
+        file.write(b'{"event":"counted","n":')
+    with caplog.at_level(logging.WARNING):
+        assert numbers(ledger) == [1]
+    assert f"{FILE}: line 2 cannot be read, skipped" in caplog.text
+
+
+def test_after_a_torn_line_the_next_event_starts_on_a_new_one(ledger: Ledger) -> None:
+    ledger.append("counted", n=1)
+    with ledger.path.open("ab") as file:
+        file.write(b'{"event":"counted","n":')
+    ledger.append("counted", n=3)
+    assert numbers(ledger) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00" * 4096, b"\xff\xfe\x80", b"[1, 2]", b'"text"', b"7", b"null", b'{"n": 2}', b"{" * 5000]
+)
+def test_garbage_in_the_middle_costs_its_own_line_only(ledger: Ledger, garbage: bytes) -> None:
+    ledger.append("counted", n=1)
+    with ledger.path.open("ab") as file:
+        file.write(garbage + b"\n")
+    ledger.append("counted", n=3)
+    assert numbers(ledger) == [1, 3]
+
+
+def test_empty_lines_are_nothing_to_speak_of(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.append("counted", n=1)
+    with ledger.path.open("ab") as file:
+        file.write(b"\n\n")
+    assert numbers(ledger) == [1]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_no_number_is_refused_and_leaves_no_trace(ledger: Ledger, value: float) -> None:
+    ledger.append("counted", n=1)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        ledger.append("counted", n=value)
+    assert numbers(ledger) == [1]
+
+
+def test_a_full_disk_is_an_oserror_and_what_follows_is_kept(ledger: Ledger) -> None:
+    ledger.append("counted", n=1)
+    here = ledger.path.stat().st_size
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from search.ledger import Ledger\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({here + 9}, {here + 9}))\n"
+        "try: Ledger(Path(sys.argv[1])).append('counted', n=2)\n"
+        "except OSError as error: print(type(error).__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(ledger.path.parent)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("OSError\n", "")
+    ledger.append("counted", n=3)
+    assert numbers(ledger) == [1, 3]
+
+
+def test_a_ledger_that_must_not_be_written_is_an_oserror(ledger: Ledger) -> None:
+    ledger.path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        ledger.append("counted", n=1)

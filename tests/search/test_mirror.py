@@ -1,0 +1,182 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas
+import plotly.graph_objects as go
+
+from compress.measurement import Measurement
+from search.front import front, hypervolume
+from search.mirror import (
+    PAGE,
+    describe,
+    model_tags,
+    page,
+    progress,
+    rows,
+    state,
+    study_tags,
+    trial_metrics,
+    trial_params,
+    trial_tags,
+    write_tables,
+    write_trial,
+)
+from search.record import Choice, Point, StudyRecord, TrialRecord
+
+
+def point(trial: int, sparsity: float, accuracy: float, *, params: int = 100, variant: str = "float") -> Point:
+    measured = Measurement(accuracy, accuracy - 0.02, params, params, 10, 40, 30, 0.5, 0.6, "cpu", 1, 2.0)
+    return Point(f"{trial}/{variant}/{sparsity}", trial, {"seed": trial}, sparsity, variant, measured, "/store/x")
+
+
+def trial(number: int, *points: Point, **choices: Choice) -> TrialRecord:
+    return TrialRecord(number, "complete", "", {"seed": number}, choices, points, 7.0, {"train": 6.0})
+
+
+def study(*trials: TrialRecord) -> StudyRecord:
+    return StudyRecord("demo", "digits", "joint", ("accuracy", "params"), {"accuracy": 0.0, "params": 1000.0}, trials)
+
+
+def test_a_curve_is_a_metric_over_per_mille_of_sparsity() -> None:
+    metrics = trial_metrics(trial(1, point(1, 0.5, 0.8), point(1, 0.25, 0.9)))
+    assert [m for m in metrics if m[0] == "validation_accuracy"] == [
+        ("validation_accuracy", 0.9, 250),
+        ("validation_accuracy", 0.8, 500),
+    ]
+
+
+def test_every_figure_of_a_point_is_logged_and_no_accuracy_is_mistaken_for_the_other() -> None:
+    logged = {key: value for key, value, _ in trial_metrics(trial(1, point(1, 0.5, 0.8)))}
+    assert logged == {
+        "validation_accuracy": 0.8,
+        "test_accuracy": 0.78,
+        "params": 100,
+        "nonzero_params": 100,
+        "macs": 10,
+        "flops": 20,
+        "size_bytes": 40,
+        "compressed_bytes": 30,
+        "latency_ms": 0.5,
+        "seconds": 7.0,
+        "spent/train": 6.0,
+    }
+
+
+def test_another_variants_curve_has_the_variant_before_its_keys() -> None:
+    metrics = trial_metrics(trial(1, point(1, 0.5, 0.8), point(1, 0.5, 0.7, variant="int8")))
+    assert ("int8/validation_accuracy", 0.7, 500) in metrics
+    assert ("validation_accuracy", 0.8, 500) in metrics
+
+
+def test_a_running_trial_has_no_seconds_yet() -> None:
+    metrics = trial_metrics(replace(trial(1, point(1, 0.5, 0.8)), status="running"))
+    assert not [key for key, _, _ in metrics if key == "seconds" or key.startswith("spent")]
+
+
+def test_labels_are_tags_and_all_choices_are_params() -> None:
+    chosen = trial(1, order="prune", student="cnn", pruner="l1", lr=0.05)
+    tags = trial_tags(chosen, "demo")
+    assert {key: tags[key] for key in ("order", "student", "pruner", "method")} == {
+        "order": "prune",
+        "student": "cnn",
+        "pruner": "l1",
+        "method": "l1",
+    }
+    assert "teacher" not in tags
+    assert "lr" not in tags
+    params = trial_params(chosen)
+    assert params == {
+        "recipe": tags["paretune.recipe"],
+        "order": "prune",
+        "student": "cnn",
+        "pruner": "l1",
+        "lr": "0.05",
+    }
+
+
+def test_a_reason_longer_than_mlflow_takes_is_cut() -> None:
+    tags = trial_tags(replace(trial(1), status="failed", reason="x" * 9000), "demo")
+    assert 1000 < len(tags["reason"]) <= 5000
+
+
+def test_the_state_changes_with_status_and_points_only() -> None:
+    one = trial(1, point(1, 0.5, 0.8))
+    assert state(one) == state(replace(one, seconds=9.0))
+    assert (
+        len({state(one), state(replace(one, status="stopped")), state(trial(1)), state(replace(one, reason="r"))}) == 4
+    )
+
+
+def test_progress_after_each_trial_is_that_of_all_points_so_far() -> None:
+    trials = [trial(n, point(n, 0.5, a, params=p)) for n, (a, p) in enumerate([(0.9, 500), (0.8, 900), (0.85, 100)])]
+    whole = study(*trials)
+    steps = progress(whole, trials, 0)
+    for number in (1, 2, 3):
+        points = study(*trials[:number]).points
+        assert ("hypervolume", hypervolume(points, whole.objectives, whole.reference_point), number) in steps
+        assert ("front_size", len(front(points, whole.objectives)), number) in steps
+        assert ("points", number, number) in steps
+
+
+def test_progress_goes_on_after_the_trials_already_known() -> None:
+    trials = [trial(n, point(n, 0.5, 0.9, params=100 + n)) for n in range(4)]
+    assert progress(study(*trials), trials, 3) == progress(study(*trials), trials, 0)[-3:]
+    assert progress(study(*trials), trials, 4) == []
+
+
+def test_a_trials_artifacts_read_back(tmp_path: Path) -> None:
+    one = trial(1, point(1, 0.5, 0.8))
+    write_trial(one, tmp_path)
+    assert json.loads((tmp_path / "recipe.json").read_text()) == {"seed": 1}
+    assert json.loads((tmp_path / "points.json").read_text()) == [one.points[0].as_json()]
+
+
+def test_the_tables_hold_the_front_and_all_points(tmp_path: Path) -> None:
+    whole = study(
+        trial(0, point(0, 0.0, 0.95, params=900)),
+        trial(1, point(1, 0.2, 0.9), point(1, 0.5, 0.8), order="prune"),
+    )
+    write_tables(whole, tmp_path)
+    best = pandas.read_parquet(tmp_path / "front.parquet")
+    assert list(best["trial"]) == [0, 1]
+    assert list(best["order"].fillna("")) == ["", "prune"]
+    assert len(pandas.read_parquet(tmp_path / "points.parquet")) == 3
+    shown = json.loads((tmp_path / "front.json").read_text())
+    assert shown["columns"][:4] == ["trial", "variant", "sparsity", "validation_accuracy"]
+    assert json.loads((tmp_path / "breakpoints.json").read_text())["columns"][0] == "trial"
+
+
+def test_a_study_without_points_has_no_tables(tmp_path: Path) -> None:
+    write_tables(study(trial(0)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_of_an_unknown_trial_has_no_labels() -> None:
+    (row,) = rows(study(trial(1, order="prune")), [point(5, 0.5, 0.8)])
+    assert row["order"] is None
+
+
+def test_the_page_holds_every_figure_and_plotly_once_and_fetches_nothing() -> None:
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[2, 3]))
+    whole = page("<demo>", {"front_params": figure, "levels": figure})
+    assert whole.count("Plotly.newPlot(") == 2
+    assert "&lt;demo&gt;" in whole
+    assert "<h2>front params</h2>" in whole
+    assert "<script src=" not in whole
+    assert 3e6 < len(whole) < 7e6
+    assert PAGE.endswith(".html")
+
+
+def test_a_model_version_says_its_budget_and_its_figures() -> None:
+    tags = model_tags(point(3, 0.5, 0.8, params=12345), {"max_params": "20k"}, "demo")
+    assert tags["budget.max_params"] == "20k"
+    assert (tags["params"], tags["paretune.trial"], tags["test_accuracy"]) == ("12345", "3", "0.78")
+    words = describe(point(3, 0.5, 0.8, params=12345), {"max_params": "20k"}, "demo")
+    assert "12,345 params" in words
+    assert words.endswith("Chosen under: max_params 20k.")
+
+
+def test_a_studys_tags_name_what_it_searched() -> None:
+    tags = study_tags(study())
+    assert (tags["task"], tags["space"], tags["objectives"]) == ("digits", "joint", "accuracy, params")

@@ -1,0 +1,502 @@
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from compress.measurement import Measurement
+from search import address, tracker, tracking
+from search.address import shown, unhealthy
+from search.record import Point, StudyRecord, TrialRecord
+from search.tracker import Tracker
+from search.tracking import TrackingError, check_reachable
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
+
+
+def point(trial: int, sparsity: float) -> Point:
+    params = int(1000 * (1 - sparsity)) + trial
+    measured = Measurement(0.98 - sparsity / (3 + trial), 0.9, params, params, 10, 40, 30, 0.5, 0.6, "cpu", 1, 2.0)
+    return Point(f"{trial}/{sparsity}", trial, {"seed": trial}, sparsity, "float", measured, "/store/x")
+
+
+def trial(number: int, points: int = 3) -> TrialRecord:
+    curve = tuple(point(number, n / 10) for n in range(points))
+    return TrialRecord(
+        number, "complete", "", {"seed": number}, {"order": "prune", "lr": 0.1}, curve, 7.0, {"train": 6.0}
+    )
+
+
+def study(*trials: TrialRecord) -> StudyRecord:
+    reference = {"accuracy": 0.0, "params": 2000.0}
+    return StudyRecord("demo", "digits", "joint", ("accuracy", "params"), reference, trials)
+
+
+def figures(study: StudyRecord) -> Mapping[str, go.Figure]:
+    return {"front": go.Figure(go.Scatter(x=[point.measured.params for point in study.points], y=[1]))}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its schema, which takes seconds to make."""
+    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        check_reachable(f"sqlite:///{database}")
+    return database
+
+
+@pytest.fixture
+def uri(template: Path, tmp_path: Path) -> str:
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def everything(uri: str) -> dict[str, Run]:
+    """All runs by name; a name met twice fails."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("paretune")
+    assert experiment is not None
+    found = list(client.search_runs([experiment.experiment_id]))
+    names = [str(run.info.run_name) for run in found]
+    assert len(set(names)) == len(names), names
+    return dict(zip(names, found, strict=True))
+
+
+def history(uri: str, run: Run, key: str) -> list[tuple[int, float]]:
+    return sorted((m.step, m.value) for m in MlflowClient(uri).get_metric_history(run.info.run_id, key))
+
+
+def artifacts(uri: str, run: Run) -> set[str]:
+    return {file.path for file in MlflowClient(uri).list_artifacts(run.info.run_id)}
+
+
+def table(uri: str, run: Run, name: str) -> list[list[object]]:
+    """A table's rows; MLflow's own `load_table` reads from a global URI."""
+    content = json.loads(Path(MlflowClient(uri).download_artifacts(run.info.run_id, name)).read_text())
+    return list(content["data"])
+
+
+def test_a_study_is_a_run_and_its_trials_are_its_children(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0), trial(1)))
+    runs = everything(uri)
+    assert set(runs) == {"demo", "trial 0", "trial 1"}
+    assert runs["demo"].data.tags["task"] == "digits"
+    assert runs["demo"].info.status == "FINISHED"
+    child = runs["trial 1"]
+    assert child.data.tags["mlflow.parentRunId"] == runs["demo"].info.run_id
+    assert child.data.params["order"] == "prune"
+    assert artifacts(uri, child) == {"recipe.json", "points.json"}
+    assert child.info.end_time - child.info.start_time == pytest.approx(7000, abs=1)
+
+
+def test_a_childs_metrics_are_its_curve_and_its_last_value_the_deepest_point(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(1)))
+    child = everything(uri)["trial 1"]
+    assert history(uri, child, "params") == [(0, 1001.0), (100, 901.0), (200, 801.0)]
+    assert child.data.metrics["params"] == 801.0
+
+
+def test_the_studys_run_has_its_progress_its_tables_and_its_figures(uri: str, tmp_path: Path) -> None:
+    Tracker(uri, "demo", tmp_path / "artifacts", figures).sync(study(trial(0), trial(1)))
+    run = everything(uri)["demo"]
+    assert [step for step, _ in history(uri, run, "hypervolume")] == [1, 2]
+    files = {"front.json", "breakpoints.json", "front.parquet", "points.parquet", "figures.html"}
+    assert artifacts(uri, run) == files
+    assert {file.name for file in (tmp_path / "artifacts").glob("*/artifacts/*")} >= files
+    assert json.loads(run.data.tags["mlflow.loggedArtifacts"])[0] == {"path": "front.json", "type": "table"}
+    assert {row[0] for row in table(uri, run, "front.json")} <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "shown_as"),
+    [("complete", "FINISHED"), ("failed", "FAILED"), ("stopped", "KILLED"), ("running", "RUNNING")],
+)
+def test_a_trials_status_is_its_runs(uri: str, status: str, shown_as: str) -> None:
+    one = replace(trial(1), status=status, reason="no memory" if status == "failed" else "")  # type: ignore[arg-type]
+    Tracker(uri, "demo").sync(study(one))
+    child = everything(uri)["trial 1"]
+    assert (child.info.status, child.data.tags["status"]) == (shown_as, status)
+    assert child.data.tags["reason"] == one.reason
+
+
+def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) -> None:
+    mirror = Tracker(uri, "demo", draw=figures)
+    mirror.sync(study(trial(0), trial(1)))
+    before = everything(uri)
+    for again in (mirror, Tracker(uri, "demo", draw=figures)):
+        again.sync(study(trial(0), trial(1)))
+    assert {name: run.to_dictionary()["data"] for name, run in everything(uri).items()} == {
+        name: run.to_dictionary()["data"] for name, run in before.items()
+    }
+    Tracker(uri, "demo", draw=figures).sync(study(trial(0), trial(1), trial(2)))
+    runs = everything(uri)
+    assert set(runs) == {"demo", "trial 0", "trial 1", "trial 2"}
+    assert [step for step, _ in history(uri, runs["demo"], "points")] == [1, 2, 3]
+    assert len(table(uri, runs["demo"], "breakpoints.json")) == 3
+
+
+def test_a_finished_trial_is_not_written_again(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Tracker(uri, "demo").sync(study(trial(0), trial(1)))
+    written = []
+    plain = tracking.Runs.write
+
+    def write(self: tracking.Runs, run: tracking.Logged, *rest: object, **more: object) -> tracking.Logged:
+        written.append(run.tags.get("paretune.trial"))
+        return plain(self, run, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tracking.Runs, "write", write)
+    Tracker(uri, "demo").sync(study(trial(0), trial(1), trial(2)))
+    assert written == ["2", None]
+
+
+def test_a_trial_cut_off_in_the_middle_is_finished(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object, **__: object) -> tracking.Logged:
+        raise OSError("cable cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking.Runs, "turn", dies)
+        with pytest.raises(TrackingError, match="could not be written \\(cable cut\\): nothing is lost"):
+            Tracker(uri, "demo").sync(study(trial(0)))
+    assert everything(uri)["trial 0"].info.status == "RUNNING"
+    Tracker(uri, "demo").sync(study(trial(0)))
+    child = everything(uri)["trial 0"]
+    assert child.info.status == "FINISHED"
+    assert len(history(uri, child, "params")) == 3
+
+
+def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> None:
+    mirror = Tracker(uri, "demo")
+    mirror.sync(study(replace(trial(1, points=2), status="running")))
+    assert everything(uri)["demo"].info.status == "RUNNING"
+    mirror.sync(study(replace(trial(1), status="failed")))
+    mirror.sync(study(replace(trial(1), status="running")))
+    assert everything(uri)["trial 1"].info.status == "RUNNING"
+    mirror.sync(study(trial(1)))
+    child = everything(uri)["trial 1"]
+    assert (child.info.status, len(history(uri, child, "params"))) == ("FINISHED", 3)
+
+
+def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str) -> None:
+    mirror = Tracker(uri, "demo")
+    mirror.sync(study(trial(0)))
+    MlflowClient(uri).delete_run(everything(uri)["demo"].info.run_id)
+    with pytest.raises(TrackingError):
+        mirror.sync(study(trial(0), trial(1)))
+    mirror.sync(study(trial(0), trial(1)))
+    runs = everything(uri)
+    assert {runs[f"trial {n}"].data.tags["mlflow.parentRunId"] for n in (0, 1)} == {runs["demo"].info.run_id}
+
+
+def test_of_two_runs_for_one_trial_the_elder_stays(uri: str) -> None:
+    mirror = Tracker(uri, "demo")
+    mirror.sync(study(trial(0)))
+    elder = everything(uri)["trial 0"]
+    tags = {key: value for key, value in elder.data.tags.items() if key != "mlflow.runName"}
+    MlflowClient(uri).create_run(elder.info.experiment_id, tags=tags, run_name="twin")
+    Tracker(uri, "demo").sync(study(trial(0)))
+    runs = everything(uri)
+    assert runs["trial 0"].info.run_id == elder.info.run_id
+    assert "twin" not in runs
+
+
+def test_another_study_of_the_same_name_is_refused(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0)))
+    other = replace(trial(0), recipe={"seed": 99})
+    with pytest.raises(TrackingError, match="must hold one study named demo, its trial 0 has another recipe"):
+        Tracker(uri, "demo").sync(study(other))
+
+
+def test_two_studies_lie_side_by_side(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0)))
+    Tracker(uri, "demo2").sync(replace(study(trial(1)), name="demo2"))
+    assert set(everything(uri)) == {"demo", "trial 0", "demo2", "trial 1"}
+
+
+def test_a_deleted_experiment_is_not_written_to(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0)))
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("paretune")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(TrackingError, match="must not be deleted: restore it there"):
+        Tracker(uri, "demo").sync(study(trial(0)))
+
+
+def test_artifacts_are_not_written_to_where_the_folder_was_before(uri: str, tmp_path: Path) -> None:
+    Tracker(uri, "demo", tmp_path / "old").sync(study(trial(0)))
+    with pytest.raises(TrackingError, match=r"keeps artifacts in .*/old, expected .*/new; if the folder was moved"):
+        Tracker(uri, "demo", tmp_path / "new").sync(study(trial(0)))
+
+
+def test_figures_that_cannot_be_drawn_leave_all_else_in_place(uri: str) -> None:
+    def broken(_: StudyRecord) -> Mapping[str, go.Figure]:
+        raise ZeroDivisionError("no points")
+
+    with pytest.raises(TrackingError, match=r"figures of demo could not be drawn \(no points\); all else is in MLflow"):
+        Tracker(uri, "demo", draw=broken).sync(study(trial(0)))
+    assert "front.json" in artifacts(uri, everything(uri)["demo"])
+
+
+def test_the_thread_mirrors_what_is_posted_and_closes_complete(uri: str) -> None:
+    mirror = Tracker(uri, "demo", draw=figures)
+    mirror.start()
+    for count in range(1, 6):
+        mirror.post(study(*(trial(n) for n in range(count))))
+    assert mirror.close(30)
+    assert mirror.trouble == ""
+    runs = everything(uri)
+    assert set(runs) == {"demo", *(f"trial {n}" for n in range(5))}
+    assert runs["demo"].info.status == "FINISHED"
+    assert "figures.html" in artifacts(uri, runs["demo"])
+
+
+def test_a_study_closed_with_trials_running_is_shown_as_killed(uri: str) -> None:
+    mirror = Tracker(uri, "demo")
+    mirror.post(study(replace(trial(0), status="running")))
+    assert mirror.close(30)
+    assert everything(uri)["demo"].info.status == "KILLED"
+
+
+@pytest.mark.parametrize(("draw_every", "takes"), [(60, 0.0), (0, 0.3)], ids=["by the clock", "by what it costs"])
+def test_figures_are_drawn_at_most_so_often_and_at_the_end(
+    uri: str, monkeypatch: pytest.MonkeyPatch, draw_every: float, takes: float
+) -> None:
+    monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    drawn = []
+
+    def draw(study: StudyRecord) -> Mapping[str, go.Figure]:
+        drawn.append(len(study.trials))
+        time.sleep(takes)
+        return {}
+
+    mirror = Tracker(uri, "demo", draw=draw, draw_every=draw_every)
+    mirror.start()
+    for count in range(1, 5):
+        mirror.post(study(*(trial(n) for n in range(count))))
+        until = time.monotonic() + 10
+        while f"trial {count - 1}" not in _names(uri) and time.monotonic() < until:
+            time.sleep(0.02)
+    mirror.close(30)
+    assert drawn == [1, 4]
+
+
+def _names(uri: str) -> set[str]:
+    return set(everything(uri)) if MlflowClient(uri).get_experiment_by_name("paretune") else set()
+
+
+def test_a_model_becomes_the_next_version_with_its_budget(uri: str, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "card.json").write_text("{}")
+    mirror = Tracker(uri, "demo")
+    mirror.sync(study(trial(0)))
+    assert mirror.register(folder, "digits-small", point(0, 0.1), {"max_params": "20k"}) == "models:/digits-small/1"
+    assert mirror.register(folder, "digits-small", point(0, 0.2), {}) == "models:/digits-small/2"
+    client = MlflowClient(uri)
+    version = client.get_model_version("digits-small", "1")
+    assert version.tags["budget.max_params"] == "20k"
+    assert version.tags["params"] == "900"
+    assert "trial 0 at 10.0% sparsity" in str(version.description)
+    run = client.get_run(str(version.run_id))
+    assert run.data.tags["mlflow.parentRunId"] == everything_by_kind(uri)["study"].info.run_id
+    assert (Path(str(version.source).removeprefix("file://")) / "card.json").exists()
+    mirror.sync(study(trial(0)))
+
+
+def everything_by_kind(uri: str) -> dict[str, Run]:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("paretune")
+    assert experiment is not None
+    return {run.data.tags["paretune.kind"]: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_models_registered_at_once_get_versions_of_their_own(uri: str, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "card.json").write_text("{}")
+    Tracker(uri, "demo").sync(study(trial(0)))
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(Tracker(uri, "demo").register, folder, "m", point(0, n / 10), {}) for n in range(4)]
+    assert {job.result() for job in jobs} == {f"models:/m/{n}" for n in range(1, 5)}
+
+
+def test_a_model_name_that_mlflow_refuses_is_told(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    with pytest.raises(TrackingError, match=r"register: a/b is not in MLflow at sqlite:.*Invalid"):
+        Tracker(uri, "demo").register(tmp_path / "export", "a/b", point(0, 0.1), {})
+
+
+@pytest.mark.parametrize("uri", ["ftp://x", "mlruns", "file:///tmp/x", "databricks"])
+def test_an_unknown_scheme_is_refused_with_the_known_ones(uri: str) -> None:
+    with pytest.raises(TrackingError, match="must begin with one of sqlite, http, https, postgresql, mysql, got"):
+        check_reachable(uri)
+
+
+def test_a_server_that_is_not_there_is_told_in_a_sentence() -> None:
+    with pytest.raises(
+        TrackingError, match=r"must name a running MLflow server, http://127\.0\.0\.1:\d+ says: Connection"
+    ):
+        check_reachable(f"http://me:secret@127.0.0.1:{free_port()}")
+
+
+def test_a_file_that_is_no_database_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("not a database, but long enough to be taken for one" * 50)
+    with pytest.raises(TrackingError, match="must name an MLflow database"):
+        check_reachable(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+def test_a_password_is_not_shown() -> None:
+    assert shown("https://me:secret@host:5000/x") == "https://host:5000/x"
+    assert shown("sqlite:////tmp/a@b/mlflow.db") == "sqlite:////tmp/a@b/mlflow.db"
+
+
+def test_a_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.delenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", raising=False)
+    tracking.connect(uri)
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+
+
+def test_a_dead_server_holds_nobody_up_and_is_told_at_the_end() -> None:
+    mirror = Tracker(f"http://127.0.0.1:{free_port()}", "demo")
+    mirror.start()
+    start = time.monotonic()
+    mirror.post(study(trial(0)))
+    assert time.monotonic() - start < 0.1
+    assert not mirror.close(30)
+    assert "could not be reached (Connection refused): nothing is lost, run `paretune sync demo`" in mirror.trouble
+
+
+def test_a_server_that_never_answers_holds_closing_up_no_longer_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(address, "HEALTH_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TrackingError, match="timed out"):
+            check_reachable(uri)
+        mirror = Tracker(uri, "demo")
+        mirror.post(study(trial(0)))
+        start = time.monotonic()
+        assert not mirror.close(0.5)
+        assert time.monotonic() - start < 1
+        assert "could not be brought up to date within 0.5 s: nothing is lost" in mirror.trouble
+    mirror._newest._thread.join(30)
+
+
+PRINTS_NOTHING = """
+import sys
+from pathlib import Path
+import search.tracker, search.mirror
+assert not {"mlflow", "pandas", "plotly"} & set(sys.modules), "imported too early"
+sys.path.insert(0, sys.argv[1])
+from test_tracking import Tracker, check_reachable, figures, point, study, trial
+folder = Path(sys.argv[2])
+uri = f"sqlite:///{folder}/mlflow.db"
+check_reachable(uri)
+mirror = Tracker(uri, "demo", draw=figures)
+mirror.sync(study(trial(0)))
+mirror.register(folder / "export", "m", point(0, 0.1), {})
+"""
+
+
+def test_nothing_is_printed_and_mlflow_is_imported_late(uri: str, tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "card.json").write_text("{}")
+    command = [sys.executable, "-c", PRINTS_NOTHING, str(Path(__file__).parent), str(tmp_path)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (tmp_path / "mlruns").exists()
+
+
+@pytest.mark.slow
+def test_four_processes_may_check_a_fresh_database_at_once(tmp_path: Path) -> None:
+    code = f"from search.tracking import check_reachable; check_reachable('sqlite:///{tmp_path}/new/mlflow.db')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)]
+    assert [process.wait(120) for process in started] == [0, 0, 0, 0]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextlib.contextmanager
+def server(template: Path, folder: Path, port: int) -> Iterator[str]:
+    """A real MLflow server over a database in `folder`, killed in the end."""
+    folder.mkdir(exist_ok=True)
+    if not (folder / "mlflow.db").exists():
+        shutil.copy(template, folder / "mlflow.db")
+    uri = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", str(folder / "files"), "--port", str(port), "--workers", "1"]
+    with (folder / "log").open("a") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder)
+    try:
+        until = time.monotonic() + 90
+        while unhealthy(uri):
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield uri
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    port = free_port()
+    whole = study(*(trial(n) for n in range(8)))
+    alive, reached = threading.Event(), 0
+    with server(template, tmp_path / "server", port) as uri:
+        check_reachable(uri)
+        mirror = Tracker(uri, "demo", draw=figures)
+        mirror.start()
+        mirror.post(whole)
+        while reached < 3:
+            reached = len(_names(uri))
+        alive.set()
+    start = time.monotonic()
+    mirror.post(study(*whole.trials, trial(8)))
+    assert time.monotonic() - start < 0.1
+    assert not mirror.close(60)
+    assert "could not be reached (Connection refused): nothing is lost" in mirror.trouble
+    with server(template, tmp_path / "server", port) as uri:
+        assert reached <= len(_names(uri)) <= 9
+        later = Tracker(uri, "demo", draw=figures)
+        later.sync(study(*whole.trials, trial(8)))
+        runs = everything(uri)
+        assert set(runs) == {"demo", *(f"trial {n}" for n in range(9))}
+        assert {run.info.status for run in runs.values()} == {"FINISHED"}
+        assert all(len(history(uri, runs[f"trial {n}"], "params")) == 3 for n in range(9))
+        assert later.link == f"{uri}/#/experiments/1/runs/{runs['demo'].info.run_id}?workflowType=machine_learning"
+        files = json.dumps(sorted(artifacts(uri, runs["demo"])))
+        assert "figures.html" in files
+        (tmp_path / "export").mkdir()
+        (tmp_path / "export" / "card.json").write_text("{}")
+        assert later.register(tmp_path / "export", "m", point(0, 0.1), {}) == "models:/m/1"
+    assert capfd.readouterr().out == ""

@@ -1,0 +1,171 @@
+"""Every space of the registry: what it builds over many random trials, and what it promises about them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution
+from optuna.trial import FixedTrial
+
+from compress.costs import foresee
+from compress.plan import plan
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Prune, Quantize, Train
+from compress.tasks import Task
+from spaces import SPACES, Space
+from spaces.space import DEFAULT_EFFORT, effort, place
+
+TRIALS = 200
+Drawn = list[tuple[dict[str, object], dict[str, BaseDistribution], Recipe]]
+every_space = pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+
+
+@lru_cache(maxsize=8)
+def drawn(name: str) -> Drawn:
+    """What `TRIALS` random trials chose, out of what, and the recipes built from it."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found: Drawn = []
+    for _ in range(TRIALS):
+        trial = study.ask()
+        recipe = SPACES[name].build(trial, "digits", 7)
+        found.append((trial.params, trial.distributions, recipe))
+    return found
+
+
+@every_space
+def test_every_recipe_survives_its_json(space: Space) -> None:
+    for _, _, recipe in drawn(space.name):
+        assert Recipe.from_json(json.loads(json.dumps(recipe.as_json()))) == recipe
+
+
+@every_space
+def test_the_same_choices_give_the_same_recipe(space: Space) -> None:
+    for choices, _, recipe in drawn(space.name):
+        assert space.build(FixedTrial(choices), "digits", 7).id == recipe.id
+
+
+@every_space
+def test_a_choice_has_one_distribution_wherever_it_is_asked_for(space: Space) -> None:
+    known: dict[str, BaseDistribution] = {}
+    for _, distributions, _ in drawn(space.name):
+        for name, distribution in distributions.items():
+            assert known.setdefault(name, distribution) == distribution, name
+
+
+@every_space
+def test_task_and_seed_are_passed_on(space: Space) -> None:
+    choices, _, recipe = drawn(space.name)[0]
+    other = space.build(FixedTrial(choices), "cifar10", 8)
+    assert (recipe.task, recipe.seed) == ("digits", 7)
+    assert (other.task, other.seed) == ("cifar10", 8)
+
+
+@every_space
+def test_random_trials_give_many_different_recipes(space: Space) -> None:
+    recipes = [recipe.id for _, _, recipe in drawn(space.name)]
+    chosen = [tuple(sorted(choices.items(), key=str)) for choices, _, _ in drawn(space.name)]
+    assert 10 < len(set(recipes)) <= len(set(chosen))
+
+
+@every_space
+def test_no_task_is_without_an_effort(space: Space) -> None:
+    assert space.baseline("folder:/pictures", 0).stages[0] == Train(
+        replace(space.baseline("digits", 0).stages[0].training, epochs=DEFAULT_EFFORT.scratch)  # type: ignore[union-attr]
+    )
+    assert effort("digits") != DEFAULT_EFFORT
+
+
+@every_space
+def test_the_baseline_is_the_teacher_that_recipes_learn_from(space: Space) -> None:
+    baseline = plan(space.baseline("digits", 7), "data")[0].key
+    taught = [r for _, _, r in drawn(space.name) if r.teacher == space.teacher and isinstance(r.stages[0], Distill)]
+    firsts = [plan(recipe, "data")[0].teacher for recipe in taught]
+    assert taught
+    assert {step.key for step in firsts if step is not None} == {baseline}
+
+
+@every_space
+def test_costs_of_a_recipe_are_foreseen_without_training(space: Space, digits: Task) -> None:
+    narrow = [r for _, _, r in drawn(space.name) if r.student.family == "cnn" and r.student.width < 1]
+    for recipe in narrow[:6]:
+        points = foresee(recipe, digits)
+        assert [(p.sparsity, p.variant) for p in points] == [(s.sparsity, s.variant) for s in plan(recipe, "")]
+        assert all(0 < p.costs.nonzero_params < points[0].costs.params for p in points[1:] if p.variant == "float")
+
+
+@every_space
+def test_beginnings_are_complete_and_legal(space: Space) -> None:
+    for choices in space.beginnings:
+        asked = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+        asked.enqueue_trial(dict(choices))
+        trial = asked.ask()
+        assert space.build(trial, "digits", 0).id == space.build(FixedTrial(dict(choices)), "digits", 0).id
+        assert trial.params == choices
+
+
+def test_the_joint_space_reaches_every_order_with_and_without_int8() -> None:
+    seen = {(choices["order"], choices["int8"]) for choices, _, _ in drawn("joint")}
+    orders = ("distill-prune", "prune-distill", "prune", "lowrank")
+    assert seen == {(order, int8) for order in orders for int8 in (False, True)}
+
+
+@pytest.mark.parametrize(
+    ("order", "first", "cut", "teaches"),
+    [
+        ("distill-prune", Distill, Prune, None),
+        ("prune-distill", Train, Prune, True),
+        ("prune", Train, Prune, False),
+        ("lowrank", Train, Factorize, None),
+    ],
+)
+def test_an_order_of_the_joint_space_is_what_its_name_says(
+    order: str, first: type, cut: type, teaches: bool | None
+) -> None:
+    for choices, _, recipe in drawn("joint"):
+        if choices["order"] != order:
+            continue
+        second = recipe.stages[1]
+        assert isinstance(second, Prune | Factorize)
+        assert (type(recipe.stages[0]), type(second)) == (first, cut)
+        assert (recipe.teacher is not None) == (order == "distill-prune")
+        assert teaches is None or (second.recovery.distiller is not None) == teaches
+
+
+def test_int8_in_the_joint_space_is_the_last_stage_or_absent() -> None:
+    for choices, _, recipe in drawn("joint"):
+        assert [isinstance(stage, Quantize) for stage in recipe.stages] == [False, False, *[True] * bool(choices["int8"])]
+
+
+def test_a_curve_of_the_joint_space_goes_at_least_half_way() -> None:
+    for choices, _, recipe in drawn("joint"):
+        deepest = max(step.sparsity for step in plan(recipe, ""))
+        assert 0.5 <= deepest <= 0.95
+        assert deepest == pytest.approx(max(float(str(choices["sparsity"])), 0.5), abs=0.0251)
+
+
+def test_malihi_cuts_from_0_to_90_percent_in_steps_of_10() -> None:
+    tenths = [round(k / 10, 6) for k in range(10)]
+    for _, _, recipe in drawn("malihi2023"):
+        assert [step.sparsity for step in plan(recipe, "")] == tenths
+
+
+def test_malihi_tunes_the_classifier_alone_of_a_distilled_student() -> None:
+    for _, _, recipe in drawn("malihi2023"):
+        first, cut = recipe.stages
+        assert isinstance(first, Distill)
+        assert isinstance(cut, Prune)
+        assert (cut.recovery.scope, cut.recovery.distiller, cut.method.name) == ("classifier", None, "l1-unstructured")
+
+
+def test_a_point_takes_the_place_of_its_own_sparsity_and_bits() -> None:
+    choices = {"order": "prune", "sparsity": 0.9, "int8": True}
+    assert place(choices, 0.3, "float") == {"order": "prune", "sparsity": 0.3, "int8": False}
+    assert place(choices, 0.3, "int8") == {"order": "prune", "sparsity": 0.3, "int8": True}
+
+
+def test_a_place_adds_no_choice_that_was_not_asked_for() -> None:
+    assert place({"lr": 0.1}, 0.3, "int8") == {"lr": 0.1}
