@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any, cast
 
 from compress.distill import DISTILLERS
@@ -39,10 +39,15 @@ def encode(value: object) -> object:
     """Frozen dataclasses, tuples and plain values to what `json.dumps` takes."""
     if is_dataclass(value) and not isinstance(value, type):
         named = cast(Any, value).name
-        return {"type": named, **{f.name: encode(getattr(value, f.name)) for f in fields(value)}}
+        return {"type": named, **{f.name: _field(f, getattr(value, f.name)) for f in fields(value)}}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     return value
+
+
+def _field(of: Field[Any], value: object) -> object:
+    """A whole number in a field of floats is a float, so that equal recipes have equal hashes."""
+    return float(value) if of.type == "float" and isinstance(value, int) else encode(value)
 
 
 def decode(data: object) -> Any:

@@ -38,11 +38,14 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     calibration = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     made: dict[str, nn.Module] = {}
     points = []
+    known: dict[str, Costs] = {}
     for step in plan(recipe, fingerprint=""):
         model = _untrained(step, task, made, calibration)
         made[step.key] = model
+        same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
+        known[step.key] = known[same.key] if same else count(model, shape)
         files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
-        points.append(Foreseen(step.sparsity, step.variant, count(model, shape), files.size_bytes))
+        points.append(Foreseen(step.sparsity, step.variant, known[step.key], files.size_bytes))
     return points
 
 

@@ -51,6 +51,10 @@ class Pipeline:
     store: Store
     told: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
+    _running: list[float] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self.task = self.task.to(self.device)
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first."""
@@ -171,7 +175,11 @@ class Pipeline:
     @contextmanager
     def _clock(self, what: str) -> Iterator[None]:
         start = time.perf_counter()
+        self._running.append(0.0)
         try:
             yield
         finally:
-            self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - start
+            took = time.perf_counter() - start
+            self.spent[what] = self.spent.get(what, 0.0) + took - self._running.pop()
+            if self._running:  # what ran inside another clock is not counted there again
+                self._running[-1] += took

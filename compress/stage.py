@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compress.distill import Distiller
-from compress.errors import check_kind, check_known, check_share
+from compress.errors import RecipeError, check_kind, check_known, check_share
 from compress.lowrank import Factorizer
 from compress.pruning import Pruner, Schedule
 from compress.quantize import Quantizer
@@ -36,6 +36,8 @@ class Recovery:
         check_known("recovery: scope", self.scope, ("all", "classifier"))
         check_known("recovery: teacher", self.teacher, ("original", "teacher"))
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
+        if self.distiller is not None:
+            _check_unsmoothed("recovery", self.training)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Distill:
     def __post_init__(self) -> None:
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
+        _check_unsmoothed("distill", self.training)
 
 
 @dataclass(frozen=True)
@@ -117,3 +120,8 @@ class Quantize:
 
 Stage = Train | Distill | Prune | Factorize | Quantize
 STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
+
+
+def _check_unsmoothed(who: str, training: Training) -> None:
+    if training.label_smoothing:
+        raise RecipeError(f"{who}: label_smoothing must be 0 under a distiller, got {training.label_smoothing:g}")

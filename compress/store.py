@@ -43,6 +43,10 @@ class Entry:
         return Files.read(self.path)
 
 
+class _Unreadable(Exception):
+    """An entry to be left as it is."""
+
+
 class Store:
     """Entries below `root`, shared by all trials, studies and workers that see the folder."""
 
@@ -64,18 +68,23 @@ class Store:
         return FileLock(self.root / "locks" / f"{key}.lock")
 
     def get(self, key: str) -> Entry | None:
-        """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside."""
+        """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside.
+
+        StoreError when it is sound for all we know but cannot be read: a newer version's, or the disk does not answer.
+        """
         path = self.path(key)
         if not (path / WEIGHTS).exists():
             return None
         try:
             record = json.loads((path / RECORD).read_bytes())
             if record["version"] > VERSION:
-                raise StoreError(f"written by a newer version ({record['version']}, this one reads {VERSION})")
+                raise _Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
             if record["key"] != key or record["sha256"] != _seal(Files.read(path), record):
                 raise StoreError("its checksum does not match")
             return Entry(key, path, Measurement(**record["measured"]), record["made_from"])
-        except (StoreError, OSError, ValueError, KeyError, TypeError) as error:
+        except (_Unreadable, PermissionError) as error:
+            raise StoreError(f"store: entry {key} cannot be read: {error}") from error
+        except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
             aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
             aside.parent.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):  # another process has moved it already

@@ -77,7 +77,8 @@ def fit(
 ) -> None:
     """Train `loss.model` in place; the last epoch is what stays.
 
-    `only` restricts training to one submodule; the rest stays frozen, BN statistics included. `seed` decides the order
+    `only` restricts training to one submodule of the model, and to the loss's own adapters; the rest of the model stays
+    frozen, BN statistics included. `seed` decides the order
     and the views of the images. A `checkpoint` file lets an interrupted call go on at its last epoch; it is removed at
     the end. `told` hears of each finished epoch. TrainingError when the loss is not finite.
     """
@@ -85,7 +86,10 @@ def fit(
     fast = device.type == "cuda"
     if fast:
         loss.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learned = [p for p in (only or loss).parameters() if p.requires_grad]
+    learned = [p for p in loss.parameters() if p.requires_grad]
+    if only is not None:
+        frozen = set(loss.model.parameters()) - set(only.parameters())
+        learned = [p for p in learned if p not in frozen]
     optimizer = torch.optim.SGD(
         learned,
         training.lr,

@@ -17,7 +17,7 @@ from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store import Store
 from compress.tasks import load_task
-from compress.train import TrainingError, training_device
+from compress.train import TrainingError
 from search.study import point_event
 
 
@@ -64,7 +64,7 @@ class Compression(tune.Trainable):
             data = self.config["data"]
             store = Store(Path(self.config["store"]))
             task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
-            self.pipeline = Pipeline(task.to(training_device()), store)
+            self.pipeline = Pipeline(task, store)
             self.points = self.pipeline.run(recipe)
         return self.points
 

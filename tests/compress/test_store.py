@@ -104,18 +104,15 @@ def test_a_damaged_entry_is_set_aside(
     assert not entry.exists()
 
 
-def test_an_entry_of_a_newer_version_is_set_aside(
-    store: Store,
-    files: Files,
-    measurement: Measurement,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_an_entry_of_a_newer_version_is_refused_and_left_where_it_is(
+    store: Store, files: Files, measurement: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
         newer.setattr(compress.store, "VERSION", VERSION + 1)
         store.put(KEY, files, measurement, MADE_FROM)
-    assert store.get(KEY) is None
-    assert f"written by a newer version ({VERSION + 1}, this one reads {VERSION})" in caplog.text
+    with pytest.raises(StoreError, match=f"written by a newer version, {VERSION + 1}; this one reads {VERSION}"):
+        store.get(KEY)
+    assert (store.path(KEY) / "record.json").exists()
 
 
 def test_an_entry_in_the_place_of_another_is_set_aside(

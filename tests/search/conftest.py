@@ -44,7 +44,5 @@ def form() -> Callable[[int], dict[str, Any]]:
 def study(tmp_path: Path) -> Study:
     """A study `s` without trials, below `tmp_path`."""
     begun = Study(tmp_path, "s")
-    begun.begin(
-        task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point=REFERENCE
-    )
+    begun.begin(task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point=REFERENCE)
     return begun

@@ -119,7 +119,11 @@ def test_a_repeat_of_what_still_runs_is_forgotten(desk: Desk) -> None:
     enqueue(desk, 2)
     for _ in range(4):
         desk.next()
-    assert [t.state for t in desk.proposer.study.trials][:3] == [TrialState.RUNNING, TrialState.RUNNING, TrialState.FAIL]
+    assert [t.state for t in desk.proposer.study.trials][:3] == [
+        TrialState.RUNNING,
+        TrialState.RUNNING,
+        TrialState.FAIL,
+    ]
 
 
 def test_an_impossible_recipe_ends_as_failed_and_is_never_handed_out(desk: Desk, event: Event) -> None:

@@ -137,7 +137,11 @@ def test_an_order_of_the_joint_space_is_what_its_name_says(
 
 def test_int8_in_the_joint_space_is_the_last_stage_or_absent() -> None:
     for choices, _, recipe in drawn("joint"):
-        assert [isinstance(stage, Quantize) for stage in recipe.stages] == [False, False, *[True] * bool(choices["int8"])]
+        assert [isinstance(stage, Quantize) for stage in recipe.stages] == [
+            False,
+            False,
+            *[True] * bool(choices["int8"]),
+        ]
 
 
 def test_a_curve_of_the_joint_space_goes_at_least_half_way() -> None:

@@ -1,0 +1,338 @@
+"""Whole searches on a real Ray: what the ledger holds at the end, after a crash, after Ctrl-C, on a damaged store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from optuna.trial import TrialState
+
+from compress.measure import accuracy, count
+from compress.models import Model
+from compress.pruning import L1Filter, OneShot
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery, Train
+from compress.store import Store
+from compress.tasks import Task
+from compress.training import Training
+from search import launch
+from search.desk import Desk
+from search.record import StudyRecord
+from search.sampler import Proposer, open_storage
+from search.settings import Settings
+from search.study import Study, StudyError
+from spaces import SPACES, Space
+from spaces.space import EFFORT, Effort, Trial
+
+FAILS = 3
+"""The trial whose learning rate is absurd."""
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    width = float(trial.suggest_categorical("width", (0.25, 0.5)))
+    epochs = int(trial.suggest_categorical("epochs", (1, 40)))
+    lr = float(trial.suggest_categorical("lr", (0.1, 0.05, 0.02, 1e9)))
+    cut = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=epochs, lr=0.02)))
+    return Recipe(task, Model("cnn", width), (Train(Training(epochs=epochs, lr=lr)), cut), seed=seed)
+
+
+QUICK = Space(
+    "quick",
+    build,
+    Model("cnn", 0.5),
+    "",
+    ({"width": 0.25, "epochs": 1, "lr": 0.1}, {"width": 0.5, "epochs": 1, "lr": 0.1}, {"width": 0.25, "epochs": 1, "lr": 1e9}),
+)  # fmt: skip
+SLOW = Space(
+    "slow", build, Model("cnn", 0.5), "", tuple({"width": 0.5, "epochs": 40, "lr": x} for x in (0.1, 0.05, 0.02))
+)
+
+
+def main() -> None:
+    """Run as a program, this file is a driver that can be killed: `test_launch.py HOME [--resume]`."""
+    SPACES["slow"], EFFORT["digits"] = SLOW, Effort(20, 20)
+    home, resume = Path(sys.argv[1]), "--resume" in sys.argv
+    launch.search(Settings("s", space="slow", trials=4, home=home, resume=resume))
+
+
+@dataclass(frozen=True)
+class Done:
+    """One search as it ended, what its driver was told of by the workers, and Optuna's side of it."""
+
+    home: Path
+    record: StudyRecord
+    notes: list[str]
+    study: Study
+
+
+def searched(name: str, home: Path, **settings: Any) -> Done:
+    notes: list[str] = []
+
+    def heard(record: StudyRecord, desk: Desk) -> None:
+        notes[:] = desk.notes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SPACES, "quick", QUICK)
+        patch.setitem(EFFORT, "digits", Effort(1, 1))
+        record = launch.search(Settings(name, space="quick", trials=4, home=home, **settings), heard)
+    return Done(home, record, notes, Study(home, name))
+
+
+def left_over() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"paretune-{os.getpid()}-*"))
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Four trials in an empty home: the teacher, two good ones, one that diverges."""
+    return searched("cold", tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def warm(cold: Done) -> Done:
+    """The same search as a new study of that home, after the last model of trial 1 was damaged."""
+    weights = Path(cold.record.trials[1].points[-1].path) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7] + b"garbage")
+    return searched("warm", cold.home)
+
+
+def test_a_search_carries_out_every_trial(cold: Done) -> None:
+    assert [trial.status for trial in cold.record.trials] == ["complete", "complete", "complete", "failed"]
+    assert [len(trial.points) for trial in cold.record.trials] == [1, 3, 3, 0]
+
+
+def test_what_is_returned_is_what_the_ledger_says(cold: Done) -> None:
+    assert cold.study.record == cold.record
+
+
+def test_every_point_reloads_to_what_the_ledger_says(cold: Done, warm: Done, digits: Task) -> None:
+    store = Store(cold.home / "store")
+    for point in warm.record.points:
+        entry = store.get(point.id)
+        assert entry is not None
+        model = entry.files().module()
+        assert accuracy(model, digits.validation) == point.measured.accuracy_validation
+        assert accuracy(model, digits.test) == point.measured.accuracy_test
+        assert count(model, (1, 8, 8)).params == point.measured.params
+        assert len((entry.path / "model.safetensors").read_bytes()) == point.measured.size_bytes
+
+
+def test_a_curve_shrinks_along_its_points(cold: Done) -> None:
+    for trial in cold.record.trials[1:FAILS]:
+        assert [point.sparsity for point in trial.points] == [0.0, 0.3, 0.6]
+        params = [point.measured.params for point in trial.points]
+        assert params == sorted(set(params), reverse=True)
+
+
+def test_a_training_that_diverges_is_a_failed_trial_with_its_reason(cold: Done) -> None:
+    assert "training: the loss became" in cold.record.trials[FAILS].reason
+    assert "lower the learning rate" in cold.record.trials[FAILS].reason
+
+
+def test_optuna_has_the_failed_trial_as_failed_and_every_point_as_complete(cold: Done) -> None:
+    proposer = Proposer(open_storage(None, cold.study.folder), "cold", cold.record.objectives, 0)
+    told = proposer.study.get_trials()
+    failed = [t for t in told if t.params["lr"] == 1e9]
+    assert [t.state for t in failed] == [TrialState.FAIL]
+    points = [t.user_attrs["point"] for t in told if "point" in t.user_attrs]
+    assert sorted(points) == sorted(p.id for t in cold.record.trials[1:] for p in t.points)
+    assert not [t for t in told if not t.state.is_finished()]
+
+
+def test_the_reference_point_is_the_unpruned_teachers(cold: Done) -> None:
+    teacher = cold.record.teacher
+    assert teacher is not None
+    reference = cold.record.reference_point
+    assert reference["accuracy"] == 0.0
+    assert (reference["params"], reference["flops"]) == (teacher.measured.params, teacher.measured.flops)
+    assert reference["size_bytes"] == teacher.measured.size_bytes
+
+
+def test_a_warm_store_answers_without_training(cold: Done, warm: Done) -> None:
+    for trial in (0, 2):
+        assert warm.record.trials[trial].spent.get("train", 0.0) == 0.0
+        assert cold.record.trials[trial].spent["train"] > 0.0
+        assert [p.measured for p in warm.record.trials[trial].points] == [
+            p.measured for p in cold.record.trials[trial].points
+        ]
+
+
+def test_a_damaged_entry_is_made_again_to_the_same_bits(cold: Done, warm: Done) -> None:
+    before, after = cold.record.trials[1].points, warm.record.trials[1].points
+    assert [p.id for p in after] == [p.id for p in before]
+    assert [p.measured.accuracy_test for p in after] == [p.measured.accuracy_test for p in before]
+    assert warm.record.trials[1].spent["train"] > 0.0
+
+
+def test_the_driver_is_told_of_a_damaged_entry(cold: Done, warm: Done) -> None:
+    damaged = cold.record.trials[1].points[-1].id
+    assert cold.notes == []
+    assert [note for note in warm.notes if damaged in note and "is damaged" in note] == warm.notes != []
+
+
+def test_ray_and_its_files_are_gone_afterwards(cold: Done) -> None:
+    assert not ray.is_initialized()
+    assert left_over() == []
+
+
+def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_ray", None)
+    assert searched("cold", cold.home, resume=True).record == cold.record
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "study cold: exists already in .*; add --resume or choose another --name"),
+        (
+            {"resume": True, "objectives": ("accuracy", "macs")},
+            "was begun with objectives 'accuracy,params,flops', got",
+        ),
+        ({"resume": True, "task": "folder:x"}, "folder:x"),
+        ({"name": "new", "resume": True}, "study new: there is none in .* to resume"),
+        ({"name": "new", "address": "nonsense"}, "address: no Ray cluster answers at 'nonsense'"),
+        ({"name": "new", "address": "127.0.0.1:1"}, "address: no Ray cluster answers at '127.0.0.1:1': .*refused"),
+        ({"name": "new", "address": "auto"}, "address: no Ray cluster answers at 'auto'"),
+        ({"name": "new", "storage_url": "nonsense"}, "storage-url: cannot open 'nonsense'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_leaves_nothing(cold: Done, settings: dict[str, Any], sentence: str) -> None:
+    before = {path: path.read_bytes() for path in (cold.home / "studies").rglob("*.*")}
+    with pytest.raises(ValueError, match=sentence):
+        searched(**{"name": "cold", "home": cold.home, **settings})
+    assert {path: path.read_bytes() for path in (cold.home / "studies").rglob("*.*")} == before
+    assert left_over() == []
+
+
+def test_another_space_on_resume_is_refused(cold: Done) -> None:
+    with pytest.raises(StudyError, match="study cold: was begun with space 'quick', got 'joint'"):
+        launch.check_study(cold.study, Settings("cold", home=cold.home, resume=True))
+
+
+def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
+    tmp_path: Path, digits: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(settings: Settings, desk: Desk, scratch: Path) -> None:
+        def refuse() -> None:
+            raise OSError(28, "No space left on device")
+
+        desk.guard(refuse)
+
+    monkeypatch.setattr(launch, "_ray", lambda settings, scratch: tempfile.TemporaryDirectory())
+    monkeypatch.setattr(launch, "_tune", full)
+    with pytest.raises(launch.SearchFailed, match="search s: OSError: .*No space left on device"):
+        searched("s", tmp_path)
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A study of four slow trials: its ledger after `kill -9`, after Ctrl-C of the resumed search, and at the end."""
+
+    killed: StudyRecord
+    interrupted: StudyRecord
+    code: int
+    ended: StudyRecord
+    study: Study
+
+
+@pytest.fixture(scope="module")
+def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
+    home = tmp_path_factory.mktemp("home")
+    first = _driver(home)
+    _wait(lambda: len(Study(home, "s").trials) >= 2 and Study(home, "s").trials[0].points)
+    first.kill()
+    first.wait()
+    killed = Study(home, "s").record
+    second = _driver(home, "--resume")
+    _wait(lambda: len(Study(home, "s").record.points) > len(killed.points))
+    second.send_signal(signal.SIGINT)
+    code = second.wait(timeout=60)
+    interrupted = Study(home, "s").record
+    assert _driver(home, "--resume").wait(timeout=120) == 0
+    yield Survivor(killed, interrupted, code, Study(home, "s").record, Study(home, "s"))
+    _wait(lambda: not [p for p in _started_by(first.pid, second.pid) if p.exists()])
+
+
+def _driver(home: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, __file__, str(home), *options]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _wait(until: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _started_by(*drivers: int) -> list[Path]:
+    marks = [f"paretune-{pid}-".encode() for pid in drivers]
+    lines = {path.parent: _read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+    return [process for process, line in lines.items() if any(mark in line for mark in marks)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_after_kill_9_everything_finished_is_in_the_ledger(survivor: Survivor) -> None:
+    assert survivor.killed.trials[0].points
+    assert "running" in {trial.status for trial in survivor.killed.trials}
+
+
+def test_resuming_loses_no_point(survivor: Survivor) -> None:
+    for before, after in ((survivor.killed, survivor.interrupted), (survivor.interrupted, survivor.ended)):
+        assert {p.id: p for p in before.points}.items() <= {p.id: p for p in after.points}.items()
+
+
+def test_after_ctrl_c_no_trial_is_running(survivor: Survivor) -> None:
+    states = Counter(trial.status for trial in survivor.interrupted.trials)
+    assert states["running"] == 0
+    assert states["stopped"] > 0
+    assert {t.reason for t in survivor.interrupted.trials if t.status == "stopped"} == {"interrupted"}
+    assert survivor.code == 0
+
+
+def test_a_resumed_search_ends_what_was_begun(survivor: Survivor) -> None:
+    assert [trial.status for trial in survivor.ended.trials] == ["complete"] * 4
+    assert [len(trial.points) for trial in survivor.ended.trials] == [1, 3, 3, 3]
+
+
+def test_no_point_is_written_twice(survivor: Survivor) -> None:
+    written = Counter((e["trial"], e["id"]) for e in survivor.study.ledger.events() if e["event"] == "point")
+    assert set(written.values()) == {1}
+
+
+def test_no_trial_is_asked_for_twice(survivor: Survivor) -> None:
+    asked = [e["trial"] for e in survivor.study.ledger.events() if e["event"] == "asked"]
+    assert asked == [0, 1, 2, 3]
+
+
+def test_optuna_was_told_every_point_once(survivor: Survivor) -> None:
+    proposer = Proposer(open_storage(None, survivor.study.folder), "s", survivor.ended.objectives, 0)
+    told = Counter(t.user_attrs["point"] for t in proposer.study.get_trials() if "point" in t.user_attrs)
+    assert told == Counter(p.id for t in survivor.ended.trials[1:] for p in t.points)
+    assert not [t for t in proposer.study.get_trials() if not t.state.is_finished()]
+
+
+def test_drivers_that_were_killed_leave_no_folder_behind(survivor: Survivor) -> None:
+    owners = {int(path.name.split("-")[1]) for path in Path(tempfile.gettempdir()).glob("paretune-[0-9]*-*")}
+    assert {pid for pid in owners if not Path(f"/proc/{pid}").exists()} == set()
+
+
+if __name__ == "__main__":
+    main()
