@@ -5,6 +5,7 @@ The verbs of the command are functions here; `paretune --help` lists the command
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -60,7 +61,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
 
-    if wanted.tracking_uri is not None:  # the home's own database is made once all else is known to be right
+    if wanted.tracking_uri is not None:  # the home's own database is made on the way
         check_reachable(wanted.mlflow_uri)
     tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
     begun = False
@@ -68,7 +69,6 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 
         def ready() -> None:
             nonlocal begun
-            check_reachable(wanted.mlflow_uri)
             begun = True
             tracker.start()
 
@@ -181,6 +181,7 @@ def evaluate(folder: Path, task: str, *, data: Path | None = None) -> dict[str, 
     from compress.tasks import load_task
 
     torch.set_num_threads(1)
+    logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
     measured, program = measure_export(folder, load_task(task, data))
     figures = asdict(measured)
     accuracy = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}

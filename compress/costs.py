@@ -8,7 +8,7 @@ the figures are close, not equal.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from torch import nn
 from compress.files import Files
 from compress.measure import Costs, count
 from compress.plan import Step, plan
+from compress.pruning import OneShot
 from compress.recipe import Recipe
 from compress.stage import Factorize, Prune, Quantize
 from compress.tasks import Task
@@ -47,6 +48,12 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
         files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
         points.append(Foreseen(step.sparsity, step.variant, known[step.key], files.size_bytes))
     return points
+
+
+def check(recipe: Recipe, task: Task) -> None:
+    """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone."""
+    at_once = [replace(s, schedule=OneShot()) if isinstance(s, Prune | Factorize) else s for s in recipe.stages]
+    foresee(replace(recipe, stages=tuple(s for s in at_once if not isinstance(s, Quantize))), task)
 
 
 def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: torch.Tensor) -> nn.Module:

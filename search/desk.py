@@ -9,10 +9,10 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from compress.costs import foresee
+from compress.costs import check
 from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.tasks import Task
@@ -71,7 +71,7 @@ class Desk:
             self.recipes.add(self._id(form))
             trial = self.study.ask(form, choices, asked.number)
             try:
-                foresee(recipe, self.task)
+                check(recipe, self.task)
             except RecipeError as error:
                 self.end(trial, "failed", str(error), 0.0, {})
             else:
@@ -87,12 +87,13 @@ class Desk:
         else:
             self.proposer.forget(number)
 
-    def point(self, trial: int, event: dict[str, Any]) -> None:
-        """A worker has made a point."""
-        added = self.study.add(trial, event)
+    def add(self, trial: int, points: Sequence[dict[str, Any]]) -> None:
+        """A worker has made points."""
         number = self.study.trials[trial].optuna
-        if added is not None and number is not None:
-            self.proposer.tell_point(number, added)
+        for point in points:
+            added = self.study.add(trial, point)
+            if added is not None and number is not None:
+                self.proposer.tell_point(number, added)
         self.heard()
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: dict[str, float]) -> None:

@@ -173,9 +173,9 @@ class _Ear(tune.Callback):
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         number = int(trial.config["trial"])
         self.desk.notes += json.loads(result.get("notes", "[]"))
-        if "point" in result:
-            self.desk.guard(lambda: self.desk.point(number, json.loads(result["point"])))
-        else:
+        points = json.loads(result["points"])
+        self.desk.guard(lambda: self.desk.add(number, points))
+        if "failed" in result:
             status: Any = "failed" if result["failed"] else "complete"
             spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))

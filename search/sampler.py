@@ -123,7 +123,8 @@ def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # whatever a database driver raises
-        raise ValueError(f"storage-url: cannot open {url!r}: {type(error).__name__}: {error}") from error
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"storage-url: cannot open {url!r}: {type(error).__name__}: {why}") from error
 
 
 def choices_of(trial: optuna.Trial) -> dict[str, Choice]:

@@ -14,7 +14,7 @@ from search import mirror
 from search.address import shown, unhealthy
 from search.newest import Newest, Outcome
 from search.record import Point, StudyRecord, TrialRecord
-from search.tracking import Logged, Runs, TrackingError, reason
+from search.tracking import Logged, Runs, TrackingError, check_reachable, reason
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -153,6 +153,8 @@ class Tracker:
 
     def _open(self) -> Runs:
         if self._runs is None:
+            if self.uri.startswith("sqlite"):
+                check_reachable(self.uri)  # makes the schema of a new database, one process at a time
             self._runs = Runs(self.uri, self.study, self._artifact_root)
         return self._runs
 

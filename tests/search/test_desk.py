@@ -66,7 +66,7 @@ def carry_out(desk: Desk, event: Event) -> list[int]:
     done = []
     while (job := desk.next()) is not None:
         done.append(job["trial"])
-        desk.point(job["trial"], event(f"key{job['trial']}"))
+        desk.add(job["trial"], [event(f"key{job['trial']}")])
         desk.end(job["trial"], "complete", "", 1.0, {})
     return done
 
@@ -138,7 +138,7 @@ def test_an_impossible_recipe_ends_as_failed_and_is_never_handed_out(desk: Desk,
 def test_the_ledger_has_it_before_optuna(desk: Desk, event: Event) -> None:
     desk.next()
     desk.next()
-    desk.point(1, event("key1"))
+    desk.add(1, [event("key1")])
     desk.end(1, "complete", "", 1.0, {})
     assert isinstance(desk.proposer, Noted)
     assert desk.proposer.heard == ["point after point", "end after ended"]
@@ -146,7 +146,7 @@ def test_the_ledger_has_it_before_optuna(desk: Desk, event: Event) -> None:
 
 def test_the_teacher_is_none_of_optunas(desk: Desk, event: Event) -> None:
     desk.next()
-    desk.point(0, event("key0"))
+    desk.add(0, [event("key0")])
     desk.end(0, "complete", "", 1.0, {})
     assert isinstance(desk.proposer, Noted)
     assert desk.proposer.heard == []
@@ -156,7 +156,7 @@ def test_a_point_that_comes_twice_is_told_once(desk: Desk, event: Event) -> None
     desk.next()
     desk.next()
     for _ in range(2):
-        desk.point(1, event("key1"))
+        desk.add(1, [event("key1")])
     assert isinstance(desk.proposer, Noted)
     assert desk.proposer.heard == ["point after point"]
 
@@ -164,7 +164,7 @@ def test_a_point_that_comes_twice_is_told_once(desk: Desk, event: Event) -> None
 def test_a_failed_trial_with_points_is_failed_for_optuna_but_keeps_them(desk: Desk, event: Event) -> None:
     desk.next()
     desk.next()
-    desk.point(1, event("key1"))
+    desk.add(1, [event("key1")])
     desk.end(1, "failed", "the loss became nan", 1.0, {})
     assert desk.proposer.study.trials[0].state == TrialState.FAIL
     assert [point.id for point in desk.study.record.trials[1].points] == ["key1"]
@@ -201,7 +201,7 @@ def test_everything_that_changes_is_heard(desk: Desk, event: Event) -> None:
     heard: list[int] = []
     desk.heard = lambda: heard.append(len(desk.study.record.points))
     desk.next()
-    desk.point(0, event("key0"))
+    desk.add(0, [event("key0")])
     desk.end(0, "complete", "", 1.0, {})
     assert heard == [0, 1, 1]
 

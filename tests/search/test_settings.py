@@ -44,7 +44,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_home_that_must_not_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(ValueError, match="home must be writable, got .*: no permission in "):
+    with pytest.raises(ValueError, match=r"home must be writable, got .*: no permission in "):
         Settings("s", home=tmp_path / "home")
 
 

@@ -96,13 +96,13 @@ def test_a_torn_point_is_the_only_one_lost(study: Study, event: Event, form: For
 
 
 def test_a_study_that_is_not_there_lists_those_that_are(study: Study) -> None:
-    with pytest.raises(StudyError, match="study t: there is none in .*; known are s$"):
+    with pytest.raises(StudyError, match=r"study t: there is none in .*; known are s$"):
         _ = Study(study.home, "t").record
 
 
 def test_a_folder_without_a_ledger_is_no_known_study(tmp_path: Path) -> None:
     (tmp_path / "studies" / "empty").mkdir(parents=True)
-    with pytest.raises(StudyError, match="known are none$"):
+    with pytest.raises(StudyError, match=r"known are none$"):
         _ = Study(tmp_path, "t").record
 
 

@@ -17,7 +17,7 @@ from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Train
 from compress.tasks import Task
 from spaces import SPACES, Space
-from spaces.space import DEFAULT_EFFORT, effort, place
+from spaces.space import DEFAULT_EFFORT, Value, effort, place
 
 TRIALS = 200
 Drawn = list[tuple[dict[str, object], dict[str, BaseDistribution], Recipe]]
@@ -166,7 +166,7 @@ def test_malihi_tunes_the_classifier_alone_of_a_distilled_student() -> None:
 
 
 def test_a_point_takes_the_place_of_its_own_sparsity_and_bits() -> None:
-    choices = {"order": "prune", "sparsity": 0.9, "int8": True}
+    choices: dict[str, Value] = {"order": "prune", "sparsity": 0.9, "int8": True}
     assert place(choices, 0.3, "float") == {"order": "prune", "sparsity": 0.3, "int8": False}
     assert place(choices, 0.3, "int8") == {"order": "prune", "sparsity": 0.3, "int8": True}
 

@@ -1,0 +1,468 @@
+"""The command line: wrong input is a sentence, exit code 2 and nothing made; `--json` is JSON and nothing else."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import paretune_command
+from compress.models import Model
+from compress.pipeline import Pipeline
+from compress.pruning import L1Filter, OneShot
+from compress.quantize import Int8
+from compress.recipe import Recipe
+from compress.stage import Prune, Quantize, Recovery, Train
+from compress.store import Store
+from compress.tasks import Task
+from compress.training import Training
+from search.study import Study, point_event
+
+ONCE = Training(epochs=1)
+CUT = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=2)))
+RECIPES = (
+    Recipe("digits", Model("cnn", 0.5), (Train(Training(epochs=3)),)),
+    Recipe("digits", Model("cnn", 0.25), (Train(Training(epochs=3)), CUT, Quantize(Int8()))),
+)
+REFERENCE = {"accuracy": 0.0, "params": 10_000, "flops": 400_000}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one call of the command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run `paretune` with these words in this process."""
+
+    def run(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words)])
+        capfd.readouterr()
+        try:
+            paretune_command.run()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Said(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
+    """A home with the study `made`: a teacher, a cut and quantized student, a failed trial; never written to."""
+    folder = tmp_path_factory.mktemp("home")
+    study = Study(folder, "made")
+    objectives = ["accuracy", "params", "flops"]
+    study.begin(task="digits", space="joint", objectives=objectives, seed=0, reference_point=REFERENCE)
+    pipeline = Pipeline(digits, Store(study.store))
+    for recipe in RECIPES:
+        trial = study.ask(dict(recipe.as_json()), {"width": recipe.student.width}, None)
+        for point in pipeline.run(recipe):
+            study.add(trial, point_event(point.key, point.sparsity, point.variant, point.measured))
+        study.end(trial, "complete", "", 1.0, {"train": 0.5})
+    failed = study.ask(dict(RECIPES[0].as_json()), {"lr": 1e9}, 0)
+    study.end(failed, "failed", "training: the loss became [nan] in epoch 1", 1.0, {})
+    return folder
+
+
+@pytest.fixture
+def own(home: Path, tmp_path: Path) -> Path:
+    """A copy of that home, to write to."""
+    return Path(shutil.copytree(home, tmp_path / "own"))
+
+
+@pytest.fixture(scope="module")
+def exported(home: Path, tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
+    """An exported model."""
+    from compress.export import export
+
+    point = Study(home, "made").record.points[1]
+    entry = Store(home / "store").get(point.id)
+    assert entry is not None
+    return export(entry.files(), digits, tmp_path_factory.mktemp("export") / "out", {"task": "digits"})
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_refused(said: Said, sentence: str) -> None:
+    """Exit code 2, nothing on standard output, one sentence with these words and no traceback on standard error."""
+    assert (said.code, said.out) == (2, ""), said
+    assert sentence in said.err
+    assert "Traceback" not in said.err
+    assert said.err.startswith("paretune: ")
+    assert said.err.count("\n") == 1
+
+
+SEARCHES = [
+    (("--space", "cube"), "space: unknown 'cube', known are joint, malihi2023"),
+    (("--task", "mnist"), "task: unknown 'mnist', known are cifar10, cifar100, digits, fashion-mnist and folder:PATH"),
+    (("--task", "folder:/nowhere"), "folder:/nowhere: a folder train/ with one folder a class must be there"),
+    (("--trials", "0"), "trials must be at least 1, got 0"),
+    (("--trials", "-1"), "trials must be at least 1, got -1"),
+    (("--objectives", "accuracy,joy"), "objectives: unknown 'joy', known are accuracy, params"),
+    (("--objectives", "accuracy"), "objectives: need at least two different names, got accuracy"),
+    (("--objectives", ""), "objectives: unknown ''"),
+    (("--objectives", "params,params"), "objectives: need at least two different names, got params, params"),
+    (("--time-budget", "0"), "time-budget must be at least 1, got 0"),
+    (("--time-budget", "nan"), "time-budget must be at least 1, got nan"),
+    (("--time-budget", "-5"), "time-budget must be at least 1, got -5"),
+    (("--seed", "-1"), "seed must be at least 0, got -1"),
+    (("--cpus-per-trial", "0"), "cpus-per-trial must be at least 1, got 0"),
+    (("--gpus-per-trial", "-1"), "gpus-per-trial must be at least 0, got -1"),
+    (("--name", "../../x"), "study name must begin with a letter or digit"),
+    (("--name", ""), "study name must begin with a letter or digit"),
+    (("--name", "<script>"), "at most 80 characters, got '<script>'"),
+    (("--name", "x" * 81), "at most 80 characters, got 'xxx"),
+    (("--resume",), "study demo: there is none in "),
+    (("--tracking-uri", "http://127.0.0.1:1"), "tracking URI must name a running MLflow server, http://127.0.0.1:1"),
+    (("--tracking-uri", "nonsense"), "tracking URI must begin with one of sqlite, http"),
+    (("--storage-url", "nonsense"), "storage-url: cannot open 'nonsense'"),
+    (("--storage-url", "sqlite:////nowhere/o.db"), "storage-url: cannot open 'sqlite:////nowhere/o.db'"),
+    (("--address", "localhost:1"), "address: no Ray cluster answers at 'localhost:1'"),
+    (("--address", "nonsense"), "address: no Ray cluster answers at 'nonsense'"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), SEARCHES, ids=[" ".join(words)[:30] for words, _ in SEARCHES])
+def test_a_search_that_makes_no_sense_is_refused_and_nothing_is_made(
+    call: Call, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    assert_refused(call("search", "--home", tmp_path / "home", *words), sentence)
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("search", "--trials", "abc"), "--trials"),
+        (("search", "--trials", "1.5"), "--trials"),
+        (("search", "--sparsity", "0.5"), "--sparsity"),
+        (("search", "--time-budget", "soon"), "--time-budget"),
+        (("search", "--name"), "--name"),
+        (("front",), "study"),
+        (("breakpoints", "made", "--delta", "much"), "--delta"),
+        (("compress",), "compress"),
+    ],
+)
+def test_words_the_command_does_not_know_are_named(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = call(*words)
+    assert (said.code, said.out) == (2, "")
+    assert option in said.err.lower()
+    assert "Traceback" not in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_exists_is_not_begun_again(call: Call, own: Path) -> None:
+    before = tree(own)
+    said = call("search", "--name", "made", "--home", own)
+    assert_refused(said, f"study made: exists already in {own}; add --resume or choose another --name")
+    assert tree(own) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--space", "malihi2023"), "study made: was begun with space 'joint', got 'malihi2023'"),
+        (("--objectives", "accuracy,macs"), "was begun with objectives 'accuracy,params,flops', got 'accuracy,macs'"),
+    ],
+)
+def test_a_study_is_not_resumed_as_another(call: Call, own: Path, words: tuple[str, ...], sentence: str) -> None:
+    before = tree(own)
+    assert_refused(call("search", "--name", "made", "--home", own, "--resume", *words), sentence)
+    assert tree(own) == before
+
+
+def test_a_study_is_not_resumed_on_another_task(call: Call, own: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "pictures" / part / name
+            folder.mkdir(parents=True)
+            for n in range(20):
+                Image.new("RGB", (8, 8), (n, 0, 0)).save(folder / f"{n}.png")
+    task = f"folder:{tmp_path / 'pictures'}"
+    said = call("search", "--name", "made", "--home", own, "--resume", "--task", task)
+    assert_refused(said, f"study made: was begun with task 'digits', got '{task}'")
+
+
+def test_a_home_that_is_a_file_is_refused(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("mine")
+    assert_refused(call("search", "--home", tmp_path / "home"), "home must be a folder, got ")
+    assert tree(tmp_path) == {tmp_path / "home": b"mine"}
+
+
+@pytest.mark.parametrize("verb", ["front", "trials", "breakpoints", "select", "report", "sync", "clean"])
+def test_a_study_that_is_not_there_lists_the_known_ones(call: Call, home: Path, verb: str) -> None:
+    before = tree(home)
+    assert_refused(call(verb, "lost", "--home", home), f"study lost: there is none in {home}; known are made")
+    assert tree(home) == before
+
+
+@pytest.mark.parametrize("verb", ["front", "trials", "breakpoints", "select", "report", "sync", "clean"])
+def test_a_study_name_that_leaves_the_home_is_refused(call: Call, tmp_path: Path, verb: str) -> None:
+    assert_refused(call(verb, "../../x", "--home", tmp_path), "study name must begin with a letter or digit")
+    assert tree(tmp_path) == {}
+
+
+BUDGETS = [
+    (("--max-params", "20x"), "max-params: expected a number with k, M or G, or a share such as 10%, got '20x'"),
+    (("--max-flops", "-5"), "max-flops: expected a number with k, M or G, or a share such as 10%, got '-5'"),
+    (
+        ("--max-latency-ms", "nan"),
+        "max-latency-ms: expected a number with k, M or G, or a share such as 10%, got 'nan'",
+    ),
+    (("--max-size-bytes", "1e3"), "max-size-bytes: expected a number with k, M or G"),
+    (("--max-macs", ""), "max-macs: expected a number with k, M or G, or a share such as 10%, got ''"),
+    (("--min-accuracy", "97"), "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
+    (("--min-accuracy", "300%"), "min-accuracy: 300% of the teacher's"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), BUDGETS, ids=[" ".join(words) for words, _ in BUDGETS])
+def test_a_budget_with_a_typo_is_refused(call: Call, home: Path, words: tuple[str, ...], sentence: str) -> None:
+    assert_refused(call("select", "made", "--home", home, *words), sentence)
+
+
+def test_a_delta_outside_0_to_1_is_refused(call: Call, home: Path) -> None:
+    said = call("breakpoints", "made", "--home", home, "--delta", "1.5")
+    assert_refused(said, "breakpoints: delta must be in [0, 1], got 1.5")
+
+
+def test_a_budget_that_nothing_fits_names_the_nearest(call: Call, home: Path) -> None:
+    said = call("select", "made", "--home", home, "--max-params", "10", "--min-accuracy", ".999")
+    first, *nearest = said.err.splitlines()
+    assert (said.code, said.out) == (2, "")
+    assert first == "select: no point of made is within the budget; the nearest are"
+    assert len(nearest) == 3
+    assert all("misses max-params by" in line and "min-accuracy by" in line for line in nearest)
+
+
+def test_a_budget_that_nothing_fits_is_json_too(call: Call, home: Path) -> None:
+    said = call("select", "made", "--home", home, "--max-params", "10", "--json")
+    found = json.loads(said.out)
+    assert said.code == 2
+    assert found["best"] is None
+    assert [miss["over"]["max_params"] > 0 for miss in found["misses"]] == [True] * 3
+
+
+def test_a_folder_that_is_no_export_is_refused(call: Call, tmp_path: Path) -> None:
+    assert_refused(call("evaluate", tmp_path), f"evaluate: {tmp_path} is not an exported model")
+
+
+def test_a_folder_that_is_not_there_is_refused(call: Call, tmp_path: Path) -> None:
+    assert_refused(call("evaluate", tmp_path / "none"), f"evaluate: {tmp_path / 'none'} is not an exported model")
+
+
+def test_a_pickle_is_refused_and_never_read(call: Call, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.write_text, (tmp_path / "sprung", "x"))
+
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Trap()))
+    said = call("evaluate", tmp_path / "model.pkl")
+    assert_refused(said, "model.pkl is not an exported model")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "structure.json", "card.json", "model.pt2"])
+@pytest.mark.parametrize("damage", ["truncated", "pickled", "missing"])
+def test_a_damaged_export_is_refused(call: Call, exported: Path, tmp_path: Path, name: str, damage: str) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if damage != "missing":
+        (folder / name).write_bytes(whole[: len(whole) // 2] if damage == "truncated" else pickle.dumps({"a": 1}))
+    assert_refused(call("evaluate", folder), f"evaluate: {folder}")
+
+
+def test_an_export_is_not_evaluated_on_a_task_it_was_not_made_for(call: Call, exported: Path) -> None:
+    assert_refused(call("evaluate", exported, "--task", "mnist"), "task: unknown 'mnist'")
+
+
+def test_an_export_into_somebody_elses_folder_is_refused(call: Call, own: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("x")
+    said = call("select", "made", "--home", own, "--export", mine)
+    assert_refused(said, f"export: {mine} must be empty or an earlier export, it holds other files")
+    assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
+
+
+def test_an_export_while_mlflow_is_down_is_refused_before_it_is_written(call: Call, own: Path, tmp_path: Path) -> None:
+    words = ("--export", tmp_path / "out", "--tracking-uri", "http://127.0.0.1:1")
+    assert_refused(call("select", "made", "--home", own, *words), "http://127.0.0.1:1 says: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sync_while_mlflow_is_down_is_refused(call: Call, home: Path) -> None:
+    said = call("sync", "made", "--home", home, "--tracking-uri", "http://127.0.0.1:1")
+    assert_refused(said, "tracking URI must name a running MLflow server")
+
+
+def test_a_report_that_cannot_be_written_is_a_sentence(call: Call, home: Path, tmp_path: Path) -> None:
+    said = call("report", "made", "--home", home, "--out", tmp_path)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("paretune: ")
+    assert said.err.count("\n") == 1
+
+
+def test_the_front_as_json_is_the_study_and_its_points(call: Call, home: Path) -> None:
+    said = call("front", "made", "--home", home, "--json")
+    found = json.loads(said.out)
+    assert (said.code, said.err) == (0, "")
+    assert set(found) == {"study", "objectives", "reference_point", "hypervolume", "points"}
+    assert (found["study"], found["objectives"]) == ("made", ["accuracy", "params", "flops"])
+    assert found["reference_point"] == REFERENCE
+    assert 0 < found["hypervolume"] < 1
+    accuracies = [point["accuracy"]["validation"] for point in found["points"]]
+    assert accuracies == sorted(accuracies, reverse=True) != []
+
+
+def test_a_point_as_json_says_all_that_was_measured(call: Call, home: Path) -> None:
+    wanted = {
+        "id", "trial", "recipe", "sparsity", "accuracy", "params", "nonzero_params", "macs", "flops", "size_bytes",
+        "latency_ms", "path",
+    }  # fmt: skip
+    for point in json.loads(call("front", "made", "--home", home, "--json").out)["points"]:
+        assert wanted <= set(point)
+        assert set(point["accuracy"]) == {"validation", "test"}
+        assert Path(point["path"]).is_dir()
+        assert Recipe.from_json(point["recipe"]) in RECIPES
+
+
+def test_trials_as_json_are_a_list_in_order(call: Call, home: Path) -> None:
+    said = call("trials", "made", "--home", home, "--json")
+    found = json.loads(said.out)
+    assert said.err == ""
+    assert [trial["id"] for trial in found] == [0, 1, 2]
+    assert [trial["status"] for trial in found] == ["complete", "complete", "failed"]
+    assert all({"id", "status", "reason", "recipe", "points", "seconds"} <= set(trial) for trial in found)
+    assert [len(trial["points"]) for trial in found] == [1, 6, 0]
+    assert found[2]["reason"] == "training: the loss became [nan] in epoch 1"
+
+
+def test_breakpoints_as_json_are_one_a_curve(call: Call, home: Path) -> None:
+    said = call("breakpoints", "made", "--home", home, "--json")
+    assert [(one["trial"], one["variant"]) for one in json.loads(said.out)] == [(1, "float"), (1, "int8")]
+    assert said.err == ""
+
+
+def test_methods_as_json_are_kind_name_and_source(call: Call) -> None:
+    said = call("methods", "--json")
+    found = json.loads(said.out)
+    assert said.err == ""
+    assert {frozenset(method) for method in found} == {frozenset({"kind", "name", "source"})}
+    assert {"distill", "prune", "schedule", "factorize", "quantize", "model"} == {method["kind"] for method in found}
+
+
+def test_a_selection_as_json_is_the_best_that_fits(call: Call, home: Path) -> None:
+    said = call("select", "made", "--home", home, "--max-params", "50%", "--json")
+    found = json.loads(said.out)
+    assert (said.code, said.err) == (0, "")
+    points = Study(home, "made").record.points
+    limit = points[0].measured.params / 2
+    fits = [point.measured.accuracy_validation for point in points if point.measured.params <= limit]
+    assert found["bounds"] == {"max_params": limit}
+    assert (found["best"]["accuracy"]["validation"], found["fits"]) == (max(fits), len(fits))
+
+
+@pytest.mark.parametrize("verb", ["front", "trials", "breakpoints", "select", "methods"])
+def test_every_listing_speaks_to_people_too(call: Call, home: Path, verb: str) -> None:
+    said = call(verb, *(() if verb == "methods" else ("made", "--home", home)))
+    assert (said.code, said.err) == (0, "")
+    assert {"front": "hypervolume", "trials": "became [nan]", "breakpoints": "int8", "select": "best: point"}.get(
+        verb, "l1-filter"
+    ) in said.out
+
+
+def test_the_home_may_come_from_the_environment(call: Call, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARETUNE_HOME", str(home))
+    assert json.loads(call("front", "made", "--json").out)["study"] == "made"
+
+
+def test_a_report_is_one_file_whose_path_is_said(call: Call, own: Path) -> None:
+    said = call("report", "made", "--home", own)
+    path = Path(said.out.strip())
+    assert (said.code, said.err) == (0, "")
+    assert path == own / "studies" / "made" / "report.html"
+    assert path.read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+def test_a_report_goes_where_it_is_wanted(call: Call, home: Path, tmp_path: Path) -> None:
+    call("report", "made", "--home", home, "--out", tmp_path / "a" / "report.html")
+    assert "made" in (tmp_path / "a" / "report.html").read_text()
+
+
+def test_an_export_as_json_agrees_with_its_record(call: Call, exported: Path, home: Path) -> None:
+    found = json.loads(call("evaluate", exported, "--json").out)
+    recorded = Study(home, "made").record.points[1].as_json()
+    assert found["accuracy"] == recorded["accuracy"]
+    assert found["params"] == recorded["params"]
+    assert found["program"]["agreement"] == 1.0
+
+
+def test_cleaning_says_what_it_dropped_and_keeps_the_front(call: Call, own: Path) -> None:
+    before = json.loads(call("front", "made", "--home", own, "--json").out)
+    said = call("clean", "made", "--home", own)
+    assert (said.code, said.out[:15]) == (0, "clean: dropped ")
+    assert json.loads(call("front", "made", "--home", own, "--json").out) == before
+    assert all((Path(point["path"]) / "model.safetensors").exists() for point in before["points"])
+
+
+def test_the_installed_command_keeps_standard_output_pure(home: Path) -> None:
+    command = [sys.executable, "-m", "paretune", "front", "made", "--home", str(home), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["study"] == "made"
+    assert done.stderr == ""
+
+
+def test_the_installed_command_says_no_with_code_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "paretune", "select", "x", "--home", str(tmp_path), "--max-params", "20x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert_refused(Said(done.returncode, done.stdout, done.stderr), "max-params: expected a number")
+
+
+def test_a_damaged_program_is_a_sentence_without_a_traceback(exported: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    (folder / "model.pt2").write_bytes(b"PK")
+    command = [sys.executable, "-m", "paretune", "evaluate", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert_refused(Said(done.returncode, done.stdout, done.stderr), "model.pt2 cannot be loaded: ")
+
+
+def test_a_selection_is_written_proven_and_registered(call: Call, own: Path, tmp_path: Path) -> None:
+    said = call("select", "made", "--home", own, "--max-params", "2k", "--export", tmp_path / "out", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["export"]["registered"] == "models:/paretune-made/1"
+    assert found["export"]["accuracy"] == found["best"]["accuracy"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"model.safetensors", "model.pt2", "card.json"}
+
+
+def test_a_sync_brings_the_study_into_mlflow(call: Call, own: Path) -> None:
+    said = call("sync", "made", "--home", own)
+    assert (said.code, said.out, said.err) == (0, "sync: made is in MLflow\n", "")
+    assert (own / "mlflow.db").stat().st_size > 0
