@@ -5,6 +5,7 @@ Ray keeps no truth: its results are passed on as they come, its own files live i
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -18,7 +19,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from search.tracking import ENVIRONMENT
+
 for _name, _value in {
+    **ENVIRONMENT,  # Tune imports MLflow, before anyone here does
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its pickled state is never restored
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
@@ -258,6 +262,7 @@ def _ray(settings: Settings, scratch: Path) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        gc.collect()  # a Ray object that another thread's collector frees after the shutdown ends the process
         ray.shutdown()
 
 

@@ -38,7 +38,7 @@ class Effort:
     recovery: int
 
 
-EFFORT = {"digits": Effort(30, 4)}
+EFFORT = {"digits": Effort(40, 6)}
 """Per task; what is not named gets `DEFAULT_EFFORT`, made for sets of some 50,000 images."""
 DEFAULT_EFFORT = Effort(60, 5)
 
