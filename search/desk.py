@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from compress.costs import check
-from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.record import Status
@@ -72,7 +71,7 @@ class Desk:
             trial = self.study.ask(form, choices, asked.number)
             try:
                 check(recipe, self.task)
-            except RecipeError as error:
+            except (ValueError, RuntimeError) as error:  # RecipeError, or what a library says to an odd network
                 self.end(trial, "failed", str(error), 0.0, {})
             else:
                 self.queue.append(trial)

@@ -71,7 +71,9 @@ def search(
         study = _hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
-        proposer = Proposer(open_storage(settings.storage_url, study.folder), settings.name, objectives, settings.seed)
+        storage = open_storage(settings.storage_url, study.folder)
+        # a resumed sampler must not repeat the random numbers of its first asks
+        proposer = Proposer(storage, settings.name, objectives, settings.seed + len(study.trials))
         proposer.check_ours(has_asked=bool(study.trials))
         reference = reference_point(space, task) if new else {}
         scratch = None
