@@ -4,7 +4,7 @@ https://arxiv.org/abs/1712.05877; the setting of Krishnamoorthi 2018, https://ar
 Weights are symmetric in [-127, 127] and stored as int8; the input of each layer is affine in [0, 255] with the range
 seen in calibration. The layers compute on dequantized integers, which is what an integer kernel gives up to float
 rounding, so accuracy is the integer program's. Layers of our own, not a converted graph: torchao's PT2E result can only
-be kept as a `.pt2` program, which for a network of 24,000 parameters is twice as large as its float weights.
+be kept as a `.pt2` program, whose graph outweighs the weights of a small network.
 """
 
 from __future__ import annotations
