@@ -10,18 +10,15 @@ import json as json_text
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 import paretune
+from paretune_words import breakpoints_table, front_table, methods_table, selected, trials_table
 from search.breakpoints import DELTA
-from search.budget import Choice as Selection
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
-from search.record import Point
 
 app = typer.Typer(
     add_completion=False,
@@ -37,6 +34,8 @@ Tracking = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server; the home's own database if left out.")
 ]
 Bound = typer.Option(help="With k, M or G, or a share of the unpruned teacher such as 10%.", metavar="AMOUNT")
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; typer's own."""
 _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
@@ -96,28 +95,7 @@ def front(study: Study, home: Home = None, json: Json = False) -> None:
     found = paretune.front(study, home=home)
     if json:
         return _json(found)
-    points: list[Any] = found["points"]
-    table = _table(
-        "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
-    )
-    table.title = f"{study}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
-    for p in points:
-        table.add_row(
-            p["id"][:8],
-            str(p["trial"]),
-            f"{p['recipe']['student']['family']} x{p['recipe']['student']['width']:g}",
-            ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
-            p["variant"],
-            f"{p['sparsity']:.0%}",
-            f"{p['accuracy']['validation']:.4f}",
-            f"{p['accuracy']['test']:.4f}",
-            f"{p['params']:,}",
-            f"{p['flops']:,}",
-            f"{p['size_bytes'] / 1000:.1f}",
-            f"{p['latency_ms']:.2f}",
-        )
-    _out.print(table)
-    return None
+    return _out.print(front_table(found))
 
 
 @app.command()
@@ -126,13 +104,7 @@ def trials(study: Study, home: Home = None, json: Json = False) -> None:
     found = paretune.trials(study, home=home)
     if json:
         return _json([trial.as_json() for trial in found])
-    table = _table("trial", "status", "points", "seconds", "reason", "choices")
-    for t in found:
-        choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
-        row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
-        table.add_row(*map(_plain, row))
-    _out.print(table)
-    return None
+    return _out.print(trials_table(found))
 
 
 @app.command()
@@ -146,19 +118,7 @@ def breakpoints(
     found = paretune.breakpoints(study, home=home, delta=delta)
     if json:
         return _json([one.as_json() for one in found])
-    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
-    for b in found:
-        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
-        table.add_row(
-            str(b.trial),
-            b.variant,
-            f"{b.base_accuracy:.4f}",
-            f"{b.tolerance:.0%}",
-            f"{b.tolerance_accuracy:.4f}",
-            *knee,
-        )
-    _out.print(table)
-    return None
+    return _out.print(breakpoints_table(found, delta))
 
 
 @app.command()
@@ -191,43 +151,20 @@ def select(
     }
     found = paretune.select(study, home=home, **bounds)
     result = found.as_json()
-    best = found.best
+    best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        result["export"] = paretune.take(
-            study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri
-        )
+        taken = paretune.take(study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri)
+        result["export"] = taken
     if json:
         _json(result)
     elif best is None:
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
         typer.echo(f"select: no point of {study} is within the budget; the nearest are{nearest}", err=True)
     else:
-        _say_selected(best, found, result.get("export"), export)
+        _out.print(selected(found, taken, export), markup=False, highlight=False)
     if best is None:
         raise typer.Exit(2)
-
-
-def _say_selected(best: Point, found: Selection, taken: Any, folder: Path | None) -> None:
-    m = best.measured
-    lines = [
-        f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
-        f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
-        f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
-        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms",
-    ]
-    if found.why:
-        lines.append(f"runner-up: {found.why}")
-    if found.binding:
-        lines.append(f"binding: {', '.join(found.binding)}")
-    if taken is not None:
-        lines += [
-            f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",
-            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded; the program agrees on "
-            f"{taken['program']['agreement']:.2%} of the test images and takes {taken['program']['latency_ms']:.2f} ms",
-            f"registered as {taken['registered']}",
-        ]
-    _out.print("\n".join(lines), markup=False, highlight=False)
 
 
 @app.command()
@@ -249,11 +186,7 @@ def methods(json: Json = False) -> None:
     found = paretune.methods()
     if json:
         return _json(found)
-    table = _table("kind", "name", "source")
-    for method in found:
-        table.add_row(method["kind"], method["name"], method["source"])
-    _out.print(table)
-    return None
+    return _out.print(methods_table(found))
 
 
 @app.command()
@@ -267,8 +200,7 @@ def evaluate(
     found = paretune.evaluate(folder, task, data=data)
     if json:
         return _json(found)
-    _out.print_json(json_text.dumps(found))
-    return None
+    return _out.print_json(json_text.dumps(found))
 
 
 @app.command()
@@ -278,35 +210,26 @@ def clean(study: Study, home: Home = None) -> None:
     typer.echo(f"clean: dropped {dropped} models of {study}, {freed / 1e6:.1f} MB")
 
 
-def run() -> None:
-    """Parse, carry out, and turn what went wrong into a sentence and an exit code."""
+def run() -> int:
+    """Parse, carry out, and turn what went wrong into a sentence and an exit code, which is returned."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
-        app(standalone_mode=True)
+        code: int = app(standalone_mode=False) or 0
+    except typer.TyperException as error:  # of the options themselves
+        code = _complain(f"{error.format_message().rstrip('.')}; see paretune --help", 2)
     except ValueError as error:  # every complaint about input is one
-        typer.echo(f"paretune: {error}", err=True)
-        sys.exit(2)
+        code = _complain(str(error), 2)
     except (RuntimeError, OSError) as error:
-        typer.echo(f"paretune: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("paretune: interrupted; everything finished is kept", err=True)
-        sys.exit(130)
+        code = _complain(str(error), 1)
+    if code == INTERRUPTED:
+        _complain("interrupted; everything finished is kept", code)
+    return code
 
 
-def _table(*columns: str) -> Table:
-    """Rows of words left, of numbers right, one line each."""
-    table = Table(box=SIMPLE_HEAD, title_justify="left")
-    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
-    for column in columns:
-        long = column in ("choices", "reason")
-        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
-    return table
+def _complain(sentence: str, code: int) -> int:
+    typer.echo(f"paretune: {sentence}", err=True)
+    return code
 
 
 def _json(value: object) -> None:
     print(json_text.dumps(value, indent=1))
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -6,6 +6,7 @@ The steps of two recipes that begin alike have the same keys, so what one has ma
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from compress.codec import digest, encode
@@ -36,7 +37,7 @@ class Step:
     original: Step | None = None
     teacher: Step | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of what leads here; names the entry in the store."""
         return digest(self.made_from)

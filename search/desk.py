@@ -15,6 +15,7 @@ from typing import Any
 from compress.costs import check
 from compress.recipe import Recipe
 from compress.tasks import Task
+from search.prefixes import Prefixes
 from search.record import Status
 from search.sampler import Proposer
 from search.study import INTERRUPTED, Study
@@ -22,6 +23,10 @@ from spaces import Space
 
 REPEATS = 50
 """Asks in a row that only repeat known recipes before the space counts as exhausted."""
+STUBBORN = 5
+"""Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
+SET_ASIDE = 4
+"""Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
 
 
 class Desk:
@@ -37,44 +42,55 @@ class Desk:
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
         self.recipes = {self._id(t.recipe) for t in study.trials.values()}
+        self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
+        for trial in self.queue:
+            self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
         if not study.trials:
-            baseline = space.baseline(task.name, seed).as_json()
-            self.queue.append(study.ask(baseline, {}, None))
-            self.recipes.add(self._id(baseline))
+            self._queue(space.baseline(task.name, seed), {}, None)
             proposer.begin(space.beginnings)
 
     def next(self) -> dict[str, Any] | None:
-        """The next trial `{"trial", "recipe"}`, or None when there is none left."""
+        """The next trial `{"trial", "recipe"}`, or None when there is none left.
+
+        One that would wait for a model in the making stands back, unless there is nothing else to do.
+        """
         while True:
-            if self.queue:
-                return self._hand_out(self.queue.popleft())
-            if len(self.study.trials) >= self.trials or self.exhausted:
-                return None
+            ready = next((trial for trial in self.queue if not self.prefixes.would_wait(trial)), None)
+            if ready is not None:
+                return self._hand_out(ready)
+            if len(self.study.trials) >= self.trials or self.exhausted or len(self.queue) >= SET_ASIDE:
+                return self._hand_out(self.queue[0]) if self.queue else None
             self._propose()
 
+    def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> int:
+        form = recipe.as_json()
+        trial = self.study.ask(form, choices, number)
+        self.recipes.add(self._id(form))
+        self.prefixes.add(trial, recipe)
+        self.queue.append(trial)
+        return trial
+
     def _hand_out(self, trial: int) -> dict[str, Any]:
+        self.queue.remove(trial)
+        self.prefixes.start(trial)
         self.started[trial] = time.monotonic()
         self.heard()
         return {"trial": trial, "recipe": json.dumps(self.study.trials[trial].recipe)}
 
     def _propose(self) -> None:
         """Ask for one new recipe and queue it; one that cannot be carried out is written down as failed."""
-        for _ in range(REPEATS):
-            asked = self.proposer.ask()
+        for repeats in range(REPEATS):
+            asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
-            choices = dict(asked.params)
-            form = recipe.as_json()
-            if self._id(form) in self.recipes:
-                self._answer_repeat(asked.number, self._id(form))
+            if recipe.id in self.recipes:
+                self._answer_repeat(asked.number, recipe.id)
                 continue
-            self.recipes.add(self._id(form))
-            trial = self.study.ask(form, choices, asked.number)
+            trial = self._queue(recipe, dict(asked.params), asked.number)
             try:
                 check(recipe, self.task)
             except (ValueError, RuntimeError) as error:  # RecipeError, or what a library says to an odd network
+                self.queue.remove(trial)
                 self.end(trial, "failed", str(error), 0.0, {})
-            else:
-                self.queue.append(trial)
             return
         self.exhausted = True
 
@@ -89,6 +105,7 @@ class Desk:
     def add(self, trial: int, points: Sequence[dict[str, Any]]) -> None:
         """A worker has made points."""
         number = self.study.trials[trial].optuna
+        self.prefixes.made(trial, [point["id"] for point in points])
         for point in points:
             added = self.study.add(trial, point)
             if added is not None and number is not None:
@@ -99,6 +116,7 @@ class Desk:
         """A trial is over; one that ended already stays as it is."""
         if self.study.trials[trial].status != "running":
             return
+        self.prefixes.end(trial)
         self.study.end(trial, status, reason, seconds, spent)
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:

@@ -21,11 +21,12 @@ class Outcome(NamedTuple):
 class Newest(Generic[T]):
     """Calls `work(item, last)` in a daemon thread; what is posted meanwhile replaces what waits.
 
-    `work` must not raise. `last` is true in the one call that `close` asks for.
+    `work` must not raise, nor may `prepare`, which a thread that is not closed at once calls first. `last` is true in
+    the one call that `finish` asks for.
     """
 
-    def __init__(self, work: Callable[[T, bool], Outcome]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[T, bool], Outcome], prepare: Callable[[], None] = lambda: None) -> None:
+        self._work, self._prepare = work, prepare
         self._changed = threading.Condition()
         self._item: T | None = None
         self._due = math.inf
@@ -39,22 +40,28 @@ class Newest(Generic[T]):
             self._thread.start()
 
     def post(self, item: T) -> None:
-        """Hand over the newest item; returns at once, and is dropped after `close`."""
+        """Hand over the newest item; returns at once, and is dropped after `finish`."""
         with self._changed:
             self._item = item
             self._due = self._earliest
             self._changed.notify()
 
-    def close(self, timeout: float) -> bool:
-        """Work on the newest item once more and end; whether that was over within `timeout` seconds."""
+    def finish(self) -> None:
+        """Have the newest item worked on once more and the thread end; returns at once."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self.start()
+
+    def close(self, timeout: float) -> bool:
+        """Finish, and whether that was over within `timeout` seconds."""
+        self.finish()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if not self._closing:
+            self._prepare()
         while (item := self._next()) is not None:
             outcome = self._work(item, False)
             with self._changed:

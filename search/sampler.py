@@ -35,14 +35,16 @@ class Proposer:
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
             load_if_exists=True,
         )
+        self._tpe, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
         for choices in beginnings:
             self.study.enqueue_trial(dict(choices))
 
-    def ask(self) -> optuna.Trial:
+    def ask(self, *, at_random: bool = False) -> optuna.Trial:
         """A new trial for a space to ask values of."""
+        self.study.sampler = self._random if at_random else self._tpe
         return self.study.ask()
 
     def tell_point(self, number: int, point: Point) -> None:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Tracker:
         """Why the mirror is not complete, in a sentence; "" where nothing is amiss."""
         self._artifact_root, self._draw, self._draw_every = artifact_root, draw, draw_every
         self._turn = threading.Lock()
-        self._newest: Newest[StudyRecord] = Newest(self._attempt)
+        self._newest: Newest[StudyRecord] = Newest(self._attempt, self._prepare)
         self._shown: StudyRecord | None = None
         self._show_next = 0.0
         self._undrawn = ""
@@ -57,15 +58,19 @@ class Tracker:
         self._synced: StudyRecord | None = None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, which goes ahead and opens MLflow: that takes seconds."""
         self._newest.start()
 
     def post(self, study: StudyRecord) -> None:
         """Hand the newest record to the thread; returns at once."""
         self._newest.post(study)
 
+    def finish(self) -> None:
+        """Have the newest record synced once more, figures included, and the thread end; returns at once."""
+        self._newest.finish()
+
     def close(self, timeout: float = 60.0) -> bool:
-        """Sync the newest record once more, figures included; whether the mirror is complete, else see `trouble`."""
+        """Finish, and whether the mirror is complete; else see `trouble`."""
         if not self._newest.close(timeout):
             self.trouble = self._sentence(f"could not be brought up to date within {timeout:g} s")
         return not self.trouble
@@ -120,6 +125,10 @@ class Tracker:
             finally:
                 self._forget()
         return f"models:/{name}/{version}"
+
+    def _prepare(self) -> None:
+        with self._turn, suppress(Exception):  # the first attempt will meet it again, and say it
+            self._open()
 
     def _attempt(self, study: StudyRecord, last: bool) -> Outcome:
         status = "RUNNING" if not last else "KILLED" if _running(study) else "FINISHED"

@@ -38,7 +38,7 @@ class Effort:
     recovery: int
 
 
-EFFORT = {"digits": Effort(40, 6)}
+EFFORT = {"digits": Effort(60, 10)}
 """Per task; what is not named gets `DEFAULT_EFFORT`, made for sets of some 50,000 images."""
 DEFAULT_EFFORT = Effort(60, 5)
 
@@ -58,8 +58,7 @@ class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
 
     `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
-    `beginnings` are choices tried first, the papers' own recipes among them. The first of them needs no teacher, so
-    that it runs while the plain teacher, every study's first trial, is trained.
+    `beginnings` are choices tried first, the papers' own recipes among them.
     """
 
     name: str

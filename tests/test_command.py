@@ -54,12 +54,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words)])
         capfd.readouterr()
-        try:
-            paretune_command.run()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Said(code, *capfd.readouterr())
+        return Said(paretune_command.run(), *capfd.readouterr())
 
     return run
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from compress.lowrank import SVD
 from compress.models import Model
-from compress.pruning import OneShot
+from compress.plan import plan
+from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Train
+from compress.stage import Factorize, Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.desk import Desk
@@ -56,6 +58,13 @@ class Noted(Proposer):
         super().tell_end(number, points)
 
 
+class Stuck(RandomSampler):
+    """Has found its favourite."""
+
+    def sample_independent(self, *_: Any) -> int:
+        return 2
+
+
 @pytest.fixture
 def desk(study: Study, digits: Task) -> Desk:
     return Desk(study, Noted(study), SPACE, digits, trials=4, seed=0)
@@ -88,6 +97,45 @@ def test_the_beginnings_follow(desk: Desk) -> None:
     assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
 
 
+def family(trial: Trial, task: str, seed: int) -> Recipe:
+    """Width 1 is the plain teacher, pruned; others have nothing to do with it."""
+    width = trial.suggest_categorical("width", (1, 2, 3))
+    return Recipe(
+        task, Model("cnn", width), (Train(ONCE), Prune(L1Filter(), 0.5, OneShot(1), Recovery(ONCE))), seed=seed
+    )
+
+
+class Plain(Space):
+    """Its teacher is trained for one epoch."""
+
+    def baseline(self, task: str, seed: int) -> Recipe:
+        return Recipe(task, self.teacher, (Train(ONCE),), seed=seed)
+
+
+def test_a_trial_that_would_wait_for_a_model_in_the_making_stands_back(
+    study: Study, digits: Task, event: Event
+) -> None:
+    space = Plain("family", family, Model("cnn"), "", ({"width": 1}, {"width": 2}, {"width": 3}))
+    desk = Desk(study, Noted(study), space, digits, trials=4, seed=0)
+
+    def handed() -> int:
+        job = desk.next()
+        assert job is not None
+        return int(job["trial"])
+
+    assert [handed(), handed()] == [0, 2]
+    desk.add(0, [event(plan(space.baseline("digits", 0), digits.fingerprint)[0].key)])
+    assert [handed(), handed()] == [1, 3]
+    assert desk.next() is None
+
+
+def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
+    space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
+    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [desk.next() for _ in range(3)]
+    assert [job and job["trial"] for job in jobs] == [0, 1, None]
+
+
 def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:
     assert carry_out(desk, event) == [0, 1, 2, 3]
     assert desk.next() is None
@@ -105,6 +153,14 @@ def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, d
     carry_out(desk, event)
     assert desk.exhausted
     assert len(study.trials) == 12
+
+
+def test_a_sampler_that_repeats_itself_does_not_end_the_search(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    desk.proposer._tpe = Stuck()
+    carry_out(desk, event)
+    assert len(study.trials) == 9
+    assert not desk.exhausted
 
 
 def test_a_repeat_is_told_what_the_first_one_gave(desk: Desk, event: Event) -> None:

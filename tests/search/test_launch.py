@@ -27,7 +27,7 @@ from compress.stage import Prune, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
-from search import launch
+from search import launch, tuning
 from search.desk import Desk
 from search.record import StudyRecord
 from search.sampler import Proposer, open_storage
@@ -80,17 +80,18 @@ def searched(name: str, home: Path, *, stop_at: float = math.inf, **settings: An
     """A search of four trials; Ctrl-C as soon as there are `stop_at` points."""
     notes: list[str] = []
 
-    def heard(record: StudyRecord, desk: Desk) -> None:
-        nonlocal stop_at
-        notes[:] = desk.notes
-        if len(record.points) >= stop_at:
-            stop_at = math.inf
-            os.kill(os.getpid(), signal.SIGINT)
+    class Watch(launch.Listener):
+        def heard(self, study: StudyRecord, desk: Desk) -> None:
+            nonlocal stop_at
+            notes[:] = desk.notes
+            if len(study.points) >= stop_at:
+                stop_at = math.inf
+                os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "quick", QUICK)
         patch.setitem(EFFORT, "digits", Effort(1, 1))
-        record = launch.search(Settings(name, space="quick", trials=4, home=home, **settings), heard)
+        record = launch.search(Settings(name, space="quick", trials=4, home=home, **settings), Watch())
     return Done(home, record, notes, Study(home, name))
 
 
@@ -223,7 +224,7 @@ def test_ray_and_its_files_are_gone_afterwards(cold: Done) -> None:
 
 
 def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_ray", None)
+    monkeypatch.setattr(launch, "started", None)
     assert searched("cold", cold.home, resume=True).record == cold.record
 
 
@@ -265,8 +266,8 @@ def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
 
         desk.guard(refuse)
 
-    monkeypatch.setattr(launch, "_ray", lambda settings, scratch: tempfile.TemporaryDirectory())
-    monkeypatch.setattr(launch, "_tune", full)
+    monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
+    monkeypatch.setattr(tuning, "run_trials", full)
     with pytest.raises(launch.SearchFailed, match=r"search s: OSError: .*No space left on device"):
         searched("s", tmp_path)
 

@@ -36,6 +36,18 @@ def test_only_the_newest_of_what_waits_is_worked_on_and_once_more_at_the_end() -
     assert work.seen == [(1, False), (3, False), (3, True)]
 
 
+def test_the_thread_prepares_before_anything_is_posted_but_not_for_nothing() -> None:
+    work, prepared = Slow(), threading.Event()
+    newest = Newest(work, prepared.set)
+    assert newest.close(5)
+    assert not prepared.is_set()
+    newest = Newest(work, prepared.set)
+    newest.start()
+    assert prepared.wait(5)
+    assert newest.close(5)
+    assert work.seen == []
+
+
 def test_posting_returns_while_work_is_stuck() -> None:
     work = Slow()
     newest = Newest(work)

@@ -1,0 +1,112 @@
+"""What the command says in words: one table or a few lines for each verb's result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from search.breakpoints import Breakpoint
+from search.budget import Choice as Selection
+from search.record import TrialRecord
+
+
+def front_table(found: Mapping[str, Any]) -> Table:
+    """A front as of `paretune.front`, a point a row."""
+    points = found["points"]
+    table = _table(
+        "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
+    )
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    for p in points:
+        table.add_row(
+            p["id"][:8],
+            str(p["trial"]),
+            f"{p['recipe']['student']['family']} x{p['recipe']['student']['width']:g}",
+            ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
+            p["variant"],
+            f"{p['sparsity']:.0%}",
+            f"{p['accuracy']['validation']:.4f}",
+            f"{p['accuracy']['test']:.4f}",
+            f"{p['params']:,}",
+            f"{p['flops']:,}",
+            f"{p['size_bytes'] / 1000:.1f}",
+            f"{p['latency_ms']:.2f}",
+        )
+    return table
+
+
+def trials_table(found: Iterable[TrialRecord]) -> Table:
+    """Trials in the order they were asked for."""
+    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    for t in found:
+        choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
+        row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
+        table.add_row(*map(_plain, row))
+    return table
+
+
+def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
+    """Breakpoints, a curve a row; `delta` is the tolerated loss of accuracy."""
+    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+    for b in found:
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
+        table.add_row(
+            str(b.trial),
+            b.variant,
+            f"{b.base_accuracy:.4f}",
+            f"{b.tolerance:.0%}",
+            f"{b.tolerance_accuracy:.4f}",
+            *knee,
+        )
+    return table
+
+
+def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
+    """Methods with their sources."""
+    table = _table("kind", "name", "source")
+    for method in found:
+        table.add_row(method["kind"], method["name"], method["source"])
+    return table
+
+
+def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:
+    """The best point, why it is the best, and what was exported to `folder`, if anything."""
+    best = found.best
+    assert best is not None
+    m = best.measured
+    lines = [
+        f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
+        f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+        f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms",
+    ]
+    if found.why:
+        lines.append(f"runner-up: {found.why}")
+    if found.binding:
+        lines.append(f"binding: {', '.join(found.binding)}")
+    if taken is not None:
+        lines += [
+            f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",
+            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded; the program agrees on "
+            f"{taken['program']['agreement']:.2%} of the test images and takes {taken['program']['latency_ms']:.2f} ms",
+            f"registered as {taken['registered']}",
+        ]
+    return "\n".join(lines)
+
+
+def _table(*columns: str) -> Table:
+    """Rows of words left, of numbers right, one line each."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    for column in columns:
+        long = column in ("choices", "reason")
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+    return table
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,87 @@
+"""Ray as a search finds it: started or joined, its workers warmed up, and left without a trace.
+
+Ray keeps no truth: its results are passed on as they come, its own files live in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from search.settings import Settings
+from search.tracking import ENVIRONMENT
+
+for _name, _value in {
+    **ENVIRONMENT,  # Tune imports MLflow, before anyone here does
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its pickled state is never restored
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402  the variables above are read at import
+
+
+@contextmanager
+def started(settings: Settings, scratch: Path) -> Iterator[None]:
+    """A Ray of our own, or a connection to the one at `address`; SIGTERM is treated as Ctrl-C meanwhile."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if settings.address is None:
+        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+    else:
+        try:
+            ray.init(address=settings.address, **quiet)
+        except (OSError, ValueError, RuntimeError, SystemExit) as error:
+            raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {error}") from error
+    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        gc.collect()  # a Ray object that another thread's collector frees after the shutdown ends the process
+        gc.disable()
+        ray.shutdown()
+        gc.enable()
+
+
+def places(settings: Settings) -> int:
+    """How many trials fit on the cluster at once, at least 1."""
+    have = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
+    return max(1, int(min(have.get(name, 0) / need for name, need in needed.items() if need)))
+
+
+def check_address(address: str | None) -> None:
+    """ValueError unless somebody listens at HOST:PORT: Ray itself tries for two minutes, then ends the process."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError as error:
+            raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A short-lived folder for Ray's own files; what a killed driver left behind goes too."""
+    for left in Path(tempfile.gettempdir()).glob("paretune-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""Which models are in the making, so that no worker is sent to wait for one while there is other work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from compress.plan import Step, plan
+from compress.recipe import Recipe
+
+
+class Prefixes:
+    """Follows the models of trials by key: `add` each once, `start` it, tell what it has `made`, and its `end`."""
+
+    def __init__(self, fingerprint: str, made: Iterable[str] = ()) -> None:
+        self.fingerprint = fingerprint
+        self._made = set(made)
+        self._steps: dict[int, list[Step]] = {}
+        self._making: dict[int, set[str]] = {}
+
+    def add(self, trial: int, recipe: Recipe) -> None:
+        """A trial that will need the models of this recipe."""
+        self._steps[trial] = plan(recipe, self.fingerprint)
+
+    def start(self, trial: int) -> None:
+        """A worker makes the trial's models now."""
+        self._making[trial] = _keys(self._steps[trial]) - self._made
+
+    def made(self, trial: int, keys: Iterable[str]) -> None:
+        """These points of the trial are there, and so is all they were made from."""
+        found = set(keys)
+        there = _keys([step for step in self._steps.get(trial, []) if step.key in found])
+        self._made |= there
+        for making in self._making.values():
+            making -= there
+
+    def end(self, trial: int) -> None:
+        """The trial makes no more."""
+        self._steps.pop(trial, None)
+        self._making.pop(trial, None)
+
+    def would_wait(self, trial: int) -> bool:
+        """Whether the trial needs a model that a started one is about to make."""
+        needed = _keys(self._steps[trial]) - self._made
+        return any(needed & making for making in self._making.values())
+
+
+def _keys(steps: Iterable[Step]) -> set[str]:
+    """The steps' own and those of all they are made from."""
+    found: set[str] = set()
+    waiting = list(steps)
+    while waiting:
+        step = waiting.pop()
+        if step.key not in found:
+            found.add(step.key)
+            waiting += [one for one in (step.parent, step.original, step.teacher) if one is not None]
+    return found

@@ -1,0 +1,120 @@
+"""Ray Tune as it is used here: it asks the desk for trials, runs them, and says what came of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.search import Searcher
+
+from search.cluster import places
+from search.desk import Desk
+from search.evaluate import Compression
+from search.settings import Settings
+
+
+class _Source(Searcher):
+    """Tune asks here what to run."""
+
+    def __init__(self, desk: Desk, shared: dict[str, Any]) -> None:
+        super().__init__(metric="done", mode="max")
+        self.desk, self.shared = desk, shared
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles all it is given; there is nothing here to bring back
+
+    def suggest(self, trial_id: str) -> Any:
+        found: list[dict[str, Any] | None] = []
+        self.desk.guard(lambda: found.append(self.desk.next()))
+        if not found or found[0] is None:
+            return str(Searcher.FINISHED)
+        return {**self.shared, **found[0]}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The callback below hears it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing to save."""
+
+
+class _Ear(tune.Callback):
+    """Tune says here what came of it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        number = int(trial.config["trial"])
+        self.desk.notes += json.loads(result.get("notes", "[]"))
+        points = json.loads(result["points"])
+        self.desk.guard(lambda: self.desk.add(number, points))
+        if "failed" in result:
+            status: Any = "failed" if result["failed"] else "complete"
+            spent = json.loads(result["spent"])
+            self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        number = int(trial.config["trial"])
+        reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
+        seconds = time.monotonic() - self.desk.started.get(number, time.monotonic())
+        self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
+
+
+class _End(tune.Stopper):
+    """Ends the whole search at its deadline, or when the driver cannot write any more."""
+
+    def __init__(self, desk: Desk, seconds: float | None) -> None:
+        self.desk = desk
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        return late or self.desk.failure is not None
+
+
+def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
+    """Run what the desk hands out until it has nothing left; Tune's own files go below `scratch`."""
+    shared = {
+        "store": str(desk.study.store.resolve()),
+        "data": str(settings.data.resolve()) if settings.data else None,
+        "threads": settings.cpus_per_trial,
+    }
+    resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
+    left = len(desk.queue) + max(0, settings.trials - len(desk.study.trials))
+    tuner = tune.Tuner(
+        tune.with_resources(Compression, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=_Source(desk, shared),
+            num_samples=left,
+            max_concurrent_trials=places(settings),
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+        ),
+        run_config=tune.RunConfig(
+            name="study",
+            storage_path=str(scratch / "tune"),
+            callbacks=[_Ear(desk)],
+            stop=_End(desk, settings.time_budget_s),
+            failure_config=tune.FailureConfig(max_failures=2),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
