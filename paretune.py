@@ -144,13 +144,19 @@ def take(
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
-    """Write the study's report, one HTML file, and return where; by default beside its ledger."""
+    """Write the study's report, one HTML file, and return where; by default beside its ledger.
+
+    ValueError when it cannot be written there.
+    """
     from dashboards import report as draw
 
     target = path or Study(home_folder(home), name).folder / "report.html"
     text = draw(open_study(name, home))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"report: cannot write {target}: {error.strerror}") from error
     return target
 
 

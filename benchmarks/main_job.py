@@ -141,10 +141,11 @@ def point_rows(home: Path) -> Iterator[Row]:
     full = _bytes_a_param(study.teacher)
     shrunk = [p for p in study.points if p.variant == "float" and p.measured.params == p.measured.nonzero_params]
     off = [abs(_bytes_a_param(p) / full - 1) for p in shrunk]
+    beyond = [p.measured.params for p, o in zip(shrunk, off, strict=True) if o > 0.1]
     yield Row(
         f"bytes a parameter of {len(shrunk)} points with channels or ranks removed, against the teacher's {full:.3f}",
         "within 10 %",
-        f"at most {max(off):.1%} off, {sum(o > 0.1 for o in off)} of them beyond",
+        f"at most {max(off):.1%} off; {len(beyond)} are beyond, of {max(beyond, default=0)} params and fewer",
         max(off) <= 0.1,
     )
 

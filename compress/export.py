@@ -58,8 +58,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     """What an export claims; ExportError when the folder is no export."""
     try:
         card = json.loads((folder / CARD).read_text())
-    except (OSError, ValueError) as error:
-        raise ExportError(f"evaluate: {folder} is not an exported model: {error}") from error
+    except OSError as error:
+        raise ExportError(f"evaluate: {folder} is not an exported model: {CARD}: {error.strerror}") from error
+    except ValueError as error:
+        raise ExportError(f"evaluate: {folder} is not an exported model: {CARD}: {error}") from error
     if not isinstance(card, dict):
         raise ExportError(f"evaluate: {folder / CARD} must hold a JSON object")
     return card

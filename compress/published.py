@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,13 @@ def read_published(name: str, dataset: str, data_dir: Path) -> tuple[tuple[str, 
     try:
         both = [load(data_dir, train=train) for train in (True, False)]
     except RuntimeError:
+        there = data_dir.exists()
         try:
             with _locked(data_dir):  # the trials of a node start at once and would write into one file
                 both = [load(data_dir, train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
+            if not there:
+                _sweep(data_dir)
             raise DataError(
                 f"{name}: {_FILES[dataset]} must lie in {data_dir}, got none that is whole, "
                 f"and the download failed ({' '.join(str(error).split())})"
@@ -55,3 +58,11 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".download.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a download that failed has made: the lock and empty folders, nothing else."""
+    (folder / ".download.lock").unlink(missing_ok=True)
+    for path in (*sorted(folder.rglob("*"), reverse=True), folder):
+        with suppress(OSError):
+            path.rmdir()

@@ -93,7 +93,7 @@ class Miss:
         return {"point": self.point.as_json(), "over": dict(self.over), "total": self.total}
 
     def __str__(self) -> str:
-        costs = [f"{_option(name)} by {100 * by:.3g} %" for name, by in self.over.items() if name != "min_accuracy"]
+        costs = [f"{_option(name)} by {_percent(by)}" for name, by in self.over.items() if name != "min_accuracy"]
         short = [f"min-accuracy by {100 * by:.2g} points" for name, by in self.over.items() if name == "min_accuracy"]
         return f"{_label(self.point)} misses {', '.join(costs + short)}"
 
@@ -212,3 +212,7 @@ def _why(lost: Point, won: Point) -> str:
     ours, theirs = (f"{m.accuracy_validation:.{digits}f}".removeprefix("0") for m in (mine, its))
     against = f"{ours} as well" if ours == theirs else f"{ours} against {theirs}"
     return f"{_label(lost)}: {against} on validation, with {size}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:,.0f} %" if share >= 1 else f"{100 * share:.3g} %"

@@ -32,6 +32,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402  the variables above are read at import
+import torch  # noqa: E402
 
 
 @contextmanager
@@ -54,6 +55,17 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
         gc.disable()
         ray.shutdown()
         gc.enable()
+
+
+def check_fits(settings: Settings) -> None:
+    """ValueError when this machine, if it is to be the whole cluster, has not what one trial takes."""
+    if settings.address is None:
+        for option, asked, have in (
+            ("cpus-per-trial", settings.cpus_per_trial, os.cpu_count() or 1),
+            ("gpus-per-trial", settings.gpus_per_trial, torch.cuda.device_count()),
+        ):
+            if asked > have:
+                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:g}")
 
 
 def places(settings: Settings) -> int:

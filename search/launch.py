@@ -9,13 +9,14 @@ from compress.costs import foresee
 from compress.measure import latency
 from compress.models import Model
 from compress.tasks import Task, load_task
-from search.cluster import check_address, scratch_folder, started
+from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
 from search.sampler import Proposer, open_storage
 from search.settings import Settings
 from search.study import Study, StudyError
+from search.tuning import run_trials
 from spaces import SPACES, Space
 
 
@@ -46,6 +47,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     space = SPACES[settings.space]
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
     check_study(Study(settings.home, settings.name), settings)
+    check_fits(settings)
+    check_address(settings.address)
     with ExitStack() as held:
         study = _hold(settings, held)
         new = not study.exists
@@ -54,18 +57,17 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         # a resumed sampler must not repeat the random numbers of its first asks
         proposer = Proposer(storage, settings.name, objectives, settings.seed + len(study.trials))
         proposer.check_ours(has_asked=bool(study.trials))
-        quiet_ms = _latency(space.teacher, task)
-        check_address(settings.address)
+        reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         with ThreadPoolExecutor(1) as aside:
-            costs = aside.submit(_costs, space, task)
+            costs = aside.submit(_costs, space, task) if new else None
             if own:
                 told.ready()
             scratch = None
             if study.unfinished or len(study.trials) < settings.trials:
                 scratch = held.enter_context(scratch_folder())
                 held.enter_context(started(settings, scratch))
-            reference = {"accuracy": 0.0, **costs.result(), "latency_ms": quiet_ms}
+            reference |= costs.result() if costs else {}
         if not own:
             told.ready()
         if new:
@@ -76,8 +78,6 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         desk.heard = lambda: told.heard(study.record, desk)
         try:
             if scratch is not None:
-                from search.tuning import run_trials  # imports half a second of Ray Tune, while the workers warm up
-
                 run_trials(settings, desk, scratch)
         finally:
             desk.guard(desk.close)

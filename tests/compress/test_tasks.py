@@ -133,6 +133,7 @@ def test_the_data_folder_is_paretune_data_unless_given(monkeypatch: pytest.Monke
     monkeypatch.setenv("PARETUNE_DATA", str(tmp_path / "shared"))
     with pytest.raises(DataError, match="shared"):
         load_task("cifar10")
+    assert list(tmp_path.iterdir()) == [], "what a failed download made is gone"
 
 
 def test_torchvision_gives_models_data_sets_and_transforms_beside_any_torch() -> None:

@@ -1,29 +1,8 @@
-from collections.abc import Mapping
-
 import pytest
 
-from compress.measurement import Measurement
 from dashboards import history
 from search.front import hypervolume
-from search.record import Choice, Point, Status, StudyRecord, TrialRecord
-
-
-def point(trial: int, accuracy: float, params: int, *, sparsity: float = 0.0, variant: str = "float") -> Point:
-    measured = Measurement(
-        accuracy, accuracy - 0.1, params, params, 10 * params, 4 * params, params, 1.0, 1.0, "cpu", 1, 1.0
-    )
-    return Point(f"{trial}/{variant}/{sparsity}", trial, {}, sparsity, variant, measured, "")
-
-
-def trial(
-    number: int, *points: Point, choices: Mapping[str, Choice] | None = None, status: Status = "complete"
-) -> TrialRecord:
-    return TrialRecord(number, status, "", {}, choices or {}, points, 1.0, {})
-
-
-def study(*trials: TrialRecord, objectives: tuple[str, ...] = ("accuracy", "params")) -> StudyRecord:
-    reference = {"accuracy": 0.0, "params": 1000.0, "flops": 20000.0}
-    return StudyRecord("s", "digits", "joint", objectives, reference, trials)
+from tests.dashboards.records import point, study, trial
 
 
 def test_each_row_is_the_hypervolume_of_all_points_so_far() -> None:

@@ -27,7 +27,7 @@ from compress.stage import Prune, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
-from search import launch, tuning
+from search import launch
 from search.desk import Desk
 from search.record import StudyRecord
 from search.sampler import Proposer, open_storage
@@ -267,7 +267,7 @@ def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
         desk.guard(refuse)
 
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
-    monkeypatch.setattr(tuning, "run_trials", full)
+    monkeypatch.setattr(launch, "run_trials", full)
     with pytest.raises(launch.SearchFailed, match=r"search s: OSError: .*No space left on device"):
         searched("s", tmp_path)
 

@@ -1,0 +1,29 @@
+"""Made-up studies: every figure of a point follows from its accuracy and its params."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compress.measurement import Measurement
+from search.record import Choice, Point, Status, StudyRecord, TrialRecord
+
+
+def point(trial: int, accuracy: float, params: int, *, sparsity: float = 0.0, variant: str = "float") -> Point:
+    """Its test accuracy is a tenth below `accuracy`, that on validation."""
+    measured = Measurement(
+        accuracy, accuracy - 0.1, params, params, 10 * params, 4 * params, params, 1.0, 1.0, "cpu", 1, 1.0
+    )
+    return Point(f"{trial}/{variant}/{sparsity}", trial, {}, sparsity, variant, measured, "")
+
+
+def trial(
+    number: int, *points: Point, choices: Mapping[str, Choice] | None = None, status: Status = "complete"
+) -> TrialRecord:
+    """A trial that took a second."""
+    return TrialRecord(number, status, "", {}, choices or {}, points, 1.0, {})
+
+
+def study(*trials: TrialRecord, objectives: tuple[str, ...] = ("accuracy", "params")) -> StudyRecord:
+    """A study `s` of joint on digits."""
+    reference = {"accuracy": 0.0, "params": 1000.0, "flops": 20000.0}
+    return StudyRecord("s", "digits", "joint", objectives, reference, trials)
