@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import os
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from compress.errors import DiskError
 
 EVERY_SECONDS = 2.0
 
@@ -48,21 +51,28 @@ class Checkpoint:
             return 0
 
     def keep(self, epochs: int) -> None:
-        """Write the state after `epochs` finished epochs, atomically, unless one was written just now."""
+        """Write the state after `epochs` finished epochs, atomically, unless one was written just now.
+
+        DiskError when the disk refuses it.
+        """
         if self.path is None or time.monotonic() - self.last < EVERY_SECONDS:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "epochs": epochs,
+        }
+        packed = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 128 vs 0"
+        torch.save(state, packed)
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        torch.save(
-            {
-                "module": self.module.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "generator": self.generator.get_state(),
-                "epochs": epochs,
-            },
-            temporary,
-        )
-        os.replace(temporary, self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(packed.getbuffer())
+            os.replace(temporary, self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DiskError(f"checkpoint: cannot write {self.path}: {error.strerror}") from error
         self.last = time.monotonic()
 
     def remove(self) -> None:

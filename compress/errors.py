@@ -14,6 +14,10 @@ class StoreError(RuntimeError):
     """An entry of the store that cannot be read back."""
 
 
+class DiskError(StoreError):
+    """The disk refuses what is to be kept; whatever comes next would fare no better."""
+
+
 class ExportError(ValueError):
     """A folder that is no export, or one that must not be overwritten."""
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from compress.errors import StoreError
+from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.measurement import Measurement
 
@@ -99,7 +99,7 @@ class Store:
             return None
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
-        """Write an entry; StoreError with the system's reason when the disk refuses it."""
+        """Write an entry; DiskError with the system's reason when the disk refuses it."""
         path = self.path(key)
         draft = self.root / "partial" / f"{key}.{os.getpid()}"
         record: dict[str, object] = {
@@ -122,7 +122,7 @@ class Store:
             os.rename(draft, path)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            raise StoreError(f"store: cannot write {path}: {error.strerror or error}") from error
+            raise DiskError(f"store: cannot write {path}: {error.strerror or error}") from error
         return Entry(key, path, measured, made_from)
 
     def drop(self, key: str) -> int:

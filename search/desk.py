@@ -126,19 +126,23 @@ class Desk:
 
     def close(self) -> None:
         """Whatever still runs was interrupted; `--resume` takes it up again."""
+        now = time.monotonic()
         for trial, state in self.study.trials.items():
             if state.status == "running":
-                seconds = time.monotonic() - self.started.get(trial, time.monotonic())
-                self.end(trial, "stopped", INTERRUPTED, seconds, {})
+                self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
 
     def guard(self, action: Callable[[], None]) -> None:
         """Run an action of the driver's loop; what it raises is kept and ends the search instead of Tune's loop."""
         try:
             action()
         except Exception as error:
-            if self.failure is None:
-                self.failure = error
-                logging.getLogger(__name__).debug("driver", exc_info=True)
+            self.give_up(error)
+
+    def give_up(self, error: Exception) -> None:
+        """The search cannot go on; the first reason counts."""
+        if self.failure is None:
+            self.failure = error
+            logging.getLogger(__name__).debug("driver", exc_info=error)
 
     def _id(self, form: Any) -> str:
         return Recipe.from_json(form).id

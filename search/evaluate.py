@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from compress.errors import StoreError
+from compress.errors import DiskError, StoreError
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store import Store
@@ -21,6 +22,7 @@ from compress.train import TrainingError
 from search.study import point_event
 
 STEP_SECONDS = 1.0
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
@@ -47,24 +49,32 @@ class Compression(tune.Trainable):
         """The points made in the next second or longer, and, once there are no more, how the trial ended.
 
         A trip to the driver and back costs a tenth of a second on a busy machine, often more than a point; points are
-        in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve.
+        in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve; `stuck`
+        says instead that the disk refuses more, which is not the trial's fault.
         """
         started = time.monotonic()
         points: list[dict[str, Any]] = []
         failed: str | None = None
-        while failed is None and (not points or time.monotonic() - started < STEP_SECONDS):
+        stuck: dict[str, str] = {}
+        while failed is None and not stuck and (not points or time.monotonic() - started < STEP_SECONDS):
             try:
                 made = next(self._points(), None)
+            except DiskError as error:
+                stuck = {"stuck": str(error)}
             except (TrainingError, StoreError) as error:
                 failed = str(error)
             except (ValueError, RuntimeError, OSError) as error:
-                failed = f"{type(error).__name__}: {error}"
+                if getattr(error, "errno", None) in FULL:
+                    stuck = {"stuck": f"store: {error}"}
+                else:
+                    failed = f"{type(error).__name__}: {error}"
             else:
                 if made is None:
                     failed = ""
                 else:
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
-        result = {"points": json.dumps(points), "notes": self._said(), "done": failed is not None}
+        done = failed is not None or bool(stuck)
+        result = {"points": json.dumps(points), "notes": self._said(), "done": done, **stuck}
         return result if failed is None else {**result, **self._end(failed)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

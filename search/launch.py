@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from compress.costs import foresee
+from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
 from compress.tasks import Task, load_task
@@ -83,7 +84,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             desk.guard(desk.close)
             told.over(study.record)
     if desk.failure is not None:
-        raise SearchFailed(f"search {settings.name}: {type(desk.failure).__name__}: {desk.failure}") from desk.failure
+        kind = "" if isinstance(desk.failure, DiskError) else f"{type(desk.failure).__name__}: "
+        raise SearchFailed(
+            f"search {settings.name}: {kind}{desk.failure}; what is finished is kept, --resume goes on"
+        ) from desk.failure
     return study.record
 
 

@@ -6,6 +6,7 @@ reading; nothing before it is lost.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
 Event = dict[str, Any]
@@ -25,9 +28,16 @@ class Ledger:
         self.path = folder / FILE
 
     def append(self, event: str, **values: object) -> Event:
-        """Write one event and return it once it is on the disk; OSError when the disk refuses it."""
+        """Write one event and return it once it is on the disk; DiskError when the disk refuses it."""
         line: Mapping[str, object] = {"event": event, "time": round(time.time(), 3), **values}
         text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
+        try:
+            self._write(text)
+        except OSError as error:
+            raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
+        return json.loads(text)  # type: ignore[no-any-return]
+
+    def _write(self, text: str) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(file).st_size
@@ -35,11 +45,10 @@ class Ledger:
                 text = "\n" + text  # the last writer died in the middle of its line
             data = text.encode()
             if os.write(file, data) != len(data):
-                raise OSError(28, os.strerror(28), str(self.path))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file)
         finally:
             os.close(file)
-        return json.loads(text)  # type: ignore[no-any-return]
 
     def events(self) -> Iterator[Event]:
         """All readable events; a line that is none is skipped and said."""

@@ -180,7 +180,7 @@ class Runs:
 
 def reason(error: BaseException) -> str:
     """The first line of what went wrong, short enough for a sentence."""
-    lines = str(error).strip().splitlines()
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")]
     return (lines[0] if lines else type(error).__name__)[:200]
 
 

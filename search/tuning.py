@@ -10,6 +10,7 @@ from typing import Any
 from ray import tune
 from ray.tune.search import Searcher
 
+from compress.errors import DiskError
 from search.cluster import places
 from search.desk import Desk
 from search.evaluate import Compression
@@ -60,7 +61,9 @@ class _Ear(tune.Callback):
         self.desk.notes += json.loads(result.get("notes", "[]"))
         points = json.loads(result["points"])
         self.desk.guard(lambda: self.desk.add(number, points))
-        if "failed" in result:
+        if "stuck" in result:
+            self.desk.give_up(DiskError(result["stuck"]))
+        elif "failed" in result:
             status: Any = "failed" if result["failed"] else "complete"
             spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
@@ -68,7 +71,8 @@ class _Ear(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
         reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
-        seconds = time.monotonic() - self.desk.started.get(number, time.monotonic())
+        now = time.monotonic()
+        seconds = now - self.desk.started.get(number, now)
         self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 import compress.checkpoint
 from compress.data import Batch
+from compress.errors import DiskError
 from compress.models import Model
 from compress.tasks import Task
 from compress.train import Hook, Loss, TrainingError, fit
@@ -116,6 +118,19 @@ def test_a_resumed_run_does_not_repeat_its_epochs(tiny: Task, tmp_path: Path, ev
     loss = Loss(build())
     fit(loss, tiny.train, SHORT, seed=0, augment=None, checkpoint=file, told=lambda done, of: heard.append((done, of)))
     assert heard == [(3, 4), (4, 4)]
+
+
+def test_a_checkpoint_on_a_full_disk_is_a_sentence(
+    tiny: Task, tmp_path: Path, every_epoch: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskError, match=r"checkpoint: cannot write .*key.pt: No space left on device"):
+        train(tiny, checkpoint=tmp_path / "key.pt")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_checkpoint_goes_when_training_is_over(tiny: Task, tmp_path: Path, every_epoch: None) -> None:

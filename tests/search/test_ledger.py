@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from compress.errors import DiskError
 from search.ledger import FILE, Ledger
 
 
@@ -90,23 +91,24 @@ def test_a_value_that_is_no_number_is_refused_and_leaves_no_trace(ledger: Ledger
     assert numbers(ledger) == [1]
 
 
-def test_a_full_disk_is_an_oserror_and_what_follows_is_kept(ledger: Ledger) -> None:
+def test_a_full_disk_is_a_sentence_and_what_follows_is_kept(ledger: Ledger) -> None:
     ledger.append("counted", n=1)
     here = ledger.path.stat().st_size
     code = (
-        "import resource, signal, sys; from pathlib import Path; from search.ledger import Ledger\n"
+        "import resource, signal, sys; from pathlib import Path; from compress.errors import DiskError\n"
+        "from search.ledger import Ledger\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({here + 9}, {here + 9}))\n"
         "try: Ledger(Path(sys.argv[1])).append('counted', n=2)\n"
-        "except OSError as error: print(type(error).__name__)\n"
+        "except DiskError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ledger.path.parent)], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("OSError\n", "")
+    assert (done.stdout, done.stderr) == (f"ledger: cannot write {ledger.path}: No space left on device\n", "")
     ledger.append("counted", n=3)
     assert numbers(ledger) == [1, 3]
 
 
-def test_a_ledger_that_must_not_be_written_is_an_oserror(ledger: Ledger) -> None:
+def test_a_ledger_that_must_not_be_written_says_why(ledger: Ledger) -> None:
     ledger.path.mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(DiskError, match="directory"):
         ledger.append("counted", n=1)

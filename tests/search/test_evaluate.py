@@ -1,0 +1,65 @@
+"""The worker's steps without Ray: points, how a trial ended, and a disk that refuses."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pytest
+
+from compress.errors import DiskError
+from compress.recipe import Recipe
+from compress.store import Store
+from compress.tasks import Task
+from search.desk import Desk
+from search.evaluate import Compression
+from search.sampler import Proposer, open_storage
+from search.study import Study
+from search.tuning import _Ear
+from spaces import SPACES
+
+
+@pytest.fixture
+def worker(recipe: Callable[..., Recipe], tmp_path: Path) -> Compression:
+    """About to carry out one epoch of training of a narrow CNN."""
+    form = json.dumps(dict(recipe().as_json()))
+    return Compression({"trial": 0, "recipe": form, "store": str(tmp_path / "store"), "data": None, "threads": 1})
+
+
+def refuse(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_last_step_says_how_the_trial_ended(worker: Compression) -> None:
+    points = []
+    while True:
+        result = worker.step()
+        points += json.loads(result["points"])
+        if result["done"]:
+            break
+    assert result["failed"] == ""
+    assert len(points) == 1
+
+
+def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "put", refuse)
+    result = worker.step()
+    assert result["done"]
+    assert "failed" not in result
+    assert "No space left on device" in result["stuck"]
+
+
+def test_a_full_disk_ends_the_search_and_leaves_the_trial_to_be_resumed(study: Study, digits: Task) -> None:
+    proposer = Proposer(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
+    desk = Desk(study, proposer, SPACES["joint"], digits, trials=2, seed=0)
+    desk.next()
+    told: dict[str, Any] = {"points": "[]", "stuck": "store: cannot write x"}
+    _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), told)
+    assert isinstance(desk.failure, DiskError)
+    desk.close()
+    assert study.unfinished == [0]
