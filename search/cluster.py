@@ -1,4 +1,4 @@
-"""Ray as a search finds it: started or joined, its workers warmed up, and left without a trace.
+"""Ray as a search finds it: what it needs is checked, it is started or joined, and left without a trace.
 
 Ray keeps no truth: its results are passed on as they come, its own files live in a temporary folder.
 """
