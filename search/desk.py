@@ -42,6 +42,7 @@ class Desk:
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
         self.recipes = {self._id(t.recipe) for t in study.trials.values()}
+        self.refused: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         for trial in self.queue:
             self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
@@ -62,13 +63,12 @@ class Desk:
                 return self._hand_out(self.queue[0]) if self.queue else None
             self._propose()
 
-    def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> int:
+    def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)
         self.recipes.add(self._id(form))
         self.prefixes.add(trial, recipe)
         self.queue.append(trial)
-        return trial
 
     def _hand_out(self, trial: int) -> dict[str, Any]:
         self.queue.remove(trial)
@@ -78,21 +78,29 @@ class Desk:
         return {"trial": trial, "recipe": json.dumps(self.study.trials[trial].recipe)}
 
     def _propose(self) -> None:
-        """Ask for one new recipe and queue it; one that cannot be carried out is written down as failed."""
+        """Ask for one new recipe and queue it; one that cannot be carried out is said, and another one asked for."""
         for repeats in range(REPEATS):
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
                 self._answer_repeat(asked.number, recipe.id)
-                continue
-            trial = self._queue(recipe, dict(asked.params), asked.number)
-            try:
-                check(recipe, self.task)
-            except (ValueError, RuntimeError) as error:  # RecipeError, or what a library says to an odd network
-                self.queue.remove(trial)
-                self.end(trial, "failed", str(error), 0.0, {})
-            return
+            elif self._can_be_done(recipe):
+                self._queue(recipe, dict(asked.params), asked.number)
+                return
+            else:
+                self.proposer.forget(asked.number)
         self.exhausted = True
+
+    def _can_be_done(self, recipe: Recipe) -> bool:
+        if recipe.id in self.refused:
+            return False
+        try:
+            check(recipe, self.task)
+        except (ValueError, RuntimeError) as error:  # RecipeError, or what a library says to an odd network
+            self.refused.add(recipe.id)
+            self.notes.append(f"a recipe was not tried: {error}")
+            return False
+        return True
 
     def _answer_repeat(self, number: int, recipe: str) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
