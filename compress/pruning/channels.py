@@ -15,6 +15,7 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.errors import RecipeError
 from compress.pruning.pruner import Pruner, weighted_layers
 
@@ -125,7 +126,7 @@ class Channels:
         return torch.stack([s / s.mean().clamp(min=1e-30) for s in made]).mean(0)
 
 
-def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Tensor, example: Tensor) -> nn.Module:
+def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:
     """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
-    channels = Channels(model, example)
+    channels = Channels(model, calibration.images[:1])
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from compress.data import Batch
+
 
 class Pruner(ABC):
     """Scores what may go; larger is kept.
@@ -21,10 +23,10 @@ class Pruner(ABC):
     granularity: ClassVar[Literal["channel", "weight"]]
 
     @abstractmethod
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Scores by layer name, finite, on the model's device; the model is left as it was.
 
-        `calibration` is a batch of normalised training images, shape `(B, C, H, W)`, for methods that look at data.
+        `calibration` is a batch of training images with their labels, for methods that look at data.
         """
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
@@ -18,6 +19,7 @@ from compress.pruning.pruner import weighted_layers
 from compress.transform import weight_count
 
 IMAGE = torch.zeros(1, 1, 8, 8)
+BATCH = Batch(IMAGE, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
 SMALL = [Model("cnn", 0.5), Model("resnet20", 0.5)]
 by_model = pytest.mark.parametrize("model", SMALL, ids=str)
 
@@ -51,7 +53,7 @@ def test_weights_foreseen_are_the_weights_left(model: Model, share: float) -> No
     channels = Channels(net, IMAGE)
     kept = channels.keep(int((1 - share) * weight_count(net)))
     foreseen = channels.weights(kept)
-    assert weight_count(channels.cut(kept, L1Filter().scores(net, IMAGE))) == foreseen
+    assert weight_count(channels.cut(kept, L1Filter().scores(net, BATCH))) == foreseen
 
 
 @by_model
@@ -64,20 +66,20 @@ def test_without_a_cut_the_arithmetic_counts_all_weights(model: Model) -> None:
 def test_the_sparsity_is_reached_and_not_far_passed(model: Model, sparsity: float) -> None:
     net = build(model)
     full = weight_count(net)
-    cut_channels(net, L1Filter(), int((1 - sparsity) * full), IMAGE, IMAGE)
+    cut_channels(net, L1Filter(), int((1 - sparsity) * full), BATCH)
     assert sparsity <= 1 - weight_count(net) / full <= sparsity + 0.15
 
 
 @by_model
 def test_the_classes_are_never_cut(model: Model) -> None:
-    net = cut_channels(build(model), L1Filter(), weight_count(build(model)) // 10, IMAGE, IMAGE)
+    net = cut_channels(build(model), L1Filter(), weight_count(build(model)) // 10, BATCH)
     assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
 
 @by_model
 def test_the_classes_are_never_cut_from_a_factorized_head(model: Model) -> None:
     net = factorize(build(model), SVD(), 0.3)
-    cut_channels(net, L1Filter(), weight_count(net) // 3, IMAGE, IMAGE)
+    cut_channels(net, L1Filter(), weight_count(net) // 3, BATCH)
     assert isinstance(net.get_submodule("classifier"), nn.Sequential)
     assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
@@ -86,7 +88,7 @@ def test_the_channels_of_lowest_l1_went() -> None:
     net = Flat()
     kept = net.two.weight.detach()[:, [0, 2]]
     channels = Channels(net, torch.zeros(1, 1, 2, 2))
-    channels.cut({"one": 2, "two": 3}, L1Filter().scores(net, IMAGE))
+    channels.cut({"one": 2, "two": 3}, L1Filter().scores(net, BATCH))
     assert net.one.weight.flatten().tolist() == [3.0, 2.0]
     assert torch.equal(net.two.weight, kept)
 
@@ -96,7 +98,7 @@ def test_a_channel_behind_a_flatten_takes_all_its_inputs_along() -> None:
     channels = Channels(net, torch.zeros(1, 1, 2, 2))
     assert {group.root: dict(group.ins) for group in channels.groups} == {"one": {"two": 1}, "two": {"last": 4}}
     assert channels.weights({"one": 4, "two": 1}) == 4 + 4 + 8
-    channels.cut({"one": 4, "two": 1}, L1Filter().scores(net, IMAGE))
+    channels.cut({"one": 4, "two": 1}, L1Filter().scores(net, BATCH))
     assert net.last.in_features == 4
 
 
@@ -133,19 +135,19 @@ class Silent(Pruner):
     source: ClassVar[str] = "https://example.org"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
 
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         return {}
 
 
 def test_a_group_that_no_score_speaks_of_is_a_sentence() -> None:
     with pytest.raises(RecipeError, match=r"the method scores none of the layers coupled to stage\d\.0"):
-        cut_channels(build(SMALL[0]), Silent(), 3000, IMAGE, IMAGE)
+        cut_channels(build(SMALL[0]), Silent(), 3000, BATCH)
 
 
 def test_a_cut_network_can_be_cut_again() -> None:
     net = build(SMALL[1])
     full = weight_count(net)
     for share in (0.3, 0.6, 0.8):
-        cut_channels(net, L1Filter(), int((1 - share) * full), IMAGE, IMAGE)
+        cut_channels(net, L1Filter(), int((1 - share) * full), BATCH)
         assert weight_count(net) <= (1 - share) * full
     assert set(weighted_layers(net)) == set(weighted_layers(build(SMALL[1])))
