@@ -13,7 +13,7 @@ from compress.data import Batch
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
-from compress.pruning import L1Filter, Pruner
+from compress.pruning import L1Filter, Pruner, Random
 from compress.pruning.channels import Channels, cut_channels
 from compress.pruning.pruner import weighted_layers
 from compress.transform import weight_count
@@ -125,6 +125,31 @@ def test_requires_grad_is_as_it_was() -> None:
     Channels(net, IMAGE)
     assert {name: parameter.requires_grad for name, parameter in net.named_parameters()} == before
     assert not all(before.values())
+
+
+def test_spared_shortcuts_keep_their_width() -> None:
+    net, full = build(SMALL[1]), weighted_layers(build(SMALL[1]))
+    cut_channels(net, Random(spare_shortcuts=True), weight_count(net) // 2, BATCH)
+    for name, layer in weighted_layers(net).items():
+        inside = name.endswith("conv1")
+        assert (layer.weight.shape[0] < full[name].weight.shape[0]) == inside
+    assert weight_count(net) <= sum(layer.weight.numel() for layer in full.values()) // 2
+
+
+def test_without_shortcuts_there_is_nothing_to_spare() -> None:
+    one, other = (cut_channels(build(SMALL[0]), Random(spare_shortcuts=s), 3000, BATCH) for s in (False, True))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_a_depthwise_convolution_is_no_shortcut() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 2, 1), nn.Flatten())
+    groups = Channels(net, IMAGE, spare_shortcuts=True).groups
+    assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"0", "1"}
+
+
+def test_spared_shortcuts_that_leave_too_much_are_a_sentence() -> None:
+    with pytest.raises(RecipeError, match="one channel everywhere but on shortcuts still leaves"):
+        cut_channels(build(SMALL[1]), Random(spare_shortcuts=True), 100, BATCH)
 
 
 @dataclass(frozen=True)

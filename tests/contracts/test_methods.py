@@ -80,6 +80,29 @@ def test_scores_leave_the_model_as_it_was(pruner: Pruner, net: nn.Module, calibr
 
 
 @pruners
+def test_scores_leave_a_model_in_training_as_it_was(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
+    net.train().get_submodule("stage2").eval()
+    net.get_parameter("stage1.0.weight").requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    modes, before = [m.training for m in net.modules()], state(net)
+    pruner.scores(net, calibration)
+    assert same(before, state(net))
+    assert [m.training for m in net.modules()] == modes
+    assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["stage1.0.weight"]
+    assert all(p.grad is not None and bool((p.grad == 1).all()) for p in net.parameters())
+
+
+@pruners
+def test_scores_are_the_same_in_training_and_without_gradients(
+    pruner: Pruner, net: nn.Module, calibration: Batch
+) -> None:
+    expected = pruner.scores(net, calibration)
+    with torch.no_grad():
+        assert same(expected, pruner.scores(net.train(), calibration))
+
+
+@pruners
 @pytest.mark.parametrize("shown", [torch.zeros(4, 1, 8, 8), torch.ones(1, 1, 8, 8)], ids=["constant", "one-image"])
 def test_scores_are_finite_on_odd_images(pruner: Pruner, net: nn.Module, shown: Tensor) -> None:
     for values in pruner.scores(net, labelled(shown)).values():
