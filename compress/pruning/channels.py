@@ -25,19 +25,21 @@ class Group:
     """Channels that go together: `root` is a layer that makes them.
 
     `outs` and `ins` are the layers whose outputs or inputs they are, with the number of entries one channel takes there
-    (more than one behind a flatten).
+    (more than one behind a flatten); `added` says whether they meet other channels in a sum.
     """
 
     root: str
     channels: int
     outs: tuple[tuple[str, int], ...]
     ins: tuple[tuple[str, int], ...]
+    added: bool = False
 
 
 class Channels:
     """The prunable channels of a model, traced once with an example batch `(1, C, H, W)`.
 
-    `spare_shortcuts` leaves out groups that more than one layer makes: their width is fixed by a skip connection.
+    `spare_shortcuts` leaves out groups that more than one layer makes and a sum joins: a skip connection fixes their
+    width. A gate, which multiplies, does not.
     """
 
     def __init__(self, model: nn.Module, example: Tensor, *, spare_shortcuts: bool = False) -> None:
@@ -54,7 +56,7 @@ class Channels:
         classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
         found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
         groups = [self._group(group) for group in found]
-        self.spared = [group for group in groups if spare_shortcuts and len(self._makers(group)) > 1]
+        self.spared = [group for group in groups if spare_shortcuts and group.added and len(self._makers(group)) > 1]
         self.groups = [group for group in groups if group not in self.spared]
 
     def _group(self, group: Any) -> Group:
@@ -62,13 +64,15 @@ class Channels:
         channels = self.graph.get_out_channels(root)
         outs: list[tuple[str, int]] = []
         ins: list[tuple[str, int]] = []
+        added = False
         for dependency, indices in group:
             name = self.names.get(dependency.target.module)
+            added = added or "AddBackward" in repr(dependency.target.module)  # the name of its node in autograd
             if name is None:
                 continue
             side = outs if self.graph.is_out_channel_pruning_fn(dependency.handler) else ins
             side.append((name, len(indices) // channels))
-        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)))
+        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added)
 
     def _makers(self, group: Group) -> list[str]:
         """The layers that make the channels; a depthwise convolution only passes them on."""

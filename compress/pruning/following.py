@@ -26,12 +26,12 @@ _PASSED = NORMS | RELUS | _SUMS | _POOLS | {nn.Identity, nn.Dropout, nn.Dropout2
 
 
 class Following:
-    """The calls of a model whose forward has no branch on data; the model itself is only read."""
+    """The calls of a model; the model itself is only read."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         with in_eval_mode(model):  # what a forward does in training only is not followed
-            self.graph = fx.Tracer().trace(model)
+            self.graph = _Tracer().trace(model)
 
     def calls(self) -> dict[str, list[fx.Node]]:
         """The nodes that call each convolution and linear layer, by its name, from input to output."""
@@ -58,3 +58,10 @@ class Following:
     def _kind(self, node: fx.Node) -> Any:
         """A module's class, else the function or the method's name."""
         return type(self.model.get_submodule(str(node.target))) if node.op == "call_module" else node.target
+
+
+class _Tracer(fx.Tracer):
+    """Does not look into a module without children: one may branch on its input, which cannot be traced."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or next(m.children(), None) is None

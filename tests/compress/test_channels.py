@@ -147,6 +147,23 @@ def test_a_depthwise_convolution_is_no_shortcut() -> None:
     assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"0", "1"}
 
 
+class Gated(nn.Module):
+    """A convolution whose channels another one scales."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.gate, self.last = nn.Conv2d(1, 4, 1), nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(self.body(images) * self.gate(images).sigmoid()).flatten(1)
+        return logits
+
+
+def test_a_gate_is_no_shortcut() -> None:
+    groups = Channels(Gated(), IMAGE, spare_shortcuts=True).groups
+    assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"body", "gate"}
+
+
 def test_spared_shortcuts_that_leave_too_much_are_a_sentence() -> None:
     with pytest.raises(RecipeError, match="one channel everywhere but on shortcuts still leaves"):
         cut_channels(build(SMALL[1]), Random(spare_shortcuts=True), 100, BATCH)

@@ -149,6 +149,22 @@ def test_a_layer_called_twice_counts_both_times() -> None:
     assert scores["0"].tolist() == [0.5]
 
 
+class Picky(nn.Module):
+    """Branches on what it is given."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert images.shape[2] >= 2
+        return images if bool((images > 0).any()) else -images
+
+
+def test_a_module_that_branches_on_its_input_is_no_obstacle() -> None:
+    net = nn.Sequential(Picky(), nn.Conv2d(1, 2, 1, bias=False), nn.BatchNorm2d(2), nn.ReLU()).eval()
+    nn.init.constant_(net.get_parameter("2.weight"), 0.25)
+    shown = batch(torch.randn(3, 1, 2, 2))
+    assert BNScale().scores(net, shown)["1"].tolist() == [0.25, 0.25]
+    assert APoZ().scores(net, shown)["1"].tolist() == pytest.approx(share(net(shown.images)))
+
+
 def test_both_score_what_a_factorization_leaves(net: nn.Module, calibration: Batch) -> None:
     factorize(net, SVD(), 0.4)
     layers = weighted_layers(net)
