@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from compress.data import Batch
 from compress.files import Files
 from compress.measure import Costs, count
 from compress.plan import Step, plan
@@ -36,7 +37,7 @@ class Foreseen:
 def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
     shape = (task.channels, task.size, task.size)
-    calibration = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    calibration = _noise(shape, len(task.classes))
     made: dict[str, nn.Module] = {}
     points = []
     known: dict[str, Costs] = {}
@@ -56,7 +57,14 @@ def check(recipe: Recipe, task: Task) -> None:
     foresee(replace(recipe, stages=tuple(s for s in at_once if not isinstance(s, Quantize))), task)
 
 
-def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: torch.Tensor) -> nn.Module:
+def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
+    """Four images of noise with labels drawn at random, in place of a task's."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(4, *shape, generator=generator)
+    return Batch(images, torch.randint(classes, (4,), generator=generator), torch.arange(4))
+
+
+def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch) -> nn.Module:
     if step.parent is None or step.original is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -11,6 +11,7 @@ import torch
 from filelock import Timeout
 from torch import nn
 
+from compress.data import Batch
 from compress.distill.teaching import Teaching
 from compress.files import Files
 from compress.measure import measure
@@ -163,10 +164,10 @@ class Pipeline:
         """Where models train and are measured."""
         return training_device()
 
-    def calibration(self) -> torch.Tensor:
-        """The same training images every time, normalised, on the training device."""
+    def calibration(self) -> Batch:
+        """The same training images and labels every time, on the training device."""
         batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
-        return next(iter(batches)).images
+        return next(iter(batches))
 
     def _module(self, step: Step) -> nn.Module:
         with self._clock("store"):

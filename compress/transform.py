@@ -6,8 +6,9 @@ functions on untrained weights.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
+from compress.data import Batch
 from compress.lowrank import factorize
 from compress.pruning.channels import cut_channels
 from compress.pruning.masks import mask_weights
@@ -16,21 +17,21 @@ from compress.stage import Factorize, Prune, Quantize
 
 
 def transform(
-    model: nn.Module, stage: Prune | Factorize | Quantize, level: float, *, full: int, calibration: Tensor
+    model: nn.Module, stage: Prune | Factorize | Quantize, level: float, *, full: int, calibration: Batch
 ) -> nn.Module:
     """Change `model` in place to sparsity `level` in [0, 1) and return it.
 
-    `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of normalised
-    training images `(B, C, H, W)`.
+    `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of training
+    images with their labels.
     """
     if isinstance(stage, Quantize):
-        return stage.method.convert(model, calibration)
+        return stage.method.convert(model, calibration.images)
     if isinstance(stage, Factorize):
         return factorize(model, stage.method, level)
     if stage.method.granularity == "weight":
         return mask_weights(model, stage.method, level, calibration)
     at_most = int(full * (1 - level) + 1e-9)
-    return cut_channels(model, stage.method, at_most, calibration, calibration[:1])
+    return cut_channels(model, stage.method, at_most, calibration)
 
 
 def weight_count(model: nn.Module) -> int:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.data import Split, TensorSplit
+from compress.data import Batch, Split, TensorSplit
 from compress.files import Files
 from compress.measurement import Measurement
 from compress.models import Model
@@ -47,9 +47,15 @@ def _first(split: Split, count: int) -> Split:
 
 
 @pytest.fixture(scope="session")
-def images(digits: Task) -> Tensor:
-    """256 normalised training images `(256, 1, 8, 8)`."""
-    return next(digits.train.batches(256)).images
+def calibration(digits: Task) -> Batch:
+    """256 training images `(256, 1, 8, 8)` with their labels."""
+    return next(digits.train.batches(256))
+
+
+@pytest.fixture(scope="session")
+def images(calibration: Batch) -> Tensor:
+    """The images of `calibration`, normalised."""
+    return calibration.images
 
 
 @pytest.fixture(scope="session")

@@ -15,28 +15,34 @@ import torch
 import torch_pruning
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.errors import RecipeError
 from compress.pruning.pruner import Pruner, weighted_layers
 
 
 @dataclass(frozen=True)
 class Group:
-    """Channels that go together: `root` is a layer that makes them, `makers` all such layers.
+    """Channels that go together: `root` is a layer that makes them.
 
     `outs` and `ins` are the layers whose outputs or inputs they are, with the number of entries one channel takes there
-    (more than one behind a flatten).
+    (more than one behind a flatten); `added` says whether they meet other channels in a sum.
     """
 
     root: str
     channels: int
     outs: tuple[tuple[str, int], ...]
     ins: tuple[tuple[str, int], ...]
+    added: bool = False
 
 
 class Channels:
-    """The prunable channels of a model, traced once with an example batch `(1, C, H, W)`."""
+    """The prunable channels of a model, traced once with an example batch `(1, C, H, W)`.
 
-    def __init__(self, model: nn.Module, example: Tensor) -> None:
+    `spare_shortcuts` leaves out groups that more than one layer makes and a sum joins: a skip connection fixes their
+    width. A gate, which multiplies, does not.
+    """
+
+    def __init__(self, model: nn.Module, example: Tensor, *, spare_shortcuts: bool = False) -> None:
         self.model = model.eval()
         self.layers = weighted_layers(model)
         self.names = {layer: name for name, layer in self.layers.items()}
@@ -49,20 +55,28 @@ class Channels:
         head = weighted_layers(model.get_submodule(getattr(model, "head", "")))
         classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
         found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
-        self.groups = [self._group(group) for group in found]
+        groups = [self._group(group) for group in found]
+        self.spared = [group for group in groups if spare_shortcuts and group.added and len(self._makers(group)) > 1]
+        self.groups = [group for group in groups if group not in self.spared]
 
     def _group(self, group: Any) -> Group:
         root = group[0].dep.target.module
         channels = self.graph.get_out_channels(root)
         outs: list[tuple[str, int]] = []
         ins: list[tuple[str, int]] = []
+        added = False
         for dependency, indices in group:
             name = self.names.get(dependency.target.module)
+            added = added or "AddBackward" in repr(dependency.target.module)  # the name of its node in autograd
             if name is None:
                 continue
             side = outs if self.graph.is_out_channel_pruning_fn(dependency.handler) else ins
             side.append((name, len(indices) // channels))
-        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)))
+        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added)
+
+    def _makers(self, group: Group) -> list[str]:
+        """The layers that make the channels; a depthwise convolution only passes them on."""
+        return [name for name, _ in group.outs if getattr(self.layers[name], "groups", 1) == 1]
 
     def weights(self, kept: dict[str, int] | None = None) -> int:
         """Weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
@@ -92,8 +106,9 @@ class Channels:
         if not shares or self.weights(self._at(shares[high])) > at_most:
             least = self.weights(self._at(shares[high])) if shares else self.weights()
             raise RecipeError(
-                f"channel pruning: one channel everywhere still leaves {least} of {self.weights()} weights, "
-                f"more than the {at_most} wanted; ask for less sparsity or a wider network"
+                f"channel pruning: one channel everywhere{' but on shortcuts' if self.spared else ''} still leaves "
+                f"{least} of {self.weights()} weights, more than the {at_most} wanted; "
+                "ask for less sparsity or a wider network"
             )
         while low < high:
             middle = (low + high) // 2
@@ -125,7 +140,7 @@ class Channels:
         return torch.stack([s / s.mean().clamp(min=1e-30) for s in made]).mean(0)
 
 
-def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Tensor, example: Tensor) -> nn.Module:
+def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:
     """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
-    channels = Channels(model, example)
+    channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))

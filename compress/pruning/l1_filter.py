@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.pruning.pruner import Pruner, weighted_layers
 
 
@@ -18,6 +19,6 @@ class L1Filter(Pruner):
     source: ClassVar[str] = "https://arxiv.org/abs/1608.08710"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
 
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Shape `(out_channels,)` for every convolution and linear layer."""
         return {name: layer.weight.detach().abs().flatten(1).sum(1) for name, layer in weighted_layers(model).items()}

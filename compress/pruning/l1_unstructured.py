@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.errors import check_known
 from compress.pruning.pruner import Pruner, weighted_layers
 
@@ -29,7 +30,7 @@ class L1Unstructured(Pruner):
     def __post_init__(self) -> None:
         check_known(f"{self.name}: scope", self.scope, ("global", "layer"))
 
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Magnitudes, or with scope "layer" their rank within the layer in (0, 1]; shape of each weight."""
         layers = list(weighted_layers(model).items())
         if self.spare_ends:

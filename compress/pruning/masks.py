@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from compress.data import Batch
 from compress.errors import RecipeError
 from compress.pruning.pruner import Pruner
 
 
-def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration: torch.Tensor) -> nn.Module:
+def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration: Batch) -> nn.Module:
     """Zero `floor(sparsity * n)` of the `n` weights that the method scores, in place; returns the model.
 
     Weights that are zero already go first, so a rising sparsity only adds zeros. RecipeError when scores do not fit.
@@ -31,6 +32,6 @@ def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration:
     return model
 
 
-def masked_parameters(model: nn.Module, pruner: Pruner, calibration: torch.Tensor) -> list[nn.Parameter]:
+def masked_parameters(model: nn.Module, pruner: Pruner, calibration: Batch) -> list[nn.Parameter]:
     """The weights whose zeros are to be kept during recovery."""
     return [model.get_submodule(name).get_parameter("weight") for name in pruner.scores(model, calibration)]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+
+from compress.data import Batch
 
 
 class Pruner(ABC):
@@ -20,12 +24,33 @@ class Pruner(ABC):
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
 
+    @property
+    def spare_shortcuts(self) -> bool:
+        """Whether channels that several layers make together, such as all ends of a shortcut, are left alone.
+
+        Aghli & Ribeiro 2021 call them un-prunable. A method for channels lets its user choose with a field of this
+        name.
+        """
+        return False
+
     @abstractmethod
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Scores by layer name, finite, on the model's device; the model is left as it was.
 
-        `calibration` is a batch of normalised training images, shape `(B, C, H, W)`, for methods that look at data.
+        `calibration` is a batch of training images with their labels, for methods that look at data.
         """
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Dropout off and BN on its running statistics; each module's mode is as it was afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def weighted_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:

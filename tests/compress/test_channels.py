@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
-from compress.pruning import L1Filter, Pruner
+from compress.pruning import L1Filter, Pruner, Random
 from compress.pruning.channels import Channels, cut_channels
 from compress.pruning.pruner import weighted_layers
 from compress.transform import weight_count
 
 IMAGE = torch.zeros(1, 1, 8, 8)
+BATCH = Batch(IMAGE, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
 SMALL = [Model("cnn", 0.5), Model("resnet20", 0.5)]
 by_model = pytest.mark.parametrize("model", SMALL, ids=str)
 
@@ -51,7 +53,7 @@ def test_weights_foreseen_are_the_weights_left(model: Model, share: float) -> No
     channels = Channels(net, IMAGE)
     kept = channels.keep(int((1 - share) * weight_count(net)))
     foreseen = channels.weights(kept)
-    assert weight_count(channels.cut(kept, L1Filter().scores(net, IMAGE))) == foreseen
+    assert weight_count(channels.cut(kept, L1Filter().scores(net, BATCH))) == foreseen
 
 
 @by_model
@@ -64,20 +66,20 @@ def test_without_a_cut_the_arithmetic_counts_all_weights(model: Model) -> None:
 def test_the_sparsity_is_reached_and_not_far_passed(model: Model, sparsity: float) -> None:
     net = build(model)
     full = weight_count(net)
-    cut_channels(net, L1Filter(), int((1 - sparsity) * full), IMAGE, IMAGE)
+    cut_channels(net, L1Filter(), int((1 - sparsity) * full), BATCH)
     assert sparsity <= 1 - weight_count(net) / full <= sparsity + 0.15
 
 
 @by_model
 def test_the_classes_are_never_cut(model: Model) -> None:
-    net = cut_channels(build(model), L1Filter(), weight_count(build(model)) // 10, IMAGE, IMAGE)
+    net = cut_channels(build(model), L1Filter(), weight_count(build(model)) // 10, BATCH)
     assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
 
 @by_model
 def test_the_classes_are_never_cut_from_a_factorized_head(model: Model) -> None:
     net = factorize(build(model), SVD(), 0.3)
-    cut_channels(net, L1Filter(), weight_count(net) // 3, IMAGE, IMAGE)
+    cut_channels(net, L1Filter(), weight_count(net) // 3, BATCH)
     assert isinstance(net.get_submodule("classifier"), nn.Sequential)
     assert net(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
 
@@ -86,7 +88,7 @@ def test_the_channels_of_lowest_l1_went() -> None:
     net = Flat()
     kept = net.two.weight.detach()[:, [0, 2]]
     channels = Channels(net, torch.zeros(1, 1, 2, 2))
-    channels.cut({"one": 2, "two": 3}, L1Filter().scores(net, IMAGE))
+    channels.cut({"one": 2, "two": 3}, L1Filter().scores(net, BATCH))
     assert net.one.weight.flatten().tolist() == [3.0, 2.0]
     assert torch.equal(net.two.weight, kept)
 
@@ -96,7 +98,7 @@ def test_a_channel_behind_a_flatten_takes_all_its_inputs_along() -> None:
     channels = Channels(net, torch.zeros(1, 1, 2, 2))
     assert {group.root: dict(group.ins) for group in channels.groups} == {"one": {"two": 1}, "two": {"last": 4}}
     assert channels.weights({"one": 4, "two": 1}) == 4 + 4 + 8
-    channels.cut({"one": 4, "two": 1}, L1Filter().scores(net, IMAGE))
+    channels.cut({"one": 4, "two": 1}, L1Filter().scores(net, BATCH))
     assert net.last.in_features == 4
 
 
@@ -125,6 +127,48 @@ def test_requires_grad_is_as_it_was() -> None:
     assert not all(before.values())
 
 
+def test_spared_shortcuts_keep_their_width() -> None:
+    net, full = build(SMALL[1]), weighted_layers(build(SMALL[1]))
+    cut_channels(net, Random(spare_shortcuts=True), weight_count(net) // 2, BATCH)
+    for name, layer in weighted_layers(net).items():
+        inside = name.endswith("conv1")
+        assert (layer.weight.shape[0] < full[name].weight.shape[0]) == inside
+    assert weight_count(net) <= sum(layer.weight.numel() for layer in full.values()) // 2
+
+
+def test_without_shortcuts_there_is_nothing_to_spare() -> None:
+    one, other = (cut_channels(build(SMALL[0]), Random(spare_shortcuts=s), 3000, BATCH) for s in (False, True))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_a_depthwise_convolution_is_no_shortcut() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 2, 1), nn.Flatten())
+    groups = Channels(net, IMAGE, spare_shortcuts=True).groups
+    assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"0", "1"}
+
+
+class Gated(nn.Module):
+    """A convolution whose channels another one scales."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.gate, self.last = nn.Conv2d(1, 4, 1), nn.Conv2d(1, 4, 1), nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(self.body(images) * self.gate(images).sigmoid()).flatten(1)
+        return logits
+
+
+def test_a_gate_is_no_shortcut() -> None:
+    groups = Channels(Gated(), IMAGE, spare_shortcuts=True).groups
+    assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"body", "gate"}
+
+
+def test_spared_shortcuts_that_leave_too_much_are_a_sentence() -> None:
+    with pytest.raises(RecipeError, match="one channel everywhere but on shortcuts still leaves"):
+        cut_channels(build(SMALL[1]), Random(spare_shortcuts=True), 100, BATCH)
+
+
 @dataclass(frozen=True)
 class Silent(Pruner):
     """Scores nothing."""
@@ -133,19 +177,19 @@ class Silent(Pruner):
     source: ClassVar[str] = "https://example.org"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
 
-    def scores(self, model: nn.Module, calibration: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         return {}
 
 
 def test_a_group_that_no_score_speaks_of_is_a_sentence() -> None:
     with pytest.raises(RecipeError, match=r"the method scores none of the layers coupled to stage\d\.0"):
-        cut_channels(build(SMALL[0]), Silent(), 3000, IMAGE, IMAGE)
+        cut_channels(build(SMALL[0]), Silent(), 3000, BATCH)
 
 
 def test_a_cut_network_can_be_cut_again() -> None:
     net = build(SMALL[1])
     full = weight_count(net)
     for share in (0.3, 0.6, 0.8):
-        cut_channels(net, L1Filter(), int((1 - share) * full), IMAGE, IMAGE)
+        cut_channels(net, L1Filter(), int((1 - share) * full), BATCH)
         assert weight_count(net) <= (1 - share) * full
     assert set(weighted_layers(net)) == set(weighted_layers(build(SMALL[1])))

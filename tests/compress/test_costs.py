@@ -12,7 +12,7 @@ from compress.costs import foresee
 from compress.errors import RecipeError
 from compress.lowrank import SVD
 from compress.pipeline import Pipeline
-from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
+from compress.pruning import APoZ, Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule, Taylor
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stage import Factorize, Prune, Quantize, Recovery, Stage
@@ -32,7 +32,12 @@ CUT, MASK = prune(L1Filter(), Exponential(3)), prune(L1Unstructured(), Exponenti
 RANK = Factorize(SVD(), 0.4, OneShot(2), Recovery(ONE))
 
 
-@pytest.mark.parametrize("stages", [(CUT,), (MASK,), (prune(L1Filter(), OneShot(3)),)], ids=["cut", "mask", "shots"])
+LOOKING = [prune(method, OneShot(1)) for method in (Taylor(), APoZ(spare_shortcuts=True))]
+"""By methods that look at images and labels, of which there are none yet when costs are foreseen."""
+STAGES = {"cut": CUT, "mask": MASK, "shots": prune(L1Filter(), OneShot(3)), **{s.method.name: s for s in LOOKING}}
+
+
+@pytest.mark.parametrize("stages", [(stage,) for stage in STAGES.values()], ids=list(STAGES))
 def test_costs_of_pruning_are_foreseen_exactly(
     stages: tuple[Stage, ...], pipeline: Pipeline, recipe: Build, tiny: Task
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from compress.data import Batch
 from compress.errors import ExportError
 from compress.export import CARD, PROGRAM, evaluate, export, program, read_card
 from compress.files import STRUCTURE, WEIGHTS, Files
@@ -22,17 +23,17 @@ from compress.pruning.channels import cut_channels
 from compress.quantize import Int8
 from compress.tasks import Task
 
-CHANGES: dict[str, Callable[[Files, Tensor], torch.nn.Module]] = {
-    "float": lambda files, images: files.module(),
-    "cut": lambda files, images: cut_channels(files.module(), L1Filter(), 9000, images, images[:1]),
-    "factorized": lambda files, images: factorize(files.module(), SVD(), 0.5),
-    "int8": lambda files, images: Int8().convert(files.module(), images),
+CHANGES: dict[str, Callable[[Files, Batch], torch.nn.Module]] = {
+    "float": lambda files, shown: files.module(),
+    "cut": lambda files, shown: cut_channels(files.module(), L1Filter(), 9000, shown),
+    "factorized": lambda files, shown: factorize(files.module(), SVD(), 0.5),
+    "int8": lambda files, shown: Int8().convert(files.module(), shown.images),
 }
 
 
 @pytest.fixture(scope="module", params=list(CHANGES))
-def files(request: pytest.FixtureRequest, trained: Files, images: Tensor) -> Files:
-    changed = CHANGES[request.param](trained, images)
+def files(request: pytest.FixtureRequest, trained: Files, calibration: Batch) -> Files:
+    changed = CHANGES[request.param](trained, calibration)
     return Files.of(changed, Model("cnn"), classes=10, channels=1)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
+from compress.data import Batch
 from compress.errors import StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lowrank import SVD, factorize
@@ -29,38 +30,40 @@ def pack(net: nn.Module) -> Files:
     return Files.of(net, MODEL, classes=10, channels=1)
 
 
-def cut(net: nn.Module, images: Tensor) -> nn.Module:
-    return cut_channels(net, L1Filter(), 2000, images, images[:1])
+def cut(net: nn.Module, calibration: Batch) -> nn.Module:
+    return cut_channels(net, L1Filter(), 2000, calibration)
 
 
-CHANGES: dict[str, Callable[[nn.Module, Tensor], nn.Module]] = {
-    "as built": lambda net, images: net,
+CHANGES: dict[str, Callable[[nn.Module, Batch], nn.Module]] = {
+    "as built": lambda net, shown: net,
     "cut": cut,
-    "masked": lambda net, images: mask_weights(net, L1Unstructured(), 0.9, images),
-    "factorized": lambda net, images: factorize(net, SVD(), 0.5),
-    "quantized": lambda net, images: Int8().convert(net, images),
-    "cut, factorized": lambda net, images: factorize(cut(net, images), SVD(), 0.3),
-    "factorized, cut": lambda net, images: cut(factorize(net, SVD(), 0.3), images),
-    "cut, factorized, quantized": lambda net, images: Int8().convert(factorize(cut(net, images), SVD(), 0.3), images),
+    "masked": lambda net, shown: mask_weights(net, L1Unstructured(), 0.9, shown),
+    "factorized": lambda net, shown: factorize(net, SVD(), 0.5),
+    "quantized": lambda net, shown: Int8().convert(net, shown.images),
+    "cut, factorized": lambda net, shown: factorize(cut(net, shown), SVD(), 0.3),
+    "factorized, cut": lambda net, shown: cut(factorize(net, SVD(), 0.3), shown),
+    "cut, factorized, quantized": lambda net, shown: Int8().convert(
+        factorize(cut(net, shown), SVD(), 0.3), shown.images
+    ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_the_same_logits_come_back(
-    change: Callable[[nn.Module, Tensor], nn.Module], net: nn.Module, images: Tensor
+    change: Callable[[nn.Module, Batch], nn.Module], net: nn.Module, calibration: Batch
 ) -> None:
-    changed = change(net, images).eval()
+    changed = change(net, calibration).eval()
     again = pack(changed).module()
     assert not again.training
     with torch.no_grad():
-        assert torch.equal(again(images), changed(images))
+        assert torch.equal(again(calibration.images), changed(calibration.images))
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_packing_again_gives_the_same_bytes(
-    change: Callable[[nn.Module, Tensor], nn.Module], net: nn.Module, images: Tensor
+    change: Callable[[nn.Module, Batch], nn.Module], net: nn.Module, calibration: Batch
 ) -> None:
-    files = pack(change(net, images))
+    files = pack(change(net, calibration))
     assert pack(files.module()) == files
 
 
@@ -86,18 +89,18 @@ def test_the_file_is_hardly_larger_than_its_numbers(net: nn.Module) -> None:
     assert 4 * numbers <= pack(net).size_bytes <= 4 * numbers + 128
 
 
-def test_zeros_are_worth_something_once_deflated(net: nn.Module, images: Tensor) -> None:
+def test_zeros_are_worth_something_once_deflated(net: nn.Module, calibration: Batch) -> None:
     before = pack(net).compressed_bytes
-    mask_weights(net, L1Unstructured(), 0.9, images)
+    mask_weights(net, L1Unstructured(), 0.9, calibration)
     assert pack(net).compressed_bytes < before / 2
 
 
-def test_the_origin_is_the_model_of_the_zoo(net: nn.Module, images: Tensor) -> None:
-    assert pack(cut(net, images)).origin() == MODEL
+def test_the_origin_is_the_model_of_the_zoo(net: nn.Module, calibration: Batch) -> None:
+    assert pack(cut(net, calibration)).origin() == MODEL
 
 
-def test_a_cut_network_is_loaded_without_the_weights_it_lost(net: nn.Module, images: Tensor) -> None:
-    changed = cut(net, images)
+def test_a_cut_network_is_loaded_without_the_weights_it_lost(net: nn.Module, calibration: Batch) -> None:
+    changed = cut(net, calibration)
     shapes = {name: p.shape for name, p in changed.named_parameters()}
     assert {name: p.shape for name, p in pack(changed).module().named_parameters()} == shapes
 

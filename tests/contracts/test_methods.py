@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.distill import DISTILLERS, Distiller, Outputs
 from compress.distill.teaching import Teaching, tapped
 from compress.lowrank import FACTORIZERS, Factorizer
@@ -38,6 +39,12 @@ def build(model: Model) -> nn.Module:
     return model.build(10, 1)
 
 
+def labelled(images: Tensor) -> Batch:
+    """The images with a class each."""
+    place = torch.arange(len(images))
+    return Batch(images, place % 10, place)
+
+
 def state(model: nn.Module) -> dict[str, Tensor]:
     return copy.deepcopy(model.state_dict())
 
@@ -47,9 +54,9 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 @pruners
-def test_scores_have_the_shapes_of_their_granularity(pruner: Pruner, net: nn.Module, images: Tensor) -> None:
+def test_scores_have_the_shapes_of_their_granularity(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
     layers = weighted_layers(net)
-    scores = pruner.scores(net, images)
+    scores = pruner.scores(net, calibration)
     assert scores.keys() <= layers.keys()
     assert len(scores) > 1
     for name, values in scores.items():
@@ -58,14 +65,14 @@ def test_scores_have_the_shapes_of_their_granularity(pruner: Pruner, net: nn.Mod
 
 
 @pruners
-def test_scores_are_the_same_twice(pruner: Pruner, net: nn.Module, images: Tensor) -> None:
-    assert same(pruner.scores(net, images), pruner.scores(net, images))
+def test_scores_are_the_same_twice(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
+    assert same(pruner.scores(net, calibration), pruner.scores(net, calibration))
 
 
 @pruners
-def test_scores_leave_the_model_as_it_was(pruner: Pruner, net: nn.Module, images: Tensor) -> None:
+def test_scores_leave_the_model_as_it_was(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
     before = state(net)
-    pruner.scores(net, images)
+    pruner.scores(net, calibration)
     assert same(before, state(net))
     assert not net.training
     assert all(p.requires_grad and p.grad is None for p in net.parameters())
@@ -73,24 +80,49 @@ def test_scores_leave_the_model_as_it_was(pruner: Pruner, net: nn.Module, images
 
 
 @pruners
+def test_scores_leave_a_model_in_training_as_it_was(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
+    net.train().get_submodule("stage2").eval()
+    net.get_parameter("stage1.0.weight").requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    modes, before = [m.training for m in net.modules()], state(net)
+    pruner.scores(net, calibration)
+    assert same(before, state(net))
+    assert [m.training for m in net.modules()] == modes
+    assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["stage1.0.weight"]
+    assert all(p.grad is not None and bool((p.grad == 1).all()) for p in net.parameters())
+
+
+@pruners
+def test_scores_are_the_same_in_training_and_without_gradients(
+    pruner: Pruner, net: nn.Module, calibration: Batch
+) -> None:
+    expected = pruner.scores(net, calibration)
+    with torch.no_grad():
+        assert same(expected, pruner.scores(net.train(), calibration))
+
+
+@pruners
 @pytest.mark.parametrize("shown", [torch.zeros(4, 1, 8, 8), torch.ones(1, 1, 8, 8)], ids=["constant", "one-image"])
 def test_scores_are_finite_on_odd_images(pruner: Pruner, net: nn.Module, shown: Tensor) -> None:
-    for values in pruner.scores(net, shown).values():
+    for values in pruner.scores(net, labelled(shown)).values():
         assert torch.isfinite(values).all()
 
 
 @pruners
-def test_scores_are_detached_and_where_the_model_is(pruner: Pruner, net: nn.Module, images: Tensor) -> None:
+def test_scores_are_detached_and_where_the_model_is(pruner: Pruner, net: nn.Module, calibration: Batch) -> None:
     weight = next(net.parameters())
-    for values in pruner.scores(net, images).values():
+    for values in pruner.scores(net, calibration).values():
         assert values.device == weight.device
         assert not values.requires_grad
 
 
 @pytest.mark.parametrize("stage", CHANGES, ids=lambda s: s.method.name)
-def test_a_change_keeps_the_floating_type(stage: Prune | Factorize | Quantize, net: nn.Module, images: Tensor) -> None:
-    wide, shown = net.double(), images[:8].double()
-    changed = transform(wide, stage, 0.5, full=weight_count(wide), calibration=shown)
+def test_a_change_keeps_the_floating_type(
+    stage: Prune | Factorize | Quantize, net: nn.Module, calibration: Batch
+) -> None:
+    wide, shown = net.double(), calibration.images[:8].double()
+    changed = transform(wide, stage, 0.5, full=weight_count(wide), calibration=labelled(shown))
     assert changed(shown).dtype == torch.float64
     floating = [p for p in changed.parameters() if p.is_floating_point()]
     assert {p.dtype for p in floating} == {torch.float64}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.data import Batch
 from compress.distill.teaching import tapped
 from compress.export import program
 from compress.files import Files
@@ -49,8 +50,8 @@ def build(name: str, channels: int = 1) -> nn.Module:
 def changed(name: str, stage: Change) -> nn.Module:
     """The model with moved BN statistics, changed to sparsity one half."""
     model = build(name)
-    shown = torch.randn(8, 1, 8, 8)
-    model(shown)
+    shown = Batch(torch.randn(8, 1, 8, 8), torch.arange(8), torch.arange(8))
+    model(shown.images)
     return transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
 
 

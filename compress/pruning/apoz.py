@@ -1,0 +1,63 @@
+"""APoZ: channels that are mostly zero after their ReLU go. Hu et al. 2016, https://arxiv.org/abs/1607.03250; in
+residual networks Aghli & Ribeiro 2021, Combining Weight Pruning and Knowledge Distillation For CNN Compression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, fx, nn
+
+from compress.data import Batch
+from compress.pruning.following import NORMS, RELUS, Following
+from compress.pruning.pruner import Pruner, in_eval_mode, weighted_layers
+
+
+@dataclass(frozen=True)
+class APoZ(Pruner):
+    """Channel importance is `1 - sum(f == 0) / (M H W)`, `f` the channel's maps `(M, H, W)` after the ReLU.
+
+    M are the calibration images. A layer's ReLU is the nearest one behind it; at the end of a residual branch that is
+    the one behind the addition. A layer that meets none is counted as if one stood behind its BN, or behind itself.
+    """
+
+    name: ClassVar[str] = "apoz"
+    source: ClassVar[str] = "https://arxiv.org/abs/1607.03250"
+    granularity: ClassVar[Literal["channel", "weight"]] = "channel"
+
+    spare_shortcuts: bool = False
+
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
+        """Shape `(out_channels,)` for every convolution and linear layer; in [0, 1]."""
+        following = Following(model)
+        read = {
+            name: [following.nearest(call, RELUS) or following.nearest(call, NORMS) or call for call in calls]
+            for name, calls in following.calls().items()
+        }
+        counting = _Counting(following, {node for nodes in read.values() for node in nodes})
+        with in_eval_mode(model), torch.no_grad():
+            counting.run(calibration.images)
+        layers = weighted_layers(model)
+        return {
+            name: torch.stack([counting.alive[node] for node in nodes]).mean(0).to(layers[name].weight)
+            for name, nodes in read.items()
+            if nodes
+        }
+
+
+class _Counting(fx.Interpreter):
+    """Runs the traced model; keeps of each watched node the share of positive values by channel, in float64."""
+
+    def __init__(self, following: Following, watched: Collection[fx.Node]) -> None:
+        super().__init__(following.model, graph=following.graph)
+        self.watched = watched
+        self.alive: dict[fx.Node, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if n in self.watched:  # now: the next node may write into the same memory
+            self.alive[n] = (value > 0).transpose(0, 1).flatten(1).double().mean(1)
+        return value

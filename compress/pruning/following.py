@@ -1,0 +1,67 @@
+"""What comes after a layer on its channels' way: the network traced by torch.fx, then walked.
+
+Channels stay what they are through BN, ReLU, addition, dropout and pooling, and nothing else is passed: behind a
+flatten, a concatenation or the next layer they are other channels. A module that is called twice is two nodes, so the
+one ReLU of a residual block is told apart by place.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import deque
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from compress.pruning.pruner import in_eval_mode, weighted_layers
+
+NORMS = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
+RELUS = frozenset({nn.ReLU, nn.ReLU6, functional.relu, functional.relu6, torch.relu, "relu", "relu_"})
+_SUMS = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
+_POOLS = frozenset({nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d})
+_PASSED = NORMS | RELUS | _SUMS | _POOLS | {nn.Identity, nn.Dropout, nn.Dropout2d}
+
+
+class Following:
+    """The calls of a model; the model itself is only read."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        with in_eval_mode(model):  # what a forward does in training only is not followed
+            self.graph = _Tracer().trace(model)
+
+    def calls(self) -> dict[str, list[fx.Node]]:
+        """The nodes that call each convolution and linear layer, by its name, from input to output."""
+        calls: dict[str, list[fx.Node]] = {name: [] for name in weighted_layers(self.model)}
+        for node in self.graph.nodes:
+            if node.op == "call_module" and node.target in calls:
+                calls[node.target].append(node)
+        return calls
+
+    def nearest(self, start: fx.Node, wanted: Collection[Any]) -> fx.Node | None:
+        """The node of a `wanted` kind that the channels of `start` reach first; None if they reach none."""
+        queue, seen = deque(start.users), set(start.users)
+        while queue:
+            node = queue.popleft()
+            kind = self._kind(node)
+            if kind in wanted:
+                return node
+            if kind in _PASSED:
+                new = [user for user in node.users if user not in seen]
+                queue.extend(new)
+                seen.update(new)
+        return None
+
+    def _kind(self, node: fx.Node) -> Any:
+        """A module's class, else the function or the method's name."""
+        return type(self.model.get_submodule(str(node.target))) if node.op == "call_module" else node.target
+
+
+class _Tracer(fx.Tracer):
+    """Does not look into a module without children: one may branch on its input, which cannot be traced."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or next(m.children(), None) is None
