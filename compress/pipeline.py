@@ -137,7 +137,8 @@ class Pipeline:
         if recovery.distiller is None or step.teacher is None:
             return Loss(model, recovery.training.label_smoothing)
         first = next(iter(self.task.train.batches(recovery.training.batch_size)))
-        return Teaching(model, self._module(step.teacher), recovery.distiller, first)
+        teacher = self._module(step.teacher)
+        return Teaching(model, teacher, recovery.distiller, first, labels=self.task.train.labels)
 
     def _fit(
         self,

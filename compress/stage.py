@@ -37,7 +37,7 @@ class Recovery:
         check_known("recovery: teacher", self.teacher, ("original", "teacher"))
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
         if self.distiller is not None:
-            _check_unsmoothed("recovery", self.training)
+            _check_taught("recovery", self.distiller, self.training)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Distill:
     def __post_init__(self) -> None:
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
-        _check_unsmoothed("distill", self.training)
+        _check_taught("distill", self.method, self.training)
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ Stage = Train | Distill | Prune | Factorize | Quantize
 STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
 
 
-def _check_unsmoothed(who: str, training: Training) -> None:
+def _check_taught(who: str, method: Distiller, training: Training) -> None:
     if training.label_smoothing:
         raise RecipeError(f"{who}: label_smoothing must be 0 under a distiller, got {training.label_smoothing:g}")
+    if method.full_batches and training.batch_size < 2:
+        raise RecipeError(f"{who}: {method.name} needs a batch_size of at least 2, got {training.batch_size}")

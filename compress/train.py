@@ -26,8 +26,11 @@ class TrainingError(RuntimeError):
 class Loss(nn.Module):
     """What the loop minimises: `forward(batch)` runs the model on a batch and gives a scalar.
 
-    Parameters of its own (adapters) are trained with the model's. This one is the cross entropy against labels.
+    Parameters of its own (adapters) are trained with the model's. With `full_batches` a last batch that is smaller than
+    the others is left out. This one is the cross entropy against labels.
     """
+
+    full_batches = False
 
     def __init__(self, model: nn.Module, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -99,14 +102,15 @@ def fit(
     )
     generator = torch.Generator().manual_seed(seed)
     saved = Checkpoint(checkpoint, loss, optimizer, generator)
-    per_epoch = -(-len(split) // training.batch_size)
+    drop_last = loss.full_batches and len(split) >= training.batch_size
+    per_epoch = len(split) // training.batch_size if drop_last else -(-len(split) // training.batch_size)
     steps = per_epoch * training.epochs
     for epoch in range(saved.restore(), training.epochs):
         loss.train()
         if only is not None:
             loss.model.eval()
         total = torch.zeros((), device=device)
-        batches = split.batches(training.batch_size, generator=generator, augment=augment)
+        batches = split.batches(training.batch_size, generator=generator, augment=augment, drop_last=drop_last)
         for index, batch in enumerate(batches):
             step = epoch * per_epoch + index
             for group in optimizer.param_groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -14,30 +14,67 @@ from compress.train import Loss
 
 
 class Teaching(Loss):
-    """Runs both networks on a batch and asks the method for the loss; the teacher gets no gradient.
+    """Runs both networks on a batch and asks the method for the loss, in float32; the teacher gets no gradient.
 
-    `first` is a batch from which the method's adapters take their shapes.
+    `first` is a batch from which the method's adapters take their shapes, `labels` `(N,)` are the whole split's.
     """
 
-    def __init__(self, model: nn.Module, teacher: nn.Module, distiller: Distiller, first: Batch) -> None:
+    def __init__(
+        self, model: nn.Module, teacher: nn.Module, distiller: Distiller, first: Batch, *, labels: Tensor
+    ) -> None:
         super().__init__(model)
         self.distiller = distiller
+        self.full_batches = distiller.full_batches
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
         with torch.no_grad():
-            student = self._run(model.eval(), first)
-            self.adapters = distiller.adapters(student, self._run(teacher, first)).to(first.images.device)
+            student, known = observe(model.eval(), distiller, first), observe(teacher, distiller, first)
+            self.adapters = distiller.adapters(student, known, labels).to(first.images.device)
 
     def forward(self, batch: Batch) -> Tensor:
         """A scalar."""
         with torch.no_grad():
-            teacher = self._run(self._teacher[0], batch)
-        student = self._run(self.model, batch)
-        return self.distiller.loss(student, teacher, batch.labels, self.adapters)
+            teacher = observe(self._teacher[0], self.distiller, batch)
+        student = observe(self.model, self.distiller, batch)
+        with torch.autocast(batch.images.device.type, enabled=False):
+            return self.distiller.loss(student, teacher, batch.labels, self.adapters)
 
-    def _run(self, model: nn.Module, batch: Batch) -> Outputs:
-        with tapped(model, self.distiller.reads(model)) as taps:
-            logits = model(batch.images).float()
-        return Outputs(logits, batch.index, taps)
+
+def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:
+    """Run the model on a batch and collect what the method reads of it, in float32 or, of a float64 model, float64."""
+    with tapped(model, distiller.reads(model)) as taps, _entering(model, distiller.reads_features) as entered:
+        logits = _wide(model(batch.images))
+    maps = {name: _wide(tap) for name, tap in taps.items()}
+    if not entered:
+        return Outputs(logits, batch.index, maps)
+    return Outputs(logits, batch.index, maps, _wide(entered[-1]), _frozen(model.get_submodule(str(model.head))))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype.itemsize < 4 else tensor
+
+
+def _frozen(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The layer as a function that passes gradients on but takes none itself."""
+    weights = layer.state_dict()  # detached
+    return lambda features: torch.func.functional_call(layer, weights, (features,))
+
+
+@contextmanager
+def _entering(model: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
+    """Collect what the classifier is given in the forward passes inside the block, if `wanted`."""
+    entered: list[Tensor] = []
+    if not wanted:
+        yield entered
+        return
+
+    def collect(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        entered.append(inputs[0])
+
+    hook = model.get_submodule(str(model.head)).register_forward_pre_hook(collect)
+    try:
+        yield entered
+    finally:
+        hook.remove()
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def test_a_student_that_says_the_same_has_nothing_to_learn_of_the_teacher() -> N
 def test_teaching_is_the_method_on_both_networks(tiny: Task, net: nn.Module) -> None:
     teacher = Model("cnn", 0.25).build(10, 1).eval()
     batch = next(tiny.train.batches(3))
-    loss = Teaching(net, teacher, KD(), batch)
+    loss = Teaching(net, teacher, KD(), batch, labels=tiny.train.labels)
     net.eval()
     with torch.no_grad():
         wanted = KD().loss(said(net(batch.images)), said(teacher(batch.images)), batch.labels, NOTHING)
@@ -86,7 +86,7 @@ def test_teaching_is_the_method_on_both_networks(tiny: Task, net: nn.Module) -> 
 
 def test_the_teacher_is_neither_trained_nor_saved(tiny: Task, net: nn.Module) -> None:
     teacher = Model("cnn", 0.25).build(10, 1).train()
-    loss = Teaching(net, teacher, KD(), next(tiny.train.batches(3)))
+    loss = Teaching(net, teacher, KD(), next(tiny.train.batches(3)), labels=tiny.train.labels)
     loss.train()
     assert not teacher.training
     assert not {id(p) for p in teacher.parameters()} & {id(p) for p in loss.parameters()}
@@ -101,7 +101,7 @@ class Matching(Distiller):
     def reads(self, model: nn.Module) -> tuple[str, ...]:
         return ("stage2",)
 
-    def adapters(self, student: Outputs, teacher: Outputs) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         return nn.Conv2d(student.taps["stage2"].shape[1], teacher.taps["stage2"].shape[1], 1)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
@@ -110,7 +110,8 @@ class Matching(Distiller):
 
 
 def test_adapters_are_trained_beside_the_student(tiny: Task, net: nn.Module) -> None:
-    loss = Teaching(net, Model("cnn", 0.25).build(10, 1), Matching(), next(tiny.train.batches(3)))
+    first = next(tiny.train.batches(3))
+    loss = Teaching(net, Model("cnn", 0.25).build(10, 1), Matching(), first, labels=tiny.train.labels)
     loss(next(tiny.train.batches(8))).backward()
     adapter = loss.get_parameter("adapters.weight")
     assert adapter.shape == (8, 16, 1, 1)

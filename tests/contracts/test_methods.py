@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.data import Batch
-from compress.distill import DISTILLERS, Distiller, Outputs
-from compress.distill.teaching import Teaching, tapped
+from compress.distill import DISTILLERS, Distiller
+from compress.distill.teaching import Teaching, observe
 from compress.lowrank import FACTORIZERS, Factorizer
 from compress.models import Model
 from compress.pruning import PRUNERS, OneShot, Pruner
@@ -133,7 +133,7 @@ def test_a_change_keeps_the_floating_type(
 def test_a_distiller_trains_the_student_and_not_the_teacher(distiller: Distiller, teacher: Model, tiny: Task) -> None:
     student, knowing = build(Model("cnn", 0.25)), build(teacher).eval()
     start, known = state(student), state(knowing)
-    loss = Teaching(student, knowing, distiller, next(tiny.train.batches(64)))
+    loss = Teaching(student, knowing, distiller, next(tiny.train.batches(64)), labels=tiny.train.labels)
     fit(loss, tiny.train, Training(epochs=1, batch_size=64, lr=0.01), seed=0, augment=None)
     assert same(known, state(knowing))
     assert all(parameter.grad is None for parameter in knowing.parameters())
@@ -143,12 +143,10 @@ def test_a_distiller_trains_the_student_and_not_the_teacher(distiller: Distiller
 @distillers
 def test_a_distilling_loss_is_a_finite_scalar_with_gradients(distiller: Distiller, images: Tensor) -> None:
     student, teacher = build(Model("cnn", 0.25)), build(Model("resnet20", 0.25)).eval()
-    said = []
-    for model in (student, teacher):
-        with tapped(model, distiller.reads(model)) as taps:
-            logits = model(images[:16])
-        said.append(Outputs(logits, torch.arange(16), taps))
-    loss = distiller.loss(said[0], said[1], torch.arange(16) % 10, distiller.adapters(said[0], said[1]))
+    labels = torch.arange(16) % 10
+    batch = Batch(images[:16], labels, torch.arange(16))
+    one, other = (observe(model, distiller, batch) for model in (student, teacher))
+    loss = distiller.loss(one, other, labels, distiller.adapters(one, other, labels))
     assert loss.shape == ()
     assert torch.isfinite(loss)
     loss.backward()  # type: ignore[no-untyped-call]
