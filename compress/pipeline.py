@@ -13,6 +13,7 @@ from torch import nn
 
 from compress.data import Batch
 from compress.distill.teaching import Teaching
+from compress.distill.views import Views
 from compress.files import Files
 from compress.measure import measure
 from compress.measurement import Measurement
@@ -137,8 +138,18 @@ class Pipeline:
         if recovery.distiller is None or step.teacher is None:
             return Loss(model, recovery.training.label_smoothing)
         first = next(iter(self.task.train.batches(recovery.training.batch_size)))
-        teacher = self._module(step.teacher)
-        return Teaching(model, teacher, recovery.distiller, first, labels=self.task.train.labels)
+        teacher, labels = self._module(step.teacher), self.task.train.labels
+        return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
+
+    def _views(self, step: Step, teacher: Step) -> Views | None:
+        """What the teacher has said, to be used again: not of an original that is asked but by one short curve."""
+        views, stage = self.task.augment.views, step.stage
+        if teacher is step.original and isinstance(stage, Prune | Factorize):
+            shown = len(stage.schedule.levels(stage.sparsity)) * stage.recovery.training.epochs
+            if shown < views:
+                return None
+        path = self.store.views(f"{teacher.key}-{self.device.type}")
+        return Views(path, len(self.task.train), views, len(self.task.classes))
 
     def _fit(
         self,

@@ -63,6 +63,10 @@ class Store:
         """Where the training of an entry in the making keeps its last epoch."""
         return self.root / "partial" / f"{key}.pt"
 
+    def views(self, key: str) -> Path:
+        """Where a teacher's logits are kept by view."""
+        return self.root / "views" / f"{key}.f16"
+
     def lock(self, key: str) -> FileLock:
         """To be held while making the entry."""
         return FileLock(self.root / "locks" / f"{key}.lock")
@@ -124,6 +128,14 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             raise DiskError(f"store: cannot write {path}: {error.strerror or error}") from error
         return Entry(key, path, measured, made_from)
+
+    def drop_views(self) -> int:
+        """Delete what teachers have said, to be asked again when needed; the bytes freed."""
+        files = list((self.root / "views").glob("*.f16"))
+        freed = sum(512 * file.stat().st_blocks for file in files)
+        for file in files:
+            file.unlink()
+        return freed
 
     def drop(self, key: str) -> int:
         """Delete the entry's model but keep its record; the bytes freed."""

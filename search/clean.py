@@ -1,4 +1,4 @@
-"""Make room: drop the models of points that no front needs. Their figures stay."""
+"""Make room: drop the models of points that no front needs, and what teachers said of every view. Figures stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from search.study import Study
 
 
 def clean(study: Study, others: list[Study]) -> tuple[int, int]:
-    """Drop models of this study's points; (how many, bytes freed).
+    """Drop models of this study's points, and what teachers have said; (how many models, bytes freed).
 
     Kept are the front of its objectives, the fronts of accuracy against every single cost, whatever the fronts of
     other studies need, and the unpruned model at the beginning of every curve.
@@ -22,4 +22,4 @@ def clean(study: Study, others: list[Study]) -> tuple[int, int]:
         needed |= {point.id for trial in record.trials if trial.status == "running" for point in trial.points}
     store = Store(study.store)
     freed = [store.drop(point.id) for point in study.record.points if point.id not in needed]
-    return sum(size > 0 for size in freed), sum(freed)
+    return sum(size > 0 for size in freed), sum(freed) + store.drop_views()

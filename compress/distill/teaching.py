@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.distill.distiller import Distiller, Outputs
+from compress.distill.views import Views
 from compress.train import Loss
 
 
@@ -17,14 +19,23 @@ class Teaching(Loss):
     """Runs both networks on a batch and asks the method for the loss, in float32; the teacher gets no gradient.
 
     `first` is a batch from which the method's adapters take their shapes, `labels` `(N,)` are the whole split's.
+    `views` keeps what the teacher says of each image, for methods that read no more than its logits.
     """
 
     def __init__(
-        self, model: nn.Module, teacher: nn.Module, distiller: Distiller, first: Batch, *, labels: Tensor
+        self,
+        model: nn.Module,
+        teacher: nn.Module,
+        distiller: Distiller,
+        first: Batch,
+        *,
+        labels: Tensor,
+        views: Views | None = None,
     ) -> None:
         super().__init__(model)
         self.distiller = distiller
         self.full_batches = distiller.full_batches
+        self._views = None if distiller.reads_features or distiller.reads(teacher) else views
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
         with torch.no_grad():
             student, known = observe(model.eval(), distiller, first), observe(teacher, distiller, first)
@@ -33,10 +44,20 @@ class Teaching(Loss):
     def forward(self, batch: Batch) -> Tensor:
         """A scalar."""
         with torch.no_grad():
-            teacher = observe(self._teacher[0], self.distiller, batch)
+            teacher = self._taught(batch)
         student = observe(self.model, self.distiller, batch)
         with torch.autocast(batch.images.device.type, enabled=False):
             return self.distiller.loss(student, teacher, batch.labels, self.adapters)
+
+    def _taught(self, batch: Batch) -> Outputs:
+        teacher = self._teacher[0]
+        if self._views is None:
+            return observe(teacher, self.distiller, batch)
+
+        def compute(positions: Tensor) -> Tensor:
+            return observe(teacher, self.distiller, replace(batch, images=batch.images[positions])).logits
+
+        return Outputs(self._views.logits(batch.index, batch.view, compute), batch.index)
 
 
 def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:

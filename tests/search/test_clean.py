@@ -102,3 +102,13 @@ def test_a_dropped_model_is_made_again_from_the_same_key(full: Study) -> None:
     files = Files.of(Model("cnn", 0.125).build(10, 1), Model("cnn", 0.125), classes=10, channels=1)
     store.put("worse", files, full.record.points[2].measured, {})
     assert kept(full) == ["best", "whole", "worse"]
+
+
+def test_what_teachers_have_said_goes(full: Study) -> None:
+    store = Store(full.store)
+    file = store.views("abc-cpu")
+    file.parent.mkdir()
+    file.write_bytes(bytes(8192))
+    freed = clean(full, [])[1]
+    assert not file.exists()
+    assert freed >= 8192
