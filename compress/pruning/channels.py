@@ -76,7 +76,7 @@ class Channels:
 
     def _makers(self, group: Group) -> list[str]:
         """The layers that make the channels; a depthwise convolution only passes them on."""
-        return [name for name, _ in group.outs if getattr(self.layers[name], "groups", 1) == 1]
+        return [name for name, _ in group.outs if not _is_depthwise(self.layers[name])]
 
     def weights(self, kept: dict[str, int] | None = None) -> int:
         """Weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
@@ -138,6 +138,10 @@ class Channels:
         if not made:
             raise RecipeError(f"channel pruning: the method scores none of the layers coupled to {group.root}")
         return torch.stack([s / s.mean().clamp(min=1e-30) for s in made]).mean(0)
+
+
+def _is_depthwise(layer: nn.Conv2d | nn.Linear) -> bool:
+    return isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels
 
 
 def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:

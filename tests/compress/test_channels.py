@@ -141,10 +141,24 @@ def test_without_shortcuts_there_is_nothing_to_spare() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_a_depthwise_convolution_is_no_shortcut() -> None:
-    net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 2, 1), nn.Flatten())
-    groups = Channels(net, IMAGE, spare_shortcuts=True).groups
-    assert {name for name, _ in next(g for g in groups if g.channels == 4).outs} == {"0", "1"}
+class Around(nn.Module):
+    """A sum of channels and what one more convolution makes of them."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.first, self.inner = nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 3, padding=1, groups=groups)
+        self.last = nn.Conv2d(4, 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.first(images)
+        logits: Tensor = self.last(maps + self.inner(maps)).flatten(1)
+        return logits
+
+
+@pytest.mark.parametrize(("groups", "free"), [(1, False), (2, False), (4, True)], ids=["full", "grouped", "depthwise"])
+def test_only_a_depthwise_convolution_leaves_the_width_free(groups: int, free: bool) -> None:
+    channels = Channels(Around(groups), IMAGE, spare_shortcuts=True)
+    assert any(name == "inner" for group in channels.groups for name, _ in group.outs) == free
 
 
 class Gated(nn.Module):

@@ -165,6 +165,25 @@ def test_a_module_that_branches_on_its_input_is_no_obstacle() -> None:
     assert APoZ().scores(net, shown)["1"].tolist() == pytest.approx(share(net(shown.images)))
 
 
+class Dropping(nn.Module):
+    """Has a way that it takes in training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.norm(self.conv(images))
+        return (maps + 100).relu() if self.training else maps.relu()
+
+
+def test_the_way_taken_in_training_only_is_not_followed() -> None:
+    net, shown = Dropping(), batch(torch.randn(3, 1, 4, 4))
+    expected = share(net.eval()(shown.images))
+    assert APoZ().scores(net.train(), shown)["conv"].tolist() == pytest.approx(expected)
+    assert 0 < sum(expected) < 2
+
+
 def test_both_score_what_a_factorization_leaves(net: nn.Module, calibration: Batch) -> None:
     factorize(net, SVD(), 0.4)
     layers = weighted_layers(net)
