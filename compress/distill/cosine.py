@@ -1,0 +1,56 @@
+"""Cosine similarity of maps and logits. Aghli & Ribeiro 2021, CVPR workshops.
+
+https://openaccess.thecvf.com/content/CVPR2021W/EVW/html/
+Aghli_Combining_Weight_Pruning_and_Knowledge_Distillation_for_CNN_Compression_CVPRW_2021_paper.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from compress.distill.distiller import Distiller, Outputs
+from compress.distill.stages import pairs, stages
+from compress.errors import RecipeError, check_at_least
+
+
+@dataclass(frozen=True)
+class Cosine(Distiller):
+    """The student's maps and logits are to point where the teacher's do.
+
+    `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch; labels play no part.
+    The M stages match from the end. Widths differ, so a map is *averaged over its channels* before it is compared:
+    `(B, C, H, W)` to `(B, H W)`, the larger one pooled down to the smaller first. No adapters. The authors' teacher is
+    a network already pruned. `lam` in [0, 1]: their value is not known here, the default weighs both halves alike.
+    """
+
+    name: ClassVar[str] = "cosine"
+    source: ClassVar[str] = (
+        "https://openaccess.thecvf.com/content/CVPR2021W/EVW/html/"
+        "Aghli_Combining_Weight_Pruning_and_Knowledge_Distillation_for_CNN_Compression_CVPRW_2021_paper.html"
+    )
+
+    lam: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_at_least(f"{self.name}: lam", self.lam, 0)
+        if self.lam > 1:
+            raise RecipeError(f"{self.name}: lam must be at most 1, got {self.lam!r}")
+
+    def reads(self, model: nn.Module) -> tuple[str, ...]:
+        """All stages."""
+        return stages(model)
+
+    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+        """In [0, 2]."""
+        maps = [apart(s.mean(1).flatten(1), t.mean(1).flatten(1)) for s, t in pairs(student, teacher)]
+        return self.lam * apart(student.logits, teacher.logits) + (1 - self.lam) * torch.stack(maps).mean()
+
+
+def apart(one: Tensor, other: Tensor) -> Tensor:
+    """One minus the cosine between rows of `(B, D)`, mean over the batch; a row of zeros is at right angles to all."""
+    return (1 - functional.cosine_similarity(one, other, dim=1)).mean()

@@ -1,0 +1,85 @@
+"""Contrastive representation distillation. Tian et al. 2020, https://arxiv.org/abs/1910.10699."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from compress.distill.banks import Banks, Draws
+from compress.distill.distiller import Outputs
+from compress.distill.weighted import Weighted
+from compress.errors import RecipeError, check_above_zero, check_share, check_whole
+
+PUBLISHED_NEGATIVES = 16384
+
+
+@dataclass(frozen=True)
+class CRD(Weighted):
+    """The student's embedding of an image is to be told from other images' as the teacher's own, and vice versa.
+
+    Both `e` `(B, D)` go through a linear layer to `dim`, and get unit length: `v`. Each side keeps a bank `(N, dim)` of
+    what it last said of every image, `m <- normalize(momentum m + (1 - momentum) v)`. With
+    `p(v, m) = exp(v . m / tau) / Z` and noise `1 / N`, an image's error is `-log(p / (p + K / N))` of its own entry in
+    the *other* bank, and `-log((K / N) / (p + K / N))` summed over K entries of other images; both directions added,
+    mean over the batch. Z is fixed at its first value, N times the mean of `exp(v . m / tau)` over its batch.
+
+    The K `negatives` are drawn anew at every step, with replacement, from the images of other classes, or with
+    `same_class` from all but the image itself. K is at most N - 1; None is 16384, or all there are if fewer.
+    """
+
+    name: ClassVar[str] = "crd"
+    source: ClassVar[str] = "https://arxiv.org/abs/1910.10699"
+    reads_features: ClassVar[bool] = True
+
+    beta: float = 0.8
+    negatives: int | None = None
+    same_class: bool = False
+    dim: int = 128
+    tau: float = 0.07
+    momentum: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole(f"{self.name}: dim", self.dim, 1)
+        check_above_zero(f"{self.name}: tau", self.tau)
+        check_share(f"{self.name}: momentum", self.momentum)
+        if self.negatives is not None:
+            check_whole(f"{self.name}: negatives", self.negatives, 1)
+
+    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+        """Embeddings and banks. RecipeError when there are fewer than K images to draw from."""
+        assert student.features is not None
+        assert teacher.features is not None
+        draws = Draws(torch.arange(len(labels), device=labels.device) if self.same_class else labels)
+        count = min(PUBLISHED_NEGATIVES, draws.room) if self.negatives is None else self.negatives
+        if not 1 <= count <= draws.room:
+            others = "other images" if self.same_class else "images of other classes"
+            raise RecipeError(
+                f"crd: negatives must be at most {draws.room}, as of {len(labels)} training images "
+                f"one has only so many {others}, got {count}"
+            )
+        return Banks((student.features.shape[1], teacher.features.shape[1]), self.dim, count, draws)
+
+    def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
+        """Both directions, mean over the batch."""
+        assert isinstance(adapters, Banks)
+        assert student.features is not None
+        assert teacher.features is not None
+        vectors = adapters.embed(student.features, teacher.features)
+        chosen = torch.cat([student.index[:, None], adapters.draws(student.index, adapters.count)], dim=1)
+        both = [self._told_apart(adapters, side, vectors[side], chosen) for side in (0, 1)]
+        if adapters.training:
+            adapters.remember(student.index, vectors, self.momentum)
+        return both[0] + both[1]
+
+    def _told_apart(self, banks: Banks, side: int, vectors: Tensor, chosen: Tensor) -> Tensor:
+        scores = (vectors @ banks.of(1 - side).T).gather(1, chosen) / self.tau  # (B, 1 + K)
+        chance = math.log(banks.count / len(banks.of(0)))
+        odds = scores - banks.log_normaliser(side, scores) - chance
+        right = functional.logsigmoid(odds[:, 0]) + functional.logsigmoid(-odds[:, 1:]).sum(1)
+        return -right.mean()
