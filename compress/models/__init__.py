@@ -8,10 +8,10 @@ from typing import ClassVar
 from torch import nn
 
 from compress.errors import check_above_zero, check_known
-from compress.models import cnn, resnet
+from compress.models import cnn, resnet, vgg, wrn
 from compress.models.family import Family
 
-MODELS: dict[str, Family] = {**cnn.FAMILY, **resnet.FAMILY}
+MODELS: dict[str, Family] = {**cnn.FAMILY, **resnet.FAMILY, **wrn.FAMILY, **vgg.FAMILY}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from compress.quantize import QUANTIZERS
 from compress.stage import Factorize, Prune, Quantize
 from compress.transform import transform, weight_count
 
-DEEP = 40
-"""Models with more layers than this are slow to try."""
+DEEP = 24
+HEAVY = 300_000
+"""Models with more layers, or more weights as `build` makes them, are slow to try."""
 SIZES = [(8, 1), (28, 1), (32, 3), (8, 3)]
 Change = Prune | Factorize | Quantize
 SHRINKING: list[Change] = [
@@ -28,22 +29,23 @@ SHRINKING: list[Change] = [
 CHANGES: list[Change] = [*SHRINKING, *(Quantize(kind()) for kind in QUANTIZERS.values())]
 
 
-def layers(name: str) -> int:
+def is_slow(name: str) -> bool:
     with torch.device("meta"):
-        return len(weighted_layers(Model(name).build(10, 1)))
-
-
-every_model = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if layers(n) > DEEP else []) for n in MODELS]
-)
-every_change = pytest.mark.parametrize("stage", CHANGES, ids=lambda stage: stage.method.name)
-shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.method.name)
+        model = build(name)
+    return len(weighted_layers(model)) > DEEP or weight_count(model) > HEAVY
 
 
 def build(name: str, channels: int = 1) -> nn.Module:
     """At width 1/4."""
     torch.manual_seed(0)
     return Model(name, 0.25).build(10, channels)
+
+
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if is_slow(n) else []) for n in MODELS]
+)
+every_change = pytest.mark.parametrize("stage", CHANGES, ids=lambda stage: stage.method.name)
+shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.method.name)
 
 
 def changed(name: str, stage: Change) -> nn.Module:
