@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.distill.teaching import tapped
+from compress.errors import RecipeError
 from compress.export import program
 from compress.files import Files
 from compress.lowrank import FACTORIZERS
@@ -35,10 +36,18 @@ def is_slow(name: str) -> bool:
     return len(weighted_layers(model)) > DEEP or weight_count(model) > HEAVY
 
 
+def narrow(name: str) -> Model:
+    """At width 1/4, where the family has widths."""
+    return Model(name, 1.0 if MODELS[name].fixed else 0.25)
+
+
+def side(name: str) -> int:
+    return max(8, MODELS[name].least)
+
+
 def build(name: str, channels: int = 1) -> nn.Module:
-    """At width 1/4."""
     torch.manual_seed(0)
-    return Model(name, 0.25).build(10, channels)
+    return narrow(name).build(10, channels)
 
 
 every_model = pytest.mark.parametrize(
@@ -51,15 +60,20 @@ shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.
 def changed(name: str, stage: Change) -> nn.Module:
     """The model with moved BN statistics, changed to sparsity one half."""
     model = build(name)
-    shown = torch.randn(8, 1, 8, 8)
+    shown = torch.randn(8, 1, side(name), side(name))
     model(shown)
     return transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
 
 
 @every_model
 @pytest.mark.parametrize(("size", "channels"), SIZES, ids=str)
-def test_a_model_learns_at_every_size(name: str, size: int, channels: int) -> None:
+def test_a_model_learns_at_every_size_or_refuses_it(name: str, size: int, channels: int) -> None:
     model = build(name, channels)
+    if size < MODELS[name].least:
+        least = MODELS[name].least
+        with pytest.raises(RecipeError, match=f"{name}: images must be at least {least}x{least}, got {size}x{size}"):
+            model(torch.randn(2, channels, size, size))
+        return
     logits = model(torch.randn(2, channels, size, size))
     assert logits.shape == (2, 10)
     logits.logsumexp(1).sum().backward()
@@ -91,9 +105,18 @@ def test_the_head_is_the_last_linear_layer(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_width_scales_every_layer(name: str) -> None:
+    """Halved, where channels need not be multiples of more; then a third or so of the weights is left."""
+    if MODELS[name].fixed:
+        with pytest.raises(RecipeError, match=f"{name}: width must be 1.*got 0.5"):
+            Model(name, 0.5)
+        return
     with torch.device("meta"):
-        narrow, wide = (weighted_layers(Model(name, width).build(10, 1)) for width in (0.5, 1.0))
+        halved, full = (Model(name, width).build(10, 1) for width in (0.5, 1.0))
+    narrow, wide = weighted_layers(halved), weighted_layers(full)
     assert list(narrow) == list(wide)
+    if MODELS[name].multiple > 1:
+        assert 0.2 * weight_count(full) < weight_count(halved) < 0.4 * weight_count(full)
+        return
     for path in list(wide)[:-1]:
         assert narrow[path].weight.shape[0] == wide[path].weight.shape[0] / 2
 
@@ -108,7 +131,7 @@ def test_the_same_seed_builds_the_same_weights(name: str) -> None:
 @shrinking
 def test_half_the_weights_go(name: str, stage: Change) -> None:
     with torch.device("meta"):
-        full = weight_count(Model(name, 0.25).build(10, 1))
+        full = weight_count(build(name))
     kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed(name, stage)).values()]
     assert 0.3 * full <= sum(kept) <= 0.5 * full + 1
 
@@ -117,7 +140,7 @@ def test_half_the_weights_go(name: str, stage: Change) -> None:
 @shrinking
 def test_what_is_left_learns(name: str, stage: Change) -> None:
     model = changed(name, stage).train()
-    model(torch.randn(4, 1, 8, 8)).logsumexp(1).sum().backward()
+    model(torch.randn(4, 1, side(name), side(name))).logsumexp(1).sum().backward()
     for parameter in model.parameters():
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
@@ -127,8 +150,8 @@ def test_what_is_left_learns(name: str, stage: Change) -> None:
 @every_change
 def test_what_is_stored_gives_the_same_logits(name: str, stage: Change) -> None:
     model = changed(name, stage)
-    files = Files.of(model, Model(name, 0.25), classes=10, channels=1)
-    shown = torch.randn(5, 1, 8, 8)
+    files = Files.of(model, narrow(name), classes=10, channels=1)
+    shown = torch.randn(5, 1, side(name), side(name))
     with torch.no_grad():
         assert torch.equal(files.module()(shown), model(shown))
 
@@ -137,7 +160,7 @@ def test_what_is_stored_gives_the_same_logits(name: str, stage: Change) -> None:
 @every_change
 def test_the_exported_program_gives_the_same_logits(name: str, stage: Change) -> None:
     model = changed(name, stage)
-    graph = program(model, (1, 8, 8)).module()
-    shown: Tensor = torch.randn(5, 1, 8, 8)
+    graph = program(model, (1, side(name), side(name))).module()
+    shown: Tensor = torch.randn(5, 1, side(name), side(name))
     with torch.no_grad():
         torch.testing.assert_close(graph(shown), model(shown), rtol=1e-4, atol=1e-4)
