@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -50,19 +53,44 @@ def build(name: str, channels: int = 1) -> nn.Module:
     return narrow(name).build(10, channels)
 
 
-every_model = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if is_slow(n) else []) for n in MODELS]
-)
-every_change = pytest.mark.parametrize("stage", CHANGES, ids=lambda stage: stage.method.name)
-shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.method.name)
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if name in SLOW else []
 
 
-def changed(name: str, stage: Change) -> nn.Module:
-    """The model with moved BN statistics, changed to sparsity one half."""
+SLOW = {name for name in MODELS if is_slow(name)}
+every_model = pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in MODELS])
+
+
+def cases(stages: list[Change]) -> list[object]:
+    """The shrinking ones first, so that a case has the same number in both lists and is changed only once."""
+    return [pytest.param((n, s), id=f"{s.method.name}-{n}", marks=marks(n)) for s in stages for n in MODELS]
+
+
+every_change = pytest.mark.parametrize("changed", cases(CHANGES), indirect=True, scope="module")
+shrinking = pytest.mark.parametrize("changed", cases(SHRINKING), indirect=True, scope="module")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A model with moved BN statistics, changed to sparsity one half; shown to many tests, so copied for each."""
+
+    name: str
+    made: nn.Module
+
+    def module(self) -> nn.Module:
+        return copy.deepcopy(self.made)
+
+    def images(self, count: int) -> Tensor:
+        return torch.randn(count, 1, side(self.name), side(self.name))
+
+
+@pytest.fixture(scope="module")
+def changed(request: pytest.FixtureRequest) -> Changed:
+    name, stage = request.param
     model = build(name)
     shown = torch.randn(8, 1, side(name), side(name))
     model(shown)
-    return transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
+    return Changed(name, transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval())
 
 
 @every_model
@@ -127,40 +155,34 @@ def test_the_same_seed_builds_the_same_weights(name: str) -> None:
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@every_model
 @shrinking
-def test_half_the_weights_go(name: str, stage: Change) -> None:
+def test_half_the_weights_go(changed: Changed) -> None:
     with torch.device("meta"):
-        full = weight_count(build(name))
-    kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed(name, stage)).values()]
+        full = weight_count(build(changed.name))
+    kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed.made).values()]
     assert 0.3 * full <= sum(kept) <= 0.5 * full + 1
 
 
-@every_model
 @shrinking
-def test_what_is_left_learns(name: str, stage: Change) -> None:
-    model = changed(name, stage).train()
-    model(torch.randn(4, 1, side(name), side(name))).logsumexp(1).sum().backward()
+def test_what_is_left_learns(changed: Changed) -> None:
+    model = changed.module().train()
+    model(changed.images(4)).logsumexp(1).sum().backward()
     for parameter in model.parameters():
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
 
 
-@every_model
 @every_change
-def test_what_is_stored_gives_the_same_logits(name: str, stage: Change) -> None:
-    model = changed(name, stage)
-    files = Files.of(model, narrow(name), classes=10, channels=1)
-    shown = torch.randn(5, 1, side(name), side(name))
+def test_what_is_stored_gives_the_same_logits(changed: Changed) -> None:
+    model, shown = changed.module(), changed.images(5)
+    files = Files.of(model, narrow(changed.name), classes=10, channels=1)
     with torch.no_grad():
         assert torch.equal(files.module()(shown), model(shown))
 
 
-@every_model
 @every_change
-def test_the_exported_program_gives_the_same_logits(name: str, stage: Change) -> None:
-    model = changed(name, stage)
-    graph = program(model, (1, side(name), side(name))).module()
-    shown: Tensor = torch.randn(5, 1, side(name), side(name))
+def test_the_exported_program_gives_the_same_logits(changed: Changed) -> None:
+    model, shown = changed.module(), changed.images(5)
+    graph = program(model, (1, *shown.shape[2:])).module()
     with torch.no_grad():
         torch.testing.assert_close(graph(shown), model(shown), rtol=1e-4, atol=1e-4)
