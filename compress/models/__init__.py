@@ -9,7 +9,7 @@ from torch import nn
 
 from compress.errors import RecipeError, check_above_zero, check_known
 from compress.models import cnn, imagenet, resnet, slimnets, vgg, wrn
-from compress.models.family import Family
+from compress.models.family import Family, check_images
 
 MODELS: dict[str, Family] = {
     **cnn.FAMILY,
@@ -38,6 +38,10 @@ class Model:
     def build(self, classes: int, channels: int) -> nn.Module:
         """A freshly initialised module from torch's global random state."""
         return MODELS[self.family].make(classes, channels, self.width)
+
+    def check_images(self, height: int, width: int) -> None:
+        """RecipeError when images of that many pixels are too small for the model."""
+        check_images(self.family, MODELS[self.family].least, height, width)
 
     def __str__(self) -> str:
         return self.family if self.width == 1 else f"{self.family} x{self.width:g}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from compress.errors import RecipeError
+
 
 @dataclass(frozen=True)
 class Family:
@@ -28,3 +30,9 @@ class Family:
 def scaled(channels: int, width: float) -> int:
     """`channels` times `width`, at least 1."""
     return max(1, round(channels * width))
+
+
+def check_images(who: str, least: int, height: int, width: int) -> None:
+    """Raise RecipeError unless images of that many pixels are at least `least` by `least`."""
+    if min(height, width) < least:
+        raise RecipeError(f"{who}: images must be at least {least}x{least}, got {height}x{width}")

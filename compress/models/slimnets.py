@@ -12,8 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from compress.errors import RecipeError
-from compress.models.family import Family, scaled
+from compress.models.family import Family, check_images, scaled
 
 LEAST = 14
 """Side of the smallest image that leaves the second 5x5 convolution of an SNN or CNN something to look at."""
@@ -29,9 +28,7 @@ class Sides(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images `(B, C, H, W)` as they are."""
         height, width = images.shape[2:]
-        if min(height, width) < self.least:
-            rule = f"images must be at least {self.least}x{self.least}"
-            raise RecipeError(f"{self.who}: {rule}, got {height}x{width}")
+        check_images(self.who, self.least, height, width)
         return images
 
 

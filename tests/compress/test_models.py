@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from compress.costs import check
+from compress.distill import KD
 from compress.errors import RecipeError
 from compress.files import Files
 from compress.models import MODELS, Model
@@ -18,7 +19,7 @@ from compress.pruning import L1Filter
 from compress.pruning.channels import cut_channels
 from compress.pruning.pruner import weighted_layers
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stage import Distill, Train
 from compress.tasks import Task
 from compress.training import Training
 from compress.transform import weight_count
@@ -122,8 +123,12 @@ def test_the_zoo_loads_torchvision_only_to_build_its_models() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
 
 
-def test_images_too_small_for_a_model_are_refused_before_it_trains(digits: Task) -> None:
-    recipe = Recipe("digits", Model("cnn-1k", 0.1), (Train(Training(epochs=1)),))
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_images_too_small_for_a_model_are_refused_before_it_trains(role: str, digits: Task) -> None:
+    small, once = Model("cnn-1k", 0.1), Training(epochs=1)
+    recipe = Recipe("digits", small, (Train(once),))
+    if role == "teacher":
+        recipe = Recipe("digits", Model("cnn"), (Distill(KD(), once),), small, once)
     with pytest.raises(RecipeError, match="cnn-1k: images must be at least 14x14, got 8x8"):
         check(recipe, digits)
 
