@@ -52,7 +52,12 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
 
 
 def check(recipe: Recipe, task: Task) -> None:
-    """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone."""
+    """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
+
+    The teacher, which is not built here, must take the task's images too.
+    """
+    if recipe.teacher is not None:
+        recipe.teacher.check_images(task.size, task.size)
     at_once = [replace(s, schedule=OneShot()) if isinstance(s, Prune | Factorize) else s for s in recipe.stages]
     foresee(replace(recipe, stages=tuple(s for s in at_once if not isinstance(s, Quantize))), task)
 

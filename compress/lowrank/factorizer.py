@@ -41,11 +41,13 @@ class Factorizer(ABC):
 def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float) -> nn.Module:
     """Replace layers of `model` in place so that at least `sparsity` of their weights go; returns the model.
 
-    The first layer and the classifier count as any other. RecipeError when even rank 1 everywhere keeps too much.
+    The first layer and the classifier count as any other, and so do grouped convolutions, which are left whole.
+    RecipeError when even rank 1 everywhere keeps too much.
     """
-    layers = {n: m for n, m in weighted_layers(model).items() if getattr(m, "groups", 1) == 1}
+    weighted = weighted_layers(model)
+    layers = {n: m for n, m in weighted.items() if getattr(m, "groups", 1) == 1}
     spectra = {n: torch.linalg.svdvals(factorizer.matrix(m).double()) for n, m in layers.items()}
-    before = sum(m.weight.numel() for m in layers.values())
+    before = sum(m.weight.numel() for m in weighted.values())
 
     def ranks(strength: float) -> dict[str, int]:
         wanted = {n: factorizer.rank(spectra[n], strength) for n in layers}

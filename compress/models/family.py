@@ -7,20 +7,32 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from compress.errors import RecipeError
+
 
 @dataclass(frozen=True)
 class Family:
     """One named model: `make(classes, channels, width)` returns a module.
 
     The module has `taps`, a dict of feature names to module paths, from input to output, and `head`, the path of
-    its last linear layer. `source` is the link of the paper.
+    its last linear layer. `source` is the link of the paper. Images are at least `least` pixels high and wide. Channels
+    at other widths than 1 are rounded to multiples of `multiple`; with `fixed` there is no other width.
     """
 
     make: Callable[[int, int, float], nn.Module]
     title: str
     source: str
+    least: int = 1
+    multiple: int = 1
+    fixed: bool = False
 
 
 def scaled(channels: int, width: float) -> int:
     """`channels` times `width`, at least 1."""
     return max(1, round(channels * width))
+
+
+def check_images(who: str, least: int, height: int, width: int) -> None:
+    """Raise RecipeError unless images of that many pixels are at least `least` by `least`."""
+    if min(height, width) < least:
+        raise RecipeError(f"{who}: images must be at least {least}x{least}, got {height}x{width}")

@@ -94,6 +94,13 @@ def test_grouped_convolutions_are_left_alone() -> None:
     assert isinstance(net[1], nn.Sequential)
 
 
+def test_grouped_convolutions_count_among_the_weights() -> None:
+    net = nn.Sequential(nn.Conv2d(32, 32, 3, groups=8), nn.Conv2d(32, 32, 3))
+    full = weight_count(net)
+    factorize(net, SVD(), 0.5)
+    assert 0.4 * full <= weight_count(net) <= 0.5 * full
+
+
 def test_ratio_spends_the_same_share_of_rank_in_every_layer() -> None:
     net = nn.Sequential(nn.Linear(40, 40), nn.Linear(40, 20), nn.Linear(80, 80))
     factorize(net, SVD("ratio"), 0.5)

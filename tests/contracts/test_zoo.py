@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.distill.teaching import tapped
+from compress.errors import RecipeError
 from compress.export import program
 from compress.files import Files
 from compress.lowrank import FACTORIZERS
@@ -18,8 +22,9 @@ from compress.quantize import QUANTIZERS
 from compress.stage import Factorize, Prune, Quantize
 from compress.transform import transform, weight_count
 
-DEEP = 40
-"""Models with more layers than this are slow to try."""
+DEEP = 24
+HEAVY = 300_000
+"""Models with more layers, or more weights as `build` makes them, are slow to try."""
 SIZES = [(8, 1), (28, 1), (32, 3), (8, 3)]
 Change = Prune | Factorize | Quantize
 SHRINKING: list[Change] = [
@@ -29,36 +34,75 @@ SHRINKING: list[Change] = [
 CHANGES: list[Change] = [*SHRINKING, *(Quantize(kind()) for kind in QUANTIZERS.values())]
 
 
-def layers(name: str) -> int:
+def is_slow(name: str) -> bool:
     with torch.device("meta"):
-        return len(weighted_layers(Model(name).build(10, 1)))
+        model = build(name)
+    return len(weighted_layers(model)) > DEEP or weight_count(model) > HEAVY
 
 
-every_model = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if layers(n) > DEEP else []) for n in MODELS]
-)
-every_change = pytest.mark.parametrize("stage", CHANGES, ids=lambda stage: stage.method.name)
-shrinking = pytest.mark.parametrize("stage", SHRINKING, ids=lambda stage: stage.method.name)
+def narrow(name: str) -> Model:
+    """At width 1/4, where the family has widths."""
+    return Model(name, 1.0 if MODELS[name].fixed else 0.25)
+
+
+def side(name: str) -> int:
+    return max(8, MODELS[name].least)
 
 
 def build(name: str, channels: int = 1) -> nn.Module:
-    """At width 1/4."""
     torch.manual_seed(0)
-    return Model(name, 0.25).build(10, channels)
+    return narrow(name).build(10, channels)
 
 
-def changed(name: str, stage: Change) -> nn.Module:
-    """The model with moved BN statistics, changed to sparsity one half."""
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if name in SLOW else []
+
+
+SLOW = {name for name in MODELS if is_slow(name)}
+every_model = pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in MODELS])
+
+
+def cases(stages: list[Change]) -> list[object]:
+    """The shrinking ones first, so that a case has the same number in both lists and is changed only once."""
+    return [pytest.param((n, s), id=f"{s.method.name}-{n}", marks=marks(n)) for s in stages for n in MODELS]
+
+
+every_change = pytest.mark.parametrize("changed", cases(CHANGES), indirect=True, scope="module")
+shrinking = pytest.mark.parametrize("changed", cases(SHRINKING), indirect=True, scope="module")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A model with moved BN statistics, changed to sparsity one half; shown to many tests, so copied for each."""
+
+    name: str
+    made: nn.Module
+
+    def module(self) -> nn.Module:
+        return copy.deepcopy(self.made)
+
+    def images(self, count: int) -> Tensor:
+        return torch.randn(count, 1, side(self.name), side(self.name))
+
+
+@pytest.fixture(scope="module")
+def changed(request: pytest.FixtureRequest) -> Changed:
+    name, stage = request.param
     model = build(name)
-    shown = Batch(torch.randn(8, 1, 8, 8), torch.arange(8), torch.arange(8))
+    shown = Batch(torch.randn(8, 1, side(name), side(name)), torch.arange(8), torch.arange(8))
     model(shown.images)
-    return transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
+    return Changed(name, transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval())
 
 
 @every_model
 @pytest.mark.parametrize(("size", "channels"), SIZES, ids=str)
-def test_a_model_learns_at_every_size(name: str, size: int, channels: int) -> None:
+def test_a_model_learns_at_every_size_or_refuses_it(name: str, size: int, channels: int) -> None:
     model = build(name, channels)
+    if size < MODELS[name].least:
+        least = MODELS[name].least
+        with pytest.raises(RecipeError, match=f"{name}: images must be at least {least}x{least}, got {size}x{size}"):
+            model(torch.randn(2, channels, size, size))
+        return
     logits = model(torch.randn(2, channels, size, size))
     assert logits.shape == (2, 10)
     logits.logsumexp(1).sum().backward()
@@ -90,9 +134,18 @@ def test_the_head_is_the_last_linear_layer(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_width_scales_every_layer(name: str) -> None:
+    """Halved, where channels need not be multiples of more; then a third or so of the weights is left."""
+    if MODELS[name].fixed:
+        with pytest.raises(RecipeError, match=f"{name}: width must be 1.*got 0.5"):
+            Model(name, 0.5)
+        return
     with torch.device("meta"):
-        narrow, wide = (weighted_layers(Model(name, width).build(10, 1)) for width in (0.5, 1.0))
+        halved, full = (Model(name, width).build(10, 1) for width in (0.5, 1.0))
+    narrow, wide = weighted_layers(halved), weighted_layers(full)
     assert list(narrow) == list(wide)
+    if MODELS[name].multiple > 1:
+        assert 0.2 * weight_count(full) < weight_count(halved) < 0.4 * weight_count(full)
+        return
     for path in list(wide)[:-1]:
         assert narrow[path].weight.shape[0] == wide[path].weight.shape[0] / 2
 
@@ -103,40 +156,34 @@ def test_the_same_seed_builds_the_same_weights(name: str) -> None:
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@every_model
 @shrinking
-def test_half_the_weights_go(name: str, stage: Change) -> None:
+def test_half_the_weights_go(changed: Changed) -> None:
     with torch.device("meta"):
-        full = weight_count(Model(name, 0.25).build(10, 1))
-    kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed(name, stage)).values()]
+        full = weight_count(build(changed.name))
+    kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed.made).values()]
     assert 0.3 * full <= sum(kept) <= 0.5 * full + 1
 
 
-@every_model
 @shrinking
-def test_what_is_left_learns(name: str, stage: Change) -> None:
-    model = changed(name, stage).train()
-    model(torch.randn(4, 1, 8, 8)).logsumexp(1).sum().backward()
+def test_what_is_left_learns(changed: Changed) -> None:
+    model = changed.module().train()
+    model(changed.images(4)).logsumexp(1).sum().backward()
     for parameter in model.parameters():
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
 
 
-@every_model
 @every_change
-def test_what_is_stored_gives_the_same_logits(name: str, stage: Change) -> None:
-    model = changed(name, stage)
-    files = Files.of(model, Model(name, 0.25), classes=10, channels=1)
-    shown = torch.randn(5, 1, 8, 8)
+def test_what_is_stored_gives_the_same_logits(changed: Changed) -> None:
+    model, shown = changed.module(), changed.images(5)
+    files = Files.of(model, narrow(changed.name), classes=10, channels=1)
     with torch.no_grad():
         assert torch.equal(files.module()(shown), model(shown))
 
 
-@every_model
 @every_change
-def test_the_exported_program_gives_the_same_logits(name: str, stage: Change) -> None:
-    model = changed(name, stage)
-    graph = program(model, (1, 8, 8)).module()
-    shown: Tensor = torch.randn(5, 1, 8, 8)
+def test_the_exported_program_gives_the_same_logits(changed: Changed) -> None:
+    model, shown = changed.module(), changed.images(5)
+    graph = program(model, (1, *shown.shape[2:])).module()
     with torch.no_grad():
         torch.testing.assert_close(graph(shown), model(shown), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,96 @@
+"""The wide ResNets of Zagoruyko & Komodakis 2016, https://arxiv.org/abs/1605.07146, for small images.
+
+WRN-d-k has d layers in three stages of 16 k, 32 k and 64 k channels: pre-activation basic blocks, BN and ReLU before
+each 3x3 convolution, no dropout, as RepDistiller trains them (https://arxiv.org/abs/1910.10699). Where a block changes
+the number of channels its shortcut is a 1x1 convolution of the activated input. Parameters for 100 classes: 180,916
+(16-1), 703,284 (16-2), 569,780 (40-1), 2,255,156 (40-2).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from compress.models.family import Family, scaled
+
+
+class PreActivation(nn.Module):
+    """BN, ReLU, 3x3 convolution, twice, beside the input as it is."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, C, H, W)` to the same shape."""
+        out: Tensor = x + self.conv2(self.relu(self.bn2(self.conv1(self.relu(self.bn1(x))))))
+        return out
+
+
+class Widening(nn.Module):
+    """The same with another number of channels out; the shortcut is a convolution of the activated input."""
+
+    def __init__(self, inner: int, outer: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outer)
+        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+        self.shortcut = nn.Conv2d(inner, outer, 1, stride, bias=False)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
+        active = self.relu(self.bn1(x))
+        out: Tensor = self.shortcut(active) + self.conv2(self.relu(self.bn2(self.conv1(active))))
+        return out
+
+
+class WideResNet(nn.Module):
+    """`depth` layers, `widen` times 16, 32 and 64 channels, all times `width`; the last two stages halve the map.
+
+    Maps are tapped before the next activation, but the last one as the classifier reads it.
+    """
+
+    taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "last"}
+    head = "classifier"
+
+    def __init__(self, classes: int, channels: int, width: float, *, depth: int, widen: int) -> None:
+        super().__init__()
+        inner = scaled(16, width)
+        self.stem = nn.Conv2d(channels, inner, 3, 1, 1, bias=False)
+        stages = []
+        for base, stride in ((16, 1), (32, 2), (64, 2)):
+            outer = scaled(base * widen, width)
+            same = stride == 1 and inner == outer
+            first = PreActivation(outer) if same else Widening(inner, outer, stride)
+            stages.append(nn.Sequential(first, *(PreActivation(outer) for _ in range((depth - 4) // 6 - 1))))
+            inner = outer
+        self.stage1, self.stage2, self.stage3 = stages
+        self.last = nn.Sequential(nn.BatchNorm2d(inner), nn.ReLU())
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.classifier = nn.Linear(inner, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        maps = self.last(self.stage3(self.stage2(self.stage1(self.stem(images)))))
+        logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
+        return logits
+
+
+FAMILY: dict[str, Family] = {
+    f"wrn-{depth}-{widen}": Family(
+        partial(WideResNet, depth=depth, widen=widen), f"WRN-{depth}-{widen}", "https://arxiv.org/abs/1605.07146"
+    )
+    for depth in (16, 40)
+    for widen in (1, 2)
+}
