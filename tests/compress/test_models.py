@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from compress.costs import check
+from compress.data import Batch
 from compress.distill import KD
 from compress.errors import RecipeError
 from compress.files import Files
@@ -134,9 +134,9 @@ def test_images_too_small_for_a_model_are_refused_before_it_trains(role: str, di
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2", "efficientnet-b0"])
-def test_a_light_model_of_torchvision_is_cut_by_half_its_weights(name: str, images: Tensor) -> None:
+def test_a_light_model_of_torchvision_is_cut_by_half_its_weights(name: str, calibration: Batch) -> None:
     model = Model(name, 0.25).build(10, 1).eval()
     at_most = weight_count(model) // 2
-    cut_channels(model, L1Filter(), at_most, images, images[:1])
+    cut_channels(model, L1Filter(), at_most, calibration)
     assert 0.8 * at_most < weight_count(model) <= at_most
-    assert Files.of(model, Model(name, 0.25), classes=10, channels=1).module()(images).isfinite().all()
+    assert Files.of(model, Model(name, 0.25), classes=10, channels=1).module()(calibration.images).isfinite().all()
