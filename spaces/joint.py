@@ -14,7 +14,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
-from spaces.space import Space, Trial, Value, chosen, effort, schooling
+from spaces.space import Space, Trial, Value, chosen, distiller, effort, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
 STUDENTS = ("cnn", "resnet20")
@@ -37,7 +37,7 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
     first: Stage = Train(schooling(task))
     if order == "distill-prune":
         teacher = Model(str(trial.suggest_categorical("teacher", TEACHERS)))
-        method = chosen(DISTILLERS, trial.suggest_categorical("distiller", tuple(DISTILLERS)))
+        method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
         first = Distill(method, schooling(task))
     sparsity = max(trial.suggest_float("sparsity", 0.0, DEEPEST), SHALLOWEST_TARGET)
     rate = float(trial.suggest_categorical("lr", RECOVERY_RATES))
@@ -47,17 +47,17 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
         way = "distill"
     else:
         way = trial.suggest_categorical("recovery", ("all", "classifier", "distill"))
-    recovery = _recovery(trial, way, Training(epochs=effort(task).recovery, lr=rate))
+    recovery = _recovery(trial, way, Training(epochs=effort(task).recovery, lr=rate), task)
     stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery)]
     if trial.suggest_categorical("int8", (False, True)):
         stages.append(Quantize(chosen(QUANTIZERS, "int8")))
     return Recipe(task, student, tuple(stages), teacher, schooling(task) if teacher else None, seed)
 
 
-def _recovery(trial: Trial, way: object, training: Training) -> Recovery:
+def _recovery(trial: Trial, way: object, training: Training, task: str) -> Recovery:
     if way == "distill":
         name = trial.suggest_categorical("recovery distiller", tuple(DISTILLERS))
-        return Recovery(training, distiller=chosen(DISTILLERS, name))
+        return Recovery(training, distiller=distiller(name, task))
     return Recovery(training, scope=str(way))
 
 

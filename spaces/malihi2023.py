@@ -12,7 +12,7 @@ from compress.pruning import L1Unstructured, OneShot
 from compress.recipe import Recipe
 from compress.stage import Distill, Prune, Recovery
 from compress.training import Training
-from spaces.space import Space, Trial, chosen, effort, schooling
+from spaces.space import Space, Trial, distiller, effort, schooling
 
 PAIRS = {
     "resnet20 > resnet20 x0.5": (Model("resnet20"), Model("resnet20", 0.5)),
@@ -27,7 +27,7 @@ PAIRS = {
 def build(trial: Trial, task: str, seed: int) -> Recipe:
     """One pair, one distillation method, one learning rate of the classifier."""
     teacher, student = PAIRS[str(trial.suggest_categorical("pair", tuple(PAIRS)))]
-    method = chosen(DISTILLERS, trial.suggest_categorical("distiller", tuple(DISTILLERS)))
+    method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
     rate = float(trial.suggest_categorical("lr", (0.01, 0.05)))
     tuning = Recovery(Training(epochs=effort(task).recovery, lr=rate), scope="classifier")
     stages = (Distill(method, schooling(task)), Prune(L1Unstructured(), 0.9, OneShot(9), tuning))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stage import Train
@@ -53,6 +54,11 @@ def schooling(task: str) -> Training:
     return Training(epochs=effort(task).scratch, lr=0.1)
 
 
+BETAS: dict[str, dict[str, float]] = {"digits": {}}
+"""Per task, the `beta` of distillation methods whose published one, of 32x32 images, did worse on validation: see
+`benchmarks/results/methods.md`."""
+
+
 @dataclass(frozen=True)
 class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
@@ -81,3 +87,11 @@ def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[s
 def chosen(methods: dict[str, type[T]], name: object) -> T:
     """The method of that name with its default settings."""
     return methods[str(name)]()
+
+
+def distiller(name: object, task: str) -> Distiller:
+    """The distillation method of that name, with the weight that suits the task."""
+    kind: Any = DISTILLERS[str(name)]
+    beta = BETAS.get(task, {}).get(kind.name)
+    made: Distiller = kind() if beta is None else kind(beta=beta)
+    return made

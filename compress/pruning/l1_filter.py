@@ -19,6 +19,8 @@ class L1Filter(Pruner):
     source: ClassVar[str] = "https://arxiv.org/abs/1608.08710"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
 
+    spare_shortcuts: bool = False
+
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Shape `(out_channels,)` for every convolution and linear layer."""
         return {name: layer.weight.detach().abs().flatten(1).sum(1) for name, layer in weighted_layers(model).items()}
