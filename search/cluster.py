@@ -53,8 +53,10 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
         gc.collect()  # a Ray object that another thread's collector frees after the shutdown ends the process
         gc.disable()
-        ray.shutdown()
-        gc.enable()
+        try:
+            ray.shutdown()
+        finally:
+            gc.enable()
 
 
 def check_fits(settings: Settings) -> None:

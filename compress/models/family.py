@@ -36,3 +36,10 @@ def check_images(who: str, least: int, height: int, width: int) -> None:
     """Raise RecipeError unless images of that many pixels are at least `least` by `least`."""
     if min(height, width) < least:
         raise RecipeError(f"{who}: images must be at least {least}x{least}, got {height}x{width}")
+
+
+def init_convolutions(model: nn.Module) -> None:
+    """He's normal initialisation of every convolution, by its outputs: https://arxiv.org/abs/1502.01852."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from compress.models.family import Family, scaled
+from compress.models.family import Family, init_convolutions, scaled
 
 
 class PreActivation(nn.Module):
@@ -76,9 +76,7 @@ class WideResNet(nn.Module):
         self.mean = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.classifier = nn.Linear(inner, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        init_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images `(B, C, H, W)` to logits `(B, classes)`."""
