@@ -54,9 +54,17 @@ def schooling(task: str) -> Training:
     return Training(epochs=effort(task).scratch, lr=0.1)
 
 
-BETAS = {"digits": {"at": 10.0, "fitnets": 1.0, "srrl": 0.1, "semckd": 4.0, "crd": 0.008}}
-"""Per task, the `beta` of distillation methods whose published one, of 32x32 images, did worse on validation: see
-`benchmarks/results/methods.md`."""
+SUITED: dict[str, dict[str, dict[str, float]]] = {
+    "digits": {
+        "at": {"beta": 10.0},
+        "fitnets": {"beta": 1.0},
+        "srrl": {"beta": 0.1},
+        "semckd": {"beta": 4.0, "inner": 0.5},
+        "crd": {"beta": 0.008},
+    }
+}
+"""Per task, settings of distillation methods whose published ones, of 32x32 images, did worse on validation or, for
+`inner`, took twice the time for nothing: see `benchmarks/results/methods.md`."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,7 @@ def chosen(methods: dict[str, type[T]], name: object) -> T:
 
 
 def distiller(name: object, task: str) -> Distiller:
-    """The distillation method of that name, with the weight that suits the task."""
+    """The distillation method of that name, with the settings that suit the task."""
     kind: Any = DISTILLERS[str(name)]
-    beta = BETAS.get(task, {}).get(kind.name)
-    made: Distiller = kind() if beta is None else kind(beta=beta)
+    made: Distiller = kind(**SUITED.get(task, {}).get(kind.name, {}))
     return made

@@ -13,6 +13,7 @@ from torch.nn import functional
 from compress.distill.distiller import Outputs
 from compress.distill.stages import same_size, stages
 from compress.distill.weighted import Weighted
+from compress.errors import check_above_zero
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,11 @@ class SemCKD(Weighted):
     `sum_ij a_ij mean((p_ij(f_s^i) - f_t^j)^2)`, mean over batch and student stages. `a` `(B, I, J)` is the softmax over
     j of `query_i . key_j`, both made from an image's row of its stage's similarities `F F^T` `(B, B)` by a layer to
     B / 2, ReLU, one to B / 4, and unit length. The rows are as long as the batch, so all batches are full. Of two maps
-    the larger is pooled down; `p_ij` are 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU between, twice the
-    teacher's width inside. All of these are trained beside the student. As in the paper the softened logits count too.
+    the larger is pooled down; `p_ij` are 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU between, `inner` times
+    the teacher's width inside. All of these are trained beside the student. As in the paper the softened logits count
+    too.
+
+    At the published `inner` of 2 the projections of all pairs take many times the teacher's own forward pass.
     """
 
     name: ClassVar[str] = "semckd"
@@ -32,6 +36,11 @@ class SemCKD(Weighted):
 
     w_kd: float = 1.0
     beta: float = 400.0
+    inner: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_above_zero("semckd: inner", self.inner)
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
         """All stages."""
@@ -40,7 +49,7 @@ class SemCKD(Weighted):
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         """Queries, keys and projections, for batches of the size of this one."""
         widths = [[f.shape[1] for f in side.taps.values()] for side in (student, teacher)]
-        return Attention(widths[0], widths[1], len(student.logits))
+        return Attention(widths[0], widths[1], len(student.logits), self.inner)
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
         """Mean over batch and student stages."""
@@ -52,11 +61,13 @@ class SemCKD(Weighted):
 class Attention(nn.Module):
     """The weights of all pairs of stages, and their errors."""
 
-    def __init__(self, students: list[int], teachers: list[int], batch: int) -> None:
+    def __init__(self, students: list[int], teachers: list[int], batch: int, inner: float) -> None:
         super().__init__()
         self.queries = nn.ModuleList(_embedding(batch) for _ in students)
         self.keys = nn.ModuleList(_embedding(batch) for _ in teachers)
-        self.projections = nn.ModuleList(_projection(s, t) for s, t in product(students, teachers))
+        self.projections = nn.ModuleList(
+            _projection(s, round(inner * t) or 1, t) for s, t in product(students, teachers)
+        )
 
     def weights(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         """`(B, I, J)`, of sum 1 over J."""
@@ -88,8 +99,7 @@ def _embedding(batch: int) -> nn.Module:
     return nn.Sequential(nn.Linear(batch, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
 
 
-def _projection(student: int, teacher: int) -> nn.Module:
-    inner = 2 * teacher
+def _projection(student: int, inner: int, teacher: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(student, inner, 1, bias=False),
         nn.BatchNorm2d(inner),
