@@ -2,13 +2,15 @@
 
 The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
 for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
-the figures are close, not equal.
+the figures are close, not equal. What an adaptive method removes is known when it is done: its figures are those of its
+rounds on untrained weights.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ from compress.measure import Costs, count
 from compress.plan import Step, plan
 from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Prune, Quantize
+from compress.stage import Factorize, Narrow, Prune, Quantize, Stage
 from compress.tasks import Task
 from compress.transform import transform, weight_count
 
@@ -28,7 +30,7 @@ from compress.transform import transform, weight_count
 class Foreseen:
     """One point to be: where it will sit on the curve, and what it will cost."""
 
-    sparsity: float
+    sparsity: float | None
     variant: str
     costs: Costs
     size_bytes: int
@@ -58,8 +60,14 @@ def check(recipe: Recipe, task: Task) -> None:
     """
     if recipe.teacher is not None:
         recipe.teacher.check_images(task.size, task.size)
-    at_once = [replace(s, schedule=OneShot()) if isinstance(s, Prune | Factorize) else s for s in recipe.stages]
-    foresee(replace(recipe, stages=tuple(s for s in at_once if not isinstance(s, Quantize))), task)
+    foresee(replace(recipe, stages=tuple(_at_once(s) for s in recipe.stages if not isinstance(s, Quantize))), task)
+
+
+def _at_once(stage: Stage) -> Stage:
+    if isinstance(stage, Prune) and stage.method.adaptive:
+        method: Any = stage.method
+        return replace(stage, method=replace(method, rounds=1))
+    return replace(stage, schedule=OneShot()) if isinstance(stage, Prune | Factorize) else stage
 
 
 def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
@@ -78,7 +86,7 @@ def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: 
             for parameter in model.parameters():
                 parameter[parameter == 0] = 1.0  # biases start at zero but do not stay there; only masks are zeros
         return model
-    assert isinstance(step.stage, Prune | Factorize | Quantize)
+    assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
     full = weight_count(made[step.original.key])
     model = copy.deepcopy(made[step.parent.key])
     return transform(model, step.stage, step.level, full=full, calibration=calibration)

@@ -22,7 +22,7 @@ class ExportError(ValueError):
     """A folder that is no export, or one that must not be overwritten."""
 
 
-def check_share(who: str, value: float, *, low: float = 0.0) -> None:
+def check_share(who: str, value: object, *, low: float = 0.0) -> None:
     """Raise RecipeError unless `low <= value < 1`."""
     if not (isinstance(value, int | float) and low <= value < 1):
         raise RecipeError(f"{who} must be in [{low:g}, 1), got {value!r}")

@@ -18,9 +18,10 @@ from compress.files import Files
 from compress.measure import measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
+from compress.pruning import Adaptive
 from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Train
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import KeepZeros, Loss, fit, training_device
@@ -60,11 +61,19 @@ class Pipeline:
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first."""
-        for step in plan(recipe, self.task.fingerprint):
+        steps = plan(recipe, self.task.fingerprint)
+        left_out: set[str] = set()
+        for step in steps:
+            if isinstance(step.stage, Quantize) and step.parent and step.parent.key in left_out:
+                continue
             before = self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
             entry = self.ensure(step)
             known = before == self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
-            yield Made(entry.key, step.sparsity, step.variant, entry.measured, str(entry.path), known)
+            if self._was_taken_back(step):
+                left_out.add(step.key)
+                continue
+            sparsity = step.sparsity if step.sparsity is not None else self._removed(step, steps[0])
+            yield Made(entry.key, sparsity, step.variant, entry.measured, str(entry.path), known)
 
     def ensure(self, step: Step) -> Entry:
         """The step's entry, made if it is not there; waits while another process makes it."""
@@ -93,6 +102,8 @@ class Pipeline:
                 self.ensure(needed)
         started = time.perf_counter()
         torch.manual_seed(step.seed)
+        if step.parent is not None and step.parent.stage == step.stage and self._was_taken_back(step.parent):
+            return self._take_back(step)
         with self._clock("cut"):
             model = self._start(step)
         with self._clock("train"):
@@ -102,14 +113,41 @@ class Pipeline:
             stored = files.module().to(self.device)
         with self._clock("measure"):  # of what was stored, not of what was trained
             measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
+        if self._has_failed(step, measured):
+            return self._take_back(step)
         with self._clock("store"):
             return self.store.put(step.key, files, measured, step.made_from)
+
+    def _has_failed(self, step: Step, measured: Measurement) -> bool:
+        """Whether a round of an adaptive method lost too much accuracy, or removed nothing."""
+        method = getattr(step.stage, "method", None)
+        if not isinstance(method, Adaptive) or step.parent is None or step.original is None:
+            return False
+        least = self.ensure(step.original).measured.accuracy_validation - method.tolerance
+        return measured.accuracy_validation < least or measured.params == self.ensure(step.parent).measured.params
+
+    def _take_back(self, step: Step) -> Entry:
+        """The round's entry holds what it started from."""
+        assert step.parent is not None
+        kept = self.ensure(step.parent)
+        with self._clock("store"):
+            return self.store.put(step.key, kept.files(), kept.measured, step.made_from)
+
+    def _was_taken_back(self, step: Step) -> bool:
+        if not (isinstance(step.stage, Prune) and step.stage.method.adaptive) or step.parent is None:
+            return False
+        return self.ensure(step).files().sha256 == self.ensure(step.parent).files().sha256
+
+    def _removed(self, step: Step, first: Step) -> float:
+        """The share of the first network's weights that the step's has no more."""
+        shown = step.parent if isinstance(step.stage, Quantize) and step.parent is not None else step
+        return round(1 - weight_count(self._module(shown)) / weight_count(self._module(first)), 6)
 
     def _start(self, step: Step) -> nn.Module:
         """The network before this step's training: new, or the parent's with its structure changed."""
         if step.parent is None or step.original is None:
             return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
-        assert isinstance(step.stage, Prune | Factorize | Quantize)
+        assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
         full = weight_count(self._module(step.original))
         model = self._module(step.parent)
         return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
@@ -118,7 +156,7 @@ class Pipeline:
         stage = step.stage
         if isinstance(stage, Train):
             self._fit(step, Loss(model, stage.training.label_smoothing), stage.training)
-        elif isinstance(stage, Distill):
+        elif isinstance(stage, Distill | Narrow):
             self._fit(
                 step,
                 self._loss(step, model, Recovery(stage.training, distiller=stage.method)),
@@ -145,7 +183,7 @@ class Pipeline:
         """What the teacher has said, to be used again: not of an original that is asked but by one short curve."""
         views, stage = self.task.augment.views, step.stage
         if teacher is step.original and isinstance(stage, Prune | Factorize):
-            shown = len(stage.schedule.levels(stage.sparsity)) * stage.recovery.training.epochs
+            shown = len(stage.levels) * stage.recovery.training.epochs
             if shown < views:
                 return None
         path = self.store.views(f"{teacher.key}-{self.device.type}")
@@ -168,7 +206,7 @@ class Pipeline:
             only=only,
             hooks=hooks or [],
             checkpoint=self.store.checkpoint(step.key),
-            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {step.sparsity:.0%}", epoch, epochs),
+            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
         )
 
     @property
@@ -196,3 +234,7 @@ class Pipeline:
             self.spent[what] = self.spent.get(what, 0.0) + took - self._running.pop()
             if self._running:  # what ran inside another clock is not counted there again
                 self._running[-1] += took
+
+
+def _place(step: Step) -> str:
+    return f"round {step.level:.0f}" if step.sparsity is None else f"{step.sparsity:.0%}"

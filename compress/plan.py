@@ -12,9 +12,9 @@ from typing import Any
 from compress.codec import digest, encode
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Stage, Train
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Stage, Train
 
-CODE = {"train": 1, "distill": 2, "prune": 2, "factorize": 2, "quantize": 1}
+CODE = {"train": 1, "distill": 2, "prune": 2, "narrow": 1, "factorize": 2, "quantize": 1}
 """The version of what each stage computes; raise one when its results change, and only its entries are made again."""
 
 
@@ -24,14 +24,14 @@ class Step:
 
     `stage` carried out on `parent` up to sparsity `level` (of the stage), or from scratch when there is no parent.
     `original` is the model before the stage, `teacher` whom it learns from, if any. `sparsity` and `variant` place its
-    point on the trial's curves.
+    point on the trial's curves; what is removed by a method that decides itself is known when it is made: None.
     """
 
     stage: Stage
     model: Model
     made_from: dict[str, Any]
     level: float = 0.0
-    sparsity: float = 0.0
+    sparsity: float | None = 0.0
     variant: str = "float"
     parent: Step | None = None
     original: Step | None = None
@@ -59,6 +59,8 @@ def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
             points += [_next(stage, 0.0, step, step, None) for step in points]
         elif isinstance(stage, Prune | Factorize):
             points += _curve(stage, points[-1], teacher)
+        elif isinstance(stage, Narrow):
+            points.append(_next(stage, 0.0, points[-1], points[-1], points[-1]))
     return points
 
 
@@ -81,9 +83,8 @@ def _curve(stage: Prune | Factorize, start: Step, teacher: Step | None) -> list[
     elif stage.recovery.teacher == "original":
         teacher = start
     steps: list[Step] = []
-    sequential = isinstance(stage, Prune) and stage.schedule.sequential
-    for level in stage.schedule.levels(stage.sparsity):
-        parent = steps[-1] if steps and sequential else start
+    for level in stage.levels:
+        parent = steps[-1] if steps and stage.sequential else start
         steps.append(_next(stage, level, parent, start, teacher))
     return steps
 
@@ -92,6 +93,8 @@ def _next(stage: Stage, level: float, parent: Step, original: Step, teacher: Ste
     named: dict[str, Any] = {"method": encode(stage.method)} if not isinstance(stage, Train) else {}
     if isinstance(stage, Prune | Factorize):
         named["recovery"] = encode(stage.recovery)
+    if isinstance(stage, Narrow):
+        named |= {"width": stage.width, "training": encode(stage.training)}
     made_from = {
         "stage": stage.name,
         **named,
@@ -107,9 +110,14 @@ def _next(stage: Stage, level: float, parent: Step, original: Step, teacher: Ste
         stage=stage,
         made_from=made_from,
         level=level,
-        sparsity=round(1 - (1 - original.sparsity) * (1 - level), 6),
+        sparsity=_sparsity(stage, level, original.sparsity),
         variant=stage.method.name if isinstance(stage, Quantize) else original.variant,
         parent=parent,
         original=original,
         teacher=teacher if not quantized else None,
     )
+
+
+def _sparsity(stage: Stage, level: float, before: float | None) -> float | None:
+    adaptive = isinstance(stage, Narrow) or (isinstance(stage, Prune) and stage.method.adaptive)
+    return None if adaptive or before is None else round(1 - (1 - before) * (1 - level), 6)

@@ -10,7 +10,7 @@ from typing import Any
 from compress.codec import decode, digest, encode
 from compress.errors import RecipeError, check_kind, check_whole
 from compress.models import Model
-from compress.stage import STAGES, Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stage import STAGES, Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 
 Json = dict[str, object]
@@ -88,7 +88,7 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
         masked = isinstance(before, Prune) and before.method.granularity == "weight"
         if masked and not isinstance(stage, Quantize):
             raise RecipeError(f"recipe: {stage.name} would undo the zeros of the pruning before it, got {names}")
-    for kind in (Prune, Factorize):
+    for kind in (Prune, Narrow, Factorize):
         if sum(isinstance(stage, kind) for stage in stages) > 1:
             raise RecipeError(f"recipe: at most one {kind.name} stage, got {names}")
     if not has_teacher and any(_needs_teacher(stage) for stage in stages):

@@ -11,7 +11,7 @@ from typing import ClassVar
 from compress.distill import Distiller
 from compress.errors import RecipeError, check_kind, check_known, check_share
 from compress.lowrank import Factorizer
-from compress.pruning import Pruner, Schedule
+from compress.pruning import Adaptive, Pruner, Schedule
 from compress.quantize import Quantizer
 from compress.training import Training
 
@@ -69,20 +69,43 @@ class Distill:
 
 @dataclass(frozen=True)
 class Prune:
-    """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level."""
+    """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level.
+
+    An adaptive method finds its sparsity by itself, in rounds: it takes neither sparsity nor schedule.
+    """
 
     name: ClassVar[str] = "prune"
 
     method: Pruner
-    sparsity: float
-    schedule: Schedule
+    sparsity: float | None = None
+    schedule: Schedule | None = None
     recovery: Recovery = field(default_factory=Recovery)
 
     def __post_init__(self) -> None:
         check_kind("prune: method", self.method, (Pruner,))
-        check_kind("prune: schedule", self.schedule, (Schedule,))
         check_kind("prune: recovery", self.recovery, (Recovery,))
-        check_share("prune: sparsity", self.sparsity, low=1e-6)
+        if not self.method.adaptive:
+            check_kind("prune: schedule", self.schedule, (Schedule,))
+            check_share("prune: sparsity", self.sparsity, low=1e-6)
+        elif self.sparsity is not None or self.schedule is not None:
+            raise RecipeError(
+                f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
+                f"got {self.sparsity!r} and {self.schedule!r}"
+            )
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The schedule's sparsities; of an adaptive method the numbers of its rounds, from 1."""
+        if isinstance(self.method, Adaptive):
+            return tuple(float(done) for done in range(1, self.method.rounds + 1))
+        assert self.schedule is not None
+        assert self.sparsity is not None
+        return self.schedule.levels(self.sparsity)
+
+    @property
+    def sequential(self) -> bool:
+        """Whether each level starts from the one before, not from the full network."""
+        return self.schedule is None or self.schedule.sequential
 
 
 @dataclass(frozen=True)
@@ -105,6 +128,36 @@ class Factorize:
         check_kind("factorize: recovery", self.recovery, (Recovery,))
         check_share("factorize: sparsity", self.sparsity, low=1e-6)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The schedule's sparsities."""
+        return self.schedule.levels(self.sparsity)
+
+    @property
+    def sequential(self) -> bool:
+        """False."""
+        return False
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """A student of the network's own layers, with `width` in (0, 1) of the channels that its shortcuts fix.
+
+    It is trained from scratch under the network as it was before. Aghli & Ribeiro 2021.
+    """
+
+    name: ClassVar[str] = "narrow"
+
+    method: Distiller
+    width: float = 0.5
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        check_kind("narrow: method", self.method, (Distiller,))
+        check_kind("narrow: training", self.training, (Training,))
+        check_share("narrow: width", self.width, low=1e-6)
+        _check_taught("narrow", self.method, self.training)
+
 
 @dataclass(frozen=True)
 class Quantize:
@@ -118,8 +171,8 @@ class Quantize:
         check_kind("quantize: method", self.method, (Quantizer,))
 
 
-Stage = Train | Distill | Prune | Factorize | Quantize
-STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
+Stage = Train | Distill | Prune | Narrow | Factorize | Quantize
+STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Narrow, Factorize, Quantize)}
 
 
 def _check_taught(who: str, method: Distiller, training: Training) -> None:

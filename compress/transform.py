@@ -10,24 +10,29 @@ from torch import nn
 
 from compress.data import Batch
 from compress.lowrank import factorize
-from compress.pruning.channels import cut_channels
+from compress.pruning.channels import cut_channels, cut_doomed
 from compress.pruning.masks import mask_weights
-from compress.pruning.pruner import weighted_layers
-from compress.stage import Factorize, Prune, Quantize
+from compress.pruning.narrow import narrow
+from compress.pruning.pruner import Adaptive, weighted_layers
+from compress.stage import Factorize, Narrow, Prune, Quantize
 
 
 def transform(
-    model: nn.Module, stage: Prune | Factorize | Quantize, level: float, *, full: int, calibration: Batch
+    model: nn.Module, stage: Prune | Factorize | Quantize | Narrow, level: float, *, full: int, calibration: Batch
 ) -> nn.Module:
     """Change `model` in place to sparsity `level` in [0, 1) and return it.
 
     `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of training
-    images with their labels.
+    images with their labels. An adaptive method does one round, whatever the level.
     """
     if isinstance(stage, Quantize):
         return stage.method.convert(model, calibration.images)
     if isinstance(stage, Factorize):
         return factorize(model, stage.method, level)
+    if isinstance(stage, Narrow):
+        return narrow(model, stage.width, calibration.images[:1])
+    if isinstance(stage.method, Adaptive):
+        return cut_doomed(model, stage.method, calibration)
     if stage.method.granularity == "weight":
         return mask_weights(model, stage.method, level, calibration)
     at_most = int(full * (1 - level) + 1e-9)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from spaces.aghli2021 import AGHLI2021
 from spaces.joint import JOINT
 from spaces.malihi2023 import MALIHI2023
 from spaces.space import Space
 
-SPACES: dict[str, Space] = {space.name: space for space in (JOINT, MALIHI2023)}
+SPACES: dict[str, Space] = {space.name: space for space in (JOINT, MALIHI2023, AGHLI2021)}
 
 __all__ = ["SPACES", "Space"]

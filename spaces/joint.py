@@ -6,6 +6,8 @@ back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a 
 
 from __future__ import annotations
 
+from typing import Any
+
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
@@ -22,6 +24,7 @@ WIDTHS = (0.25, 0.5, 1.0)
 TEACHERS = ("resnet20", "cnn")
 RECOVERY_RATES = (0.02, 0.05, 0.1)
 LEVELS = 8
+TOLERANCES = (0.01, 0.02, 0.05)
 DEEPEST = 0.95
 SHALLOWEST_TARGET = 0.5
 """A curve that stops early costs nearly as much as one that goes on, so targets below this are raised to it."""
@@ -65,9 +68,11 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery) -> St
     if order == "lowrank":
         method = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
         return Factorize(method, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
-    pruner = chosen(PRUNERS, trial.suggest_categorical("pruner", tuple(PRUNERS)))
+    pruner: Any = PRUNERS[str(trial.suggest_categorical("pruner", tuple(PRUNERS)))]
+    if pruner.adaptive:
+        return Prune(pruner(tolerance=trial.suggest_categorical("tolerance", TOLERANCES)), recovery=recovery)
     schedule = SCHEDULES[str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))]
-    return Prune(pruner, sparsity, schedule(LEVELS), recovery)
+    return Prune(pruner(), sparsity, schedule(LEVELS), recovery)
 
 
 _FILTERS: dict[str, Value] = {"pruner": "l1-filter", "schedule": "exponential", "sparsity": DEEPEST, "lr": 0.05}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from compress.pruning.apoz import APoZ
+from compress.pruning.apoz import APoZ, APoZRounds
 from compress.pruning.bn_scale import BNScale
 from compress.pruning.fpgm import FPGM
 from compress.pruning.l1_filter import L1Filter
 from compress.pruning.l1_unstructured import L1Unstructured
 from compress.pruning.l2_filter import L2Filter
-from compress.pruning.pruner import Pruner
+from compress.pruning.pruner import Adaptive, Pruner
 from compress.pruning.random import Random
 from compress.pruning.schedule import SCHEDULES, Cubic, Exponential, OneShot, Schedule
 from compress.pruning.taylor import Taylor
 
 PRUNERS: dict[str, type[Pruner]] = {
-    method.name: method for method in (L1Unstructured, L1Filter, L2Filter, BNScale, Taylor, FPGM, APoZ, Random)
+    method.name: method
+    for method in (L1Unstructured, L1Filter, L2Filter, BNScale, Taylor, FPGM, APoZ, APoZRounds, Random)
 }
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "PRUNERS",
     "SCHEDULES",
     "APoZ",
+    "APoZRounds",
+    "Adaptive",
     "BNScale",
     "Cubic",
     "Exponential",

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from compress.data import Batch
+from compress.errors import check_at_least, check_share, check_whole
 from compress.pruning.following import NORMS, RELUS, Following
-from compress.pruning.pruner import Pruner, in_eval_mode, weighted_layers
+from compress.pruning.pruner import Adaptive, Pruner, in_eval_mode, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,31 @@ class APoZ(Pruner):
             for name, nodes in read.items()
             if nodes
         }
+
+
+@dataclass(frozen=True)
+class APoZRounds(Adaptive, APoZ):
+    """APoZ as it was published: in rounds, until the accuracy falls.
+
+    In a round those channels go whose share of zeros is more than `deviations` standard deviations above the mean of
+    their layer. Published are 6 rounds for ResNet-110 and ResNet-164, 16 for ResNet-50, with the shortcuts spared.
+    """
+
+    name: ClassVar[str] = "apoz-rounds"
+
+    spare_shortcuts: bool = True
+    deviations: float = 1.0
+    tolerance: float = 0.01
+    rounds: int = 6
+
+    def __post_init__(self) -> None:
+        check_at_least("apoz-rounds: deviations", self.deviations, 0)
+        check_share("apoz-rounds: tolerance", self.tolerance)
+        check_whole("apoz-rounds: rounds", self.rounds, 1)
+
+    def doomed(self, scores: Tensor) -> Tensor:
+        """True where the score, one minus the share of zeros, is that far below the mean."""
+        return scores < scores.mean() - self.deviations * scores.std(correction=0)
 
 
 class _Counting(fx.Interpreter):

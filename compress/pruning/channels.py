@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.errors import RecipeError
-from compress.pruning.pruner import Pruner, weighted_layers
+from compress.pruning.pruner import Adaptive, Pruner, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -122,17 +122,17 @@ class Channels:
         return {g.root: max(1, round(g.channels * (1 - share))) for g in self.groups}
 
     def cut(self, kept: dict[str, int], scores: dict[str, Tensor]) -> nn.Module:
-        """Remove the lowest-scored channels of every group in place; returns the model."""
-        for group in self.groups:
-            gone = group.channels - kept[group.root]
+        """Remove the lowest-scored channels of every group named in `kept` in place; returns the model."""
+        for group in (*self.groups, *self.spared):
+            gone = group.channels - kept.get(group.root, group.channels)
             if gone:
-                worst = self._importance(group, scores).argsort(stable=True)[:gone].tolist()
+                worst = self.importance(group, scores).argsort(stable=True)[:gone].tolist()
                 root = self.layers[group.root]
                 handler = self.graph.get_pruner_of_module(root).prune_out_channels
                 self.graph.get_pruning_group(root, handler, worst).prune()
         return self.model
 
-    def _importance(self, group: Group, scores: dict[str, Tensor]) -> Tensor:
+    def importance(self, group: Group, scores: dict[str, Tensor]) -> Tensor:
         """Mean over the layers that make the channels, each scaled to mean 1: shape `(channels,)`."""
         made = [scores[n].float() for n, entries in group.outs if entries == 1 and n in scores]
         if not made:
@@ -148,3 +148,11 @@ def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Ba
     """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
     channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))
+
+
+def cut_doomed(model: nn.Module, pruner: Adaptive, calibration: Batch) -> nn.Module:
+    """One round of a pruner that decides by itself, in place; at least one channel a group stays."""
+    channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
+    scores = pruner.scores(model, calibration)
+    doomed = {g.root: int(pruner.doomed(channels.importance(g, scores)).sum()) for g in channels.groups}
+    return channels.cut({g.root: max(1, g.channels - doomed[g.root]) for g in channels.groups}, scores)

@@ -17,12 +17,13 @@ class Pruner(ABC):
 
     `granularity` "channel": scores have shape `(out_channels,)` for every convolution and linear layer and channels are
     physically cut; "weight": scores have the weight's shape and the lowest become zeros that stay zero. A layer without
-    scores is not pruned by weight; for channels, coupled layers are averaged.
+    scores is not pruned by weight; for channels, coupled layers are averaged. One that is `adaptive` is an `Adaptive`.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
+    adaptive: ClassVar[bool] = False
 
     @property
     def spare_shortcuts(self) -> bool:
@@ -39,6 +40,24 @@ class Pruner(ABC):
 
         `calibration` is a batch of training images with their labels, for methods that look at data.
         """
+
+
+class Adaptive(Pruner):
+    """Finds out by itself how much may go: it is given the accuracy that may be lost, not a sparsity.
+
+    It prunes and recovers in at most `rounds` rounds, each from the one before. A round that ends with a validation
+    accuracy (in [0, 1]) more than `tolerance` below the unpruned network's is taken back and was the last; so is one
+    that finds nothing to remove.
+    """
+
+    adaptive: ClassVar[bool] = True
+
+    tolerance: float
+    rounds: int
+
+    @abstractmethod
+    def doomed(self, scores: Tensor) -> Tensor:
+        """Which channels of a layer go in this round, by their scores: both of shape `(out_channels,)`."""
 
 
 @contextmanager

@@ -27,7 +27,7 @@ distillers = pytest.mark.parametrize("distiller", [kind() for kind in DISTILLERS
 factorizers = pytest.mark.parametrize("factorizer", [k() for k in FACTORIZERS.values()], ids=list(FACTORIZERS))
 quantizers = pytest.mark.parametrize("quantizer", [kind() for kind in QUANTIZERS.values()], ids=list(QUANTIZERS))
 CHANGES: list[Prune | Factorize | Quantize] = [
-    *(Prune(kind(), 0.5, OneShot()) for kind in PRUNERS.values()),
+    *(Prune(kind(), *(() if kind.adaptive else (0.5, OneShot()))) for kind in PRUNERS.values()),
     *(Factorize(kind(), 0.5, OneShot()) for kind in FACTORIZERS.values()),
     *(Quantize(kind()) for kind in QUANTIZERS.values()),
 ]

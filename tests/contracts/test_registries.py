@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +28,7 @@ from compress.lowrank import Factorizer
 from compress.models import MODELS, Model
 from compress.pruning import SCHEDULES, Pruner, Schedule
 from compress.quantize import Quantizer
-from compress.stage import STAGES, Stage
+from compress.stage import STAGES, Narrow, Stage
 
 NAMED = [(name, kind) for methods in METHODS.values() for name, kind in methods.items()]
 KINDS: list[tuple[ModuleType, type[Any], str]] = [
@@ -56,14 +56,17 @@ def unregistered(package: ModuleType, kind: type[Any], registered: Collection[ob
 
 def example(stage: type[Stage], method: object) -> Stage:
     """The stage with its defaults, and something legal where it has none."""
-    legal: dict[str, Any] = {"method": method, "sparsity": 0.5, "schedule": next(iter(SCHEDULES.values()))()}
-    needed = [f.name for f in fields(stage) if f.default is MISSING and f.default_factory is MISSING]
-    return stage(**{name: legal[name] for name in needed})
+    legal: dict[str, Any] = {"method": method}
+    if not getattr(method, "adaptive", False):
+        legal |= {"sparsity": 0.5, "schedule": next(iter(SCHEDULES.values()))()}
+    return stage(**{f.name: legal[f.name] for f in fields(stage) if f.name in legal})
 
 
 def stage_examples() -> list[Stage]:
     return [
-        example(kind, method()) for name, kind in STAGES.items() for method in METHODS.get(name, {"": object}).values()
+        example(kind, method())
+        for name, kind in STAGES.items()
+        for method in METHODS.get("distill" if kind is Narrow else name, {"": object}).values()
     ]
 
 
