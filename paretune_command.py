@@ -41,7 +41,9 @@ _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 @app.command()
 def search(
-    space: Annotated[str, typer.Option(help="What may be tried: joint, malihi2023, aghli2021.")] = "joint",
+    space: Annotated[
+        str, typer.Option(help="What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023.")
+    ] = "joint",
     task: Annotated[str, typer.Option(help="digits, cifar10, cifar100, fashion-mnist or folder:PATH.")] = "digits",
     trials: Annotated[int, typer.Option(help="Trials of the study in all.")] = 24,
     name: Annotated[str, typer.Option(help="Name of the study.")] = "demo",

@@ -1,0 +1,47 @@
+"""Chen et al. 2021, https://doi.org/10.1007/s40747-020-00248-y: a pruned network, restored by distillation.
+
+A network is trained, its smallest weights go, and what is left is fine-tuned on labels or taught, by its unpruned
+original or, as in the paper's comparison of teachers, by another network. At once or by a constant factor a step.
+"""
+
+from __future__ import annotations
+
+from compress.distill import DISTILLERS
+from compress.models import Model
+from compress.pruning import SCHEDULES, L1Unstructured
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery, Train
+from compress.training import Training
+from spaces.space import Space, Trial, Value, distiller, effort, schooling
+
+NETWORKS = {"resnet20": Model("resnet20"), "resnet20 x0.5": Model("resnet20", 0.5), "cnn": Model("cnn")}
+OTHER_TEACHER = Model("resnet32")
+SPARSITY = 0.975
+"""The paper's deepest; .9 and .95 are on the way."""
+LEVELS = 8
+FINE_TUNING = "labels"
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """One network, one schedule, one way to restore it."""
+    network = NETWORKS[str(trial.suggest_categorical("network", tuple(NETWORKS)))]
+    schedule = SCHEDULES[str(trial.suggest_categorical("schedule", ("one-shot", "exponential")))]
+    training = Training(epochs=effort(task).recovery, lr=float(trial.suggest_categorical("lr", (0.01, 0.02, 0.05))))
+    method = trial.suggest_categorical("recovery", (FINE_TUNING, *DISTILLERS))
+    recovery, teacher = Recovery(training), None
+    if method != FINE_TUNING:
+        who = str(trial.suggest_categorical("taught by", ("original", "teacher")))
+        teacher = OTHER_TEACHER if who == "teacher" else None
+        recovery = Recovery(training, distiller=distiller(method, task), teacher=who)
+    stages = (Train(schooling(task)), Prune(L1Unstructured(), SPARSITY, schedule(LEVELS), recovery))
+    return Recipe(task, network, stages, teacher, schooling(task) if teacher else None, seed)
+
+
+_SETTING: dict[str, Value] = {"network": "resnet20", "schedule": "exponential", "lr": 0.02}
+BEGINNINGS: tuple[dict[str, Value], ...] = (
+    {**_SETTING, "recovery": FINE_TUNING},
+    {**_SETTING, "recovery": "kd", "taught by": "original"},
+    {**_SETTING, "recovery": "at", "taught by": "original"},
+)
+
+CHEN2021 = Space("chen2021", build, OTHER_TEACHER, "https://doi.org/10.1007/s40747-020-00248-y", BEGINNINGS)
