@@ -38,6 +38,10 @@ class Recovery:
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
         if self.distiller is not None:
             _check_taught("recovery", self.distiller, self.training)
+        if self.distiller is not None and self.distiller.ships_adapter and self.scope != "all":
+            raise RecipeError(
+                f"recovery: {self.distiller.name} brings its own classifier, so scope must be all, got {self.scope}"
+            )
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ class Prune:
         check_kind("prune: schedule", self.schedule, (Schedule,))
         check_kind("prune: recovery", self.recovery, (Recovery,))
         check_share("prune: sparsity", self.sparsity, low=1e-6)
+        taught = self.recovery.distiller
+        if taught is not None and taught.ships_adapter and self.schedule.sequential:
+            raise RecipeError(
+                f"recovery: {taught.name} ships layers, so every level must start from the full network; "
+                f"use the schedule one-shot, got {self.schedule.name}"
+            )
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,15 @@ class Quantize:
 
 
 Stage = Train | Distill | Prune | Factorize | Quantize
+
+
+def distiller_of(stage: Stage) -> Distiller | None:
+    """The distillation method the stage trains with, if any."""
+    if isinstance(stage, Distill):
+        return stage.method
+    return stage.recovery.distiller if isinstance(stage, Prune | Factorize) else None
+
+
 STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Factorize, Quantize)}
 
 

@@ -66,8 +66,9 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery) -> St
         method = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
         return Factorize(method, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
     pruner = chosen(PRUNERS, trial.suggest_categorical("pruner", tuple(PRUNERS)))
-    schedule = SCHEDULES[str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))]
-    return Prune(pruner, sparsity, schedule(LEVELS), recovery)
+    shipping = recovery.distiller is not None and recovery.distiller.ships_adapter  # then no level follows another
+    schedule = "one-shot" if shipping else str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))
+    return Prune(pruner, sparsity, SCHEDULES[schedule](LEVELS), recovery)
 
 
 _FILTERS: dict[str, Value] = {"pruner": "l1-filter", "schedule": "exponential", "sparsity": DEEPEST, "lr": 0.05}
