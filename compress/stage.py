@@ -21,7 +21,9 @@ class Recovery:
     """How a network that lost weights gets its accuracy back.
 
     `scope` "all" trains every weight, "classifier" the last linear layer only; with a `distiller` the network learns
-    from the unpruned original (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher").
+    from the unpruned original (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher"). A distiller
+    that `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may start from
+    the one before.
     """
 
     name: ClassVar[str] = "recovery"

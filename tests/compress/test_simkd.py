@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from compress.pruning import Cubic, Exponential, L1Filter, L1Unstructured, OneSh
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
+from compress.store import Store
 from compress.tasks import Task
 from compress.train import fit
 from compress.training import Training
@@ -180,6 +182,30 @@ def stored(pipeline: Pipeline, point: Made) -> nn.Module:
     entry = pipeline.store.get(point.key)
     assert entry is not None
     return entry.files().module()
+
+
+def test_an_interrupted_run_stores_the_same_bytes_with_the_teachers_classifier(
+    tiny: Task, recipe: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    whole = recipe(**TAUGHT, stages=(Distill(SimKD(), replace(ONE, epochs=3, weight_decay=0.1)),))
+    heard: list[int] = []
+
+    def stop(what: str, done: int, of: int) -> None:
+        if what.startswith("distill") and done == 2:
+            raise KeyboardInterrupt
+
+    broken, whole_run = Store(tmp_path / "broken"), Store(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        list(Pipeline(tiny, broken, told=stop).run(whole))
+    resumed = Pipeline(tiny, broken, told=lambda what, done, of: heard.append(done))
+    (again,), (straight,) = resumed.run(whole), Pipeline(tiny, whole_run).run(whole)
+    assert heard == [2, 3]
+    one, other = (store.get(straight.key) for store in (broken, whole_run))
+    assert one is not None
+    assert other is not None
+    assert again.key == straight.key
+    assert one.files() == other.files()
 
 
 def points(pipeline: Pipeline, recipe: Recipe, task: Task, *, zeros: bool = True) -> list[Made]:
