@@ -2,13 +2,15 @@
 
 The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
 for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
-the figures are close, not equal. What an adaptive method removes is known when it is done: its figures are those of its
-rounds on untrained weights.
+the figures are close, not equal, and so is how many of a network's zeros lie in a classifier that is replaced. What an
+adaptive method removes is known when it is done: its figures are those of its rounds on untrained weights.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,12 +18,13 @@ import torch
 from torch import nn
 
 from compress.data import Batch
+from compress.distill.teaching import Teaching
 from compress.files import Files
 from compress.measure import Costs, count
 from compress.plan import Step, plan
 from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Narrow, Prune, Quantize, Stage
+from compress.stage import Factorize, Narrow, Prune, Quantize, Stage, distiller_of
 from compress.tasks import Task
 from compress.transform import transform, weight_count
 
@@ -56,10 +59,12 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
 def check(recipe: Recipe, task: Task) -> None:
     """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
 
-    The teacher, which is not built here, must take the task's images too.
+    The teacher must take the task's images too, and a distillation method its labels.
     """
     if recipe.teacher is not None:
         recipe.teacher.check_images(task.size, task.size)
+    for method in filter(None, map(distiller_of, recipe.stages)):
+        method.check_labels(task.train.labels)
     foresee(replace(recipe, stages=tuple(_at_once(s) for s in recipe.stages if not isinstance(s, Quantize))), task)
 
 
@@ -79,14 +84,35 @@ def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
 
 def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch) -> nn.Module:
     if step.parent is None or step.original is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = step.model.build(len(task.classes), task.channels)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter[parameter == 0] = 1.0  # biases start at zero but do not stay there; only masks are zeros
-        return model
-    assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
-    full = weight_count(made[step.original.key])
-    model = copy.deepcopy(made[step.parent.key])
-    return transform(model, step.stage, step.level, full=full, calibration=calibration)
+        with _seeded():
+            model = _filled(step.model.build(len(task.classes), task.channels))
+    else:
+        assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
+        full = weight_count(made[step.original.key])
+        model = copy.deepcopy(made[step.parent.key])
+        model = transform(model, step.stage, step.level, full=full, calibration=calibration)
+    method = distiller_of(step.stage)
+    if method is not None and method.ships_adapter and step.teacher is not None:
+        if step.teacher.key not in made:
+            made[step.teacher.key] = _untrained(step.teacher, task, made, calibration)
+        with _seeded():
+            loss = Teaching(model, made[step.teacher.key], method, calibration, labels=task.train.labels)
+        _filled(loss.adapters)
+        loss.ship()
+    return model
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """The same random numbers every time, without touching anyone else's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def _filled(module: nn.Module) -> nn.Module:
+    """Biases start at zero but do not stay there; only masks are zeros."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter[parameter == 0] = 1.0
+    return module

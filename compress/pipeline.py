@@ -208,6 +208,8 @@ class Pipeline:
             checkpoint=self.store.checkpoint(step.key),
             told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
         )
+        if isinstance(loss, Teaching):
+            loss.ship()
 
     @property
     def device(self) -> torch.device:

@@ -9,8 +9,8 @@ from typing import Any
 
 from compress.codec import decode, digest, encode
 from compress.errors import RecipeError, check_kind, check_whole
-from compress.models import Model
-from compress.stage import STAGES, Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train
+from compress.models import MODELS, Model
+from compress.stage import STAGES, Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
 from compress.training import Training
 
 Json = dict[str, object]
@@ -45,6 +45,18 @@ class Recipe:
                 "recipe: a teacher needs its schooling, and schooling a teacher; got one without the other"
             )
         check_order(self.stages, has_teacher=self.teacher is not None)
+        for stage in self.stages:
+            self._check_shipped(stage)
+
+    def _check_shipped(self, stage: Stage) -> None:
+        method = distiller_of(stage)
+        if method is None or not method.ships_adapter:
+            return
+        for model in (self.student, self.teacher if _needs_teacher(stage) else None):
+            if model is not None and MODELS[model.family].flat:
+                raise RecipeError(
+                    f"{method.name}: student and teacher must average their last map, got {model}, which flattens it"
+                )
 
     @property
     def id(self) -> str:

@@ -21,7 +21,9 @@ class Recovery:
     """How a network that lost weights gets its accuracy back.
 
     `scope` "all" trains every weight, "classifier" the last linear layer only; with a `distiller` the network learns
-    from the unpruned original (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher").
+    from the unpruned original (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher"). A distiller
+    that `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may start from
+    the one before.
     """
 
     name: ClassVar[str] = "recovery"
@@ -38,6 +40,10 @@ class Recovery:
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
         if self.distiller is not None:
             _check_taught("recovery", self.distiller, self.training)
+        if self.distiller is not None and self.distiller.ships_adapter and self.scope != "all":
+            raise RecipeError(
+                f"recovery: {self.distiller.name} brings its own classifier, so scope must be all, got {self.scope}"
+            )
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,13 @@ class Prune:
             raise RecipeError(
                 f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
                 f"got {self.sparsity!r} and {self.schedule!r}"
+            )
+        taught = self.recovery.distiller
+        if taught is not None and taught.ships_adapter and self.sequential:
+            how = self.schedule.name if self.schedule else f"the rounds of {self.method.name}"
+            raise RecipeError(
+                f"recovery: {taught.name} ships layers, so every level must start from the full network; "
+                f"use the schedule one-shot, got {how}"
             )
 
     @property
@@ -173,6 +186,13 @@ class Quantize:
 
 Stage = Train | Distill | Prune | Narrow | Factorize | Quantize
 STAGES: dict[str, type[Stage]] = {kind.name: kind for kind in (Train, Distill, Prune, Narrow, Factorize, Quantize)}
+
+
+def distiller_of(stage: Stage) -> Distiller | None:
+    """The distillation method the stage trains with, if any."""
+    if isinstance(stage, Distill | Narrow):
+        return stage.method
+    return stage.recovery.distiller if isinstance(stage, Prune | Factorize) else None
 
 
 def _check_taught(who: str, method: Distiller, training: Training) -> None:

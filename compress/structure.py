@@ -2,7 +2,8 @@
 
 A cut model no longer fits its constructor. What it takes to build it again is the zoo's name for where it came from
 and the present shape of every convolution, linear and BN layer. A layer that became two is two layers under its old
-path. No pickle anywhere.
+path. A projector stands where a pooling stood, and what is inside it is written after it as it is now. No pickle
+anywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from compress.codec import decode, encode
+from compress.distill.projector import Projector
 from compress.errors import StoreError
 from compress.models import Model
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
@@ -26,6 +28,7 @@ _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "BatchNorm2d": (nn.BatchNorm2d, ("num_features", "eps", "momentum")),
     "Int8Conv2d": (Int8Conv2d, _CONV),
     "Int8Linear": (Int8Linear, _LINEAR),
+    "Projector": (Projector, ("widths", "size")),
 }
 COUNTER = "num_batches_tracked"
 """BN's step counter: not used with a fixed momentum, so not stored."""
@@ -124,7 +127,7 @@ def _place(module: nn.Module, path: str, layer: nn.Module) -> None:
     """Put a layer at its path; a layer that stood where a pair must stand makes room for a sequence."""
     parent, _, name = path.rpartition(".")
     holder = module.get_submodule(parent)
-    if type(holder).__name__ in _LAYERS:
+    if type(holder).__name__ in _LAYERS and not isinstance(holder, Projector):
         holder = nn.Sequential()
         module.set_submodule(parent, holder)
     holder.add_module(name, layer)

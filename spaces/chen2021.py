@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from compress.distill import DISTILLERS
 from compress.models import Model
-from compress.pruning import SCHEDULES, L1Unstructured
+from compress.pruning import L1Unstructured
 from compress.recipe import Recipe
 from compress.stage import Prune, Recovery, Train
 from compress.training import Training
-from spaces.space import Space, Trial, Value, distiller, effort, schooling
+from spaces.space import Space, Trial, Value, distiller, effort, schedule, schooling
 
 NETWORKS = {"resnet20": Model("resnet20"), "resnet20 x0.5": Model("resnet20", 0.5), "cnn": Model("cnn")}
 OTHER_TEACHER = Model("resnet32")
@@ -25,7 +25,6 @@ FINE_TUNING = "labels"
 def build(trial: Trial, task: str, seed: int) -> Recipe:
     """One network, one schedule, one way to restore it."""
     network = NETWORKS[str(trial.suggest_categorical("network", tuple(NETWORKS)))]
-    schedule = SCHEDULES[str(trial.suggest_categorical("schedule", ("one-shot", "exponential")))]
     training = Training(epochs=effort(task).recovery, lr=float(trial.suggest_categorical("lr", (0.01, 0.02, 0.05))))
     method = trial.suggest_categorical("recovery", (FINE_TUNING, *DISTILLERS))
     recovery, teacher = Recovery(training), None
@@ -33,7 +32,8 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
         who = str(trial.suggest_categorical("taught by", ("original", "teacher")))
         teacher = OTHER_TEACHER if who == "teacher" else None
         recovery = Recovery(training, distiller=distiller(method, task), teacher=who)
-    stages = (Train(schooling(task)), Prune(L1Unstructured(), SPARSITY, schedule(LEVELS), recovery))
+    levels = schedule(trial, ("one-shot", "exponential"), recovery)(LEVELS)
+    stages = (Train(schooling(task)), Prune(L1Unstructured(), SPARSITY, levels, recovery))
     return Recipe(task, network, stages, teacher, schooling(task) if teacher else None, seed)
 
 

@@ -13,8 +13,9 @@ from typing import Any, Protocol, TypeVar
 
 from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
+from compress.pruning import SCHEDULES, OneShot, Schedule
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stage import Recovery, Train
 from compress.training import Training
 
 T = TypeVar("T")
@@ -102,3 +103,10 @@ def distiller(name: object, task: str) -> Distiller:
     kind: Any = DISTILLERS[str(name)]
     made: Distiller = kind(**SUITED.get(task, {}).get(kind.name, {}))
     return made
+
+
+def schedule(trial: Trial, names: tuple[str, ...], recovery: Recovery) -> type[Schedule]:
+    """One of the names, as the trial has it; where recovery ships layers no level can follow another: one-shot."""
+    if recovery.distiller is not None and recovery.distiller.ships_adapter:
+        return OneShot
+    return SCHEDULES[str(trial.suggest_categorical("schedule", names))]

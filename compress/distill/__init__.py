@@ -9,12 +9,13 @@ from compress.distill.distiller import Distiller, Outputs
 from compress.distill.fitnets import FitNets
 from compress.distill.kd import KD
 from compress.distill.semckd import SemCKD
+from compress.distill.simkd import SimKD
 from compress.distill.sp import SP
 from compress.distill.srrl import SRRL
 from compress.distill.vid import VID
 
 DISTILLERS: dict[str, type[Distiller]] = {
-    method.name: method for method in (KD, AT, FitNets, SP, Cosine, VID, SRRL, SemCKD, CRD)
+    method.name: method for method in (KD, AT, FitNets, SP, Cosine, VID, SRRL, SemCKD, CRD, SimKD)
 }
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "FitNets",
     "Outputs",
     "SemCKD",
+    "SimKD",
 ]

@@ -9,10 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def room(groups: Tensor) -> int:
+    """How many images the largest of `groups` `(N,)` leaves to draw from."""
+    return len(groups) - int(groups.bincount().max())
+
+
 class Draws(nn.Module):
     """Random images of other groups than an image's own, `groups` `(N,)` of whole numbers from 0.
 
-    `room` is how many images the largest group leaves to draw from. The random state is saved with the adapters.
+    The random state is saved with the adapters.
     """
 
     order: Tensor
@@ -26,7 +31,6 @@ class Draws(nn.Module):
         places = {"order": groups.argsort(stable=True), "first": first[groups], "size": sizes[groups]}
         for name, place in places.items():
             self.register_buffer(name, place, persistent=False)
-        self.room = len(groups) - int(sizes.max())
         self.generator = torch.Generator(groups.device).manual_seed(int(torch.randint(2**62, ())))
 
     def forward(self, index: Tensor, count: int) -> Tensor:

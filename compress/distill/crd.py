@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.distill.banks import Banks, Draws
+from compress.distill.banks import Banks, Draws, room
 from compress.distill.distiller import Outputs
 from compress.distill.weighted import Weighted
 from compress.errors import RecipeError, check_above_zero, check_share, check_whole
@@ -51,19 +51,32 @@ class CRD(Weighted):
         if self.negatives is not None:
             check_whole(f"{self.name}: negatives", self.negatives, 1)
 
+    def check_labels(self, labels: Tensor) -> None:
+        """RecipeError when there are fewer than K images to draw from."""
+        self._count(self._groups(labels))
+
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         """Embeddings and banks. RecipeError when there are fewer than K images to draw from."""
         assert student.features is not None
         assert teacher.features is not None
-        draws = Draws(torch.arange(len(labels), device=labels.device) if self.same_class else labels)
-        count = min(PUBLISHED_NEGATIVES, draws.room) if self.negatives is None else self.negatives
-        if not 1 <= count <= draws.room:
+        groups = self._groups(labels)
+        widths = student.features.shape[1], teacher.features.shape[1]
+        return Banks(widths, self.dim, self._count(groups), Draws(groups))
+
+    def _groups(self, labels: Tensor) -> Tensor:
+        """What an image must not share with its negatives: its class, or its place alone."""
+        return torch.arange(len(labels), device=labels.device) if self.same_class else labels
+
+    def _count(self, groups: Tensor) -> int:
+        left = room(groups)
+        count = min(PUBLISHED_NEGATIVES, left) if self.negatives is None else self.negatives
+        if not 1 <= count <= left:
             others = "other images" if self.same_class else "images of other classes"
             raise RecipeError(
-                f"crd: negatives must be at most {draws.room}, as of {len(labels)} training images "
+                f"crd: negatives must be at most {left}, as of {len(groups)} training images "
                 f"one has only so many {others}, got {count}"
             )
-        return Banks((student.features.shape[1], teacher.features.shape[1]), self.dim, count, draws)
+        return count
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
         """Both directions, mean over the batch."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.distill.distiller import Distiller, Outputs
+from compress.distill.projector import pooling, ship
 from compress.distill.views import Views
 from compress.train import Loss
 
@@ -35,7 +36,8 @@ class Teaching(Loss):
         super().__init__(model)
         self.distiller = distiller
         self.full_batches = distiller.full_batches
-        self._views = None if distiller.reads_features or distiller.reads(teacher) else views
+        reads_more = distiller.reads_features or distiller.reads_last or distiller.reads(teacher)
+        self._views = None if reads_more else views
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
         with torch.no_grad():
             student, known = observe(model.eval(), distiller, first), observe(teacher, distiller, first)
@@ -48,6 +50,11 @@ class Teaching(Loss):
         student = observe(self.model, self.distiller, batch)
         with torch.autocast(batch.images.device.type, enabled=False):
             return self.distiller.loss(student, teacher, batch.labels, self.adapters)
+
+    def ship(self) -> None:
+        """After training: the adapters become part of the model, in place, if the method ships them."""
+        if self.distiller.ships_adapter:
+            ship(self.model, self._teacher[0], self.adapters.eval())
 
     def _taught(self, batch: Batch) -> Outputs:
         teacher = self._teacher[0]
@@ -62,12 +69,14 @@ class Teaching(Loss):
 
 def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:
     """Run the model on a batch and collect what the method reads of it, in float32 or, of a float64 model, float64."""
-    with tapped(model, distiller.reads(model)) as taps, _entering(model, distiller.reads_features) as entered:
+    head = str(model.head) if distiller.reads_features else None
+    last = pooling(model) if distiller.reads_last else None
+    with tapped(model, distiller.reads(model)) as taps, _entering(model, head, last) as entered:
         logits = _wide(model(batch.images))
     maps = {name: _wide(tap) for name, tap in taps.items()}
-    if not entered:
-        return Outputs(logits, batch.index, maps)
-    return Outputs(logits, batch.index, maps, _wide(entered[-1]), _frozen(model.get_submodule(str(model.head))))
+    features, pooled = (_wide(entered[path]) if path else None for path in (head, last))
+    classify = _frozen(model.get_submodule(head)) if head else None
+    return Outputs(logits, batch.index, maps, features, classify, pooled)
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -81,21 +90,22 @@ def _frozen(layer: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 @contextmanager
-def _entering(model: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
-    """Collect what the classifier is given in the forward passes inside the block, if `wanted`."""
-    entered: list[Tensor] = []
-    if not wanted:
-        yield entered
-        return
+def _entering(model: nn.Module, *paths: str | None) -> Iterator[dict[str, Tensor]]:
+    """Collect what the layers at the paths are given in the forward passes inside the block; None is no layer."""
+    entered: dict[str, Tensor] = {}
 
-    def collect(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        entered.append(inputs[0])
+    def collect(path: str) -> torch.utils.hooks.RemovableHandle:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            entered[path] = inputs[0]
 
-    hook = model.get_submodule(str(model.head)).register_forward_pre_hook(collect)
+        return model.get_submodule(path).register_forward_pre_hook(hook)
+
+    hooks = [collect(path) for path in paths if path]
     try:
         yield entered
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

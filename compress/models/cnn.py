@@ -15,6 +15,7 @@ class CNN(nn.Module):
 
     taps = {"stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(self, classes: int, channels: int, width: float) -> None:
         super().__init__()

@@ -15,8 +15,10 @@ class Family:
     """One named model: `make(classes, channels, width)` returns a module.
 
     The module has `taps`, a dict of feature names to module paths, from input to output, and `head`, the path of
-    its last linear layer. `source` is the link of the paper. Images are at least `least` pixels high and wide. Channels
-    at other widths than 1 are rounded to multiples of `multiple`; with `fixed` there is no other width.
+    its last linear layer, and `pooling`, the path of the layer that averages the last map to `(B, C, 1, 1)`, which the
+    head reads: all but those that are `flat`, which flatten the last map. `source` is the link of the paper. Images are
+    at least `least` pixels high and wide. Channels at other widths than 1 are rounded to multiples of `multiple`; with
+    `fixed` there is no other width.
     """
 
     make: Callable[[int, int, float], nn.Module]
@@ -25,6 +27,7 @@ class Family:
     least: int = 1
     multiple: int = 1
     fixed: bool = False
+    flat: bool = False
 
 
 def scaled(channels: int, width: float) -> int:

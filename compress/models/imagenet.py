@@ -48,7 +48,7 @@ def resnet(classes: int, channels: int, width: float, *, depth: int) -> nn.Modul
     made = getattr(_models(), f"resnet{depth}")(num_classes=classes)
     made.conv1 = _stem(channels, 64)
     made.maxpool = nn.Identity()
-    return _fitted(made, {"stem": "relu", **{f"stage{i}": f"layer{i}" for i in range(1, 5)}}, "fc")
+    return _fitted(made, {"stem": "relu", **{f"stage{i}": f"layer{i}" for i in range(1, 5)}}, "fc", "avgpool")
 
 
 def densenet(classes: int, channels: int, width: float, *, depth: int) -> nn.Module:
@@ -57,8 +57,11 @@ def densenet(classes: int, channels: int, width: float, *, depth: int) -> nn.Mod
     made = _models().DenseNet(scaled(growth, width), blocks, scaled(first, width), num_classes=classes)
     made.features.conv0 = _stem(channels, scaled(first, width))
     made.features.pool0 = nn.Identity()
+    made.features.add_module("relu5", nn.ReLU(inplace=True))
+    made.features.add_module("pool5", nn.AdaptiveAvgPool2d(1))  # torchvision's forward does both again, for nothing
     blocks_at = {f"block{i}": f"features.denseblock{i}" for i in (1, 2, 3)}
-    return _fitted(made, {"stem": "features.relu0", **blocks_at, "block4": "features"}, "classifier")
+    taps = {"stem": "features.relu0", **blocks_at, "block4": "features.relu5"}
+    return _fitted(made, taps, "classifier", "features.pool5")
 
 
 def mobilenet(classes: int, channels: int, width: float) -> nn.Module:
@@ -66,8 +69,10 @@ def mobilenet(classes: int, channels: int, width: float) -> nn.Module:
     made = _models().MobileNetV2(classes, width)
     first = made.features[0]
     first[0] = _stem(channels, first[0].out_channels)
+    made.features.append(nn.AdaptiveAvgPool2d(1))  # torchvision's forward pools again, for nothing
     places = {"stem": 0, "stage1": 3, "stage2": 6, "stage3": 13, "stage4": 18}
-    return _fitted(made, {name: f"features.{place}" for name, place in places.items()}, "classifier.1")
+    taps = {name: f"features.{place}" for name, place in places.items()}
+    return _fitted(made, taps, "classifier.1", "features.19")
 
 
 def efficientnet(classes: int, channels: int, width: float, *, size: int) -> nn.Module:
@@ -80,7 +85,7 @@ def efficientnet(classes: int, channels: int, width: float, *, size: int) -> nn.
     first = made.features[0]
     first[0] = _stem(channels, first[0].out_channels)
     places = {"stem": 0, "stage1": 2, "stage2": 3, "stage3": 5, "stage4": 8}
-    return _fitted(made, {name: f"features.{place}" for name, place in places.items()}, "classifier.1")
+    return _fitted(made, {name: f"features.{place}" for name, place in places.items()}, "classifier.1", "avgpool")
 
 
 def _models() -> Any:
@@ -94,10 +99,10 @@ def _stem(channels: int, outer: int) -> nn.Conv2d:
     return stem
 
 
-def _fitted(made: Any, taps: dict[str, str], head: str) -> nn.Module:
+def _fitted(made: Any, taps: dict[str, str], head: str, pooling: str) -> nn.Module:
     """What the rest of the house asks of a model, on one whose class is torchvision's."""
     model: nn.Module = made
-    made.taps, made.head = taps, head
+    made.taps, made.head, made.pooling = taps, head, pooling
     return model
 
 

@@ -66,6 +66,7 @@ class ResNet(nn.Module):
 
     taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(
         self, classes: int, channels: int, width: float, *, depth: int, widths: tuple[int, ...] = (16, 16, 32, 64)

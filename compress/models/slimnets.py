@@ -73,6 +73,7 @@ class AlexNet(nn.Module):
 
     taps = {f"stage{i}": f"stage{i}" for i in (1, 2, 3)}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(self, classes: int, channels: int, width: float) -> None:
         super().__init__()
@@ -102,6 +103,7 @@ class NetworkInNetwork(nn.Module):
 
     taps = {f"stage{i}": f"stage{i}" for i in (1, 2, 3)}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(self, classes: int, channels: int, width: float) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ _HIDDEN = {"snn-1k": (1000,), "snn-10k": (10000,), "cnn-1k": (1000, 84), "cnn-10
 
 def _shallow(name: str, hidden: tuple[int, ...]) -> Family:
     make: Callable[[int, int, float], nn.Module] = partial(Shallow, who=name, hidden=hidden)
-    return Family(make, f"{name.upper()} of SlimNets", _SOURCE, least=LEAST)
+    return Family(make, f"{name.upper()} of SlimNets", _SOURCE, least=LEAST, flat=True)
 
 
 FAMILY: dict[str, Family] = {

@@ -30,6 +30,7 @@ class VGG(nn.Module):
 
     taps = {f"block{i}": f"block{i}" for i in range(1, 6)}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(self, classes: int, channels: int, width: float, *, depth: int) -> None:
         super().__init__()

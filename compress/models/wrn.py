@@ -59,6 +59,7 @@ class WideResNet(nn.Module):
 
     taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "last"}
     head = "classifier"
+    pooling = "mean"
 
     def __init__(self, classes: int, channels: int, width: float, *, depth: int, widen: int) -> None:
         super().__init__()

@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.costs import foresee
+from compress.costs import check, foresee
+from compress.distill import CRD
 from compress.errors import RecipeError
 from compress.lowrank import SVD
+from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import APoZ, Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule, Taylor
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Factorize, Prune, Quantize, Recovery, Stage
+from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage
 from compress.tasks import Task
 from compress.training import Training
 
@@ -71,3 +73,20 @@ def test_costs_leave_the_global_generator_alone(recipe: Build, tiny: Task) -> No
 def test_a_sparsity_out_of_reach_is_known_before_training(recipe: Build, tiny: Task) -> None:
     with pytest.raises(RecipeError, match="one channel everywhere still leaves"):
         foresee(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)
+
+
+@pytest.mark.parametrize("same_class", [False, True])
+def test_more_negatives_than_the_task_has_are_known_before_training(
+    same_class: bool, recipe: Build, tiny: Task
+) -> None:
+    fewest = 127 if same_class else 128 - int(tiny.train.labels.bincount().max())
+    taught = {"teacher": Model("cnn", 0.25), "schooling": ONE}
+    for negatives in (fewest, fewest + 1):
+        method = CRD(negatives=negatives, same_class=same_class)
+        recovered = recipe(replace(CUT, recovery=Recovery(ONE, distiller=method)))
+        for whole in (recovered, recipe(**taught, stages=(Distill(method, ONE),))):
+            if negatives == fewest:
+                check(whole, tiny)
+                continue
+            with pytest.raises(RecipeError, match=f"crd: negatives must be at most {fewest}, .* got {fewest + 1}"):
+                check(whole, tiny)

@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.costs import foresee
 from compress.data import Batch
 from compress.distill import DISTILLERS, Distiller, Outputs
 from compress.distill.teaching import Teaching
+from compress.errors import RecipeError
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import L1Filter, L1Unstructured, OneShot
+from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Recovery
 from compress.tasks import Task
@@ -26,20 +28,12 @@ from compress.training import Training
 Build = Callable[..., Recipe]
 ONE = Training(epochs=1, lr=0.02, batch_size=48)  # of 128 images two full batches, and 32 left over
 TAUGHT = {"teacher": Model("resnet20", 0.25), "schooling": ONE}
+LASTING = {name: kind() for name, kind in DISTILLERS.items() if not kind.ships_adapter}
+SHIPPING = {name: kind() for name, kind in DISTILLERS.items() if kind.ships_adapter}
 every_method = pytest.mark.parametrize("method", [kind() for kind in DISTILLERS.values()], ids=list(DISTILLERS))
-
-
-@every_method
-def test_a_distilled_student_is_as_large_as_a_plain_one(method: Distiller, pipeline: Pipeline, recipe: Build) -> None:
-    (plain,) = pipeline.run(recipe())
-    (taught,) = pipeline.run(recipe(**TAUGHT, stages=(Distill(method, ONE),)))
-    assert taught.measured.params == plain.measured.params
-    assert taught.measured.macs == plain.measured.macs
-    assert taught.measured.size_bytes == plain.measured.size_bytes
-
-
-@every_method
-@pytest.mark.parametrize(
+lasting = pytest.mark.parametrize("method", LASTING.values(), ids=list(LASTING))
+shipping = pytest.mark.parametrize("method", SHIPPING.values(), ids=list(SHIPPING))
+recovering = pytest.mark.parametrize(
     "cut",
     [
         lambda recovery: Prune(L1Filter(), 0.5, OneShot(1), recovery),
@@ -48,6 +42,31 @@ def test_a_distilled_student_is_as_large_as_a_plain_one(method: Distiller, pipel
     ],
     ids=["channels", "weights", "rank"],
 )
+
+
+@lasting
+def test_a_distilled_student_is_as_large_as_a_plain_one(method: Distiller, pipeline: Pipeline, recipe: Build) -> None:
+    (plain,) = pipeline.run(recipe())
+    (taught,) = pipeline.run(recipe(**TAUGHT, stages=(Distill(method, ONE),)))
+    assert taught.measured.params == plain.measured.params
+    assert taught.measured.macs == plain.measured.macs
+    assert taught.measured.size_bytes == plain.measured.size_bytes
+
+
+@shipping
+def test_a_student_with_what_ships_is_larger_than_a_plain_one_as_foreseen(
+    method: Distiller, pipeline: Pipeline, recipe: Build, tiny: Task
+) -> None:
+    (plain,) = pipeline.run(recipe())
+    whole = recipe(**TAUGHT, stages=(Distill(method, ONE),))
+    (taught,), (guess,) = pipeline.run(whole), foresee(whole, tiny)
+    assert taught.measured.params > plain.measured.params
+    assert (guess.costs.params, guess.costs.macs) == (taught.measured.params, taught.measured.macs)
+    assert guess.size_bytes == taught.measured.size_bytes
+
+
+@lasting
+@recovering
 def test_a_method_recovers_a_network_from_its_original(
     method: Distiller, cut: Callable[[Recovery], Prune | Factorize], pipeline: Pipeline, recipe: Build
 ) -> None:
@@ -57,11 +76,40 @@ def test_a_method_recovers_a_network_from_its_original(
     assert taught[1].key != plain[1].key
 
 
-@every_method
+@shipping
+@recovering
+def test_a_method_that_ships_recovers_a_network_and_adds_to_it(
+    method: Distiller, cut: Callable[[Recovery], Prune | Factorize], pipeline: Pipeline, recipe: Build
+) -> None:
+    plain, taught = (list(pipeline.run(recipe(cut(Recovery(ONE, distiller=d))))) for d in (None, method))
+    assert taught[1].sparsity == plain[1].sparsity
+    assert taught[1].measured.params > plain[1].measured.params
+    assert taught[1].key != plain[1].key
+
+
+@lasting
 def test_a_method_recovers_a_classifier_alone(method: Distiller, pipeline: Pipeline, recipe: Build) -> None:
     recovery = Recovery(ONE, "classifier", method)
     points = list(pipeline.run(recipe(Prune(L1Filter(), 0.5, OneShot(1), recovery))))
     assert len(points) == 2
+
+
+@shipping
+def test_a_method_that_ships_a_classifier_trains_none(method: Distiller) -> None:
+    with pytest.raises(RecipeError, match=f"recovery: {method.name} .* so scope must be all, got classifier"):
+        Recovery(ONE, "classifier", method)
+
+
+@shipping
+@pytest.mark.parametrize("schedule", [kind(2) for kind in SCHEDULES.values()], ids=list(SCHEDULES))
+def test_a_method_that_ships_recovers_no_level_from_the_one_before(method: Distiller, schedule: Schedule) -> None:
+    recovery = Recovery(ONE, distiller=method)
+    if schedule.sequential:
+        with pytest.raises(RecipeError, match=f"{method.name} ships layers, .* one-shot, got {schedule.name}"):
+            Prune(L1Filter(), 0.5, schedule, recovery)
+    else:
+        assert Prune(L1Filter(), 0.5, schedule, recovery).schedule == schedule
+    assert Factorize(SVD(), 0.5, schedule, recovery).schedule == schedule
 
 
 def student() -> nn.Module:

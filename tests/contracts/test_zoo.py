@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from compress.data import Batch
-from compress.distill.teaching import tapped
+from compress.distill import DISTILLERS, Distiller
+from compress.distill.projector import pooling
+from compress.distill.teaching import Teaching, tapped
 from compress.errors import RecipeError
 from compress.export import program
 from compress.files import Files
@@ -19,7 +21,9 @@ from compress.models import MODELS, Model
 from compress.pruning import PRUNERS, OneShot
 from compress.pruning.pruner import weighted_layers
 from compress.quantize import QUANTIZERS
-from compress.stage import Factorize, Prune, Quantize
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Prune, Quantize
+from compress.training import Training
 from compress.transform import transform, weight_count
 
 DEEP = 24
@@ -31,6 +35,13 @@ SHRINKING: list[Change] = [
     *(Prune(kind(), *(() if kind.adaptive else (0.5, OneShot()))) for kind in PRUNERS.values()),
     *(Factorize(kind(), 0.5, OneShot()) for kind in FACTORIZERS.values()),
 ]
+FIRST: list[Change] = [
+    Prune(next(kind for kind in PRUNERS.values() if kind.granularity == "channel")(), 0.5, OneShot()),
+    Factorize(next(iter(FACTORIZERS.values()))(), 0.5, OneShot()),
+    Quantize(next(iter(QUANTIZERS.values()))()),
+]
+"""Of each kind of method the first that gives layers another shape or type."""
+SHIPPING = {name: kind() for name, kind in DISTILLERS.items() if kind.ships_adapter}
 CHANGES: list[Change] = [*SHRINKING, *(Quantize(kind()) for kind in QUANTIZERS.values())]
 
 
@@ -132,6 +143,42 @@ def test_the_head_is_the_last_linear_layer(name: str) -> None:
     assert isinstance(head, nn.Linear)
     assert head.out_features == 10
     assert list(weighted_layers(model))[-1] == model.head
+
+
+@every_model
+def test_the_pooling_gives_the_head_the_mean_of_the_last_map_unless_there_is_none(name: str) -> None:
+    model = build(name).eval()
+    assert hasattr(model, "pooling") != MODELS[name].flat
+    if MODELS[name].flat:
+        return
+    given: dict[str, Tensor] = {}
+    for path in (pooling(model), str(model.head)):
+        layer = model.get_submodule(path)
+        layer.register_forward_pre_hook(lambda _, inputs, path=path: given.update({path: inputs[0].clone()}))
+    with torch.no_grad():
+        model(torch.randn(3, 1, 32, 32))
+    maps, features = given[pooling(model)], given[str(model.head)]
+    torch.testing.assert_close(maps.mean((2, 3)), features)
+
+
+@every_model
+@pytest.mark.parametrize("method", SHIPPING.values(), ids=list(SHIPPING))
+def test_a_model_with_what_a_method_ships_is_cut_and_stored(name: str, method: Distiller) -> None:
+    if MODELS[name].flat:
+        with pytest.raises(RecipeError, match=f"{method.name}: .*got {name} x0.25, which flattens it"):
+            Recipe("digits", narrow(name), (Distill(method),), Model("cnn"), Training())
+        return
+    model, shown = build(name), torch.randn(4, 1, side(name), side(name))
+    batch = Batch(shown, torch.arange(4), torch.arange(4))
+    loss = Teaching(model, build("resnet20"), method, batch, labels=batch.labels)
+    loss.ship()
+    for stage in (None, *FIRST):
+        full = weight_count(model)
+        made = transform(copy.deepcopy(model), stage, 0.5, full=full, calibration=batch) if stage else model
+        made.eval()
+        with torch.no_grad():
+            again = Files.of(made, narrow(name), classes=10, channels=1).module()
+            assert torch.equal(again(shown), made(shown))
 
 
 @pytest.mark.parametrize("name", MODELS)
