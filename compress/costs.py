@@ -2,7 +2,8 @@
 
 The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
 for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
-the figures are close, not equal.
+the figures are close, not equal. So they are where a method chooses channels while the network trains: it is carried
+out without the training, and what it will choose has as many weights but another share of them in each layer.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import ClassVar
 from compress.distill import Distiller
 from compress.errors import RecipeError, check_kind, check_known, check_share
 from compress.lowrank import Factorizer
-from compress.pruning import Pruner, Schedule
+from compress.pruning import Inside, Pruner, Schedule
 from compress.quantize import Quantizer
 from compress.training import Training
 
@@ -83,6 +83,11 @@ class Prune:
         check_kind("prune: schedule", self.schedule, (Schedule,))
         check_kind("prune: recovery", self.recovery, (Recovery,))
         check_share("prune: sparsity", self.sparsity, low=1e-6)
+        if isinstance(self.method, Inside) and self.recovery.scope != "all":
+            raise RecipeError(
+                f"prune: {self.method.name} works while all weights train, so recovery scope must be all, "
+                f"got {self.recovery.scope}"
+            )
 
 
 @dataclass(frozen=True)

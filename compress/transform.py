@@ -11,6 +11,7 @@ from torch import nn
 from compress.data import Batch
 from compress.lowrank import factorize
 from compress.pruning.channels import cut_channels
+from compress.pruning.inside import Goal, Inside
 from compress.pruning.masks import mask_weights
 from compress.pruning.pruner import weighted_layers
 from compress.stage import Factorize, Prune, Quantize
@@ -22,12 +23,15 @@ def transform(
     """Change `model` in place to sparsity `level` in [0, 1) and return it.
 
     `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of training
-    images with their labels.
+    images with their labels. A method inside training is carried out as if training had no steps.
     """
     if isinstance(stage, Quantize):
         return stage.method.convert(model, calibration.images)
     if isinstance(stage, Factorize):
         return factorize(model, stage.method, level)
+    if isinstance(stage.method, Inside):
+        stage.method.begin(model, Goal(level, full, calibration, stage.recovery.training.epochs)).finish()
+        return model
     if stage.method.granularity == "weight":
         return mask_weights(model, stage.method, level, calibration)
     at_most = int(full * (1 - level) + 1e-9)

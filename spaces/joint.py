@@ -6,15 +6,17 @@ back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
-from compress.pruning import PRUNERS, SCHEDULES
+from compress.pruning import PRUNERS, SCHEDULES, Inside
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
-from spaces.space import Space, Trial, Value, chosen, distiller, effort, schooling
+from spaces.space import Space, Trial, Value, chosen, distiller, effort, pruner, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
 STUDENTS = ("cnn", "resnet20")
@@ -48,7 +50,7 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
     else:
         way = trial.suggest_categorical("recovery", ("all", "classifier", "distill"))
     recovery = _recovery(trial, way, Training(epochs=effort(task).recovery, lr=rate), task)
-    stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery)]
+    stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery, task)]
     if trial.suggest_categorical("int8", (False, True)):
         stages.append(Quantize(chosen(QUANTIZERS, "int8")))
     return Recipe(task, student, tuple(stages), teacher, schooling(task) if teacher else None, seed)
@@ -61,13 +63,15 @@ def _recovery(trial: Trial, way: object, training: Training, task: str) -> Recov
     return Recovery(training, scope=str(way))
 
 
-def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery) -> Stage:
+def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery, task: str) -> Stage:
     if order == "lowrank":
-        method = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
-        return Factorize(method, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
-    pruner = chosen(PRUNERS, trial.suggest_categorical("pruner", tuple(PRUNERS)))
+        factorizer = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
+        return Factorize(factorizer, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
+    method = pruner(trial.suggest_categorical("pruner", tuple(PRUNERS)), task)
+    if isinstance(method, Inside):  # these need all weights to train
+        recovery = replace(recovery, scope="all")
     schedule = SCHEDULES[str(trial.suggest_categorical("schedule", tuple(SCHEDULES)))]
-    return Prune(pruner, sparsity, schedule(LEVELS), recovery)
+    return Prune(method, sparsity, schedule(LEVELS), recovery)
 
 
 _FILTERS: dict[str, Value] = {"pruner": "l1-filter", "schedule": "exponential", "sparsity": DEEPEST, "lr": 0.05}

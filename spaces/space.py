@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
+from compress.pruning import PRUNERS, Pruner
 from compress.recipe import Recipe
 from compress.stage import Train
 from compress.training import Training
@@ -101,4 +102,11 @@ def distiller(name: object, task: str) -> Distiller:
     """The distillation method of that name, with the settings that suit the task."""
     kind: Any = DISTILLERS[str(name)]
     made: Distiller = kind(**SUITED.get(task, {}).get(kind.name, {}))
+    return made
+
+
+def pruner(name: object, task: str) -> Pruner:
+    """The pruning method of that name, with the settings that suit the task."""
+    kind: Any = PRUNERS[str(name)]
+    made: Pruner = kind(**SUITED.get(task, {}).get(kind.name, {}))
     return made

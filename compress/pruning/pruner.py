@@ -23,6 +23,8 @@ class Pruner(ABC):
     name: ClassVar[str]
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
+    foreseeable: ClassVar[bool] = True
+    """Whether how many channels each layer keeps follows from shapes alone, so that costs are foreseen exactly."""
 
     @property
     def spare_shortcuts(self) -> bool:
