@@ -26,12 +26,13 @@ class ResRep(Inside):
     The gradient of row `r` is `mask * task gradient + lasso * r / norm(r)`, with mask 0 or 1. After `start` epochs,
     every `every` steps, the `more` rows of smallest norm in the network are masked, until what is unmasked meets the
     goal; one row of each target always stays. Compactors have momentum `momentum` and no weight decay. In the end
-    masked rows go, and rows whose norm is under `threshold`, and layer, BN and compactor become one layer.
+    masked rows go, and layer, BN and compactor become one layer.
 
     The goal is a share of weights, not of FLOPs as in the paper. The defaults are made for trainings of 10,000 steps
-    and more: a masked row shrinks by `lr * lasso / (1 - momentum)` a step. A masked row that has come under
-    `threshold`, or would be carried through zero, is held at zero, where the paper lets it swing around zero until the
-    learning rate has fallen. Rows once masked stay masked. Nesterov is off, as in the authors' code.
+    and more: a row shrinks by up to `lr * lasso / (1 - momentum)` a step. A masked row whose norm has come under
+    `threshold`, or that would be carried through zero, is held at zero, where the paper lets it swing around zero until
+    the learning rate has fallen and cuts it then. Rows once masked stay masked. Nesterov is off, as in the authors'
+    code.
     """
 
     name: ClassVar[str] = "resrep"
@@ -122,16 +123,11 @@ class Compacting(Pruning):
     def finish(self) -> None:
         """Mask what is still missing, fold, cut."""
         self._mask(None)
-        gone = []
         with torch.no_grad():
             for compactor, masked in zip(self.compactors, self.masked, strict=True):
-                norms = compactor.rows.norm(dim=1).masked_fill(masked, -1.0)
-                idle = norms < self.method.threshold
-                idle[norms.argmax()] = False
-                gone.append(idle)
-                compactor.rows.masked_fill_(gone[-1][:, None], 0.0)
+                compactor.rows.masked_fill_(masked[:, None], 0.0)
         fold(self.model, self.compactors, self.goal.calibration)
-        self.targets.cut(gone)
+        self.targets.cut(self.masked)
 
     def _mask(self, more: int | None) -> None:
         """Mask the `more` smallest rows, or as many as the goal needs if those are fewer or `more` is None."""
