@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.data import Batch
-from compress.errors import check_share, check_whole
+from compress.errors import RecipeError, check_above_zero, check_whole
 from compress.pruning.inside import Goal, Inside, Pruning
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
@@ -38,8 +38,9 @@ class Gradual(Inside):
 
     def __post_init__(self) -> None:
         check_whole(f"{self.name}: every", self.every, 1)
-        if self.share != 1:
-            check_share(f"{self.name}: share", self.share, low=1e-6)
+        check_above_zero(f"{self.name}: share", self.share)
+        if self.share > 1:
+            raise RecipeError(f"{self.name}: share must be at most 1, got {self.share:g}")
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
         """Magnitudes; shape of each weight."""
