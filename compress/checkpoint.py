@@ -25,7 +25,7 @@ class Stateful(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], /) -> object:
         """Go on from what `state_dict` gave."""
 
 
@@ -51,7 +51,8 @@ class Checkpoint:
         """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
         if self.path is None or not self.path.exists():
             return 0
-        before = copy.deepcopy([part.state_dict() for part in (self.module, *self.hooks)])
+        parts: list[Stateful] = [self.module, self.optimizer, *self.hooks]
+        before, drawn = copy.deepcopy([part.state_dict() for part in parts]), self.generator.get_state()
         try:
             state = torch.load(self.path, weights_only=True)
             self.module.load_state_dict(state["module"])
@@ -62,8 +63,9 @@ class Checkpoint:
             return int(state["epochs"])
         except Exception as error:  # a torn file can fail anywhere in the reader; it costs a restart, not the run
             logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
-            for part, state in zip((self.module, *self.hooks), before, strict=True):
-                part.load_state_dict(state)  # one that does not fit may have been loaded in part
+            for part, known in zip(parts, before, strict=True):  # one that does not fit may have been loaded in part
+                part.load_state_dict(known)
+            self.generator.set_state(drawn)
             self.path.unlink(missing_ok=True)
             return 0
 

@@ -107,14 +107,14 @@ class Pipeline:
             return self.store.put(step.key, files, measured, step.made_from)
 
     def _start(self, step: Step) -> nn.Module:
-        """The network before this step's training: new, or the parent's with its structure changed."""
+        """The network before this step's training: new, or the parent's, its structure changed unless training does."""
         if step.parent is None or step.original is None:
             return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
         assert isinstance(step.stage, Prune | Factorize | Quantize)
-        model = self._module(step.parent)
         if isinstance(step.stage, Prune) and isinstance(step.stage.method, Inside):
-            return model
+            return self._module(step.parent)
         full = weight_count(self._module(step.original))
+        model = self._module(step.parent)
         return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
 
     def _train(self, step: Step, model: nn.Module) -> None:

@@ -25,14 +25,15 @@ class PlayAndPrune(Inside):
 
     In every epoch the share `alpha` of a layer's filters with the smallest `sum abs(w)` are candidates, on which alone
     acts an L1 penalty; at its end those candidates are dropped whose sum is under the layer's threshold, one of a layer
-    always staying. With C the accuracy now, E the unpruned one, both in percent as in the paper, penalty and threshold
-    are `T l1` and `speed T W` for `T = C - (E - tolerance)`, or 0 where that is negative: then training recovers.
-    If in the end it has not, the network of the last epoch that was within the tolerance comes back.
+    always staying. With C the accuracy now and E the unpruned one, penalty and threshold are `T l1` and `speed T W` for
+    `T = C - (E - tolerance)`, or 0 where that is negative: then training recovers. If in the end it has not, the
+    network of the last epoch that was within the tolerance comes back.
 
-    `W` and `l1` are the values at the start: the paper's equation read as a recursion would multiply T of many epochs,
-    and shrink to nothing or explode. `W` is found in each layer by bisection: the largest sum such that all filters
-    under it can go, alone, and accuracy stays. How large `alpha`, `l1` and `speed` should be is this project's choice.
-    `rounds` is how many such trainings may follow one another.
+    `W` and `l1` are the values at the start: the equation read as a recursion would multiply the T of many epochs, and
+    come to nothing or explode. `W` is found in each layer by bisection: the largest sum such that all filters under it
+    can go, alone, and accuracy stays. T is counted in tolerances, or in points where the tolerance is less than one, so
+    that it is 1 at no loss. How large `alpha`, `l1` and `speed` should be is this project's choice. `rounds` is how
+    many such trainings may follow one another.
     """
 
     name: ClassVar[str] = "play-and-prune"
@@ -44,8 +45,8 @@ class PlayAndPrune(Inside):
     tolerance: float = 0.01
     rounds: int = 5
     alpha: float = 0.2
-    l1: float = 1e-3
-    speed: float = 1.0
+    l1: float = 3e-3
+    speed: float = 2.0
 
     def __post_init__(self) -> None:
         check_share(f"{self.name}: tolerance", self.tolerance)
@@ -65,7 +66,7 @@ class PlayAndPrune(Inside):
 
     def rate(self, accuracy: float, unpruned: float) -> float:
         """T, from accuracies in [0, 1]."""
-        return max(0.0, 100 * (accuracy - (unpruned - self.tolerance)))
+        return max(0.0, accuracy - (unpruned - self.tolerance)) / max(self.tolerance, 0.01)
 
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
         """Both modules on `model`; a goal that cannot validate drops nothing, and its `level` is not looked at."""
