@@ -7,7 +7,9 @@ import io
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -17,8 +19,18 @@ from compress.errors import DiskError
 EVERY_SECONDS = 2.0
 
 
+class Stateful(Protocol):
+    """What has a state that can be saved and set again."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> object:
+        """Go on from what `state_dict` gave."""
+
+
 class Checkpoint:
-    """Keeps model, adapters, optimizer, random state and epoch in `path`; does nothing when `path` is None.
+    """Keeps model, adapters, optimizer, hooks, random state and epoch in `path`; does nothing when `path` is None.
 
     Epochs shorter than two seconds are not worth a file each: one is written when two seconds have passed.
     """
@@ -29,24 +41,31 @@ class Checkpoint:
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
+        hooks: Sequence[Stateful] = (),
     ) -> None:
         self.path, self.module, self.optimizer, self.generator = path, module, optimizer, generator
+        self.hooks = hooks
         self.last = time.monotonic()
 
     def restore(self) -> int:
         """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
         if self.path is None or not self.path.exists():
             return 0
-        before = copy.deepcopy(self.module.state_dict())
+        parts: list[Stateful] = [self.module, self.optimizer, *self.hooks]
+        before, drawn = copy.deepcopy([part.state_dict() for part in parts]), self.generator.get_state()
         try:
             state = torch.load(self.path, weights_only=True)
             self.module.load_state_dict(state["module"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
+            for hook, known in zip(self.hooks, state["hooks"], strict=True):
+                hook.load_state_dict(known)
             return int(state["epochs"])
         except Exception as error:  # a torn file can fail anywhere in the reader; it costs a restart, not the run
             logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
-            self.module.load_state_dict(before)  # one that does not fit may have been loaded in part
+            for part, known in zip(parts, before, strict=True):  # one that does not fit may have been loaded in part
+                part.load_state_dict(known)
+            self.generator.set_state(drawn)
             self.path.unlink(missing_ok=True)
             return 0
 
@@ -61,6 +80,7 @@ class Checkpoint:
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
+            "hooks": [hook.state_dict() for hook in self.hooks],
             "epochs": epochs,
         }
         packed = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 128 vs 0"

@@ -2,8 +2,10 @@
 
 The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
 for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
-the figures are close, not equal, and so is how many of a network's zeros lie in a classifier that is replaced. What an
-adaptive method removes is known when it is done: its figures are those of its rounds on untrained weights.
+the figures are close, not equal, and so is how many of a network's zeros lie in a classifier that is replaced. A method
+that chooses channels while the network trains is carried out without the training: what it will choose has as many
+weights but another share of them in each layer. What an adaptive method removes is known when it is done; its figures
+are those of its rounds on untrained weights.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,16 +15,17 @@ from compress.data import Batch
 from compress.distill.teaching import Teaching
 from compress.distill.views import Views
 from compress.files import Files
-from compress.measure import measure
+from compress.measure import accuracy, measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning import Adaptive
+from compress.pruning.inside import Goal, Inside, Pruning
 from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Train
 from compress.store import Entry, Store
 from compress.tasks import Task
-from compress.train import KeepZeros, Loss, fit, training_device
+from compress.train import Hook, KeepZeros, Loss, fit, training_device
 from compress.training import Training
 from compress.transform import transform, weight_count
 
@@ -144,10 +145,12 @@ class Pipeline:
         return round(1 - weight_count(self._module(shown)) / weight_count(self._module(first)), 6)
 
     def _start(self, step: Step) -> nn.Module:
-        """The network before this step's training: new, or the parent's with its structure changed."""
+        """The network before this step's training: new, or the parent's, its structure changed unless training does."""
         if step.parent is None or step.original is None:
             return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
         assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
+        if isinstance(step.stage, Prune) and isinstance(step.stage.method, Inside):
+            return self._module(step.parent)
         full = weight_count(self._module(step.original))
         model = self._module(step.parent)
         return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
@@ -163,14 +166,35 @@ class Pipeline:
                 stage.training,
             )
         elif isinstance(stage, Prune | Factorize):
-            hooks = []
-            if isinstance(stage, Prune) and stage.method.granularity == "weight":
+            hooks: list[Hook] = []
+            pruning = self._inside(step, model)
+            if pruning is not None:
+                hooks.append(pruning)
+            elif isinstance(stage, Prune) and stage.method.granularity == "weight":
                 hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
             only = None
             if stage.recovery.scope == "classifier":
                 only = model.get_submodule(str(model.head))
             loss = self._loss(step, model, stage.recovery)
             self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
+            if pruning is not None:
+                with self._clock("cut"):
+                    pruning.finish()
+
+    def _inside(self, step: Step, model: nn.Module) -> Pruning | None:
+        """The hook of a method that prunes while the network trains."""
+        stage = step.stage
+        if not (isinstance(stage, Prune) and isinstance(stage.method, Inside) and step.original is not None):
+            return None
+        goal = Goal(
+            step.level,
+            weight_count(self._module(step.original)),
+            self.calibration(),
+            stage.recovery.training.epochs,
+            validate=lambda: accuracy(model.eval(), self.task.validation),
+            unpruned=self.ensure(step.original).measured.accuracy_validation,
+        )
+        return stage.method.begin(model, goal)
 
     def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
         if recovery.distiller is None or step.teacher is None:
@@ -195,7 +219,7 @@ class Pipeline:
         loss: Loss,
         training: Training,
         only: nn.Module | None = None,
-        hooks: list[KeepZeros] | None = None,
+        hooks: Sequence[Hook] = (),
     ) -> None:
         fit(
             loss,
@@ -204,7 +228,7 @@ class Pipeline:
             seed=step.seed,
             augment=self.task.augment,
             only=only,
-            hooks=hooks or [],
+            hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
             told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
         )

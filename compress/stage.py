@@ -11,7 +11,7 @@ from typing import ClassVar
 from compress.distill import Distiller
 from compress.errors import RecipeError, check_kind, check_known, check_share
 from compress.lowrank import Factorizer
-from compress.pruning import Adaptive, Pruner, Schedule
+from compress.pruning import Adaptive, Inside, Pruner, Schedule
 from compress.quantize import Quantizer
 from compress.training import Training
 
@@ -104,6 +104,11 @@ class Prune:
             raise RecipeError(
                 f"recovery: {taught.name} ships layers, so every level must start from the full network; "
                 f"use the schedule one-shot, got {how}"
+            )
+        if isinstance(self.method, Inside) and self.recovery.scope != "all":
+            raise RecipeError(
+                f"prune: {self.method.name} works while all weights train, so recovery scope must be all, "
+                f"got {self.recovery.scope}"
             )
 
     @property

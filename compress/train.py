@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +47,28 @@ class Loss(nn.Module):
 class Hook:
     """What a method may do inside the loop; every call is a no-op until overridden."""
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameters of its own to be trained beside the loss's: groups for torch's SGD, with settings of their own.
+
+        The learning rate is the loop's, whatever a group says.
+        """
+        return []
+
     def before_update(self, step: int, steps: int) -> None:
         """After the gradients are there, before the optimizer uses them."""
 
     def after_update(self, step: int, steps: int) -> None:
         """After the optimizer has changed the weights."""
+
+    def after_epoch(self, done: int, epochs: int) -> None:
+        """After `done` of `epochs` passes, before the state is saved; may leave the model in eval mode."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has to know to go on after an interruption, beside the model: tensors and plain values."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave; the model is already as it was then."""
 
 
 class KeepZeros(Hook):
@@ -93,15 +111,17 @@ def fit(
     if only is not None:
         frozen = set(loss.model.parameters()) - set(only.parameters())
         learned = [p for p in learned if p not in frozen]
+    groups = [{"params": learned}, *(group for hook in hooks for group in hook.groups())]
+    learned = [parameter for group in groups for parameter in group["params"]]
     optimizer = torch.optim.SGD(
-        learned,
+        groups,
         training.lr,
         training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
     )
     generator = torch.Generator().manual_seed(seed)
-    saved = Checkpoint(checkpoint, loss, optimizer, generator)
+    saved = Checkpoint(checkpoint, loss, optimizer, generator, hooks)
     drop_last = loss.full_batches and len(split) >= training.batch_size
     per_epoch = len(split) // training.batch_size if drop_last else -(-len(split) // training.batch_size)
     steps = per_epoch * training.epochs
@@ -130,6 +150,8 @@ def fit(
                 f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
                 f"at lr {training.lr:g}; lower the learning rate"
             )
+        for hook in hooks:
+            hook.after_epoch(epoch + 1, training.epochs)
         told(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()

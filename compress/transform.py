@@ -11,9 +11,10 @@ from torch import nn
 from compress.data import Batch
 from compress.lowrank import factorize
 from compress.pruning.channels import cut_channels, cut_doomed
+from compress.pruning.inside import Goal, Inside
 from compress.pruning.masks import mask_weights
 from compress.pruning.narrow import narrow
-from compress.pruning.pruner import Adaptive, weighted_layers
+from compress.pruning.pruner import Rounds, weighted_layers
 from compress.stage import Factorize, Narrow, Prune, Quantize
 
 
@@ -23,7 +24,8 @@ def transform(
     """Change `model` in place to sparsity `level` in [0, 1) and return it.
 
     `full` is the number of weights before the stage, which `level` counts from; `calibration` a batch of training
-    images with their labels. An adaptive method does one round, whatever the level.
+    images with their labels. A method inside training is carried out as if training had no steps, an adaptive one does
+    one round, whatever the level.
     """
     if isinstance(stage, Quantize):
         return stage.method.convert(model, calibration.images)
@@ -31,7 +33,10 @@ def transform(
         return factorize(model, stage.method, level)
     if isinstance(stage, Narrow):
         return narrow(model, stage.width, calibration.images[:1])
-    if isinstance(stage.method, Adaptive):
+    if isinstance(stage.method, Inside):
+        stage.method.begin(model, Goal(level, full, calibration, stage.recovery.training.epochs)).finish()
+        return model
+    if isinstance(stage.method, Rounds):
         return cut_doomed(model, stage.method, calibration)
     if stage.method.granularity == "weight":
         return mask_weights(model, stage.method, level, calibration)

@@ -7,17 +7,16 @@ back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
-from compress.pruning import PRUNERS, SCHEDULES
+from compress.pruning import PRUNERS, SCHEDULES, Inside
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
-from spaces.space import Space, Trial, Value, chosen, distiller, effort, schedule, schooling
+from spaces.space import Space, Trial, Value, chosen, distiller, effort, pruner, schedule, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
 STUDENTS = ("cnn", "resnet20")
@@ -67,14 +66,17 @@ def _recovery(trial: Trial, way: object, training: Training, task: str) -> Recov
 
 def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery, task: str) -> Stage:
     if order == "lowrank":
-        method = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
-        return Factorize(method, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
-    pruner: Any = PRUNERS[str(trial.suggest_categorical("pruner", tuple(PRUNERS)))]
-    if pruner.adaptive:
+        factorizer = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
+        return Factorize(factorizer, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
+    name = str(trial.suggest_categorical("pruner", tuple(PRUNERS)))
+    if issubclass(PRUNERS[name], Inside):  # these need all weights to train
+        recovery = replace(recovery, scope="all")
+    if PRUNERS[name].adaptive:
         if recovery.distiller is not None and recovery.distiller.ships_adapter:  # but each round follows another
             recovery = replace(recovery, distiller=distiller("kd", task))
-        return Prune(pruner(tolerance=trial.suggest_categorical("tolerance", TOLERANCES)), recovery=recovery)
-    return Prune(pruner(), sparsity, schedule(trial, tuple(SCHEDULES), recovery)(LEVELS), recovery)
+        tolerance = trial.suggest_categorical("tolerance", TOLERANCES)
+        return Prune(pruner(name, task, tolerance=tolerance), recovery=recovery)
+    return Prune(pruner(name, task), sparsity, schedule(trial, tuple(SCHEDULES), recovery)(LEVELS), recovery)
 
 
 _FILTERS: dict[str, Value] = {"pruner": "l1-filter", "schedule": "exponential", "sparsity": DEEPEST, "lr": 0.05}

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
-from compress.pruning import SCHEDULES, OneShot, Schedule
+from compress.pruning import PRUNERS, SCHEDULES, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
 from compress.stage import Recovery, Train
 from compress.training import Training
@@ -62,10 +62,12 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
         "srrl": {"beta": 0.1},
         "semckd": {"beta": 4.0, "inner": 0.5},
         "crd": {"beta": 0.008},
+        "resrep": {"start": 0, "every": 1, "more": 4, "lasso": 0.01, "threshold": 1.0, "momentum": 0.9},
     }
 }
-"""Per task, settings of distillation methods whose published ones, of 32x32 images, did worse on validation or, for
-`inner`, took twice the time for nothing: see `benchmarks/results/methods.md`."""
+"""Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
+twice the time for nothing: see `benchmarks/results/methods.md`. ResRep's are made for 10,000 steps and more; a recovery
+on digits has 90, in which the lasso brings no row near zero, so there a masked row goes to zero at once."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,13 @@ def distiller(name: object, task: str) -> Distiller:
     """The distillation method of that name, with the settings that suit the task."""
     kind: Any = DISTILLERS[str(name)]
     made: Distiller = kind(**SUITED.get(task, {}).get(kind.name, {}))
+    return made
+
+
+def pruner(name: object, task: str, **settings: Any) -> Pruner:
+    """The pruning method of that name, with the settings that suit the task and those given."""
+    kind: Any = PRUNERS[str(name)]
+    made: Pruner = kind(**{**SUITED.get(task, {}).get(kind.name, {}), **settings})
     return made
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from compress.data import Batch
 from compress.errors import check_at_least, check_share, check_whole
 from compress.pruning.following import NORMS, RELUS, Following
-from compress.pruning.pruner import Adaptive, Pruner, in_eval_mode, weighted_layers
+from compress.pruning.pruner import Pruner, Rounds, in_eval_mode, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class APoZ(Pruner):
 
 
 @dataclass(frozen=True)
-class APoZRounds(Adaptive, APoZ):
+class APoZRounds(Rounds, APoZ):
     """APoZ as it was published: in rounds, until the accuracy falls.
 
     In a round those channels go whose share of zeros is more than `deviations` standard deviations above the mean of

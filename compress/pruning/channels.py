@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.errors import RecipeError
-from compress.pruning.pruner import Adaptive, Pruner, weighted_layers
+from compress.pruning.pruner import Pruner, Rounds, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Channels:
         classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
         found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
         groups = [self._group(group) for group in found]
-        self.spared = [group for group in groups if spare_shortcuts and group.added and len(self._makers(group)) > 1]
+        self.spared = [group for group in groups if spare_shortcuts and group.added and len(self.makers(group)) > 1]
         self.groups = [group for group in groups if group not in self.spared]
 
     def _group(self, group: Any) -> Group:
@@ -74,7 +74,7 @@ class Channels:
             side.append((name, len(indices) // channels))
         return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added)
 
-    def _makers(self, group: Group) -> list[str]:
+    def makers(self, group: Group) -> list[str]:
         """The layers that make the channels; a depthwise convolution only passes them on."""
         return [name for name, _ in group.outs if not _is_depthwise(self.layers[name])]
 
@@ -150,7 +150,7 @@ def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Ba
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))
 
 
-def cut_doomed(model: nn.Module, pruner: Adaptive, calibration: Batch) -> nn.Module:
+def cut_doomed(model: nn.Module, pruner: Rounds, calibration: Batch) -> nn.Module:
     """One round of a pruner that decides by itself, in place; at least one channel a group stays."""
     channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
     scores = pruner.scores(model, calibration)

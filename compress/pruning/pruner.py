@@ -24,6 +24,8 @@ class Pruner(ABC):
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
     adaptive: ClassVar[bool] = False
+    foreseeable: ClassVar[bool] = True
+    """Whether how many channels each layer keeps follows from shapes alone, so that costs are foreseen exactly."""
 
     @property
     def spare_shortcuts(self) -> bool:
@@ -51,9 +53,14 @@ class Adaptive(Pruner):
     """
 
     adaptive: ClassVar[bool] = True
+    foreseeable: ClassVar[bool] = False
 
     tolerance: float
     rounds: int
+
+
+class Rounds(Adaptive):
+    """An adaptive pruner that prunes by its scores when a round begins."""
 
     @abstractmethod
     def doomed(self, scores: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -193,6 +194,65 @@ def test_hooks_hear_of_every_step_around_the_update(tiny: Task) -> None:
     hook = Rates(model.get_parameter("classifier.weight"))
     fit(Loss(model), tiny.train, Training(epochs=2, batch_size=50), seed=0, augment=None, hooks=[hook])
     assert hook.heard[1:] == [(step, 6) for step in range(6)]
+
+
+class Scaling(Hook):
+    """Multiplies the logits by a number of its own, and counts epochs."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.factor = nn.Parameter(torch.ones(()))
+        self.heard: list[tuple[int, int]] = []
+        model.get_submodule("classifier").register_forward_hook(lambda m, i, output: output * self.factor)
+
+    def groups(self) -> list[dict[str, Any]]:
+        return [{"params": [self.factor], "momentum": 0.0, "weight_decay": 0.0, "nesterov": False}]
+
+    def before_update(self, step: int, steps: int) -> None:
+        assert self.factor.grad is not None
+        self.factor.grad.fill_(0.25)
+
+    def after_epoch(self, done: int, epochs: int) -> None:
+        self.heard.append((done, epochs))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"factor": self.factor.detach(), "heard": self.heard}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        with torch.no_grad():
+            self.factor.copy_(state["factor"])
+        self.heard = list(state["heard"])
+
+
+def test_a_hooks_own_parameters_are_trained_with_settings_of_their_own(tiny: Task) -> None:
+    model = build()
+    hook = Scaling(model)
+    fit(Loss(model), tiny.train, SHORT, seed=0, augment=None, hooks=[hook])
+    moved = sum(0.25 * SHORT.lr_at(step / 16) for step in range(16))  # no momentum, no decay
+    assert float(hook.factor.detach()) == pytest.approx(1 - moved, abs=1e-6)
+    assert hook.heard == [(epoch, 4) for epoch in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["whole", "hooks missing"])
+def test_a_hook_goes_on_where_it_was_or_starts_over(torn: bool, tiny: Task, tmp_path: Path, every_epoch: None) -> None:
+    def run(checkpoint: Path | None, until: int = 9) -> tuple[dict[str, Tensor], Scaling]:
+        def told(done: int, of: int) -> None:
+            if done == until:
+                raise Interrupted
+
+        model = build()
+        hook = Scaling(model)
+        fit(Loss(model), tiny.train, SHORT, seed=0, augment=None, hooks=[hook], checkpoint=checkpoint, told=told)
+        return model.state_dict(), hook
+
+    file = tmp_path / "key.pt"
+    with pytest.raises(Interrupted):
+        run(file, until=3)
+    if torn:
+        torch.save({**torch.load(file, weights_only=True), "hooks": []}, file)
+    (resumed, one), (straight, other) = run(file), run(None)
+    assert same(resumed, straight)
+    assert torch.equal(one.factor, other.factor)
+    assert one.heard == other.heard
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])

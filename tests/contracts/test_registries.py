@@ -48,7 +48,10 @@ def files_of(package: ModuleType) -> list[ModuleType]:
 
 
 def unregistered(package: ModuleType, kind: type[Any], registered: Collection[object]) -> list[str]:
-    """Concrete subclasses of `kind` written in `package` that are not among `registered`."""
+    """Concrete subclasses of `kind` written in `package` that are not among `registered`.
+
+    Adaptive pruners wait for a stage that can carry them out.
+    """
     written = [value for module in files_of(package) for value in vars(module).values() if inspect.isclass(value)]
     ours = [c for c in written if issubclass(c, kind) and not inspect.isabstract(c)]
     return sorted({c.__name__ for c in ours if c not in registered})

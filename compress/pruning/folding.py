@@ -1,0 +1,86 @@
+"""Compactors: square matrices behind layers, and how layer, BN and compactor become one layer again. Ding et al. 2021,
+ResRep, https://arxiv.org/abs/2007.03260.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+
+from compress.data import Batch
+from compress.pruning.targets import Target
+
+
+class Compactor:
+    """Multiplies the channels of a target's place by `rows` `(channels, channels)`, at first the identity."""
+
+    def __init__(self, target: Target) -> None:
+        weight = target.layer.weight
+        self.target = target
+        self.rows = nn.Parameter(torch.eye(len(weight), dtype=weight.dtype, device=weight.device))
+        self.hook: RemovableHandle = target.place.register_forward_hook(self._apply)
+
+    def _apply(self, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        if isinstance(self.target.layer, nn.Linear):
+            return functional.linear(output, self.rows)
+        return functional.conv2d(output, self.rows[:, :, None, None])
+
+
+def fold(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) -> None:
+    """Put the compactors into their layers, in place; afterwards the model is in eval mode and without them.
+
+    In eval mode it gives the same logits up to float error. With a BN of scale g, shift h, mean m and variance v, and
+    a layer of weight W and bias c, the folded layer is `W' = Q diag(g / sqrt(v + eps)) W` and
+    `b' = Q (g (c - m) / sqrt(v + eps) + h)`. A BN stays behind it: its statistics are those of the folded layer on the
+    calibration images, its scale and shift undo them, so that training can go on. Without a BN `W' = Q W`, `b' = Q c`.
+    """
+    moments = _moments(model, compactors, calibration)
+    for compactor, (mean, variance) in zip(compactors, moments, strict=True):
+        compactor.hook.remove()
+        with torch.no_grad():
+            _fold(compactor, mean, variance)
+
+
+def _fold(compactor: Compactor, mean: Tensor, variance: Tensor) -> None:
+    layer, norm, matrix = compactor.target.layer, compactor.target.norm, compactor.rows.detach().double()
+    bias = layer.bias.detach().double() if layer.bias is not None else matrix.new_zeros(len(matrix))
+    if norm is not None:
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()  # type: ignore[union-attr]
+        bias = scale * (bias - norm.running_mean.double()) + norm.bias.double()  # type: ignore[union-attr]
+        weight = matrix * scale @ layer.weight.double().flatten(1)
+    else:
+        weight = matrix @ layer.weight.double().flatten(1)
+    shift = matrix @ bias
+    layer.weight.copy_(weight.reshape(layer.weight.shape))
+    if layer.bias is not None:
+        layer.bias.copy_(shift)
+    if norm is not None:
+        norm.running_mean.copy_(mean if layer.bias is not None else mean - shift)  # type: ignore[union-attr]
+        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean)
+
+
+def _moments(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) -> list[tuple[Tensor, Tensor]]:
+    """Mean and variance of each compactor's output over images and places, in float64: `(channels,)` each."""
+    found: dict[Compactor, tuple[Tensor, Tensor]] = {}
+
+    def watch(compactor: Compactor) -> RemovableHandle:
+        def note(module: nn.Module, inputs: object, output: Tensor) -> None:
+            channels = output.double().transpose(0, 1).flatten(1)
+            found[compactor] = channels.mean(1), channels.var(1, correction=0)
+
+        return compactor.target.place.register_forward_hook(note)
+
+    hooks = [watch(compactor) for compactor in compactors]
+    try:
+        with torch.no_grad():
+            model.eval()(calibration.images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[compactor] for compactor in compactors]

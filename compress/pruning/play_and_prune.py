@@ -1,0 +1,171 @@
+"""Play and Prune: one module drops filters, the other says how fast, by how far accuracy is from what the user bears.
+Singh et al. 2019, https://arxiv.org/abs/1905.04446.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from compress.data import Batch
+from compress.errors import check_above_zero, check_at_least, check_share, check_whole
+from compress.pruning.inside import Goal, Inside, Pruning
+from compress.pruning.pruner import Adaptive, in_eval_mode, weighted_layers
+from compress.pruning.targets import Targets
+
+
+@dataclass(frozen=True)
+class PlayAndPrune(Inside, Adaptive):
+    """How far is not asked for: filters go while validation accuracy is less than `tolerance` below the unpruned one's.
+
+    In every epoch the share `alpha` of a layer's filters with the smallest `sum abs(w)` are candidates, on which alone
+    acts an L1 penalty; at its end those candidates are dropped whose sum is under the layer's threshold, one of a layer
+    always staying. With C the accuracy now and E the unpruned one, penalty and threshold are `T l1` and `speed T W` for
+    `T = C - (E - tolerance)`, or 0 where that is negative: then training recovers. If in the end it has not, the
+    network of the last epoch that was within the tolerance comes back.
+
+    `W` and `l1` are the values at the start: the equation read as a recursion would multiply the T of many epochs, and
+    come to nothing or explode. `W` is found in each layer by bisection: the largest sum such that all filters under it
+    can go, alone, and accuracy stays. T is counted in tolerances, or in points where the tolerance is less than one, so
+    that it is 1 at no loss. How large `alpha`, `l1` and `speed` should be is this project's choice. `rounds` is how
+    many such trainings may follow one another.
+    """
+
+    name: ClassVar[str] = "play-and-prune"
+    source: ClassVar[str] = "https://arxiv.org/abs/1905.04446"
+    granularity: ClassVar[Literal["channel", "weight"]] = "channel"
+
+    tolerance: float = 0.01
+    rounds: int = 5
+    alpha: float = 0.2
+    l1: float = 3e-3
+    speed: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_share(f"{self.name}: tolerance", self.tolerance)
+        check_whole(f"{self.name}: rounds", self.rounds, 1)
+        check_share(f"{self.name}: alpha", self.alpha, low=1e-6)
+        check_at_least(f"{self.name}: l1", self.l1, 0)
+        check_above_zero(f"{self.name}: speed", self.speed)
+
+    @property
+    def spare_shortcuts(self) -> bool:
+        """Always: a filter is dropped behind the one layer that makes it."""
+        return True
+
+    def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
+        """`sum abs(w)` over each filter: shape `(out_channels,)`."""
+        return {name: layer.weight.detach().abs().flatten(1).sum(1) for name, layer in weighted_layers(model).items()}
+
+    def rate(self, accuracy: float, unpruned: float) -> float:
+        """T, from accuracies in [0, 1]."""
+        return max(0.0, accuracy - (unpruned - self.tolerance)) / max(self.tolerance, 0.01)
+
+    def begin(self, model: nn.Module, goal: Goal) -> Pruning:
+        """Both modules on `model`; a goal that cannot validate drops nothing, and its `level` is not looked at."""
+        return Playing(self, model, goal)
+
+
+class Playing(Pruning):
+    """One training. For each target `gone` and `candidates` are masks `(channels,)`, `base` is W."""
+
+    def __init__(self, method: PlayAndPrune, model: nn.Module, goal: Goal) -> None:
+        self.method, self.model, self.goal = method, model, goal
+        self.targets = Targets(model, goal.calibration)
+        self.gone = [torch.zeros_like(sums, dtype=torch.bool) for sums in self._sums()]
+        self.hooks = [
+            target.place.register_forward_hook(self._closing(number)) for number, target in enumerate(self.targets.each)
+        ]
+        self.candidates = self._lowest()
+        self.safe = self._snapshot()
+        self.within, self.rate, self.base = True, 0.0, [0.0] * len(self.gone)
+        if goal.validate is not None and goal.unpruned is not None:
+            now = self._accuracy()
+            self.rate = method.rate(now, goal.unpruned)
+            self.base = [self._threshold(number, now) for number in range(len(self.gone))]
+
+    def before_update(self, step: int, steps: int) -> None:
+        """The penalty's gradient on the candidates."""
+        for target, candidates in zip(self.targets.each, self.candidates, strict=True):
+            weight = target.layer.weight
+            assert weight.grad is not None
+            weight.grad[candidates] += self.method.l1 * self.rate * weight.detach()[candidates].sign()
+
+    def after_epoch(self, done: int, epochs: int) -> None:
+        """Validate, set the rate, and unless training is over drop what is under its threshold."""
+        if self.goal.validate is None or self.goal.unpruned is None:
+            return
+        accuracy = self._accuracy()
+        self.rate = self.method.rate(accuracy, self.goal.unpruned)
+        self.within = accuracy >= self.goal.unpruned - self.method.tolerance
+        if self.within:
+            self.safe = self._snapshot()
+        if done == epochs:
+            return
+        for number, sums in enumerate(self._sums()):
+            self.gone[number] |= self.candidates[number] & (sums < self.method.speed * self.rate * self.base[number])
+        self.candidates = self._lowest()
+
+    def finish(self) -> None:
+        """Roll back to the last epoch within the tolerance if this is none, then cut what was dropped."""
+        if not self.within:
+            self.model.load_state_dict(self.safe["model"])
+            self.gone = self.safe["gone"]
+        for hook in self.hooks:
+            hook.remove()
+        self.model.eval()
+        self.targets.cut(self.gone)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Masks, rate, and the network to go back to."""
+        return {name: getattr(self, name) for name in ("gone", "candidates", "rate", "within", "safe")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As saved."""
+        vars(self).update(state)
+
+    def _sums(self) -> list[Tensor]:
+        scores = self.method.scores(self.model, self.goal.calibration)
+        return [scores[target.name] for target in self.targets.each]
+
+    def _lowest(self) -> list[Tensor]:
+        """The candidates: a share of the filters that are left, at least one, but never all."""
+        found = []
+        for sums, gone in zip(self._sums(), self.gone, strict=True):
+            left = int((~gone).sum())
+            count = min(max(1, round(self.method.alpha * left)), left - 1)
+            mask = torch.zeros_like(gone)
+            mask[sums.masked_fill(gone, torch.inf).argsort(stable=True)[:count]] = True
+            found.append(mask)
+        return found
+
+    def _threshold(self, number: int, accuracy: float) -> float:
+        """The largest sum of one target's filters such that without those under it accuracy stays."""
+        sums = self._sums()[number]
+        order, whole = sums.argsort(stable=True), self.gone[number]
+        low, high = 0, len(order) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            self.gone[number] = whole.clone().index_fill_(0, order[:middle], True)
+            low, high = (middle, high) if self._accuracy() >= accuracy else (low, middle - 1)
+        self.gone[number] = whole
+        return float(sums[order[low]])
+
+    def _accuracy(self) -> float:
+        assert self.goal.validate is not None
+        with in_eval_mode(self.model):
+            return self.goal.validate()
+
+    def _snapshot(self) -> dict[str, Any]:
+        return deepcopy({"model": self.model.state_dict(), "gone": self.gone})
+
+    def _closing(self, number: int) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        def close(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            return output.masked_fill(self.gone[number].reshape(-1, *[1] * (output.dim() - 2)), 0.0)
+
+        return close
