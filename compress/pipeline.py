@@ -11,12 +11,14 @@ import torch
 from filelock import Timeout
 from torch import nn
 
+from compress.costs import check_networks
 from compress.data import Batch
 from compress.distill.teaching import Teaching
 from compress.distill.views import Views
 from compress.files import Files
 from compress.measure import measure
 from compress.measurement import Measurement
+from compress.models.family import head_of
 from compress.plan import Step, plan
 from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe
@@ -59,7 +61,8 @@ class Pipeline:
         self.task = self.task.to(self.device)
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
-        """The points of the recipe as they are made, the unpruned model first."""
+        """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
+        check_networks(recipe, self.task)
         for step in plan(recipe, self.task.fingerprint):
             before = self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
             entry = self.ensure(step)
@@ -108,7 +111,7 @@ class Pipeline:
     def _start(self, step: Step) -> nn.Module:
         """The network before this step's training: new, or the parent's with its structure changed."""
         if step.parent is None or step.original is None:
-            return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
+            return step.model.start(len(self.task.classes), self.task.channels).to(self.device)
         assert isinstance(step.stage, Prune | Factorize | Quantize)
         full = weight_count(self._module(step.original))
         model = self._module(step.parent)
@@ -130,7 +133,7 @@ class Pipeline:
                 hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
             only = None
             if stage.recovery.scope == "classifier":
-                only = model.get_submodule(str(model.head))
+                only = model.get_submodule(head_of(model))
             loss = self._loss(step, model, stage.recovery)
             self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
 

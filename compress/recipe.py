@@ -45,6 +45,10 @@ class Recipe:
                 "recipe: a teacher needs its schooling, and schooling a teacher; got one without the other"
             )
         check_order(self.stages, has_teacher=self.teacher is not None)
+        if isinstance(self.stages[0], Train):
+            _check_trained(self.student, self.stages[0].training)
+        if self.teacher is not None and self.schooling is not None:
+            _check_trained(self.teacher, self.schooling)
 
     @property
     def id(self) -> str:
@@ -93,6 +97,13 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
             raise RecipeError(f"recipe: at most one {kind.name} stage, got {names}")
     if not has_teacher and any(_needs_teacher(stage) for stage in stages):
         raise RecipeError(f"recipe: distill needs a teacher and the recipe names none, got {names}")
+
+
+def _check_trained(model: Model, training: Training) -> None:
+    if training.epochs == 0 and model.weights is None:
+        raise RecipeError(
+            f"recipe: epochs must be at least 1 for {model}, which has no weights to be taken with, got 0"
+        )
 
 
 def _needs_teacher(stage: Stage) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compress.distill import Distiller
-from compress.errors import RecipeError, check_kind, check_known, check_share
+from compress.errors import RecipeError, check_kind, check_known, check_share, check_whole
 from compress.lowrank import Factorizer
 from compress.pruning import Pruner, Schedule
 from compress.quantize import Quantizer
@@ -36,13 +36,14 @@ class Recovery:
         check_known("recovery: scope", self.scope, ("all", "classifier"))
         check_known("recovery: teacher", self.teacher, ("original", "teacher"))
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
+        check_whole("recovery: training: epochs", self.training.epochs, 1)
         if self.distiller is not None:
             _check_taught("recovery", self.distiller, self.training)
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train the student from scratch on labels."""
+    """Train the student on labels, from scratch or from its own weights; for 0 epochs it is taken as those have it."""
 
     name: ClassVar[str] = "train"
 
@@ -54,7 +55,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Distill:
-    """Train the student from scratch under the recipe's teacher."""
+    """Train the student, from scratch or from its own weights, under the recipe's teacher."""
 
     name: ClassVar[str] = "distill"
 
@@ -64,6 +65,7 @@ class Distill:
     def __post_init__(self) -> None:
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
+        check_whole("distill: training: epochs", self.training.epochs, 1)
         _check_taught("distill", self.method, self.training)
 
 

@@ -2,7 +2,7 @@
 
 A cut model no longer fits its constructor. What it takes to build it again is the zoo's name for where it came from
 and the present shape of every convolution, linear and BN layer. A layer that became two is two layers under its old
-path. No pickle anywhere.
+path. No pickle anywhere; a user's own network is made by the function it names, which must be importable.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from compress.codec import decode, encode
-from compress.errors import StoreError
+from compress.errors import MissingModel, StoreError
 from compress.models import Model
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
@@ -39,7 +39,7 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
         if kind in _LAYERS and type(layer) is _LAYERS[kind][0]:
             layers[path] = {"type": kind, **{name: _setting(layer, name) for name in _LAYERS[kind][1]}}
     return {
-        "model": encode(model),
+        "model": encode(model.bare),
         "classes": classes,
         "channels": channels,
         "layers": layers,
@@ -48,7 +48,10 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
 
 
 def rebuild(structure: Mapping[str, Any]) -> nn.Module:
-    """An untrained module of that structure, in eval mode; StoreError when the structure is not one."""
+    """An untrained module of that structure, in eval mode; StoreError when the structure is not one.
+
+    MissingModel when it is of a user's own network whose function cannot be imported here.
+    """
     try:
         module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():
@@ -56,6 +59,8 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
             settings = {name: _tuple(record[name]) for name in names}
             if _settings_at(module, path, kind, names) != settings:
                 _place(module, path, kind(**settings))
+    except MissingModel:
+        raise  # nothing is wrong with the structure
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from compress.data import Batch
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.views import Views
+from compress.models.family import head_of, taps_of
+from compress.models.own import name_taps
 from compress.train import Loss
 
 
@@ -35,6 +37,8 @@ class Teaching(Loss):
         super().__init__(model)
         self.distiller = distiller
         self.full_batches = distiller.full_batches
+        for network in (model, teacher):
+            name_taps(network, first.images[:1])
         self._views = None if distiller.reads_features or distiller.reads(teacher) else views
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
         with torch.no_grad():
@@ -67,7 +71,7 @@ def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:
     maps = {name: _wide(tap) for name, tap in taps.items()}
     if not entered:
         return Outputs(logits, batch.index, maps)
-    return Outputs(logits, batch.index, maps, _wide(entered[-1]), _frozen(model.get_submodule(str(model.head))))
+    return Outputs(logits, batch.index, maps, _wide(entered[-1]), _frozen(model.get_submodule(head_of(model))))
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ def _entering(model: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
     def collect(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         entered.append(inputs[0])
 
-    hook = model.get_submodule(str(model.head)).register_forward_pre_hook(collect)
+    hook = model.get_submodule(head_of(model)).register_forward_pre_hook(collect)
     try:
         yield entered
     finally:
@@ -102,7 +106,7 @@ def _entering(model: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
 def tapped(model: nn.Module, names: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
     """Collect the named feature maps of the forward passes inside the block; KeyError for a tap the model lacks."""
     maps: dict[str, Tensor] = {}
-    places: dict[str, str] = getattr(model, "taps", {})
+    places = taps_of(model)
 
     def collect(name: str) -> torch.utils.hooks.RemovableHandle:
         def hook(_: nn.Module, inputs: object, output: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -16,7 +16,8 @@ class Family:
 
     The module has `taps`, a dict of feature names to module paths, from input to output, and `head`, the path of
     its last linear layer. `source` is the link of the paper. Images are at least `least` pixels high and wide. Channels
-    at other widths than 1 are rounded to multiples of `multiple`; with `fixed` there is no other width.
+    at other widths than 1 are rounded to multiples of `multiple`; with `fixed` there is no other width. `fingerprint`
+    is the sha256 of a user's own source, which may change while its name does not; "" in the zoo.
     """
 
     make: Callable[[int, int, float], nn.Module]
@@ -25,6 +26,20 @@ class Family:
     least: int = 1
     multiple: int = 1
     fixed: bool = False
+    fingerprint: str = ""
+
+
+def head_of(model: nn.Module) -> str:
+    """Path of the classifier: the module's `head`, or `head_at` where that is something else; "" when it has none."""
+    named = getattr(model, "head", None)
+    return named if isinstance(named, str) else str(getattr(model, "head_at", ""))
+
+
+def taps_of(model: nn.Module) -> Mapping[str, str]:
+    """Names of feature maps to module paths: the module's `taps`, or `taps_at` where that is something else."""
+    named = getattr(model, "taps", None)
+    found: Mapping[str, str] = named if isinstance(named, Mapping) else getattr(model, "taps_at", {})
+    return found
 
 
 def scaled(channels: int, width: float) -> int:
