@@ -49,9 +49,14 @@ def effort(task: str) -> Effort:
     return EFFORT.get(task, DEFAULT_EFFORT)
 
 
-def schooling(task: str) -> Training:
-    """How teachers and students are trained from scratch."""
-    return Training(epochs=effort(task).scratch, lr=0.1)
+def schooling(task: str, model: Model | None = None) -> Training:
+    """How teachers and students are trained: from scratch, or with smaller steps from weights the model comes with."""
+    return Training(epochs=effort(task).scratch, lr=0.1 if model is None or model.weights is None else 0.02)
+
+
+def learning(task: str, model: Model) -> Training:
+    """How a network learns from labels: as `schooling` has it, but one that comes trained is taken as it is."""
+    return Training(epochs=0) if model.trained else schooling(task, model)
 
 
 SUITED: dict[str, dict[str, dict[str, float]]] = {
@@ -72,7 +77,8 @@ class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
 
     `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
-    `beginnings` are choices tried first, the papers' own recipes among them.
+    `beginnings` are choices tried first, the papers' own recipes among them. `given(students, teachers)` is the same
+    space over a user's models, an empty tuple for the space's own or none; a space about certain models has no `given`.
     """
 
     name: str
@@ -80,10 +86,11 @@ class Space:
     teacher: Model
     source: str
     beginnings: tuple[Mapping[str, Value], ...] = ()
+    given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """The plain teacher, every study's first trial."""
-        return Recipe(task, self.teacher, (Train(schooling(task)),), seed=seed)
+        return Recipe(task, self.teacher, (Train(learning(task, self.teacher)),), seed=seed)
 
 
 def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[str, Value]:
