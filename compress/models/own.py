@@ -177,7 +177,7 @@ def _takes_width(function: Callable[..., object]) -> bool:
 def _fingerprint(*modules: ModuleType) -> str:
     """Sha256 of the modules' files and of those next to or below theirs that they take names from, and so on."""
     tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
-    roots = {Path(file).parent for top in tops if (file := getattr(top, "__file__", None))}
+    roots = {root for top in tops for root in _folders(top)}
     files: dict[str, Path] = {}
     waiting = list(modules)
     while waiting:
@@ -192,6 +192,12 @@ def _fingerprint(*modules: ModuleType) -> str:
     for name, file in sorted(files.items()):
         whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return whole.hexdigest()
+
+
+def _folders(top: ModuleType) -> list[Path]:
+    """A package's own, or the one that a single file lies in."""
+    file = getattr(top, "__file__", None)
+    return [Path(path) for path in getattr(top, "__path__", [Path(file).parent] if file else [])]
 
 
 def _values(module: ModuleType) -> list[object]:
