@@ -64,7 +64,8 @@ def check(recipe: Recipe, task: Task) -> None:
     """
     check_networks(recipe, task)
     at_once = [replace(s, schedule=OneShot()) if isinstance(s, Prune | Factorize) else s for s in recipe.stages]
-    foresee(replace(recipe, stages=tuple(s for s in at_once if not isinstance(s, Quantize))), task)
+    stages = tuple(s for s in at_once if recipe.student.own or not isinstance(s, Quantize))
+    foresee(replace(recipe, stages=stages), task)
 
 
 def check_networks(recipe: Recipe, task: Task) -> None:

@@ -16,19 +16,20 @@ from torch import nn
 from compress.codec import decode, encode
 from compress.errors import MissingModel, StoreError
 from compress.models import Model
+from compress.models.weights import COUNTER
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 _CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
+_NORM = ("num_features", "eps", "momentum")
 _LINEAR = ("in_features", "out_features", "bias")
 _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "Conv2d": (nn.Conv2d, _CONV),
     "Linear": (nn.Linear, _LINEAR),
-    "BatchNorm2d": (nn.BatchNorm2d, ("num_features", "eps", "momentum")),
+    "BatchNorm2d": (nn.BatchNorm2d, _NORM),
+    "BatchNorm1d": (nn.BatchNorm1d, _NORM),
     "Int8Conv2d": (Int8Conv2d, _CONV),
     "Int8Linear": (Int8Linear, _LINEAR),
 }
-COUNTER = "num_batches_tracked"
-"""BN's step counter: not used with a fixed momentum, so not stored."""
 
 
 def describe(module: nn.Module, model: Model, classes: int, channels: int) -> dict[str, object]:

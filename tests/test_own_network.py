@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import paretune_command
 from compress.files import Files
@@ -27,6 +28,7 @@ from spaces.space import EFFORT, Effort
 
 ROOT = Path(__file__).parents[1]
 (MY_NET,) = re.findall(r"`my_net.py` is\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+(COMMAND,) = re.findall(r"paretune (search --name trained .*)\n", (ROOT / "README.md").read_text())
 Call = Callable[..., tuple[int, str, str]]
 Source = Callable[[str, str], None]
 
@@ -53,7 +55,7 @@ def network(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
-    """A folder with the README's network, its weights, and a study `own` of two trials that begins with them."""
+    """A folder with the README's network, its weights, and the study of two trials that its command for them makes."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "my_net.py").write_text(MY_NET)
     with pytest.MonkeyPatch.context() as patch:
@@ -64,9 +66,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
         torch.manual_seed(0)
         model = Model("my_net:make").build(len(digits.classes), digits.channels)
         fit(Loss(model), digits.train, Training(epochs=12), seed=0, augment=None)
-        torch.save(model.state_dict(), folder / "trained.pt")
-        words = ("--name", "own", "--trials", "2", "--home", "home", "--student", "my_net:make@trained.pt")
-        patch.setattr(sys, "argv", ["paretune", "search", *words])
+        save_file(model.state_dict(), folder / "trained.safetensors")
+        patch.setattr(sys, "argv", ["paretune", *COMMAND.split(), "--trials", "2", "--home", "home"])
         assert paretune_command.run() == 0
     return folder
 
@@ -88,7 +89,7 @@ def assert_refused(said: tuple[int, str, str], sentence: str) -> None:
 
 
 def test_a_search_begins_with_the_weights_as_they_are(there: Path) -> None:
-    study = Study(there / "home", "own").record
+    study = Study(there / "home", "trained").record
     assert [(trial.status, trial.reason) for trial in study.trials] == [("complete", "")] * 2
     plain, cut = study.trials
     teacher = study.teacher
@@ -96,46 +97,49 @@ def test_a_search_begins_with_the_weights_as_they_are(there: Path) -> None:
     assert (plain.recipe["student"], cut.recipe["student"]) == (teacher.recipe["student"],) * 2
     assert cut.points[0].id == teacher.id  # nothing was trained before the cut
     assert teacher.measured.accuracy_test > 0.8
-    given, stored = torch.load(there / "trained.pt"), Files.read(Path(teacher.path)).module().state_dict()
+    given, stored = load_file(there / "trained.safetensors"), Files.read(Path(teacher.path)).module().state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in stored.items() if "num_batches" not in name)
     assert study.reference_point["params"] == teacher.measured.params > cut.points[-1].measured.params
 
 
 def test_the_study_remembers_its_models_and_what_was_behind_their_names(searched: Path) -> None:
-    (found,) = Study(searched / "home", "own").header["students"].items()
-    assert found[0] == f"my_net:make@{searched / 'trained.pt'}"
+    (found,) = Study(searched / "home", "trained").header["students"].items()
+    assert found[0] == f"my_net:make@{searched / 'trained.safetensors'}"
     assert {name: len(sha) for name, sha in found[1].items()} == {"source": 64, "weights": 64}
 
 
 def test_a_study_goes_on_with_its_own_models(there: Path, call: Call) -> None:
-    before = Study(there / "home", "own").record
-    for words in ((), ("--student", "my_net:make@trained.pt")):
-        code, _, err = call("search", "--name", "own", "--trials", 2, "--home", "home", "--resume", *words)
+    before = Study(there / "home", "trained").record
+    for words in ((), ("--student", "my_net:make@trained.safetensors")):
+        code, _, err = call("search", "--name", "trained", "--trials", 2, "--home", "home", "--resume", *words)
         assert code == 0, err
-    assert Study(there / "home", "own").record == before
+    assert Study(there / "home", "trained").record == before
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--student", "cnn"), "study own: was begun with students 'my_net:make@.*/trained.pt', got 'cnn'"),
-        (("--teacher", "cnn"), "study own: was begun with teachers those of its space, got 'cnn'"),
+        (
+            ("--student", "cnn"),
+            "study trained: was begun with students 'my_net:make@.*/trained.safetensors', got 'cnn'",
+        ),
+        (("--teacher", "cnn"), "study trained: was begun with teachers those of its space, got 'cnn'"),
     ],
 )
 def test_a_study_does_not_go_on_with_other_models(
     there: Path, call: Call, words: tuple[str, ...], sentence: str
 ) -> None:
-    assert_refused(call("search", "--name", "own", "--home", "home", "--resume", *words), sentence)
+    assert_refused(call("search", "--name", "trained", "--home", "home", "--resume", *words), sentence)
 
 
 @pytest.mark.parametrize("part", ["source", "weights"])
 def test_a_study_does_not_go_on_when_what_is_behind_a_name_has_changed(there: Path, call: Call, part: str) -> None:
-    file = there / {"source": "my_net.py", "weights": "trained.pt"}[part]
+    file = there / {"source": "my_net.py", "weights": "trained.safetensors"}[part]
     before = file.read_bytes()
     try:
         file.write_bytes(before + b"#\n")
         own_family.cache_clear()
-        said = call("search", "--name", "own", "--home", "home", "--resume")
+        said = call("search", "--name", "trained", "--home", "home", "--resume")
     finally:
         file.write_bytes(before)
         own_family.cache_clear()
@@ -144,7 +148,7 @@ def test_a_study_does_not_go_on_when_what_is_behind_a_name_has_changed(there: Pa
 
 def test_a_point_is_taken_away_and_proven_in_a_new_process(there: Path, call: Call, tmp_path: Path) -> None:
     words = ("--home", "home", "--max-params", "60%", "--export", tmp_path / "out", "--json")
-    code, out, err = call("select", "own", *words)
+    code, out, err = call("select", "trained", *words)
     assert code == 0, err
     found = json.loads(out)
     assert found["export"]["accuracy"] == found["best"]["accuracy"]

@@ -28,6 +28,7 @@ from compress.vision import import_torchvision
 TORCHVISION = "torchvision:"
 SUFFIXES = (".safetensors", ".pt", ".pth")
 COUNTER = "num_batches_tracked"
+"""BN's step counter: not used with a fixed momentum, so not stored."""
 _NAMED = 3
 """So many names are listed in a complaint."""
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from compress.codec import decode, encode
-from compress.costs import check, check_networks
+from compress.costs import check, check_networks, foresee
 from compress.data import Batch
 from compress.distill import DISTILLERS, KD
 from compress.distill.teaching import Teaching
@@ -235,6 +235,22 @@ def test_an_own_network_that_does_not_load_again_once_cut_is_refused_before_it_t
     cut = Prune(L1Filter(), 0.5, OneShot(), Recovery(ONCE))
     with pytest.raises(RecipeError, match=r"mine.net:Net: cannot be stored with this change, .* does not load again"):
         check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), cut)), digits)
+
+
+def test_linear_layers_with_batch_norm_are_cut_too(source: Source, digits: Task) -> None:
+    layers = "nn.Conv2d(c, 8, 3), nn.Flatten(), nn.Linear(288, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, k)"
+    source("wide.py", f"from torch import nn\ndef make(k, c): return nn.Sequential({layers})\n")
+    cut = Prune(L1Filter(), 0.6, OneShot(), Recovery(ONCE))
+    recipe = Recipe("digits", Model("wide:make"), (Train(ONCE), cut, Quantize(Int8())))
+    check(recipe, digits)
+    first, last, *_ = foresee(recipe, digits)
+    assert last.costs.params < 0.42 * first.costs.params
+
+
+def test_what_int8_cannot_do_is_found_before_anything_trains(source: Source, digits: Task) -> None:
+    source("mine/net.py", NET.replace("padding=1", "padding='same'"))
+    with pytest.raises(ValueError, match="int8: padding must be given as numbers, got 'same'"):
+        check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), Quantize(Int8()))), digits)
 
 
 def key(model: Model) -> str:
