@@ -34,6 +34,7 @@ Tracking = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server; the home's own database if left out.")
 ]
 Bound = typer.Option(help="With k, M or G, or a share of the unpruned teacher such as 10%.", metavar="AMOUNT")
+MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
 _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
@@ -56,6 +57,8 @@ def search(
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial; a fraction shares one.")] = 0.0,
     tracking_uri: Tracking = None,
     storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
+    student: Annotated[list[str] | None, typer.Option(help=f"A network to compress. {MODEL}")] = None,
+    teacher: Annotated[list[str] | None, typer.Option(help=f"A network to learn from. {MODEL}")] = None,
     home: Home = None,
     data: Data = None,
 ) -> None:
@@ -75,6 +78,8 @@ def search(
         gpus_per_trial=gpus_per_trial,
         tracking_uri=tracking_uri,
         storage_url=storage_url,
+        students=tuple(student or ()),
+        teachers=tuple(teacher or ()),
         data=data,
     )
     front(name, home, False)

@@ -25,7 +25,7 @@ def front_table(found: Mapping[str, Any]) -> Table:
         table.add_row(
             p["id"][:8],
             str(p["trial"]),
-            f"{p['recipe']['student']['family']} x{p['recipe']['student']['width']:g}",
+            _student(p["recipe"]["student"]),
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
@@ -96,6 +96,12 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             f"registered as {taken['registered']}",
         ]
     return "\n".join(lines)
+
+
+def _student(model: Mapping[str, Any]) -> str:
+    """A model as of a recipe's JSON; of its weights the file's name."""
+    place = f"@{model['weights'].rpartition('/')[2]}" if "weights" in model else ""
+    return f"{model['family']}{place} x{model['width']:g}"
 
 
 def _table(*columns: str) -> Table:

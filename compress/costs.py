@@ -20,9 +20,13 @@ import torch
 from torch import nn
 
 from compress.data import Batch
+from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
+from compress.errors import RecipeError, StoreError
 from compress.files import Files
 from compress.measure import Costs, count
+from compress.models import Model
+from compress.models.own import name_taps
 from compress.plan import Step, plan
 from compress.pruning import OneShot
 from compress.recipe import Recipe
@@ -54,6 +58,8 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
         same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
         known[step.key] = known[same.key] if same else count(model, shape)
         files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+        if step.model.own:
+            _check_reloads(step.model, files)
         points.append(Foreseen(step.sparsity, step.variant, known[step.key], files.size_bytes))
     return points
 
@@ -61,13 +67,14 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
 def check(recipe: Recipe, task: Task) -> None:
     """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
 
-    The teacher must take the task's images too, and a distillation method its labels.
+    The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
+    method must be able to do with the task's labels.
     """
-    if recipe.teacher is not None:
-        recipe.teacher.check_images(task.size, task.size)
+    check_networks(recipe, task)
     for method in filter(None, map(distiller_of, recipe.stages)):
         method.check_labels(task.train.labels)
-    foresee(replace(recipe, stages=tuple(_at_once(s) for s in recipe.stages if not isinstance(s, Quantize))), task)
+    stages = tuple(_at_once(s) for s in recipe.stages if recipe.student.own or not isinstance(s, Quantize))
+    foresee(replace(recipe, stages=stages), task)
 
 
 def _at_once(stage: Stage) -> Stage:
@@ -77,11 +84,33 @@ def _at_once(stage: Stage) -> Stage:
     return replace(stage, schedule=OneShot()) if isinstance(stage, Prune | Factorize) else stage
 
 
+def check_networks(recipe: Recipe, task: Task) -> None:
+    """RecipeError unless teacher and student can be made, and take the task's images, their weights and methods."""
+    models = [model for model in (recipe.teacher, recipe.student) if model is not None]
+    for model in models:
+        model.check(len(task.classes), task.channels, task.size)
+    taught_by = list(filter(None, map(distiller_of, recipe.stages)))
+    for model in models if taught_by else ():
+        if model.own:
+            with torch.random.fork_rng(devices=[]):
+                module = model.build(len(task.classes), task.channels)
+            name_taps(module, torch.zeros(1, task.channels, task.size, task.size))
+            for method in taught_by:
+                check_stages(method, module, str(model))
+
+
 def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
     """Four images of noise with labels drawn at random, in place of a task's."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(4, *shape, generator=generator)
     return Batch(images, torch.randint(classes, (4,), generator=generator), torch.arange(4))
+
+
+def _check_reloads(model: Model, files: Files) -> None:
+    try:
+        files.module()
+    except StoreError as error:
+        raise RecipeError(f"{model}: cannot be stored with this change, for it does not load again: {error}") from error
 
 
 def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch) -> nn.Module:

@@ -10,6 +10,10 @@ class RecipeError(ValueError):
     """A recipe, stage or setting that cannot be carried out; found before anything is trained."""
 
 
+class MissingModel(RecipeError):
+    """A network of the user's own whose function is not to be found here."""
+
+
 class StoreError(RuntimeError):
     """An entry of the store that cannot be read back."""
 

@@ -31,9 +31,10 @@ def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> P
         raise ExportError(f"export: {folder} must be a folder, it is a file")
     if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
         raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
+    exported = program(files.module(), (task.channels, task.size, task.size))
     folder.mkdir(parents=True, exist_ok=True)
     files.write(folder)
-    torch.export.save(program(files.module(), (task.channels, task.size, task.size)), folder / PROGRAM)
+    torch.export.save(exported, folder / PROGRAM)
     whole = {
         **card,
         "input": {

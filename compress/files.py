@@ -1,4 +1,7 @@
-"""A model in a folder: `model.safetensors` and `structure.json`. Nothing in it is ever unpickled."""
+"""A model in a folder: `model.safetensors` and `structure.json`. Nothing in it is ever unpickled.
+
+A user's own network is made again by the function that the structure names: that code is imported and called.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class Files:
         (folder / STRUCTURE).write_bytes(self.structure)
 
     def module(self) -> nn.Module:
-        """The model, in eval mode on the CPU; StoreError when the files are not what they should be."""
+        """The model, in eval mode on the CPU; StoreError when the files are not what they should be.
+
+        MissingModel when it is of a user's own network whose function cannot be imported here.
+        """
         try:
             state = load(self.weights)
             structure = json.loads(self.structure)

@@ -11,12 +11,14 @@ import torch
 from filelock import Timeout
 from torch import nn
 
+from compress.costs import check_networks
 from compress.data import Batch
 from compress.distill.teaching import Teaching
 from compress.distill.views import Views
 from compress.files import Files
 from compress.measure import accuracy, measure
 from compress.measurement import Measurement
+from compress.models.family import head_of
 from compress.plan import Step, plan
 from compress.pruning import Adaptive
 from compress.pruning.inside import Goal, Inside, Pruning
@@ -61,7 +63,8 @@ class Pipeline:
         self.task = self.task.to(self.device)
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
-        """The points of the recipe as they are made, the unpruned model first."""
+        """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
+        check_networks(recipe, self.task)
         steps = plan(recipe, self.task.fingerprint)
         left_out: set[str] = set()
         for step in steps:
@@ -147,7 +150,7 @@ class Pipeline:
     def _start(self, step: Step) -> nn.Module:
         """The network before this step's training: new, or the parent's, its structure changed unless training does."""
         if step.parent is None or step.original is None:
-            return step.model.build(len(self.task.classes), self.task.channels).to(self.device)
+            return step.model.start(len(self.task.classes), self.task.channels).to(self.device)
         assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
         if isinstance(step.stage, Prune) and isinstance(step.stage.method, Inside):
             return self._module(step.parent)
@@ -174,7 +177,7 @@ class Pipeline:
                 hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
             only = None
             if stage.recovery.scope == "classifier":
-                only = model.get_submodule(str(model.head))
+                only = model.get_submodule(head_of(model))
             loss = self._loss(step, model, stage.recovery)
             self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
             if pruning is not None:

@@ -1,6 +1,8 @@
 """A recipe as a chain of steps, each named by the hash of everything before it.
 
 The steps of two recipes that begin alike have the same keys, so what one has made the other takes from the store.
+Weights that a network begins with count by their bytes, not by their place; so does the source of a user's own network,
+which may change while its name does not. The zoo's source does not count: `CODE` speaks for it.
 """
 
 from __future__ import annotations
@@ -69,10 +71,11 @@ def _first(stage: Stage, model: Model, seed: int, fingerprint: str, teacher: Ste
     made_from = {
         "stage": encode(stage),
         "code": CODE[stage.name],
-        "model": encode(model),
+        "model": encode(model.bare),
         "data": fingerprint,
         "seed": seed,
         "teacher": learned.key if learned else None,
+        **model.fingerprints,
     }
     return Step(stage, model, made_from, teacher=learned)
 

@@ -47,13 +47,17 @@ class Recipe:
         check_order(self.stages, has_teacher=self.teacher is not None)
         for stage in self.stages:
             self._check_shipped(stage)
+        if isinstance(self.stages[0], Train):
+            _check_trained(self.student, self.stages[0].training)
+        if self.teacher is not None and self.schooling is not None:
+            _check_trained(self.teacher, self.schooling)
 
     def _check_shipped(self, stage: Stage) -> None:
         method = distiller_of(stage)
         if method is None or not method.ships_adapter:
             return
         for model in (self.student, self.teacher if _needs_teacher(stage) else None):
-            if model is not None and MODELS[model.family].flat:
+            if model is not None and not model.own and MODELS[model.family].flat:
                 raise RecipeError(
                     f"{method.name}: student and teacher must average their last map, got {model}, which flattens it"
                 )
@@ -105,6 +109,13 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
             raise RecipeError(f"recipe: at most one {kind.name} stage, got {names}")
     if not has_teacher and any(_needs_teacher(stage) for stage in stages):
         raise RecipeError(f"recipe: distill needs a teacher and the recipe names none, got {names}")
+
+
+def _check_trained(model: Model, training: Training) -> None:
+    if training.epochs == 0 and model.weights is None:
+        raise RecipeError(
+            f"recipe: epochs must be at least 1 for {model}, which has no weights to be taken with, got 0"
+        )
 
 
 def _needs_teacher(stage: Stage) -> bool:

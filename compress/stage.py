@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from compress.distill import Distiller
-from compress.errors import RecipeError, check_kind, check_known, check_share
+from compress.errors import RecipeError, check_kind, check_known, check_share, check_whole
 from compress.lowrank import Factorizer
 from compress.pruning import Adaptive, Inside, Pruner, Schedule
 from compress.quantize import Quantizer
@@ -38,6 +38,7 @@ class Recovery:
         check_known("recovery: scope", self.scope, ("all", "classifier"))
         check_known("recovery: teacher", self.teacher, ("original", "teacher"))
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
+        check_whole("recovery: training: epochs", self.training.epochs, 1)
         if self.distiller is not None:
             _check_taught("recovery", self.distiller, self.training)
         if self.distiller is not None and self.distiller.ships_adapter and self.scope != "all":
@@ -48,7 +49,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Train:
-    """Train the student from scratch on labels."""
+    """Train the student on labels, from scratch or from its own weights; for 0 epochs it is taken as those have it."""
 
     name: ClassVar[str] = "train"
 
@@ -60,7 +61,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Distill:
-    """Train the student from scratch under the recipe's teacher."""
+    """Train the student, from scratch or from its own weights, under the recipe's teacher."""
 
     name: ClassVar[str] = "distill"
 
@@ -70,6 +71,7 @@ class Distill:
     def __post_init__(self) -> None:
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
+        check_whole("distill: training: epochs", self.training.epochs, 1)
         _check_taught("distill", self.method, self.training)
 
 
@@ -104,6 +106,11 @@ class Prune:
             raise RecipeError(
                 f"recovery: {taught.name} ships layers, so every level must start from the full network; "
                 f"use the schedule one-shot, got {how}"
+            )
+        if isinstance(self.method, Inside) and taught is not None and taught.ships_adapter:
+            raise RecipeError(
+                f"prune: {self.method.name} cuts when training is over, so recovery must ship no layers, "
+                f"got {taught.name}"
             )
         if isinstance(self.method, Inside) and self.recovery.scope != "all":
             raise RecipeError(

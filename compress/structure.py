@@ -3,7 +3,7 @@
 A cut model no longer fits its constructor. What it takes to build it again is the zoo's name for where it came from
 and the present shape of every convolution, linear and BN layer. A layer that became two is two layers under its old
 path. A projector stands where a pooling stood, and what is inside it is written after it as it is now. No pickle
-anywhere.
+anywhere; a user's own network is made by the function it names, which must be importable.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from torch import nn
 
 from compress.codec import decode, encode
 from compress.distill.projector import Projector
-from compress.errors import StoreError
+from compress.errors import MissingModel, StoreError
 from compress.models import Model
+from compress.models.weights import COUNTER
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 _CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
+_NORM = ("num_features", "eps", "momentum")
 _LINEAR = ("in_features", "out_features", "bias")
 _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "Conv2d": (nn.Conv2d, _CONV),
     "Linear": (nn.Linear, _LINEAR),
-    "BatchNorm2d": (nn.BatchNorm2d, ("num_features", "eps", "momentum")),
+    "BatchNorm2d": (nn.BatchNorm2d, _NORM),
+    "BatchNorm1d": (nn.BatchNorm1d, _NORM),
     "Int8Conv2d": (Int8Conv2d, _CONV),
     "Int8Linear": (Int8Linear, _LINEAR),
     "Projector": (Projector, ("widths", "size")),
 }
-COUNTER = "num_batches_tracked"
-"""BN's step counter: not used with a fixed momentum, so not stored."""
 
 
 def describe(module: nn.Module, model: Model, classes: int, channels: int) -> dict[str, object]:
@@ -42,7 +43,7 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
         if kind in _LAYERS and type(layer) is _LAYERS[kind][0]:
             layers[path] = {"type": kind, **{name: _setting(layer, name) for name in _LAYERS[kind][1]}}
     return {
-        "model": encode(model),
+        "model": encode(model.bare),
         "classes": classes,
         "channels": channels,
         "layers": layers,
@@ -51,7 +52,10 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
 
 
 def rebuild(structure: Mapping[str, Any]) -> nn.Module:
-    """An untrained module of that structure, in eval mode; StoreError when the structure is not one."""
+    """An untrained module of that structure, in eval mode; StoreError when the structure is not one.
+
+    MissingModel when it is of a user's own network whose function cannot be imported here.
+    """
     try:
         module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():
@@ -59,6 +63,8 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
             settings = {name: _tuple(record[name]) for name in names}
             if _settings_at(module, path, kind, names) != settings:
                 _place(module, path, kind(**settings))
+    except MissingModel:
+        raise  # nothing is wrong with the structure
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()

@@ -11,7 +11,7 @@ from compress.errors import check_above_zero, check_at_least, check_known, check
 
 @dataclass(frozen=True)
 class Training:
-    """SGD with Nesterov momentum over `epochs` passes.
+    """SGD with Nesterov momentum over `epochs` passes; 0 is for a network that is taken as its weights have it.
 
     `decay` "cosine" lowers `lr` to 0 along half a cosine, "step" divides it by ten at 1/2 and 3/4 of the run, both
     counted in steps. `weight_decay` acts on all parameters; `label_smoothing` in [0, 1) on the loss against labels.
@@ -28,7 +28,7 @@ class Training:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        check_whole("training: epochs", self.epochs, 1)
+        check_whole("training: epochs", self.epochs, 0)
         check_above_zero("training: lr", self.lr)
         check_whole("training: batch_size", self.batch_size, 1)
         check_share("training: momentum", self.momentum)

@@ -96,7 +96,7 @@ class Desk:
             return False
         try:
             check(recipe, self.task)
-        except (ValueError, RuntimeError) as error:  # RecipeError, or what a library says to an odd network
+        except Exception as error:  # RecipeError, or whatever a library says to an odd network
             self.refused.add(recipe.id)
             self.notes.append(f"a recipe was not tried: {error}")
             return False

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from compress.errors import DiskError, StoreError
+from compress.errors import DiskError, RecipeError, StoreError
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store import Store
@@ -61,7 +61,7 @@ class Compression(tune.Trainable):
                 made = next(self._points(), None)
             except DiskError as error:
                 stuck = {"stuck": str(error)}
-            except (TrainingError, StoreError) as error:
+            except (RecipeError, TrainingError, StoreError) as error:
                 failed = str(error)
             except (ValueError, RuntimeError, OSError) as error:
                 if getattr(error, "errno", None) in FULL:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -15,7 +17,7 @@ from search.desk import Desk
 from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
 from search.sampler import Proposer, open_storage
-from search.settings import Settings
+from search.settings import Settings, check_models
 from search.study import Study, StudyError
 from search.tuning import run_trials
 from spaces import SPACES, Space
@@ -45,9 +47,11 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     told = listener or Listener()
-    space = SPACES[settings.space]
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
-    check_study(Study(settings.home, settings.name), settings)
+    before = Study(settings.home, settings.name)
+    check_study(before, settings)
+    models = given_models(before, settings)
+    space = check_given(settings, models, task)
     check_fits(settings)
     check_address(settings.address)
     with ExitStack() as held:
@@ -73,7 +77,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             told.ready()
         if new:
             asked = {"task": settings.task, "space": settings.space, "seed": settings.seed}
-            study.begin(**asked, objectives=list(objectives), reference_point=reference)
+            study.begin(**asked, **models, objectives=list(objectives), reference_point=reference)
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"])
         desk.heard = lambda: told.heard(study.record, desk)
@@ -113,6 +117,47 @@ def check_study(study: Study, settings: Settings) -> None:
         begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
         if begun != got:
             raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
+
+
+def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:
+    """What the header says of models given by the user: for each by name what may change behind it; {} without any.
+
+    StudyError when a study that exists was begun with others, or what is behind a name has changed since.
+    """
+    header = study.header
+    found = {}
+    for what, names in (("students", settings.students), ("teachers", settings.teachers)):
+        begun: dict[str, dict[str, str]] = header.get(what, {})
+        asked = {f"{m.family}@{m.weights}" if m.weights else m.family: m for m in check_models(what, names)}
+        if study.exists and asked and list(asked) != list(begun):
+            was, got = (", ".join(map(repr, some)) or "those of its space" for some in (begun, asked))
+            raise StudyError(f"study {study.name}: was begun with {what} {was}, got {got}")
+        now = {name: Model.parse(name).fingerprints for name in (begun or asked)}
+        for name, prints in begun.items():
+            changed = [part for part, value in prints.items() if now[name].get(part) != value]
+            if changed:
+                raise StudyError(
+                    f"study {study.name}: {name} must be as it was when the study was begun, got another "
+                    f"{' and '.join(changed)}; begin a new study"
+                )
+        if now:
+            found[what] = now
+    return found
+
+
+def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
+    """The space over the given models; RecipeError unless all of them do for the task, and a note on unused weights."""
+    space = SPACES[settings.space]
+    if space.given is None or not models:
+        return space
+    students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
+    for model in dict.fromkeys((*students, *teachers)):
+        left = model.check(len(task.classes), task.channels, task.size)
+        if left:
+            logging.getLogger(__name__).warning(
+                "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
+            )
+    return space.given(students, teachers)
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from compress.models import Model
 from search.front import DEFAULT_OBJECTIVES, check_objectives
 from search.study import check_name
 from spaces import SPACES
@@ -17,7 +18,8 @@ class Settings:
     """One call of `paretune search`; every field as its option.
 
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
-    limit. `tracking_uri` and `storage_url` None mean files below `home`.
+    limit. `tracking_uri` and `storage_url` None mean files below `home`. `students` and `teachers`, as `NAME` or
+    `NAME@WEIGHTS`, replace the space's own.
     """
 
     name: str
@@ -35,11 +37,19 @@ class Settings:
     gpus_per_trial: float = 0.0
     tracking_uri: str | None = None
     storage_url: str | None = None
+    students: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
         if self.space not in SPACES:
             raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
+        for option, names in (("student", self.students), ("teacher", self.teachers)):
+            check_models(option, names)
+            if names and SPACES[self.space].given is None:
+                raise ValueError(
+                    f"{option}: {self.space} is about models of its own, got {names[0]!r}; use another --space"
+                )
         check_objectives(self.objectives)
         _check("trials", self.trials, 1)
         _check("seed", self.seed, 0)
@@ -53,6 +63,16 @@ class Settings:
     def mlflow_uri(self) -> str:
         """Where MLflow writes: the given server or the home's own database."""
         return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+
+def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:
+    """The models of that option, their files by absolute paths; ValueError for unknown ones, or two of one name."""
+    models = tuple(Model.parse(name) for name in names)
+    shown = [str(model) for model in models]
+    twice = [name for name in shown if shown.count(name) > 1]
+    if twice:
+        raise ValueError(f"{option}: each must have a name and a file name of its own, got {twice[0]!r} twice")
+    return models
 
 
 def _check_home(home: Path) -> None:

@@ -6,7 +6,9 @@ back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
@@ -16,12 +18,12 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
-from spaces.space import Space, Trial, Value, chosen, distiller, effort, pruner, schedule, schooling
+from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schedule, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
-STUDENTS = ("cnn", "resnet20")
+STUDENTS = (Model("cnn"), Model("resnet20"))
 WIDTHS = (0.25, 0.5, 1.0)
-TEACHERS = ("resnet20", "cnn")
+TEACHERS = (Model("resnet20"), Model("cnn"))
 RECOVERY_RATES = (0.02, 0.05, 0.1)
 LEVELS = 8
 TOLERANCES = (0.01, 0.02, 0.05)
@@ -30,18 +32,18 @@ SHALLOWEST_TARGET = 0.5
 """A curve that stops early costs nearly as much as one that goes on, so targets below this are raised to it."""
 
 
-def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """One recipe of the joint space."""
-    order = trial.suggest_categorical("order", ORDERS)
-    student = Model(
-        str(trial.suggest_categorical("student", STUDENTS)), float(trial.suggest_categorical("width", WIDTHS))
-    )
+def build(trial: Trial, task: str, seed: int, *, students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Recipe:
+    """One recipe of the joint space; without teachers no student is distilled, and only one that scales has widths."""
+    order = trial.suggest_categorical("order", ORDERS if teachers else ORDERS[1:])
+    student = _one_of(students, trial.suggest_categorical("student", tuple(map(str, students))))
+    if student.scales:
+        student = replace(student, width=float(trial.suggest_categorical("width", WIDTHS)))
     teacher = None
-    first: Stage = Train(schooling(task))
+    first: Stage = Train(learning(task, student))
     if order == "distill-prune":
-        teacher = Model(str(trial.suggest_categorical("teacher", TEACHERS)))
+        teacher = _one_of(teachers, trial.suggest_categorical("teacher", tuple(map(str, teachers))))
         method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
-        first = Distill(method, schooling(task))
+        first = Distill(method, schooling(task, student))
     sparsity = max(trial.suggest_float("sparsity", 0.0, DEEPEST), SHALLOWEST_TARGET)
     rate = float(trial.suggest_categorical("lr", RECOVERY_RATES))
     if order == "prune":
@@ -54,7 +56,11 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
     stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery, task)]
     if trial.suggest_categorical("int8", (False, True)):
         stages.append(Quantize(chosen(QUANTIZERS, "int8")))
-    return Recipe(task, student, tuple(stages), teacher, schooling(task) if teacher else None, seed)
+    return Recipe(task, student, tuple(stages), teacher, learning(task, teacher) if teacher else None, seed)
+
+
+def _one_of(models: tuple[Model, ...], name: object) -> Model:
+    return next(model for model in models if str(model) == name)
 
 
 def _recovery(trial: Trial, way: object, training: Training, task: str) -> Recovery:
@@ -69,11 +75,12 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery, task:
         factorizer = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
         return Factorize(factorizer, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
     name = str(trial.suggest_categorical("pruner", tuple(PRUNERS)))
-    if issubclass(PRUNERS[name], Inside):  # these need all weights to train
+    inside, adaptive = issubclass(PRUNERS[name], Inside), PRUNERS[name].adaptive
+    if inside:
         recovery = replace(recovery, scope="all")
-    if PRUNERS[name].adaptive:
-        if recovery.distiller is not None and recovery.distiller.ships_adapter:  # but each round follows another
-            recovery = replace(recovery, distiller=distiller("kd", task))
+    if (inside or adaptive) and recovery.distiller is not None and recovery.distiller.ships_adapter:
+        recovery = replace(recovery, distiller=distiller("kd", task))
+    if adaptive:
         tolerance = trial.suggest_categorical("tolerance", TOLERANCES)
         return Prune(pruner(name, task, tolerance=tolerance), recovery=recovery)
     return Prune(pruner(name, task), sparsity, schedule(trial, tuple(SCHEDULES), recovery)(LEVELS), recovery)
@@ -108,4 +115,34 @@ BEGINNINGS: tuple[dict[str, Value], ...] = (
     },
 )
 
-JOINT = Space("joint", build, Model("resnet20"), "https://arxiv.org/abs/1503.02531", BEGINNINGS)
+
+def joint(students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Space:
+    """The joint space over these models instead; students left out are its own, teachers left out are none.
+
+    Each student is pruned first as the first of `BEGINNINGS` is, then the others are tried on the first student.
+    """
+    asked = students or STUDENTS
+    first, *others = BEGINNINGS
+    beginnings = [_begun(first, student, teachers) for student in asked]
+    beginnings += [_begun(one, asked[0], teachers) for one in others if teachers or "teacher" not in one]
+    made = partial(build, students=asked, teachers=teachers)
+    return replace(JOINT, build=made, teacher=(*teachers, *asked)[0], beginnings=tuple(beginnings))
+
+
+def _begun(choices: Mapping[str, Value], student: Model, teachers: tuple[Model, ...]) -> dict[str, Value]:
+    """The same choices for other models."""
+    named: dict[str, Value] = {"student": str(student)}
+    if teachers:
+        named["teacher"] = str(teachers[0])
+    kept = {name: value for name, value in choices.items() if name != "width" or student.scales}
+    return {name: named.get(name, value) for name, value in kept.items()}
+
+
+JOINT = Space(
+    "joint",
+    partial(build, students=STUDENTS, teachers=TEACHERS),
+    Model("resnet20"),
+    "https://arxiv.org/abs/1503.02531",
+    BEGINNINGS,
+    joint,
+)

@@ -50,9 +50,14 @@ def effort(task: str) -> Effort:
     return EFFORT.get(task, DEFAULT_EFFORT)
 
 
-def schooling(task: str) -> Training:
-    """How teachers and students are trained from scratch."""
-    return Training(epochs=effort(task).scratch, lr=0.1)
+def schooling(task: str, model: Model | None = None) -> Training:
+    """How teachers and students are trained: from scratch, or with smaller steps from weights the model comes with."""
+    return Training(epochs=effort(task).scratch, lr=0.1 if model is None or model.weights is None else 0.02)
+
+
+def learning(task: str, model: Model) -> Training:
+    """How a network learns from labels: as `schooling` has it, but one that comes trained is taken as it is."""
+    return Training(epochs=0) if model.trained else schooling(task, model)
 
 
 SUITED: dict[str, dict[str, dict[str, float]]] = {
@@ -68,6 +73,12 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
 """Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
 twice the time for nothing: see `benchmarks/results/methods.md`. ResRep's are made for 10,000 steps and more; a recovery
 on digits has 90, in which the lasso brings no row near zero, so there a masked row goes to zero at once."""
+ANYWHERE: dict[str, dict[str, float]] = {"resrep": {"start": 1, "every": 10, "lasso": 0.001}}
+"""For tasks that are not in `SUITED`: recoveries of some 2,000 steps, by arithmetic; not measured."""
+
+
+def _suited(name: str, task: str) -> dict[str, float]:
+    return SUITED.get(task, ANYWHERE).get(name, {})
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,8 @@ class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
 
     `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
-    `beginnings` are choices tried first, the papers' own recipes among them.
+    `beginnings` are choices tried first, the papers' own recipes among them. `given(students, teachers)` is the same
+    space over a user's models, an empty tuple for the space's own or none; a space about certain models has no `given`.
     """
 
     name: str
@@ -83,10 +95,11 @@ class Space:
     teacher: Model
     source: str
     beginnings: tuple[Mapping[str, Value], ...] = ()
+    given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """The plain teacher, every study's first trial."""
-        return Recipe(task, self.teacher, (Train(schooling(task)),), seed=seed)
+        return Recipe(task, self.teacher, (Train(learning(task, self.teacher)),), seed=seed)
 
 
 def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[str, Value]:
@@ -103,14 +116,14 @@ def chosen(methods: dict[str, type[T]], name: object) -> T:
 def distiller(name: object, task: str) -> Distiller:
     """The distillation method of that name, with the settings that suit the task."""
     kind: Any = DISTILLERS[str(name)]
-    made: Distiller = kind(**SUITED.get(task, {}).get(kind.name, {}))
+    made: Distiller = kind(**_suited(kind.name, task))
     return made
 
 
 def pruner(name: object, task: str, **settings: Any) -> Pruner:
     """The pruning method of that name, with the settings that suit the task and those given."""
     kind: Any = PRUNERS[str(name)]
-    made: Pruner = kind(**{**SUITED.get(task, {}).get(kind.name, {}), **settings})
+    made: Pruner = kind(**{**_suited(kind.name, task), **settings})
     return made
 
 

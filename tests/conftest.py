@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from compress.data import Batch, Split, TensorSplit
 from compress.files import Files
 from compress.measurement import Measurement
 from compress.models import Model
+from compress.models.own import own_family
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.stage import Stage, Train
@@ -101,6 +104,31 @@ def recipe() -> Callable[..., Recipe]:
         return Recipe(**{**wanted, **fields})  # type: ignore[arg-type]
 
     return build
+
+
+@pytest.fixture
+def source(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
+    """Writes `source("package/file.py", text)` into the current folder; forgotten after the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def write(name: str, text: str) -> None:
+        forget()
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def forget() -> None:
+        own_family.cache_clear()
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(str(tmp_path_factory.getbasetemp())):
+                del sys.modules[name]
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # of a source of the same second and length
+
+    forget()
+    yield write
+    forget()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import copy
 
 from torch import Tensor, nn
 
+from compress.models.family import head_of
+
 
 class Projector(nn.Module):
     """1x1, 3x3 and 1x1 convolutions, each with BN and ReLU, and the pooling behind them.
@@ -42,14 +44,24 @@ def _normed(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
 
 
 def pooling(model: nn.Module) -> str:
-    """Path of the layer that averages the last map: the model's own, or the one of a projector in its place."""
-    path = str(model.pooling)
+    """Path of the layer that averages the last map: the model's own, or the one of a projector in its place.
+
+    In a network that does not name it, the last `nn.AdaptiveAvgPool2d` to one pixel; "" where there is none.
+    """
+    path = getattr(model, "pooling", None)
+    if not isinstance(path, str):
+        found = [name for name, layer in model.named_modules() if isinstance(layer, Projector) or _averages(layer)]
+        path = found[-1] if found else ""
     while isinstance(model.get_submodule(path), Projector):
         path += ".pool"
     return path
 
 
+def _averages(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size in (1, (1, 1))
+
+
 def ship(model: nn.Module, teacher: nn.Module, projector: nn.Module) -> None:
     """Put the projector in place of the model's pooling, and a copy of the teacher's classifier in place of its own."""
     model.set_submodule(pooling(model), projector)
-    model.set_submodule(str(model.head), copy.deepcopy(teacher.get_submodule(str(teacher.head))))
+    model.set_submodule(head_of(model), copy.deepcopy(teacher.get_submodule(head_of(teacher))))

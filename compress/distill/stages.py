@@ -10,15 +10,33 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.distill.distiller import Outputs
+from compress.distill.distiller import Distiller, Outputs
+from compress.distill.projector import pooling
+from compress.errors import RecipeError
+from compress.models.family import taps_of
 
 STEM = "stem"
 
 
 def stages(model: nn.Module) -> tuple[str, ...]:
     """Names of the model's stages, from input to output."""
-    taps: dict[str, str] = getattr(model, "taps", {})
-    return tuple(name for name in taps if name != STEM)
+    return tuple(name for name in taps_of(model) if name != STEM)
+
+
+def check_stages(method: Distiller, model: nn.Module, who: str) -> None:
+    """RecipeError when the method reads feature maps and the model, named `who`, does not have them."""
+    if method.reads(_Staged()) and not stages(model):
+        raise RecipeError(f"{method.name}: reads feature maps and {who} has none; name some in its `taps`")
+    if method.reads_last and not pooling(model):
+        raise RecipeError(
+            f"{method.name}: reads what is pooled and {who} has no nn.AdaptiveAvgPool2d(1); name its `pooling`"
+        )
+
+
+class _Staged(nn.Module):
+    """Has a stage, so that a method says whether it reads any."""
+
+    taps = {"stage": ""}
 
 
 def pairs(student: Outputs, teacher: Outputs) -> list[tuple[Tensor, Tensor]]:

@@ -13,6 +13,8 @@ from compress.data import Batch
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.projector import pooling, ship
 from compress.distill.views import Views
+from compress.models.family import head_of, taps_of
+from compress.models.own import name_taps
 from compress.train import Loss
 
 
@@ -36,6 +38,8 @@ class Teaching(Loss):
         super().__init__(model)
         self.distiller = distiller
         self.full_batches = distiller.full_batches
+        for network in (model, teacher):
+            name_taps(network, first.images[:1])
         reads_more = distiller.reads_features or distiller.reads_last or distiller.reads(teacher)
         self._views = None if reads_more else views
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
@@ -69,7 +73,7 @@ class Teaching(Loss):
 
 def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:
     """Run the model on a batch and collect what the method reads of it, in float32 or, of a float64 model, float64."""
-    head = str(model.head) if distiller.reads_features else None
+    head = head_of(model) if distiller.reads_features else None
     last = pooling(model) if distiller.reads_last else None
     with tapped(model, distiller.reads(model)) as taps, _entering(model, head, last) as entered:
         logits = _wide(model(batch.images))
@@ -112,7 +116,7 @@ def _entering(model: nn.Module, *paths: str | None) -> Iterator[dict[str, Tensor
 def tapped(model: nn.Module, names: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
     """Collect the named feature maps of the forward passes inside the block; KeyError for a tap the model lacks."""
     maps: dict[str, Tensor] = {}
-    places: dict[str, str] = getattr(model, "taps", {})
+    places = taps_of(model)
 
     def collect(name: str) -> torch.utils.hooks.RemovableHandle:
         def hook(_: nn.Module, inputs: object, output: Tensor) -> None:

@@ -1,15 +1,18 @@
-"""The zoo: `MODELS` by name, one file a family."""
+"""The zoo: `MODELS` by name, one file a family; a network of the user's own beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
+import torch
 from torch import nn
 
-from compress.errors import RecipeError, check_above_zero, check_known
-from compress.models import cnn, imagenet, resnet, slimnets, vgg, wrn
+from compress.errors import RecipeError, check_above_zero, check_kind
+from compress.models import cnn, imagenet, resnet, slimnets, vgg, weights, wrn
 from compress.models.family import Family, check_images
+from compress.models.own import check_network, is_own, own_family
 
 MODELS: dict[str, Family] = {
     **cnn.FAMILY,
@@ -23,25 +26,103 @@ MODELS: dict[str, Family] = {
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the zoo by name, with a width multiplier above 0 on its channels; some take none but 1."""
+    """A network: its `family` by name in the zoo, or a user's own as `package.module:function` (`compress.models.own`).
+
+    `width` above 0 multiplies its channels; some take none but 1. `weights`, a file or `torchvision:NAME`
+    (`compress.models.weights`), are what its first stage starts from. RecipeError for a name or setting that cannot be;
+    whether a function can be imported and weights fit is seen by `check`, not on reading a recipe.
+    """
 
     name: ClassVar[str] = "model"
     family: str
     width: float = 1.0
+    weights: str | None = None
 
     def __post_init__(self) -> None:
-        check_known("model", self.family, MODELS)
+        check_kind("model: family", self.family, (str,))
+        if not is_own(self.family) and self.family not in MODELS:
+            known = ", ".join(sorted(MODELS))
+            raise RecipeError(f"model: unknown {self.family!r}, known are {known} and package.module:function")
         check_above_zero(f"{self.family}: width", self.width)
-        if MODELS[self.family].fixed and self.width != 1:
-            raise RecipeError(f"{self.family}: width must be 1, its constructor takes no other, got {self.width!r}")
+        if self.family in MODELS:
+            self._check_width()
+        check_kind(f"{self.family}: weights", self.weights, (str, type(None)))
+        if self.weights is not None:
+            weights.check_form(self.family, self.weights)
+
+    @classmethod
+    def parse(cls, text: str) -> Model:
+        """From `NAME` or `NAME@WEIGHTS`, at width 1; a relative path is below the current folder."""
+        family, at, place = text.partition("@")
+        if at and not place.startswith(weights.TORCHVISION):
+            place = str(Path(place).expanduser().absolute())
+        return cls(family, weights=place if at else None)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's own, not the zoo's."""
+        return is_own(self.family)
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are for its very task: a file's are, torchvision's are to begin with."""
+        return self.weights is not None and not self.weights.startswith(weights.TORCHVISION)
+
+    @property
+    def bare(self) -> Model:
+        """The same network without weights: all that its structure depends on."""
+        return replace(self, weights=None)
+
+    @property
+    def scales(self) -> bool:
+        """Whether it may be built at other widths; one with weights may not."""
+        return self.weights is None and not self._made_by.fixed
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Sha256 of what may change behind the names: `source` of a user's own network, `weights`; else nothing."""
+        found = {"source": self._made_by.fingerprint} if self.own else {}
+        if self.weights is not None:
+            found["weights"] = weights.digest(self.family, self.weights)
+        return found
 
     def build(self, classes: int, channels: int) -> nn.Module:
-        """A freshly initialised module from torch's global random state."""
-        return MODELS[self.family].make(classes, channels, self.width)
+        """A freshly initialised module from torch's global random state, without the weights."""
+        self._check_width()
+        return self._made_by.make(classes, channels, self.width)
 
-    def check_images(self, height: int, width: int) -> None:
-        """RecipeError when images of that many pixels are too small for the model."""
-        check_images(self.family, MODELS[self.family].least, height, width)
+    def start(self, classes: int, channels: int) -> nn.Module:
+        """What the first stage starts from: freshly initialised, then filled with the weights, if there are any."""
+        return self._started(classes, channels)[0]
+
+    def check(self, classes: int, channels: int, size: int) -> tuple[str, ...]:
+        """RecipeError unless it can be made, takes images of `size` x `size` pixels, and its weights fit.
+
+        Returns the layers that torchvision's weights leave as they were initialised.
+        """
+        if not self.own:
+            check_images(self.family, MODELS[self.family].least, size, size)
+            if self.weights is None:
+                return ()
+        with torch.random.fork_rng(devices=[]):
+            module, left = self._started(classes, channels)
+            if self.own:
+                check_network(self.family, module, torch.zeros(2, channels, size, size), classes)
+        return left
+
+    def _started(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
+        module = self.build(classes, channels)
+        left = () if self.weights is None else weights.load_weights(self.family, self.weights, module)
+        return module, left
+
+    @property
+    def _made_by(self) -> Family:
+        return own_family(self.family) if self.own else MODELS[self.family]
+
+    def _check_width(self) -> None:
+        if self._made_by.fixed and self.width != 1:
+            raise RecipeError(f"{self.family}: width must be 1, its constructor takes no other, got {self.width!r}")
 
     def __str__(self) -> str:
-        return self.family if self.width == 1 else f"{self.family} x{self.width:g}"
+        place = "" if self.weights is None else f"@{self.weights.rpartition('/')[2]}"
+        return f"{self.family}{place}" if self.width == 1 else f"{self.family}{place} x{self.width:g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -18,7 +18,8 @@ class Family:
     its last linear layer, and `pooling`, the path of the layer that averages the last map to `(B, C, 1, 1)`, which the
     head reads: all but those that are `flat`, which flatten the last map. `source` is the link of the paper. Images are
     at least `least` pixels high and wide. Channels at other widths than 1 are rounded to multiples of `multiple`; with
-    `fixed` there is no other width.
+    `fixed` there is no other width. `fingerprint` is the sha256 of a user's own source, which may change while its name
+    does not; "" in the zoo.
     """
 
     make: Callable[[int, int, float], nn.Module]
@@ -28,6 +29,20 @@ class Family:
     multiple: int = 1
     fixed: bool = False
     flat: bool = False
+    fingerprint: str = ""
+
+
+def head_of(model: nn.Module) -> str:
+    """Path of the classifier: the module's `head`, or `head_at` where that is something else; "" when it has none."""
+    named = getattr(model, "head", None)
+    return named if isinstance(named, str) else str(getattr(model, "head_at", ""))
+
+
+def taps_of(model: nn.Module) -> Mapping[str, str]:
+    """Names of feature maps to module paths: the module's `taps`, or `taps_at` where that is something else."""
+    named = getattr(model, "taps", None)
+    found: Mapping[str, str] = named if isinstance(named, Mapping) else getattr(model, "taps_at", {})
+    return found
 
 
 def scaled(channels: int, width: float) -> int:

@@ -1,4 +1,4 @@
-"""torchvision's networks with the stem fitted to small images, untrained.
+"""torchvision's networks with the stem fitted to small images.
 
 ResNet (He et al. 2015, https://arxiv.org/abs/1512.03385), DenseNet (Huang et al. 2016,
 https://arxiv.org/abs/1608.06993), EfficientNet (Tan & Le 2019, https://arxiv.org/abs/1905.11946), MobileNetV2 (Sandler
@@ -105,6 +105,14 @@ def _fitted(made: Any, taps: dict[str, str], head: str, pooling: str) -> nn.Modu
     made.taps, made.head, made.pooling = taps, head, pooling
     return model
 
+
+PRETRAINED = {
+    **{f"resnet{depth}": f"resnet{depth}" for depth in (18, 34, 50, 101, 152)},
+    **{f"densenet{depth}": f"densenet{depth}" for depth in DENSENETS},
+    **{f"efficientnet-b{size}": f"efficientnet_b{size}" for size in range(len(EFFICIENTNETS))},
+    "mobilenetv2": "mobilenet_v2",
+}
+"""Torchvision's name for each, by which its published weights are found."""
 
 FAMILY: dict[str, Family] = {
     **{

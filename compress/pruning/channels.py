@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.errors import RecipeError
+from compress.models.family import head_of
 from compress.pruning.pruner import Pruner, Rounds, weighted_layers
 
 
@@ -52,7 +53,7 @@ class Channels:
         self.graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
         for parameter, wanted in grad.items():
             parameter.requires_grad_(wanted)
-        head = weighted_layers(model.get_submodule(getattr(model, "head", "")))
+        head = weighted_layers(model.get_submodule(head_of(model)))
         classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
         found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
         groups = [self._group(group) for group in found]

@@ -129,6 +129,39 @@ def test_a_trial_that_would_wait_for_a_model_in_the_making_stands_back(
     assert desk.next() is None
 
 
+def test_a_network_that_a_cut_upsets_is_said_and_not_tried(
+    study: Study, digits: Task, source: Callable[[str, str], None]
+) -> None:
+    source(
+        "upset.py",
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes, channels):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(channels, 8, 3), nn.Linear(8, classes)
+
+    def forward(self, images):
+        maps = self.conv(images)
+        assert maps.shape[1] == 8, "eight it must be"
+        return self.fc(maps.mean((2, 3)))
+""",
+    )
+
+    def build(trial: Trial, task: str, seed: int) -> Recipe:
+        cut = Prune(L1Filter(), 0.5, OneShot(1), Recovery(ONCE))
+        stages = (Train(ONCE), cut) if trial.suggest_categorical("cut", (True, False)) else (Train(ONCE),)
+        return Recipe(task, Model("upset:Net"), stages, seed=1)
+
+    space = Plain("upset", build, Model("cnn"), "", ({"cut": True}, {"cut": False}))
+    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [desk.next(), desk.next()]
+    assert [job and job["trial"] for job in jobs] == [0, 1]
+    assert dict(desk.study.trials[1].choices) == {"cut": False}
+    assert desk.notes == ["a recipe was not tried: eight it must be"]
+
+
 def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
     desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from compress.errors import DiskError
+from compress.models import Model
 from compress.recipe import Recipe
 from compress.store import Store
 from compress.tasks import Task
@@ -44,6 +45,17 @@ def test_the_last_step_says_how_the_trial_ended(worker: Compression) -> None:
             break
     assert result["failed"] == ""
     assert len(points) == 1
+
+
+def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
+    recipe: Callable[..., Recipe], worker: Compression
+) -> None:
+    worker.config["recipe"] = json.dumps(dict(recipe(student=Model("cnn", weights="/nowhere/w.pt")).as_json()))
+    result = worker.step()
+    assert result["done"]
+    assert result["failed"] == (
+        "cnn: its weights /nowhere/w.pt must be readable, on every node that runs trials, got No such file or directory"
+    )
 
 
 def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,218 @@
+"""A user's own network by the function that makes it, `package.module:function`: imported, called, looked over.
+
+The function is called as `function(classes, channels)`, or with the width as a third argument if it has a parameter
+`width`. Its module may have `taps` and `head` as the zoo's have; what is missing is found. The current folder can be
+imported from, whichever way Python was started. A class that is an `nn.Module` is such a function too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress.errors import MissingModel, RecipeError, check_whole
+from compress.models.family import Family, head_of, taps_of
+
+_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_own(name: str) -> bool:
+    """Whether a model's name is the path of a function; RecipeError when it looks like one and is none."""
+    if ":" in name and not _PATH.fullmatch(name):
+        raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
+    return ":" in name
+
+
+@lru_cache(maxsize=64)
+def own_family(path: str) -> Family:
+    """The function as a family. RecipeError when it cannot be imported (MissingModel) or is none; once a process."""
+    place, _, name = path.partition(":")
+    module = _imported(path, place)
+    function = getattr(module, name, None)
+    if function is None:
+        raise MissingModel(f"{path}: {place} must have a function {name}, it has none")
+    if not callable(function) or inspect.isbuiltin(function):
+        raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
+    wide = _takes_width(function)
+
+    def make(classes: int, channels: int, width: float) -> nn.Module:
+        return _made(path, function, (classes, channels, width) if wide else (classes, channels))
+
+    defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
+    return Family(make, "a network of the user's", "", fixed=not wide, fingerprint=_fingerprint(module, defined_in))
+
+
+def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
+    """RecipeError unless images `(B, C, H, W)` give logits `(B, classes)`, by way of the classifier."""
+    ran: list[nn.Module] = []
+    hook = module.get_submodule(head_of(module)).register_forward_hook(lambda layer, *_: ran.append(layer))
+    shape = "x".join(map(str, images.shape[1:]))
+    try:
+        with torch.no_grad():
+            logits: object = module.eval()(images)
+    except Exception as error:  # a user's code may raise anything
+        raise RecipeError(f"{path}: must take images of {shape}, got {_said(error)}") from error
+    finally:
+        hook.remove()
+    if not isinstance(logits, Tensor) or logits.shape != (len(images), classes):
+        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise RecipeError(f"{path}: must give logits of shape ({len(images)}, {classes}), got {got}")
+    if not ran:
+        raise RecipeError(f"{path}: its classifier {head_of(module)} must be called in forward, it is not")
+    there, taps = {name for name, _ in module.named_modules()}, taps_of(module)
+    maps = {tap for tap, _ in _maps(module, [tap for tap in taps.values() if tap in there], images)}
+    for name, tap in taps.items():
+        if tap not in maps:
+            raise RecipeError(f"{path}: its tap {name!r} must give maps (B, C, H, W), once, got {tap!r}")
+
+
+def name_taps(module: nn.Module, images: Tensor) -> None:
+    """Find the stages of a module that names no taps, run on images `(B, C, H, W)`; they stay with it, maybe none.
+
+    A stage is the last of its children at one size of map, if one of that size has a convolution inside; children that
+    run more than once do not count. A single child with convolutions is looked into instead.
+    """
+    if isinstance(getattr(module, "taps", None), Mapping) or hasattr(module, "taps_at"):
+        return
+    holder, prefix = module, ""
+    while len(inner := [(n, c) for n, c in holder.named_children() if _convolves(c)]) == 1:
+        if not any(_convolves(child) for child in inner[0][1].children()):
+            break
+        holder, prefix = inner[0][1], f"{prefix}{inner[0][0]}."
+    last: dict[tuple[int, ...], str] = {}
+    convolved = set()
+    for path, size in _maps(module, [prefix + name for name, _ in holder.named_children()], images):
+        last[size] = path
+        if _convolves(module.get_submodule(path)):
+            convolved.add(size)
+    found: Any = module
+    found.taps_at = {path: path for size, path in last.items() if size in convolved}
+
+
+def _maps(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tuple[str, tuple[int, ...]]]:
+    """Those of the submodules that run once and give maps, in the order they run, with the maps' height and width."""
+    calls: list[tuple[str, object]] = []
+    hooks = [
+        module.get_submodule(path).register_forward_hook(lambda *io, path=path: calls.append((path, io[-1])))
+        for path in dict.fromkeys(paths)
+    ]
+    trains = module.training
+    try:
+        with torch.no_grad():
+            module.eval()(images)
+    finally:
+        module.train(trains)
+        for hook in hooks:
+            hook.remove()
+    names = [path for path, _ in calls]
+    return [
+        (path, tuple(out.shape[2:]))
+        for path, out in calls
+        if names.count(path) == 1 and isinstance(out, Tensor) and out.dim() == 4
+    ]
+
+
+def _imported(path: str, place: str) -> ModuleType:
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:  # the installed command does not look there, `python -m` does
+        sys.path.append(here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(place)
+    except Exception as error:  # a user's code may raise anything
+        raise MissingModel(
+            f"{path}: {place} must be importable, from the current folder or PYTHONPATH, got {_said(error)}"
+        ) from error
+
+
+def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+    for what, value in zip(("classes", "channels"), given, strict=False):  # they may come from a file
+        check_whole(f"{path}: {what}", value, 1)
+    try:
+        made = function(*given)
+    except Exception as error:  # a user's code may raise anything
+        said = ", ".join(map(str, given))
+        raise RecipeError(f"{path}: must make a network when called with ({said}), got {_said(error)}") from error
+    if not isinstance(made, nn.Module):
+        raise RecipeError(f"{path}: must return an nn.Module, got a {type(made).__name__}")
+    _name_head(path, made, given[0])
+    return made
+
+
+def _name_head(path: str, made: Any, classes: int) -> None:
+    """Leave the classifier's path as `head`, or beside something else of that name as `head_at`."""
+    linear = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear)}
+    fits = [name for name, layer in linear.items() if layer.out_features == classes]
+    given = getattr(made, "head", None)
+    if isinstance(given, str) and given not in fits:
+        raise RecipeError(f"{path}: head must be the path of an nn.Linear of {classes} outputs, got {given!r}")
+    if not fits:
+        got = ", ".join(f"{name} of {layer.out_features}" for name, layer in linear.items()) or "no nn.Linear"
+        raise RecipeError(f"{path}: must end in a classifier, an nn.Linear of {classes} outputs, got {got}")
+    if given is None:
+        made.head = fits[-1]
+    elif not isinstance(given, str):
+        made.head_at = next((name for name in fits if linear[name] is given), fits[-1])
+
+
+def _takes_width(function: Callable[..., object]) -> bool:
+    try:
+        return "width" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # it does not say
+        return False
+
+
+def _fingerprint(*modules: ModuleType) -> str:
+    """Sha256 of the modules' files and of those next to or below theirs that they take names from, and so on."""
+    tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
+    roots = {root for top in tops for root in _folders(top)}
+    files: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        file = getattr(module, "__file__", None)
+        if file is None or module.__name__ in files or not any(_is_below(Path(file), root) for root in roots):
+            continue
+        files[module.__name__] = Path(file)
+        named = [getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in _values(module)]
+        waiting += [sys.modules[name] for name in named if isinstance(name, str) and name in sys.modules]
+    whole = hashlib.sha256()
+    for name, file in sorted(files.items()):
+        whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _folders(top: ModuleType) -> list[Path]:
+    """A package's own, or the one that a single file lies in."""
+    file = getattr(top, "__file__", None)
+    return [Path(path) for path in getattr(top, "__path__", [Path(file).parent] if file else [])]
+
+
+def _values(module: ModuleType) -> list[object]:
+    return [v for v in vars(module).values() if isinstance(v, ModuleType | type) or inspect.isroutine(v)]
+
+
+def _is_below(file: Path, root: Path) -> bool:
+    return file.is_relative_to(root) and "site-packages" not in file.relative_to(root).parts
+
+
+def _convolves(module: nn.Module) -> bool:
+    return any(isinstance(layer, nn.Conv2d) for layer in module.modules())
+
+
+def _said(error: BaseException) -> str:
+    """An exception in one line."""
+    line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,0 +1,234 @@
+"""A user's own network through the command: a real search from its weights, a point taken away, bad input refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import paretune_command
+from compress.files import Files
+from compress.models import Model
+from compress.models.own import own_family
+from compress.tasks import Task
+from compress.train import Loss, fit
+from compress.training import Training
+from compress.vision import import_torchvision
+from search import launch
+from search.study import Study
+from spaces.space import EFFORT, Effort
+
+ROOT = Path(__file__).parents[1]
+(MY_NET,) = re.findall(r"`my_net.py` is\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+(COMMAND,) = re.findall(r"paretune (search --name trained .*)\n", (ROOT / "README.md").read_text())
+Call = Callable[..., tuple[int, str, str]]
+Source = Callable[[str, str], None]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run `paretune` with these words in this process: exit code, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words)])
+        capfd.readouterr()
+        return (paretune_command.run(), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def network(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """The current folder has the README's `my_net.py`; new processes find it, and this project."""
+    source("my_net.py", MY_NET)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return source
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
+    """A folder with the README's network, its weights, and the study of two trials that its command for them makes."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "my_net.py").write_text(MY_NET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", list(sys.path))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setitem(EFFORT, "digits", Effort(1, 1))
+        torch.manual_seed(0)
+        model = Model("my_net:make").build(len(digits.classes), digits.channels)
+        fit(Loss(model), digits.train, Training(epochs=12), seed=0, augment=None)
+        save_file(model.state_dict(), folder / "trained.safetensors")
+        patch.setattr(sys, "argv", ["paretune", *COMMAND.split(), "--trials", "2", "--home", "home"])
+        assert paretune_command.run() == 0
+    return folder
+
+
+@pytest.fixture
+def there(searched: Path, network: Source, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, the current one."""
+    monkeypatch.chdir(searched)
+    return searched
+
+
+def assert_refused(said: tuple[int, str, str], sentence: str) -> None:
+    """Exit code 2, nothing on standard output, one sentence with these words on standard error."""
+    code, out, err = said
+    assert (code, out) == (2, ""), said
+    assert re.search(sentence, err), err
+    assert err.startswith("paretune: ")
+    assert err.count("\n") == 1
+
+
+def test_a_search_begins_with_the_weights_as_they_are(there: Path) -> None:
+    study = Study(there / "home", "trained").record
+    assert [(trial.status, trial.reason) for trial in study.trials] == [("complete", "")] * 2
+    plain, cut = study.trials
+    teacher = study.teacher
+    assert teacher is not None
+    assert (plain.recipe["student"], cut.recipe["student"]) == (teacher.recipe["student"],) * 2
+    assert cut.points[0].id == teacher.id  # nothing was trained before the cut
+    assert teacher.measured.accuracy_test > 0.8
+    given, stored = load_file(there / "trained.safetensors"), Files.read(Path(teacher.path)).module().state_dict()
+    assert all(torch.equal(tensor, given[name]) for name, tensor in stored.items() if "num_batches" not in name)
+    assert study.reference_point["params"] == teacher.measured.params > cut.points[-1].measured.params
+
+
+def test_the_study_remembers_its_models_and_what_was_behind_their_names(searched: Path) -> None:
+    (found,) = Study(searched / "home", "trained").header["students"].items()
+    assert found[0] == f"my_net:make@{searched / 'trained.safetensors'}"
+    assert {name: len(sha) for name, sha in found[1].items()} == {"source": 64, "weights": 64}
+
+
+def test_a_study_goes_on_with_its_own_models(there: Path, call: Call) -> None:
+    before = Study(there / "home", "trained").record
+    for words in ((), ("--student", "my_net:make@trained.safetensors")):
+        code, _, err = call("search", "--name", "trained", "--trials", 2, "--home", "home", "--resume", *words)
+        assert code == 0, err
+    assert Study(there / "home", "trained").record == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("--student", "cnn"),
+            "study trained: was begun with students 'my_net:make@.*/trained.safetensors', got 'cnn'",
+        ),
+        (("--teacher", "cnn"), "study trained: was begun with teachers those of its space, got 'cnn'"),
+    ],
+)
+def test_a_study_does_not_go_on_with_other_models(
+    there: Path, call: Call, words: tuple[str, ...], sentence: str
+) -> None:
+    assert_refused(call("search", "--name", "trained", "--home", "home", "--resume", *words), sentence)
+
+
+@pytest.mark.parametrize("part", ["source", "weights"])
+def test_a_study_does_not_go_on_when_what_is_behind_a_name_has_changed(there: Path, call: Call, part: str) -> None:
+    file = there / {"source": "my_net.py", "weights": "trained.safetensors"}[part]
+    before = file.read_bytes()
+    try:
+        file.write_bytes(before + b"#\n")
+        own_family.cache_clear()
+        said = call("search", "--name", "trained", "--home", "home", "--resume")
+    finally:
+        file.write_bytes(before)
+        own_family.cache_clear()
+    assert_refused(said, f"must be as it was when the study was begun, got another {part}; begin a new study")
+
+
+def test_a_point_is_taken_away_and_proven_in_a_new_process(there: Path, call: Call, tmp_path: Path) -> None:
+    words = ("--home", "home", "--max-params", "60%", "--export", tmp_path / "out", "--json")
+    code, out, err = call("select", "trained", *words)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["export"]["accuracy"] == found["best"]["accuracy"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "paretune", "evaluate", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=elsewhere)
+    assert_refused((done.returncode, done.stdout, done.stderr), "my_net:make: my_net must be importable, from the cur")
+
+
+BAD = [
+    (("--student", "cube"), "model: unknown 'cube', known are .* and package.module:function"),
+    (("--student", "a/b:c"), "must be named as package.module:function, got 'a/b:c'"),
+    (("--student", "no_such:make"), "no_such:make: no_such must be importable, .* No module named 'no_such'"),
+    (("--student", "my_net:none"), "my_net:none: my_net must have a function none"),
+    (("--student", "my_net:wrong"), r"my_net:wrong: must return an nn.Module, got a int"),
+    (
+        ("--student", "my_net:raises"),
+        r"my_net:raises: must make a network when called with \(10, 1\), got ValueError: No",
+    ),
+    (("--student", "my_net:seven"), "my_net:seven: must end in a classifier, an nn.Linear of 10 outputs, got 1 of 7"),
+    (("--student", "my_net:large"), "my_net:large: must take images of 1x8x8, got RuntimeError"),
+    (("--student", "my_net:make@no.pt"), "my_net:make: its weights .*/no.pt must be readable, .* got No such file"),
+    (("--student", "my_net:make@bad.pt"), r"my_net:make: the tensors in .* got \d+ missing \(.*\); 1 unexpected \(a\)"),
+    (("--student", "my_net:make@code.pt"), "must hold a state dict and nothing else, for no code in it is ever run"),
+    (("--student", "my_net:make@w.bin"), "my_net:make: weights must be a file .safetensors, .pt, .pth or torchvision:"),
+    (("--student", "cnn", "--student", "cnn"), "student: each must have a name and a file name of its own, got 'cnn'"),
+    (("--teacher", "cnn@torchvision:X"), "cnn: torchvision has no weights for it, only for resnet18"),
+    (
+        ("--teacher", "resnet18@torchvision:X"),
+        "resnet18: torchvision's weights must be one of IMAGENET1K_V1, .*'X'",
+    ),
+    (("--teacher", "resnet18@torchvision:IMAGENET1K_V1"), "must lie in .*/resnet18-f37072fd.pth, for nothing is downl"),
+    (("--teacher", "snn-1k"), "snn-1k: images must be at least 14x14, got 8x8"),
+    (
+        ("--space", "malihi2023", "--student", "cnn"),
+        "student: malihi2023 is about models of its own, got 'cnn'; use ano",
+    ),
+]
+MORE = """
+def wrong(classes, channels): return 5
+def raises(classes, channels): raise ValueError("No.\\nMore.")
+def seven(classes, channels): return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
+def large(classes, channels): return nn.Sequential(nn.Conv2d(channels, 4, 9), nn.Flatten(), nn.Linear(4, classes))
+"""
+
+
+@pytest.mark.parametrize(("words", "sentence"), BAD, ids=[" ".join(words)[:40] for words, _ in BAD])
+def test_a_search_for_a_network_that_will_not_do_is_refused_and_nothing_is_made(
+    network: Source, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
+) -> None:
+    network("my_net.py", MY_NET + MORE)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    torch.save({"a": torch.ones(1)}, tmp_path / "bad.pt")
+    torch.save({"a": Path("x")}, tmp_path / "code.pt")
+    assert_refused(call("search", "--home", tmp_path / "home", *words), sentence)
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_installed_command_imports_from_the_current_folder(network: Source) -> None:
+    command = str(Path(sys.executable).with_name("paretune"))
+    words = ("search", "--home", "home", "--student", "my_net:make@missing.pt")
+    done = subprocess.run([command, *words], capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert_refused((done.returncode, done.stdout, done.stderr), "my_net:make: its weights .*/missing.pt must be read")
+
+
+def test_layers_that_torchvisions_weights_do_not_fit_are_named_once(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    state = import_torchvision().models.resnet18().state_dict()
+    torch.save(state, tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth")
+
+    def stop(*_: object) -> None:
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(launch, "check_fits", stop)
+    words = ("--teacher", "resnet18@torchvision:IMAGENET1K_V1", "--student", "cnn")
+    assert_refused(call("search", "--home", tmp_path / "home", *words), "far enough")
+    assert caplog.messages == [
+        "resnet18@torchvision:IMAGENET1K_V1: conv1 and fc fit other images or classes, so they begin untrained"
+    ]
