@@ -6,7 +6,7 @@
 students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
 (Chen 2021). pruners: channel pruners against random channels. gradual: schedules of many steps against one cut
 (SlimNets 2018). lowrank: factorizers against a narrower network. betas, only when asked for: shares of every
-distiller's published weight. `benchmarks/parts.py` says with which networks.
+distiller's published weight. `benchmarks/settings.py` says with which networks.
 
 Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
 be `folder:PATH`; of a large one `--images` takes a fixed part of the training images. A process a core, one torch
@@ -29,7 +29,8 @@ import torch
 
 from benchmarks.comparison import Place, Run, Section, carry_out, table
 from benchmarks.machine import machine
-from benchmarks.parts import DIGITS, OTHERS, PARTS
+from benchmarks.parts import PARTS
+from benchmarks.settings import DIGITS, OTHERS
 from compress.recipe import Recipe
 from spaces.space import Effort
 

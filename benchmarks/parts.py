@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from benchmarks import reported
 from benchmarks.comparison import Entry, Section, entry
+from benchmarks.settings import Setting
 from compress.costs import foresee
 from compress.distill import DISTILLERS, Distiller
+from compress.errors import RecipeError
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, L1Filter, L1Unstructured, OneShot, Pruner, Random, Schedule
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Recovery, Stage, Train
 from compress.tasks import Task
-from compress.training import Training
-from spaces.space import Effort, distiller, effort
+from spaces.space import distiller
 
 SHARES = (1.0, 0.1, 0.01)
 RECOVERED = (0.9, 0.95, 0.975)
@@ -28,33 +28,6 @@ GRADUAL = (0.75, 0.875, 0.95)
 STEPS = 4
 FACTORIZED = (0.5, 0.75, 0.9)
 CLOSE_MACS = 0.01
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The networks of every part, small enough for two cores, and the epochs of a training and of a recovery."""
-
-    epochs: Effort
-    teacher: Model
-    student: Model
-    recovered: Model
-    cut: Model
-    gradual: Model
-    factorized: Model
-
-    def scratch(self, extra: int = 0) -> Training:
-        """From scratch, `extra` epochs longer."""
-        return Training(epochs=self.epochs.scratch + extra, lr=0.1)
-
-    def recovery(self, epochs: int | None = None) -> Training:
-        """After a cut."""
-        return Training(epochs=epochs or self.epochs.recovery, lr=0.05)
-
-
-HALF = Model("resnet20", 0.5)
-DIGITS = Setting(effort("digits"), Model("resnet20"), Model("cnn", 0.5), HALF, HALF, Model("cnn"), HALF)
-OTHERS = Setting(Effort(12, 4), HALF, Model("cnn"), Model("cnn"), HALF, Model("cnn"), HALF)
-"""For some 2,500 colour images of 32x32: twelve epochs are far from the end of training, and so are the accuracies."""
 
 
 def students(task: Task, setting: Setting) -> list[Section]:
@@ -117,52 +90,60 @@ def _recovered(task: Task, setting: Setting, sparsity: float, way: str) -> Recip
 def pruners(task: Task, setting: Setting) -> list[Section]:
     """Every channel pruner against random channels at equal MACs."""
     note = (
-        f"{reported.PRUNERS_ARE} Every method is cut to the sparsity whose MACs are those of `random`, as foreseen. "
+        f"{reported.PRUNERS_ARE} Every method is cut to the sparsity that is foreseen to "
+        "need the MACs of `random`; what they came to stands in the table. "
         "Weight pruners are not here: no random mask is registered to compare them with."
     )
     sections = []
     for sparsity in CUT:
-        random, figures = _cut(task, setting, Random(), sparsity), reported.PRUNERS.get(sparsity, {})
+        random, figures = cut_at_once(task, setting, Random(), sparsity), reported.PRUNERS.get(sparsity, {})
         macs = foresee(random, task)[-1].costs.macs
         entries = [Entry("random", random)]
         for name, kind in PRUNERS.items():
             if kind is not Random and kind.granularity == "channel":
-                entries.append(entry(name, figures.get(name, ""), _at_macs, task, setting, kind(), sparsity, macs))
+                entries.append(entry(name, figures.get(name, ""), at_macs, task, setting, kind(), sparsity, macs))
         title = f"{setting.cut}, {sparsity:.0%} of its weights cut at once, {_epochs(setting)}"
         sections.append(Section(title, ("random",), tuple(entries), note))
     return sections
 
 
-def _cut(task: Task, setting: Setting, method: Pruner, sparsity: float) -> Recipe:
+def cut_at_once(task: Task, setting: Setting, method: Pruner, sparsity: float) -> Recipe:
     return _after(task, setting, setting.cut, Prune(method, sparsity, OneShot(), Recovery(setting.recovery())))
 
 
-def _at_macs(task: Task, setting: Setting, method: Pruner, sparsity: float, target: int) -> Recipe:
-    """The recipe whose foreseen MACs are nearest to `target`: at `sparsity` if that is within a hundredth."""
+def at_macs(task: Task, setting: Setting, method: Pruner, sparsity: float, target: int) -> Recipe:
+    """The recipe that is foreseen to need `target` MACs, or just less: at `sparsity` if that is within a hundredth."""
 
     def apart(share: float) -> float:
-        return foresee(_cut(task, setting, method, share), task)[-1].costs.macs / target - 1
+        try:
+            return foresee(cut_at_once(task, setting, method, share), task)[-1].costs.macs / target - 1
+        except RecipeError:  # too deep
+            return -1.0
 
     if abs(apart(sparsity)) <= CLOSE_MACS:
-        return _cut(task, setting, method, sparsity)
+        return cut_at_once(task, setting, method, sparsity)
     low, high = 0.01, 0.99
     for _ in range(10):  # to a thousandth of the weights
         middle = round((low + high) / 2, 4)
         low, high = (middle, high) if apart(middle) > 0 else (low, middle)
-    return _cut(task, setting, method, high)
+    return cut_at_once(task, setting, method, high)
 
 
 def gradual(task: Task, setting: Setting) -> list[Section]:
-    """Every schedule of many steps against one cut, the epochs of all steps together the same."""
+    """Every schedule of many steps, and pruning inside training, against one cut: as many epochs in all."""
     epochs = STEPS * setting.epochs.recovery
     sections = []
     for pruner in (L1Unstructured(), L1Filter()):
         for sparsity in GRADUAL:
             figures = reported.GRADUAL.get((pruner.name, sparsity), {})
             schedules = {name: kind(1 if kind is OneShot else STEPS) for name, kind in SCHEDULES.items()}
+            ways: dict[str, tuple[Pruner, Schedule]] = {name: (pruner, kind) for name, kind in schedules.items()}
+            for name, kind in PRUNERS.items():
+                if hasattr(kind, "begin") and kind.granularity == pruner.granularity:  # it lives inside training
+                    ways[name] = kind(), OneShot()
             entries = [
-                entry(name, figures.get(name, ""), _scheduled, task, setting, pruner, sparsity, schedule, epochs)
-                for name, schedule in schedules.items()
+                entry(name, figures.get(name, ""), _scheduled, task, setting, *way, sparsity, epochs)
+                for name, way in ways.items()
             ]
             title = f"{setting.gradual}, {sparsity:.1%} off by {pruner.name}, {epochs} epochs after the first cut"
             sections.append(Section(title, (OneShot.name,), tuple(entries), reported.GRADUAL_IS))
@@ -170,7 +151,7 @@ def gradual(task: Task, setting: Setting) -> list[Section]:
 
 
 def _scheduled(
-    task: Task, setting: Setting, pruner: Pruner, sparsity: float, schedule: Schedule, epochs: int
+    task: Task, setting: Setting, pruner: Pruner, schedule: Schedule, sparsity: float, epochs: int
 ) -> Recipe:
     """As many `epochs` over all levels, whatever their number."""
     tuning = Recovery(setting.recovery(epochs // len(schedule.levels(sparsity))))
@@ -184,7 +165,7 @@ def lowrank(task: Task, setting: Setting) -> list[Section]:
         for sparsity in FACTORIZED:
             stage = Factorize(kind(), sparsity, OneShot(), Recovery(setting.recovery()))
             factorized = _after(task, setting, setting.factorized, stage)
-            narrow = _narrower(task, setting.factorized, foresee(factorized, task)[-1].costs.params)
+            narrow = narrower(task, setting.factorized, foresee(factorized, task)[-1].costs.params)
             plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
             title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by {name}, {_epochs(setting)}"
             entries = (Entry(str(narrow), plain), Entry(name, factorized))
@@ -192,7 +173,7 @@ def lowrank(task: Task, setting: Setting) -> list[Section]:
     return sections
 
 
-def _narrower(task: Task, model: Model, params: int) -> Model:
+def narrower(task: Task, model: Model, params: int) -> Model:
     """The model at the width, in hundredths of its own, whose parameters are nearest to `params`."""
 
     def count(width: float) -> int:

@@ -3,8 +3,9 @@
     python -m benchmarks.step_cost [--student resnet20] [--teacher resnet56] [--channels 3] [--size 32] [--batch 128]
                                    [--images 50000] [--rounds 7] [--kept-batch 128] [--kept-rounds 5] [--out FILE]
 
-One thread, random images. A round trains every case for one epoch of one batch through the house's own loop, in an
-order drawn anew, so that noise hits all alike; figures are medians over rounds. A method's own part is its step less a
+One thread, random images. A round trains every case for one epoch of one batch through the house's own loop (a
+recovery through the pipeline, ten batches), in an order drawn anew, so that noise hits all alike; figures are medians
+over rounds. A method's own part is its step less a
 plain step and less the teacher's forward pass, of the same round. A method whose own part takes longer than that
 forward pass says why in its docstring, in a paragraph that begins with "Cost:". Prints Markdown and writes it to
 `benchmarks/results/step_cost.md`.
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.machine import machine
-from benchmarks.steps import AUGMENT, CLASSES, Cases, Times, built, random_images, timed, trained, whole
+from benchmarks.steps import AUGMENT, CLASSES, Cases, Times, built, random_images, recovering, timed, trained, whole
 from compress.data import TensorSplit
 from compress.distill import DISTILLERS, KD
 from compress.distill.teaching import Teaching, observe
@@ -31,20 +32,18 @@ from compress.distill.views import Views
 from compress.measure import count
 from compress.models import Model
 from compress.pruning import PRUNERS
-from compress.pruning.masks import mask_weights, masked_parameters
-from compress.train import KeepZeros, Loss
+from compress.train import Loss
 
 RESULTS = Path(__file__).parent / "results" / "step_cost.md"
 KEPT_TEACHER, KEPT_STUDENT = Model("resnet32x4"), Model("resnet8x4")
 SHARE_SAVED, FILLING, CLOSE = 0.8, 1.1, 1e-3
-SPARSITY = 0.5
-"""Of the masks held during a step, which takes as long with any other."""
 
 
-def step_cases(student: Model, teacher: Model, split: TensorSplit, images: int) -> Cases:
+def step_cases(student: Model, teacher: Model, split: TensorSplit, images: int, home: Path) -> Cases:
     """A plain step, the teacher's forward pass, then a step of every registered method that takes part in one.
 
     The batch counts as one of a split of so many `images`: methods that remember every image pay for all of them.
+    Recoveries are kept below `home`.
     """
     module, master = built(student, split), built(teacher, split)
     first, labels = whole(split), torch.arange(images) % CLASSES
@@ -57,10 +56,8 @@ def step_cases(student: Model, teacher: Model, split: TensorSplit, images: int) 
     for name, kind in DISTILLERS.items():
         cases[name] = trained(Teaching(module, master, kind(), first, labels=labels), split)
     for name, pruner in PRUNERS.items():
-        if pruner.granularity == "weight":
-            masked = mask_weights(built(student, split), pruner(), SPARSITY, first)
-            hooks = [KeepZeros(masked_parameters(masked, pruner(), first))]
-            cases[f"recovery from {name}"] = trained(Loss(masked), split, hooks)
+        if pruner.granularity == "weight" or hasattr(pruner, "begin"):  # masks that are held, or a hook of its own
+            cases[f"recovery under {name}"] = recovering(pruner(), student, split, home)
     return cases
 
 
@@ -171,7 +168,9 @@ def main() -> None:
     chosen = options.parse_args()
     torch.set_num_threads(1)
     split = random_images(chosen.channels, chosen.size, chosen.batch)
-    times = timed(step_cases(chosen.student, chosen.teacher, split, chosen.images), chosen.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        cases = step_cases(chosen.student, chosen.teacher, split, chosen.images, Path(folder))
+        times = timed(cases, chosen.rounds)
     text = (
         f"# What a training step costs\n\n`python -m benchmarks.step_cost` on {machine()}; one torch thread.\n\n"
         f"Batches of {chosen.batch} random images {chosen.channels} x {chosen.size} x {chosen.size}, medians of "

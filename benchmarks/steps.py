@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from compress.data import Augment, Batch, TensorSplit
 from compress.models import Model
-from compress.train import Hook, Loss, fit
+from compress.pipeline import Pipeline
+from compress.pruning import OneShot, Pruner
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery, Train
+from compress.store import Store
+from compress.tasks import Task
+from compress.train import Loss, fit
 from compress.training import Training
 
 AUGMENT = Augment(4, True)
 CLASSES = 100
+LITTLE = 1e-6
+"""A learning rate that changes nothing much."""
+RECOVERY_STEPS = 10
+"""Of one recovery, for hooks that do not act at every step."""
 
-Cases = dict[str, Callable[[], object]]
+Cases = dict[str, Callable[[], float | None]]
+"""By name: what is timed, or what times itself and returns the seconds."""
 Times = dict[str, list[float]]
 
 
@@ -47,10 +60,31 @@ def whole(split: TensorSplit) -> Batch:
     return next(split.batches(len(split)))
 
 
-def trained(loss: Loss, split: TensorSplit, hooks: Sequence[Hook] = (), seed: int = 0) -> Callable[[], None]:
-    """One step of the house's loop, at a rate that changes nothing much."""
-    training = Training(epochs=1, lr=1e-6, batch_size=len(split))
-    return lambda: fit(loss, split, training, seed=seed, augment=AUGMENT, hooks=hooks)
+def trained(loss: Loss, split: TensorSplit, seed: int = 0) -> Callable[[], None]:
+    """One step of the house's loop."""
+    training = Training(epochs=1, lr=LITTLE, batch_size=len(split))
+    return lambda: fit(loss, split, training, seed=seed, augment=AUGMENT)
+
+
+def recovering(method: Pruner, student: Model, split: TensorSplit, home: Path) -> Callable[[], float]:
+    """Seconds of a recovery's step under the method, which removes next to nothing: other levels, other recoveries."""
+    (channels, size), batch = split.images.shape[1:3], len(split)
+    many, few = (random_images(channels, size, number) for number in (RECOVERY_STEPS * batch, 1))
+    classes, about = tuple(map(str, range(CLASSES))), (split.mean, split.std, AUGMENT.padding, AUGMENT.flip)
+    task = Task("noise", classes, channels, size, *about, f"noise {channels} {size} {batch}", many, few, few)
+    training = Training(epochs=1, lr=LITTLE, batch_size=batch)
+    levels = itertools.count(1)
+
+    def step() -> float:
+        pipeline = Pipeline(task, Store(home))
+        cut = Prune(method, next(levels) * 1e-6, OneShot(), Recovery(training))
+        points = pipeline.run(Recipe(task.name, student, (Train(training), cut)))
+        next(points)
+        before = pipeline.spent.get("train", 0.0)
+        next(points)
+        return (pipeline.spent["train"] - before) / RECOVERY_STEPS
+
+    return step
 
 
 def timed(cases: Cases, rounds: int) -> Times:
@@ -62,7 +96,7 @@ def timed(cases: Cases, rounds: int) -> Times:
         shuffled.shuffle(order)
         for name in order:
             start = time.perf_counter()
-            cases[name]()
+            own = cases[name]()
             if number:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(time.perf_counter() - start if own is None else own)
     return times
