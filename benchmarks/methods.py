@@ -13,8 +13,8 @@ be `folder:PATH`, named after its last folder; of a large one `--images` takes a
 process a core, one torch thread each; recipes share what they have in common, through one store a seed. Prints Markdown
 and writes one file a part and task, `methods-PART-TASK.md`, into `benchmarks/results/`.
 
-Estimated on two cores: digits two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images six
-to thirteen.
+Estimated on two cores: digits two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images
+six to thirteen.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LEGEND = (
 def all_runs(
     pool: ProcessPoolExecutor, place: Place, sections: list[Section], seeds: int
 ) -> list[dict[str, list[Run]]]:
-    """Of every section, each label's runs by seed; all seeds of a recipe before the next, so that workers seldom wait."""
+    """Of every section, each label's runs by seed. All seeds of a recipe come before the next: workers seldom wait."""
     asked = [(number, row.label, row.recipe) for number, section in enumerate(sections) for row in section.entries]
     jobs = [(n, label, replace(recipe, seed=seed)) for n, label, recipe in asked if recipe for seed in range(seeds)]
     found: list[dict[str, list[Run]]] = [{} for _ in sections]
