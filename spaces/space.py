@@ -64,7 +64,7 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
     }
 }
 """Per task, settings of distillation methods whose published ones, of 32x32 images, did worse on validation or, for
-`inner`, took twice the time for nothing: see `benchmarks/results/methods-betas-digits.md`."""
+`inner`, took twice the time for nothing: see `benchmarks/results/methods.md`."""
 
 
 @dataclass(frozen=True)
