@@ -22,12 +22,13 @@ from compress.tasks import Task
 from spaces.space import distiller
 
 SHARES = (1.0, 0.1, 0.01)
-RECOVERED = (0.9, 0.95, 0.975)
-CUT = (0.5, 0.75, 0.9)
-GRADUAL = (0.75, 0.875, 0.95)
+"""Of a published `beta`."""
+RECOVERED, CUT, GRADUAL, FACTORIZED = (0.9, 0.95, 0.975), (0.5, 0.75, 0.9), (0.75, 0.875, 0.95), (0.5, 0.75, 0.9)
+"""Sparsities of each part."""
 STEPS = 4
-FACTORIZED = (0.5, 0.75, 0.9)
+"""Of a gradual schedule, each of a recovery's epochs."""
 CLOSE_MACS = 0.01
+"""What counts as equal."""
 
 
 def students(task: Task, setting: Setting) -> list[Section]:
@@ -108,6 +109,7 @@ def pruners(task: Task, setting: Setting) -> list[Section]:
 
 
 def cut_at_once(task: Task, setting: Setting, method: Pruner, sparsity: float) -> Recipe:
+    """Trained plain, cut once, recovered."""
     return _after(task, setting, setting.cut, Prune(method, sparsity, OneShot(), Recovery(setting.recovery())))
 
 
@@ -159,7 +161,11 @@ def _scheduled(
 
 
 def lowrank(task: Task, setting: Setting) -> list[Section]:
-    """Every factorizer against a narrower network of as many parameters, trained plain for as many epochs."""
+    """Every factorizer against a narrower network of as many parameters, trained plain for as many epochs.
+
+    As many as are foreseen: ranks chosen by kept energy depend on the trained weights, so the table may show some more
+    or less.
+    """
     sections = []
     for name, kind in FACTORIZERS.items():
         for sparsity in FACTORIZED:

@@ -11,7 +11,7 @@ from spaces.space import Effort, effort
 
 @dataclass(frozen=True)
 class Setting:
-    """The networks of every part, small enough for two cores, and the epochs of a training and of a recovery."""
+    """Epochs of a training and of a recovery, and networks: of students, recovery, pruners, gradual and lowrank."""
 
     epochs: Effort
     teacher: Model
