@@ -32,7 +32,7 @@ class CRD(Weighted):
     `same_class` from all but the image itself. K is at most N - 1; None is 16384, or all there are if fewer.
 
     Cost: the batch is compared with all N images whatever the networks, which under a small teacher on small images
-    takes longer than its forward pass. To gather the K entries of every image instead would move more memory.
+    takes longer than its forward pass. To gather the published K entries of every image would move more memory.
     """
 
     name: ClassVar[str] = "crd"

@@ -28,9 +28,8 @@ class SemCKD(Weighted):
     too.
 
     Cost: every pair of stages trains three convolutions of its own, forward and backward, and at the published `inner`
-    of 2 the middle one alone has four times the MACs of a convolution of the teacher's stage. Nothing of that can be
-    left out or shared between pairs. On images of 8x8 the maps are so small that the number of operations, not their
-    MACs, takes the time.
+    of 2 the middle one alone has four times the MACs of a convolution of the teacher's stage; none of them can be left
+    out. On images of 8x8 the maps are so small that the number of operations, not their MACs, takes the time.
     """
 
     name: ClassVar[str] = "semckd"
