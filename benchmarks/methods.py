@@ -1,126 +1,102 @@
-"""Does it help? Every distillation method against the same student trained plain.
+"""Does it help? Every method against its own baseline, on the same images, with the same effort and seeds.
 
-    python -m benchmarks.methods [--seeds 3] [--out FILE]
+    python -m benchmarks.methods [--part students|recovery|pruners|gradual|lowrank|betas ...] [--task digits]
+                                 [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5] [--out DIR]
 
-On digits: student `cnn` at half width, teacher `resnet20`, both trained as a search does. A method with a weight `beta`
-runs with its published one and with shares of it, for that was chosen on other images. A process a core, one torch
-thread each; prints Markdown and writes it to `benchmarks/results/methods.md`.
+students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
+(Chen 2021). pruners: channel pruners against random channels. gradual: schedules of many steps against one cut
+(SlimNets 2018). lowrank: factorizers against a narrower network. betas, only when asked for: shares of every
+distiller's published weight. `benchmarks/settings.py` says with which networks.
+
+Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
+be `folder:PATH`, named after its last folder; of a large one `--images` takes a fixed part of the training images. A
+process a core, one torch thread each; recipes share what they have in common, through one store a seed. Prints Markdown
+and writes one file a part and task, `methods-PART-TASK.md`, into `benchmarks/results/`.
+
+Estimated on two cores: digits two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images
+six to thirteen.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
 
 import torch
 
+from benchmarks.comparison import Place, Run, Section, carry_out, table
 from benchmarks.machine import machine
-from compress.distill import DISTILLERS, Distiller
-from compress.models import Model
-from compress.pipeline import Pipeline
+from benchmarks.parts import PARTS
+from benchmarks.settings import DIGITS, OTHERS
 from compress.recipe import Recipe
-from compress.stage import Distill, Train
-from compress.store import Store
-from compress.tasks import load_task
-from compress.train import TrainingError
-from spaces.space import schooling
+from spaces.space import Effort
 
-RESULTS = Path(__file__).parent / "results" / "methods.md"
-STUDENT, TEACHER = Model("cnn", 0.5), Model("resnet20")
-SHARES = (1.0, 0.1, 0.01)
+RESULTS = Path(__file__).parent / "results"
+LEGEND = (
+    "Bold: loses to its baseline by more than two standard deviations of the differences. Seconds: of the recipe's own "
+    "points, training and measuring, without the beginning it shares."
+)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One student: None where training broke down, else accuracy on validation and on test; seconds of training."""
-
-    accuracy: tuple[float, float] | None
-    seconds: float
-
-
-def variants() -> list[tuple[str, Distiller | None]]:
-    """What is compared, by label; None is plain training."""
-    found: list[tuple[str, Distiller | None]] = [("plain", None)]
-    kinds: dict[str, Any] = {**DISTILLERS}
-    for name, kind in kinds.items():
-        method = kind()
-        beta = getattr(method, "beta", 0.0)
-        for share in SHARES if beta else (1.0,):
-            label = f"{name}, beta {share * beta:g}" if beta else name
-            found.append((label, kind(beta=share * beta) if beta else method))
+def all_runs(
+    pool: ProcessPoolExecutor, place: Place, sections: list[Section], seeds: int
+) -> list[dict[str, list[Run]]]:
+    """Of every section, each label's runs by seed. All seeds of a recipe come before the next: workers seldom wait."""
+    asked = [(number, row.label, row.recipe) for number, section in enumerate(sections) for row in section.entries]
+    jobs = [(n, label, replace(recipe, seed=seed)) for n, label, recipe in asked if recipe for seed in range(seeds)]
+    found: list[dict[str, list[Run]]] = [{} for _ in sections]
+    recipes: list[Recipe] = [recipe for _, _, recipe in jobs]
+    for done, ((number, label, _), run) in enumerate(
+        zip(jobs, pool.map(carry_out, [place] * len(jobs), recipes), strict=True), start=1
+    ):
+        found[number].setdefault(label, []).append(run)
+        print(f"\r{done} of {len(jobs)}", end="\n" if done == len(jobs) else "", file=sys.stderr, flush=True)
     return found
-
-
-def runs(seed: int) -> list[Run]:
-    """One seed: a teacher, then every student."""
-    torch.set_num_threads(1)
-    task, training = load_task("digits"), schooling("digits")
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline = Pipeline(task, Store(Path(folder)))
-        list(pipeline.run(Recipe(task.name, TEACHER, (Train(training),), seed=seed)))
-        for _, method in variants():
-            recipe = Recipe(task.name, STUDENT, (Train(training),), seed=seed)
-            if method is not None:
-                recipe = replace(recipe, stages=(Distill(method, training),), teacher=TEACHER, schooling=training)
-            started = time.perf_counter()
-            try:
-                (made,) = pipeline.run(recipe)
-            except TrainingError:
-                accuracy = None
-            else:
-                accuracy = made.measured.accuracy_validation, made.measured.accuracy_test
-            found.append(Run(accuracy, time.perf_counter() - started))
-    return found
-
-
-def table(found: list[list[Run]]) -> list[str]:
-    """Markdown, a method a row; gains are paired by seed."""
-    lines = [
-        "| student | validation | test | gain on test over plain | seconds |",
-        "|---|---|---|---|---|",
-    ]
-    plain = [seed[0].accuracy for seed in found]
-    for number, (label, _) in enumerate(variants()):
-        got = [seed[number] for seed in found]
-        seconds = f"{mean(run.seconds for run in got):.1f}"
-        whole = [(run.accuracy, base) for run, base in zip(got, plain, strict=True) if run.accuracy and base]
-        if len(whole) < len(found):
-            lines.append(f"| {label} | {len(found) - len(whole)} of {len(found)} diverged | | | {seconds} |")
-            continue
-        validation, test = (_spread([run[part] for run, _ in whole]) for part in (0, 1))
-        gain = _spread([run[1] - base[1] for run, base in whole])
-        lines.append(f"| {label} | {validation} | {test} | {gain} | {seconds} |")
-    return lines
-
-
-def _spread(values: list[float]) -> str:
-    deviation = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{mean(values):.4f}{deviation}"
 
 
 def main() -> None:
-    """Run everything, print and write the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=3)
+    """Run the parts that were asked for, print and write their tables."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--part", nargs="+", choices=PARTS, default=[name for name in PARTS if name != "betas"])
+    options.add_argument("--task", default="digits")
+    options.add_argument("--images", type=int, help="about so many training images, the same share of every class")
+    options.add_argument("--epochs", type=int, nargs=2, metavar=("SCRATCH", "RECOVERY"))
+    options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(runs, range(chosen.seeds)))
-    text = (
-        f"# Does it help?\n\n`python -m benchmarks.methods` on {machine()}.\n\n"
-        f"Digits, {STUDENT} taught by {TEACHER}, {schooling('digits').epochs} epochs, mean and standard deviation of "
-        f"{chosen.seeds} seeds.\n\n" + "\n".join(table(found)) + "\n"
-    )
-    chosen.out.write_text(text)
-    print(text)
+    torch.set_num_threads(1)
+    setting = DIGITS if chosen.task == "digits" else OTHERS
+    if chosen.epochs:
+        setting = replace(setting, epochs=Effort(*chosen.epochs))
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(os.cpu_count()) as pool:
+        place = Place(chosen.task, chosen.images, Path(folder))
+        task = place.load()
+        name = Path(task.name.removeprefix("folder:")).name
+        about = replace(task, name=name).summary
+        asked = f"--task {'folder:' * task.name.startswith('folder:')}{name} --seeds {chosen.seeds}"
+        asked += f" --images {chosen.images}" * bool(chosen.images)
+        asked += " --epochs {} {}".format(*chosen.epochs) if chosen.epochs else ""
+        for part in chosen.part:
+            started = time.perf_counter()
+            sections = PARTS[part](task, setting)
+            found = all_runs(pool, place, sections, chosen.seeds)
+            minutes = (time.perf_counter() - started) / 60
+            command = f"python -m benchmarks.methods --part {part} {asked}"
+            text = f"# Does it help? {part} on {name}\n\n`{command}` on {machine()}; {minutes:.1f} minutes.\n\n"
+            text += (
+                f"{about}. Mean and standard deviation of {chosen.seeds} seeds, differences paired by seed. {LEGEND}\n"
+            )
+            for number, section in enumerate(sections):
+                text += f"\n## {section.title}\n\n" + "\n".join(table(section, found[number])) + "\n"
+            text += "".join(f"\n{note}\n" for note in dict.fromkeys(section.note for section in sections) if note)
+            (chosen.out / f"methods-{part}-{name}.md").write_text(text)
+            print(text)
 
 
 if __name__ == "__main__":

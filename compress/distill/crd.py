@@ -30,6 +30,9 @@ class CRD(Weighted):
 
     The K `negatives` are drawn anew at every step, with replacement, from the images of other classes, or with
     `same_class` from all but the image itself. K is at most N - 1; None is 16384, or all there are if fewer.
+
+    Cost: the batch is compared with all N images whatever the networks, which under a small teacher on small images
+    takes longer than its forward pass. To gather the published K entries of every image would move more memory.
     """
 
     name: ClassVar[str] = "crd"

@@ -27,7 +27,9 @@ class SemCKD(Weighted):
     the teacher's width inside. All of these are trained beside the student. As in the paper the softened logits count
     too.
 
-    At the published `inner` of 2 the projections of all pairs take many times the teacher's own forward pass.
+    Cost: every pair of stages trains three convolutions of its own, forward and backward, and at the published `inner`
+    of 2 the middle one alone has four times the MACs of a convolution of the teacher's stage; none of them can be left
+    out. On images of 8x8 the maps are so small that the number of operations, not their MACs, takes the time.
     """
 
     name: ClassVar[str] = "semckd"

@@ -20,7 +20,7 @@ from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Train, distiller_of
 from compress.tasks import Task
 from spaces import SPACES, Space
-from spaces.space import DEFAULT_EFFORT, SUITED, Value, distiller, effort, place, pruner
+from spaces.space import ANYWHERE, DEFAULT_EFFORT, SUITED, Value, distiller, effort, place, pruner
 
 TRIALS = 200
 Drawn = list[tuple[dict[str, object], dict[str, BaseDistribution], Recipe]]
@@ -165,7 +165,7 @@ def test_methods_are_made_with_the_settings_that_suit_the_task() -> None:
         for name, kind in kinds.items():
             settings = SUITED["digits"].get(name, {})
             assert made(name, "digits") == kind(**settings)
-            assert made(name, "folder:/pictures") == kind()
+            assert made(name, "folder:/pictures") == kind(**ANYWHERE.get(name, {}))
     assert set(SUITED["digits"]) <= {*DISTILLERS, *PRUNERS}
 
 

@@ -1,0 +1,96 @@
+"""What the methods benchmark says of its runs, and what it compares at equal cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.comparison import Entry, Place, Run, Section, carry_out, entry, fewer, table
+from benchmarks.parts import PARTS, at_macs, cut_at_once, narrower
+from benchmarks.settings import DIGITS
+from compress.costs import foresee
+from compress.data import TensorSplit
+from compress.errors import RecipeError
+from compress.measurement import Measurement
+from compress.models import Model
+from compress.pruning import L1Filter, Random
+from compress.recipe import Recipe
+from compress.stage import Train
+from compress.tasks import Task, load_task
+from compress.training import Training
+
+RECIPE = Recipe("digits", Model("cnn", 0.25), (Train(Training(epochs=1)),))
+
+
+@pytest.fixture
+def task() -> Task:
+    return load_task("digits")
+
+
+def runs(*accuracies: float) -> list[Run]:
+    return [Run(Measurement(a, a, 10, 10, 10, 10, 10, 1.0, 1.0, "cpu", 1, 1.0), 1.0) for a in accuracies]
+
+
+def rows(**found: list[Run]) -> dict[str, str]:
+    section = Section("", ("base",), tuple(Entry(label, RECIPE) for label in found))
+    return {line.split(" ")[1]: line for line in list(table(section, found))[2:]}
+
+
+def test_a_method_that_loses_to_its_baseline_at_every_seed_is_marked() -> None:
+    told = rows(base=runs(0.9, 0.8, 0.7), worse=runs(0.8, 0.69, 0.61), unclear=runs(0.95, 0.5, 0.65))
+    assert "**-0.1000 ± 0.0100, loses**" in told["worse"]
+    assert "loses" not in told["unclear"]
+    assert "loses" not in told["base"]
+
+
+def test_seeds_that_broke_down_are_counted_and_the_others_paired() -> None:
+    told = rows(base=runs(0.9, 0.5, 0.7), some=[*runs(0.8), Run(None, broken="diverged"), *runs(0.6)])
+    assert "1 of 3: diverged" in told["some"]
+    assert "-0.1000 ± 0.0000" in told["some"]
+
+
+def test_a_recipe_that_is_refused_is_a_row_that_says_why() -> None:
+    def refuse() -> Recipe:
+        raise RecipeError("it: must not be")
+
+    section = Section("", ("base",), (Entry("base", RECIPE), entry("refused", "7", refuse)))
+    assert "it: must not be" in list(table(section, {"base": runs(0.5)}))[-1]
+
+
+def test_a_training_that_diverges_is_a_run_that_says_so(tmp_path: Path) -> None:
+    wild = Recipe("digits", RECIPE.student, (Train(Training(epochs=2, lr=1e30)),))
+    assert carry_out(Place("digits", None, tmp_path), wild).broken == "diverged"
+
+
+def test_fewer_images_are_the_same_ones_the_same_share_of_every_class(task: Task) -> None:
+    one, other = fewer(task, 300), fewer(task, 300)
+    assert isinstance(one.train, TensorSplit)
+    assert isinstance(other.train, TensorSplit)
+    assert torch.equal(one.train.images, other.train.images)
+    shares = one.train.labels.bincount() / task.train.labels.bincount()
+    assert shares.sub(300 / len(task.train)).abs().max() < 0.01
+    assert len(one.test) == len(task.test)
+    assert len({one.fingerprint, fewer(task, 200).fingerprint, task.fingerprint}) == 3
+    assert fewer(task, 10**6) is task
+
+
+def test_a_pruner_that_spares_shortcuts_is_cut_to_the_macs_of_random(task: Task) -> None:
+    macs = foresee(cut_at_once(task, DIGITS, Random(), 0.5), task)[-1].costs.macs
+    found = foresee(at_macs(task, DIGITS, L1Filter(spare_shortcuts=True), 0.5, macs), task)[-1].costs.macs
+    assert 0.9 * macs < found <= macs
+
+
+def test_the_narrower_network_has_the_parameters_asked_for(task: Task) -> None:
+    module = narrower(task, DIGITS.factorized, 30_000).build(10, 1)
+    assert sum(p.numel() for p in module.parameters()) == pytest.approx(30_000, rel=0.03)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_recipes_for_its_baselines(part: str, task: Task) -> None:
+    for section in PARTS[part](task, DIGITS):
+        labels = [row.label for row in section.entries]
+        assert len(set(labels)) == len(labels)
+        assert set(section.baselines) < set(labels)
+        assert all(row.recipe for row in section.entries if row.label in section.baselines)
