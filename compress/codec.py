@@ -40,8 +40,8 @@ def encode(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         named = cast(Any, value).name
         given = {f.name: _field(f, getattr(value, f.name)) for f in fields(value)}
-        if isinstance(value, Model) and value.weights is None:
-            del given["weights"]  # most have none, and hashes go over this form
+        if isinstance(value, Model):  # most have neither, and hashes go over this form
+            given = {name: v for name, v in given.items() if (name, v) not in (("weights", None), ("shortcuts", 1.0))}
         return {"type": named, **given}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]

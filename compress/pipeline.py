@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
 from filelock import Timeout
-from torch import nn
 
+from compress.clock import Clock
 from compress.costs import check_networks
-from compress.data import Batch
-from compress.distill.teaching import Teaching
-from compress.distill.views import Views
 from compress.files import Files
-from compress.measure import accuracy, measure
+from compress.measure import measure
 from compress.measurement import Measurement
-from compress.models.family import head_of
 from compress.plan import Step, plan
 from compress.pruning import Adaptive
-from compress.pruning.inside import Goal, Inside, Pruning
-from compress.pruning.masks import masked_parameters
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Train
+from compress.stage import Prune, Quantize
 from compress.store import Entry, Store
 from compress.tasks import Task
-from compress.train import Hook, KeepZeros, Loss, fit, training_device
-from compress.training import Training
-from compress.transform import transform, weight_count
-
-CALIBRATION_IMAGES = 256
+from compress.train import training_device
+from compress.transform import weight_count
+from compress.work import Work
 
 
 @dataclass(frozen=True)
@@ -57,10 +48,11 @@ class Pipeline:
     store: Store
     told: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
-    _running: list[float] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        self.task = self.task.to(self.device)
+        self.task = self.task.to(training_device())
+        self._clock = Clock(self.spent)
+        self._work = Work(self.task, self.store, self.ensure, self._clock, lambda *told: self.told(*told))
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
@@ -109,12 +101,12 @@ class Pipeline:
         if step.parent is not None and step.parent.stage == step.stage and self._was_taken_back(step.parent):
             return self._take_back(step)
         with self._clock("cut"):
-            model = self._start(step)
+            model = self._work.start(step)
         with self._clock("train"):
-            self._train(step, model)
+            self._work.train(step, model)
         with self._clock("store"):
             files = Files.of(model, step.model, classes=len(self.task.classes), channels=self.task.channels)
-            stored = files.module().to(self.device)
+            stored = files.module().to(training_device())
         with self._clock("measure"):  # of what was stored, not of what was trained
             measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
         if self._has_failed(step, measured):
@@ -145,125 +137,4 @@ class Pipeline:
     def _removed(self, step: Step, first: Step) -> float:
         """The share of the first network's weights that the step's has no more."""
         shown = step.parent if isinstance(step.stage, Quantize) and step.parent is not None else step
-        return round(1 - weight_count(self._module(shown)) / weight_count(self._module(first)), 6)
-
-    def _start(self, step: Step) -> nn.Module:
-        """The network before this step's training: new, or the parent's, its structure changed unless training does."""
-        if step.parent is None or step.original is None:
-            return step.model.start(len(self.task.classes), self.task.channels).to(self.device)
-        assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
-        if isinstance(step.stage, Prune) and isinstance(step.stage.method, Inside):
-            return self._module(step.parent)
-        full = weight_count(self._module(step.original))
-        model = self._module(step.parent)
-        return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
-
-    def _train(self, step: Step, model: nn.Module) -> None:
-        stage = step.stage
-        if isinstance(stage, Train):
-            self._fit(step, Loss(model, stage.training.label_smoothing), stage.training)
-        elif isinstance(stage, Distill | Narrow):
-            self._fit(
-                step,
-                self._loss(step, model, Recovery(stage.training, distiller=stage.method)),
-                stage.training,
-            )
-        elif isinstance(stage, Prune | Factorize):
-            hooks: list[Hook] = []
-            pruning = self._inside(step, model)
-            if pruning is not None:
-                hooks.append(pruning)
-            elif isinstance(stage, Prune) and stage.method.granularity == "weight":
-                hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
-            only = None
-            if stage.recovery.scope == "classifier":
-                only = model.get_submodule(head_of(model))
-            loss = self._loss(step, model, stage.recovery)
-            self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
-            if pruning is not None:
-                with self._clock("cut"):
-                    pruning.finish()
-
-    def _inside(self, step: Step, model: nn.Module) -> Pruning | None:
-        """The hook of a method that prunes while the network trains."""
-        stage = step.stage
-        if not (isinstance(stage, Prune) and isinstance(stage.method, Inside) and step.original is not None):
-            return None
-        goal = Goal(
-            step.level,
-            weight_count(self._module(step.original)),
-            self.calibration(),
-            stage.recovery.training.epochs,
-            validate=lambda: accuracy(model.eval(), self.task.validation),
-            unpruned=self.ensure(step.original).measured.accuracy_validation,
-        )
-        return stage.method.begin(model, goal)
-
-    def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
-        if recovery.distiller is None or step.teacher is None:
-            return Loss(model, recovery.training.label_smoothing)
-        first = next(iter(self.task.train.batches(recovery.training.batch_size)))
-        teacher, labels = self._module(step.teacher), self.task.train.labels
-        return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
-
-    def _views(self, step: Step, teacher: Step) -> Views | None:
-        """What the teacher has said, to be used again: not of an original that is asked but by one short curve."""
-        views, stage = self.task.augment.views, step.stage
-        if teacher is step.original and isinstance(stage, Prune | Factorize):
-            shown = len(stage.levels) * stage.recovery.training.epochs
-            if shown < views:
-                return None
-        path = self.store.views(f"{teacher.key}-{self.device.type}")
-        return Views(path, len(self.task.train), views, len(self.task.classes))
-
-    def _fit(
-        self,
-        step: Step,
-        loss: Loss,
-        training: Training,
-        only: nn.Module | None = None,
-        hooks: Sequence[Hook] = (),
-    ) -> None:
-        fit(
-            loss,
-            self.task.train,
-            training,
-            seed=step.seed,
-            augment=self.task.augment,
-            only=only,
-            hooks=hooks,
-            checkpoint=self.store.checkpoint(step.key),
-            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
-        )
-        if isinstance(loss, Teaching):
-            loss.ship()
-
-    @property
-    def device(self) -> torch.device:
-        """Where models train and are measured."""
-        return training_device()
-
-    def calibration(self) -> Batch:
-        """The same training images and labels every time, on the training device."""
-        batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
-        return next(iter(batches))
-
-    def _module(self, step: Step) -> nn.Module:
-        with self._clock("store"):
-            return self.ensure(step).files().module().to(self.device)
-
-    @contextmanager
-    def _clock(self, what: str) -> Iterator[None]:
-        start = time.perf_counter()
-        self._running.append(0.0)
-        try:
-            yield
-        finally:
-            took = time.perf_counter() - start
-            self.spent[what] = self.spent.get(what, 0.0) + took - self._running.pop()
-            if self._running:  # what ran inside another clock is not counted there again
-                self._running[-1] += took
-
-
-def _place(step: Step) -> str:
-    return f"round {step.level:.0f}" if step.sparsity is None else f"{step.sparsity:.0%}"
+        return round(1 - weight_count(self._work.module(shown)) / weight_count(self._work.module(first)), 6)

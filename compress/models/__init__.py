@@ -28,7 +28,8 @@ MODELS: dict[str, Family] = {
 class Model:
     """A network: its `family` by name in the zoo, or a user's own as `package.module:function` (`compress.models.own`).
 
-    `width` above 0 multiplies its channels; some take none but 1. `weights`, a file or `torchvision:NAME`
+    `width` above 0 multiplies its channels; some take none but 1. So does `shortcuts`, in the CIFAR ResNets, those
+    channels that a shortcut fixes: what Aghli & Ribeiro 2021 call un-prunable. `weights`, a file or `torchvision:NAME`
     (`compress.models.weights`), are what its first stage starts from. RecipeError for a name or setting that cannot be;
     whether a function can be imported and weights fit is seen by `check`, not on reading a recipe.
     """
@@ -37,6 +38,7 @@ class Model:
     family: str
     width: float = 1.0
     weights: str | None = None
+    shortcuts: float = 1.0
 
     def __post_init__(self) -> None:
         check_kind("model: family", self.family, (str,))
@@ -44,8 +46,13 @@ class Model:
             known = ", ".join(sorted(MODELS))
             raise RecipeError(f"model: unknown {self.family!r}, known are {known} and package.module:function")
         check_above_zero(f"{self.family}: width", self.width)
+        check_above_zero(f"{self.family}: shortcuts", self.shortcuts)
         if self.family in MODELS:
             self._check_width()
+        if self.shortcuts != 1 and not (self.family in MODELS and MODELS[self.family].shortcuts):
+            raise RecipeError(
+                f"{self.family}: shortcuts must be 1, they have no width of their own, got {self.shortcuts!r}"
+            )
         check_kind(f"{self.family}: weights", self.weights, (str, type(None)))
         if self.weights is not None:
             weights.check_form(self.family, self.weights)
@@ -89,7 +96,8 @@ class Model:
     def build(self, classes: int, channels: int) -> nn.Module:
         """A freshly initialised module from torch's global random state, without the weights."""
         self._check_width()
-        return self._made_by.make(classes, channels, self.width)
+        narrow = {"shortcuts": self.shortcuts} if self.shortcuts != 1 else {}
+        return self._made_by.make(classes, channels, self.width, **narrow)
 
     def start(self, classes: int, channels: int) -> nn.Module:
         """What the first stage starts from: freshly initialised, then filled with the weights, if there are any."""
@@ -125,4 +133,5 @@ class Model:
 
     def __str__(self) -> str:
         place = "" if self.weights is None else f"@{self.weights.rpartition('/')[2]}"
-        return f"{self.family}{place}" if self.width == 1 else f"{self.family}{place} x{self.width:g}"
+        wide = "" if self.width == 1 else f" x{self.width:g}"
+        return f"{self.family}{place}{wide}" + ("" if self.shortcuts == 1 else f", shortcuts x{self.shortcuts:g}")

@@ -12,7 +12,7 @@ from compress.errors import RecipeError
 
 @dataclass(frozen=True)
 class Family:
-    """One named model: `make(classes, channels, width)` returns a module.
+    """One named model: `make(classes, channels, width)` returns a module; where `shortcuts` have a width, by that name.
 
     The module has `taps`, a dict of feature names to module paths, from input to output, and `head`, the path of
     its last linear layer, and `pooling`, the path of the layer that averages the last map to `(B, C, 1, 1)`, which the
@@ -22,13 +22,14 @@ class Family:
     does not; "" in the zoo.
     """
 
-    make: Callable[[int, int, float], nn.Module]
+    make: Callable[..., nn.Module]
     title: str
     source: str
     least: int = 1
     multiple: int = 1
     fixed: bool = False
     flat: bool = False
+    shortcuts: bool = False
     fingerprint: str = ""
 
 

@@ -18,15 +18,15 @@ from compress.models.family import Family, init_convolutions, scaled
 
 
 class Basic(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions with `inside` channels between, and a shortcut."""
 
     expansion = 1
 
-    def __init__(self, inner: int, outer: int, stride: int) -> None:
+    def __init__(self, inner: int, inside: int, outer: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outer)
-        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(inner, inside, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inside)
+        self.conv2 = nn.Conv2d(inside, outer, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outer)
         self.shortcut = _shortcut(inner, outer, stride)
         self.relu = nn.ReLU()
@@ -39,48 +39,59 @@ class Basic(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions with four times as many channels out as inside, and a shortcut."""
+    """1x1, 3x3, 1x1 convolutions with `inside` channels between, and a shortcut; `outer` is four times as many."""
 
     expansion = 4
 
-    def __init__(self, inner: int, outer: int, stride: int) -> None:
+    def __init__(self, inner: int, inside: int, outer: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inner, outer, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outer)
-        self.conv2 = nn.Conv2d(outer, outer, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outer)
-        self.conv3 = nn.Conv2d(outer, outer * 4, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outer * 4)
-        self.shortcut = _shortcut(inner, outer * 4, stride)
+        self.conv1 = nn.Conv2d(inner, inside, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inside)
+        self.conv2 = nn.Conv2d(inside, inside, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inside)
+        self.conv3 = nn.Conv2d(inside, outer, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outer)
+        self.shortcut = _shortcut(inner, outer, stride)
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, inner, H, W)` to `(B, 4 * outer, H / stride, W / stride)`."""
+        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
         y = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
         out: Tensor = self.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
         return out
 
 
 class ResNet(nn.Module):
-    """A 3x3 stem and three stages of `widths` channels times `width`, the last two halving the map."""
+    """A 3x3 stem and three stages of `widths` channels times `width`, the last two halving the map.
+
+    Those that a shortcut fixes, all but the ones inside a block, are times `shortcuts` too.
+    """
 
     taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
     head = "classifier"
     pooling = "mean"
 
     def __init__(
-        self, classes: int, channels: int, width: float, *, depth: int, widths: tuple[int, ...] = (16, 16, 32, 64)
+        self,
+        classes: int,
+        channels: int,
+        width: float,
+        *,
+        depth: int,
+        widths: tuple[int, ...] = (16, 16, 32, 64),
+        shortcuts: float = 1.0,
     ) -> None:
         super().__init__()
         block = Bottleneck if depth == 164 else Basic
         blocks = (depth - 2) // (9 if depth == 164 else 6)
-        inner = scaled(widths[0], width)
+        inner = scaled(widths[0], width * shortcuts)
         self.stem = nn.Sequential(nn.Conv2d(channels, inner, 3, 1, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU())
         stages = []
-        for outer, stride in zip((scaled(c, width) for c in widths[1:]), (1, 2, 2), strict=True):
-            first = block(inner, outer, stride)
-            inner = outer * block.expansion
-            stages.append(nn.Sequential(first, *(block(inner, outer, 1) for _ in range(blocks - 1))))
+        for count, stride in zip(widths[1:], (1, 2, 2), strict=True):
+            inside, outer = scaled(count, width), scaled(count, width * shortcuts) * block.expansion
+            first = block(inner, inside, outer, stride)
+            stages.append(nn.Sequential(first, *(block(outer, inside, outer, 1) for _ in range(blocks - 1))))
+            inner = outer
         self.stage1, self.stage2, self.stage3 = stages
         self.mean = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -102,11 +113,16 @@ def _shortcut(inner: int, outer: int, stride: int) -> nn.Sequential:
 
 _REPDISTILLER = "https://arxiv.org/abs/1910.10699"
 FAMILY: dict[str, Family] = {
-    f"resnet{depth}": Family(partial(ResNet, depth=depth), f"CIFAR ResNet-{depth}", "https://arxiv.org/abs/1512.03385")
+    f"resnet{depth}": Family(
+        partial(ResNet, depth=depth), f"CIFAR ResNet-{depth}", "https://arxiv.org/abs/1512.03385", shortcuts=True
+    )
     for depth in (20, 32, 44, 56, 110, 164)
 } | {
     f"resnet{depth}x4": Family(
-        partial(ResNet, depth=depth, widths=(32, 64, 128, 256)), f"CIFAR ResNet-{depth}x4", _REPDISTILLER
+        partial(ResNet, depth=depth, widths=(32, 64, 128, 256)),
+        f"CIFAR ResNet-{depth}x4",
+        _REPDISTILLER,
+        shortcuts=True,
     )
     for depth in (8, 32)
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from compress.codec import decode, encode
 from compress.costs import check
 from compress.data import Batch
 from compress.distill import KD
@@ -140,3 +141,33 @@ def test_a_light_model_of_torchvision_is_cut_by_half_its_weights(name: str, cali
     cut_channels(model, L1Filter(), at_most, calibration)
     assert 0.8 * at_most < weight_count(model) <= at_most
     assert Files.of(model, Model(name, 0.25), classes=10, channels=1).module()(calibration.images).isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "outer"), [("resnet20", 64), ("resnet8x4", 256), ("resnet164", 256)])
+def test_shortcuts_can_be_narrowed_by_themselves(name: str, outer: int) -> None:
+    with torch.device("meta"):
+        full, made = (Model(name, shortcuts=share).build(10, 3) for share in (1.0, 0.25))
+    layers, before = weighted_layers(made), weighted_layers(full)
+    assert layers.keys() == before.keys()
+    last = "conv3" if name == "resnet164" else "conv2"
+    for path, layer in layers.items():
+        fixed = path.endswith(last) or "shortcut" in path or "stem" in path
+        share = 1 if path == "classifier" or not fixed else 4
+        assert layer.weight.shape[0] * share == before[path].weight.shape[0], path
+    assert layers["classifier"].weight.shape[1] * 4 == outer
+
+
+def test_a_model_without_a_width_for_its_shortcuts_refuses_one() -> None:
+    for name in ("cnn", "wrn-16-1", "resnet18"):
+        with pytest.raises(RecipeError, match=f"{name}: shortcuts must be 1, .* got 0.5"):
+            Model(name, shortcuts=0.5)
+    with pytest.raises(RecipeError, match="resnet20: shortcuts must be above 0, got 0"):
+        Model("resnet20", shortcuts=0)
+
+
+def test_the_width_of_shortcuts_is_in_json_only_if_it_is_one() -> None:
+    plain, narrow = encode(Model("resnet20")), encode(Model("resnet20", 0.5, shortcuts=0.5))
+    assert plain == {"type": "model", "family": "resnet20", "width": 1.0}
+    assert narrow == {"type": "model", "family": "resnet20", "width": 0.5, "shortcuts": 0.5}
+    assert decode(narrow) == Model("resnet20", 0.5, shortcuts=0.5)
+    assert str(decode(narrow)) == "resnet20 x0.5, shortcuts x0.5"
