@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from benchmarks import reported
 from benchmarks.comparison import Entry, Section, entry
 from benchmarks.settings import Setting
 from compress.costs import foresee
-from compress.distill import DISTILLERS, Distiller
+from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.errors import RecipeError
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
@@ -19,6 +20,7 @@ from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructure
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Recovery, Stage, Train
 from compress.tasks import Task
+from compress.training import Training
 from spaces.space import distiller, pruner
 
 SHARES = (1.0, 0.1, 0.01)
@@ -86,6 +88,32 @@ def _recovered(task: Task, setting: Setting, sparsity: float, way: str) -> Recip
     method = distiller(way, task.name) if way in DISTILLERS else None
     tuning = Recovery(setting.recovery(), "classifier" if way == CLASSIFIER else "all", method)
     return _after(task, setting, setting.recovered, Prune(L1Unstructured(), sparsity, OneShot(), tuning))
+
+
+def losers(task: Task, setting: Setting) -> list[Section]:
+    """Why `cosine` and `simkd` lose to fine-tuning: with longer recoveries, larger steps, other weights."""
+    longer, sparsity = 4 * setting.epochs.recovery, RECOVERED[1]
+    ways: list[tuple[str, Distiller | None, Training]] = []
+    for label, epochs in (("", setting.epochs.recovery), (f", {longer} epochs", longer)):
+        training = setting.recovery(epochs)
+        large = replace(training, lr=4 * training.lr)
+        ways += [
+            (f"{FINE_TUNING}{label}", None, training),
+            (f"cosine{label}", Cosine(), training),
+            (f"cosine, logits alone{label}", Cosine(lam=1.0), training),
+            (f"cosine, four times the rate{label}", Cosine(), large),
+            (f"simkd{label}", SimKD(), training),
+            (f"simkd, four times the rate{label}", SimKD(), large),
+        ]
+    entries = []
+    for label, method, training in ways:
+        cut = Prune(L1Unstructured(), sparsity, OneShot(), Recovery(training, distiller=method))
+        entries.append(entry(label, "", _after, task, setting, setting.recovered, cut))
+    title = (
+        f"{setting.recovered}, {sparsity:.1%} of its weights zeroed by l1-unstructured, {_epochs(setting)} or {longer}"
+    )
+    baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
+    return [Section(title, baselines, tuple(entries))]
 
 
 def pruners(task: Task, setting: Setting) -> list[Section]:
@@ -208,5 +236,6 @@ PARTS: dict[str, Callable[[Task, Setting], list[Section]]] = {
     "pruners": pruners,
     "gradual": gradual,
     "lowrank": lowrank,
+    "losers": losers,
     "betas": betas,
 }

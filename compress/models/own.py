@@ -159,8 +159,10 @@ def _name_head(path: str, made: Any, classes: int) -> None:
     if isinstance(given, str) and given not in fits:
         raise RecipeError(f"{path}: head must be the path of an nn.Linear of {classes} outputs, got {given!r}")
     if not fits:
-        got = ", ".join(f"{name or 'itself'} of {layer.out_features}" for name, layer in linear.items()) or "no nn.Linear"
-        raise RecipeError(f"{path}: must end in a classifier, an nn.Linear of {classes} outputs, got {got}")
+        got = ", ".join(f"{name or 'itself'} of {layer.out_features}" for name, layer in linear.items())
+        raise RecipeError(
+            f"{path}: must end in a classifier, an nn.Linear of {classes} outputs, got {got or 'no nn.Linear'}"
+        )
     if given is None:
         made.head = fits[-1]
     elif not isinstance(given, str):
