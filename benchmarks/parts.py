@@ -14,7 +14,7 @@ from benchmarks.settings import Setting
 from compress.costs import foresee
 from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.errors import RecipeError
-from compress.lowrank import FACTORIZERS
+from compress.lowrank import FACTORIZERS, SVD, Factorizer
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Random, Schedule
 from compress.recipe import Recipe
@@ -91,7 +91,7 @@ def _recovered(task: Task, setting: Setting, sparsity: float, way: str) -> Recip
 
 
 def losers(task: Task, setting: Setting) -> list[Section]:
-    """Why `cosine` and `simkd` lose to fine-tuning: with longer recoveries, larger steps, other weights."""
+    """Why `cosine` and `simkd` lose to fine-tuning, `svd` to a narrower network: other and longer recoveries."""
     longer, sparsity = 4 * setting.epochs.recovery, RECOVERED[1]
     ways: list[tuple[str, Distiller | None, Training]] = []
     for label, epochs in (("", setting.epochs.recovery), (f", {longer} epochs", longer)):
@@ -113,7 +113,27 @@ def losers(task: Task, setting: Setting) -> list[Section]:
         f"{setting.recovered}, {sparsity:.1%} of its weights zeroed by l1-unstructured, {_epochs(setting)} or {longer}"
     )
     baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
-    return [Section(title, baselines, tuple(entries))]
+    return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer)]
+
+
+def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:
+    sparsity = FACTORIZED[-1]
+    short, long, scratch = setting.recovery(), setting.recovery(longer), setting.scratch()
+    ways: list[tuple[str, Factorizer, Recovery]] = [
+        ("svd", SVD(), Recovery(short)),
+        ("svd, ranks in proportion", SVD(keep="ratio"), Recovery(short)),
+        (f"svd, {longer} epochs", SVD(), Recovery(long)),
+        (f"svd, ranks in proportion, {longer} epochs", SVD(keep="ratio"), Recovery(long)),
+        (f"svd, {longer} epochs of kd", SVD(), Recovery(long, distiller=distiller("kd", task.name))),
+        (f"svd, {scratch.epochs} epochs at {scratch.lr:g}", SVD(), Recovery(scratch)),
+    ]
+    stages = [(label, Factorize(method, sparsity, OneShot(), recovery)) for label, method, recovery in ways]
+    recipes = [(label, _after(task, setting, setting.factorized, stage)) for label, stage in stages]
+    narrow = narrower(task, setting.factorized, foresee(recipes[0][1], task)[-1].costs.params)
+    plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
+    entries = [Entry(str(narrow), plain), *(Entry(label, recipe) for label, recipe in recipes)]
+    title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by svd, {_epochs(setting)} or more"
+    return Section(title, (str(narrow),), tuple(entries))
 
 
 def pruners(task: Task, setting: Setting) -> list[Section]:
