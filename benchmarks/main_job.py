@@ -60,6 +60,12 @@ def spent(study: StudyRecord, *what: str) -> float:
     return sum(trial.spent.get(name, 0.0) for trial in study.trials for name in what)
 
 
+def idle_at_the_end(home: Path, name: str) -> float:
+    """Seconds between the end of the last trial and that of the one before: so long all other workers have nothing."""
+    ends = [event["time"] for event in Ledger(Study(home, name).folder).events() if event["event"] == "ended"]
+    return float(ends[-1] - ends[-2])
+
+
 def ask_again(home: Path, old: str, new: str) -> None:
     """A study that has asked for the recipes of an old one, and done none of them: what a fresh run over them is."""
     folder = Study(home, new).folder
@@ -88,10 +94,11 @@ def search_rows(home: Path, trials: int) -> Iterator[Row]:
     parts = ", ".join(
         f"{name} {spent(study, name) / (CORES * wall):.1%}" for name in ("train", "measure", "cut", "store", "wait")
     )
+    idle = idle_at_the_end(home, "cold") / (CORES * wall)
     yield Row(
         "share of that wall time outside training and measuring",
         "under 20 %",
-        f"{1 - busy:.1%} ({parts} of {CORES} cores)",
+        f"{1 - busy:.1%} ({parts}, one core idle beside the last trial {idle:.1%}, of {CORES} cores)",
         1 - busy < 0.2,
     )
     ask_again(home, "cold", "warm")

@@ -71,8 +71,9 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
     }
 }
 """Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
-twice the time for nothing: see `benchmarks/results/methods.md`. ResRep's are made for 10,000 steps and more; a recovery
-on digits has 90, in which the lasso brings no row near zero, so there a masked row goes to zero at once."""
+twice the time for nothing: see `benchmarks/results/methods-betas-digits.md`. ResRep's are made for 10,000 steps and
+more; a recovery on digits has 90, in which the lasso brings no row near zero, so there a masked row goes to zero at
+once."""
 ANYWHERE: dict[str, dict[str, float]] = {"resrep": {"start": 1, "every": 10, "lasso": 0.001}}
 """For tasks that are not in `SUITED`: recoveries of some 2,000 steps, by arithmetic; not measured."""
 
