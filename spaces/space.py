@@ -67,13 +67,15 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
         "srrl": {"beta": 0.1},
         "semckd": {"beta": 4.0, "inner": 0.5},
         "crd": {"beta": 0.008},
+        "cosine": {"beta": 4.0},
+        "simkd": {"beta": 4.0},
         "resrep": {"start": 0, "every": 1, "more": 4, "lasso": 0.01, "threshold": 1.0, "momentum": 0.9},
     }
 }
 """Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
-twice the time for nothing: see `benchmarks/results/methods-betas-digits.md`. ResRep's are made for 10,000 steps and
-more; a recovery on digits has 90, in which the lasso brings no row near zero, so there a masked row goes to zero at
-once."""
+twice the time for nothing: see `methods-betas-digits.md` in `benchmarks/results/` and, for `cosine` and `simkd`,
+`methods-losers-digits.md`. ResRep's are made for 10,000 steps and more; a recovery on digits has 90, in which the lasso
+brings no row near zero, so there a masked row goes to zero at once."""
 ANYWHERE: dict[str, dict[str, float]] = {"resrep": {"start": 1, "every": 10, "lasso": 0.001}}
 """For tasks that are not in `SUITED`: recoveries of some 2,000 steps, by arithmetic; not measured."""
 

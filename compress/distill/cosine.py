@@ -15,15 +15,15 @@ from torch.nn import functional
 
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.stages import pairs, stages
-from compress.errors import RecipeError, check_at_least
+from compress.errors import RecipeError, check_above_zero, check_at_least
 
 
 @dataclass(frozen=True)
 class Cosine(Distiller):
     """The student's maps and logits are to point where the teacher's do.
 
-    `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch; labels play no part.
-    The M stages match from the end. Widths differ, so a map is *averaged over its channels* before it is compared:
+    `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch, times `beta`, which is
+    not the authors'; labels play no part. The M stages match from the end. Widths differ, so a map is *averaged over its channels* before it is compared:
     `(B, C, H, W)` to `(B, H W)`, the larger one pooled down to the smaller first. No adapters. The authors' teacher is
     a network already pruned. `lam` in [0, 1]: their value is not known here, the default weighs both halves alike.
     """
@@ -35,8 +35,10 @@ class Cosine(Distiller):
     )
 
     lam: float = 0.5
+    beta: float = 1.0
 
     def __post_init__(self) -> None:
+        check_above_zero(f"{self.name}: beta", self.beta)
         check_at_least(f"{self.name}: lam", self.lam, 0)
         if self.lam > 1:
             raise RecipeError(f"{self.name}: lam must be at most 1, got {self.lam!r}")
@@ -46,9 +48,10 @@ class Cosine(Distiller):
         return stages(model)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """In [0, 2]."""
+        """In [0, 2 beta]."""
         maps = [apart(s.mean(1).flatten(1), t.mean(1).flatten(1)) for s, t in pairs(student, teacher)]
-        return self.lam * apart(student.logits, teacher.logits) + (1 - self.lam) * torch.stack(maps).mean()
+        logits = apart(student.logits, teacher.logits)
+        return self.beta * (self.lam * logits + (1 - self.lam) * torch.stack(maps).mean())
 
 
 def apart(one: Tensor, other: Tensor) -> Tensor:

@@ -11,15 +11,15 @@ from torch.nn import functional
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.projector import Projector
 from compress.distill.stages import same_size
-from compress.errors import check_whole
+from compress.errors import check_above_zero, check_whole
 
 
 @dataclass(frozen=True)
 class SimKD(Distiller):
     """The student learns nothing but the teacher's last map, and answers through the teacher's classifier.
 
-    `mean((P(f_s) - f_t)^2)` over batch, channels and places; `f` `(B, C, H, W)` is what the global pooling is given,
-    and the larger one is averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
+    `beta mean((P(f_s) - f_t)^2)` over batch, channels and places; `f` `(B, C, H, W)` is what the global pooling is
+    given, and the larger one is averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
     `C_t // factor` channels inside. For the batch norm all batches are full. Labels play no part.
 
     What is kept is the student up to its last map, `P`, the pooling, and a copy of the layer at the teacher's `head`,
@@ -35,9 +35,11 @@ class SimKD(Distiller):
     full_batches: ClassVar[bool] = True
 
     factor: int = 2
+    beta: float = 1.0
 
     def __post_init__(self) -> None:
         check_whole(f"{self.name}: factor", self.factor, 1)
+        check_above_zero(f"{self.name}: beta", self.beta)
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         """The projector `P`, which also averages a student's map that is the larger one."""
@@ -50,7 +52,7 @@ class SimKD(Distiller):
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
         """At least 0."""
         assert isinstance(adapters, Projector)
-        return functional.mse_loss(*same_size(adapters.project(_last(student)), _last(teacher)))
+        return self.beta * functional.mse_loss(*same_size(adapters.project(_last(student)), _last(teacher)))
 
 
 def _last(said: Outputs) -> Tensor:

@@ -166,11 +166,11 @@ def test_cosine_is_its_formula(lam: float, agree: Agree) -> None:
             for mine, theirs in zip(maps, told(), strict=True):
                 s, t = fitted(mine, theirs)
                 total += (1 - lam) / 2 * (1 - cos(s[image].mean(0), t[image].mean(0)))
-        return total / BATCH
+        return 3 * total / BATCH
 
     learning = student()
     agree(
-        lambda: Cosine(lam).loss(learning, teacher(), TARGETS, NOTHING),
+        lambda: Cosine(lam, beta=3.0).loss(learning, teacher(), TARGETS, NOTHING),
         by_hand,
         [learning.logits, *learning.taps.values()],
     )
@@ -289,6 +289,7 @@ BAD: list[tuple[Callable[[], object], str]] = [
     (lambda: AT(distance="far"), "at: distance: unknown 'far', known are norm, square"),
     (lambda: Cosine(lam=-0.1), "cosine: lam must be at least 0, got -0.1"),
     (lambda: Cosine(lam=1.5), "cosine: lam must be at most 1, got 1.5"),
+    (lambda: Cosine(beta=0), "cosine: beta must be above 0, got 0"),
 ]
 
 

@@ -127,6 +127,13 @@ def test_through_the_identity_there_is_nothing_to_learn_of_the_same_map() -> Non
     assert SimKD().loss(maps, maps, LABELS, adapters).item() < 1e-12
 
 
+def test_beta_weighs_the_loss() -> None:
+    learning, knowing = said(4, 2, 2, 0), said(6, 2, 2, 1)
+    adapters = SimKD().adapters(learning, knowing, LABELS).double().eval()
+    one, four = (SimKD(beta=beta).loss(learning, knowing, LABELS, adapters) for beta in (1.0, 4.0))
+    assert four.item() == pytest.approx(4 * one.item(), rel=1e-12) != 0
+
+
 def test_labels_and_logits_play_no_part() -> None:
     learning, knowing = said(3, 2, 2, 0), said(6, 2, 2, 1)
     adapters = SimKD().adapters(learning, knowing, LABELS).double()
@@ -347,6 +354,7 @@ def test_a_projector_that_is_none_is_a_sentence(calibration: Batch) -> None:
 FLAT = Model("snn-1k")
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: SimKD(factor=0), "simkd: factor must be a whole number of at least 1, got 0"),
+    (lambda: SimKD(beta=0), "simkd: beta must be above 0, got 0"),
     (
         lambda: Prune(L1Filter(), 0.5, Exponential(2), FROM),
         "recovery: simkd ships layers, so every level must start from the full network; "
