@@ -18,8 +18,8 @@ from compress.errors import check_above_zero, check_whole
 class SimKD(Distiller):
     """The student learns nothing but the teacher's last map, and answers through the teacher's classifier.
 
-    `beta mean((P(f_s) - f_t)^2)` over batch, channels and places; `f` `(B, C, H, W)` is what the global pooling is
-    given, and the larger one is averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
+    `beta mean((P(f_s) - f_t)^2)` over batch, channels and places; `f` `(B, C, H, W)` is what the global pooling gets,
+    and the larger one is averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
     `C_t // factor` channels inside. For the batch norm all batches are full. Labels play no part.
 
     What is kept is the student up to its last map, `P`, the pooling, and a copy of the layer at the teacher's `head`,
