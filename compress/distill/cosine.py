@@ -24,7 +24,7 @@ class Cosine(Distiller):
 
     `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch, times `beta`, which is
     not the authors'; labels play no part. The M stages match from the end. Widths differ, so a map is *averaged over
-    its channels* before it is compared: `(B, C, H, W)` to `(B, H W)`, the larger one pooled down to the smaller first. No
+    its channels* before it is compared: `(B, C, H, W)` to `(B, H W)`, the larger one pooled down first. No
     adapters. The authors' teacher is a network already pruned. `lam` in [0, 1]: their value is not known here, the
     default weighs both halves alike.
     """
