@@ -94,6 +94,10 @@ def search(
     if tracking_uri is None:
         _out.print(f"look: mlflow server --backend-store-uri sqlite:///{database}", markup=False)
     _out.print(f"take: paretune select {name} --max-params 5k --min-accuracy .95 --export out/{where}", markup=False)
+    if set(states) == {"failed"}:
+        raise RuntimeError(
+            f"search {name}: every trial failed, the first with {paretune.trials(name, home=home)[0].reason}"
+        )
 
 
 @app.command()

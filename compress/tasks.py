@@ -92,7 +92,7 @@ def load_task(
 
 @lru_cache(maxsize=8)
 def _load(name: str, data_dir: Path, cache_dir: Path | None, stream: bool | None) -> Task:
-    if name.startswith("folder:"):
+    if name.startswith(FOLDER):
         return _folder(name, cache_dir, stream)
     if name not in TASKS:
         raise DataError(f"task: unknown {name!r}, known are {', '.join(sorted(TASKS))} and folder:PATH")
@@ -134,6 +134,8 @@ def fashion_mnist(data_dir: Path) -> Task:
     return _published("fashion-mnist", "FashionMNIST", data_dir)
 
 
+FOLDER = "folder:"
+"""Before the path of an image folder, in the name of its task."""
 TASKS: dict[str, Callable[[Path], Task]] = {
     "digits": digits,
     "cifar10": cifar10,
@@ -151,7 +153,7 @@ def _published(name: str, dataset: str, data_dir: Path) -> Task:
 
 
 def _folder(name: str, cache_dir: Path | None, stream: bool | None) -> Task:
-    root = Path(name.removeprefix("folder:")).expanduser()
+    root = Path(name.removeprefix(FOLDER)).expanduser()
     listing = list_images(root)
     channels, size = look_at(listing.paths)
     kept, held = hold_out(listing.labels[: listing.train_count], 0.1)

@@ -63,7 +63,7 @@ class Compression(tune.Trainable):
                 stuck = {"stuck": str(error)}
             except (RecipeError, TrainingError, StoreError) as error:
                 failed = str(error)
-            except (ValueError, RuntimeError, OSError) as error:
+            except Exception as error:  # a user's own network may raise anything; what Tune gets to see it tries again
                 if getattr(error, "errno", None) in FULL:
                     stuck = {"stuck": f"store: {error}"}
                 else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress.models import Model
+from compress.tasks import FOLDER
 from search.front import DEFAULT_OBJECTIVES, check_objectives
 from search.study import check_name
 from spaces import SPACES
@@ -15,7 +16,7 @@ from spaces import SPACES
 
 @dataclass(frozen=True)
 class Settings:
-    """One call of `paretune search`; every field as its option.
+    """One call of `paretune search`; every field as its option, the path of a `folder:` task made absolute.
 
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
     limit. `tracking_uri` and `storage_url` None mean files below `home`. `students` and `teachers`, as `NAME` or
@@ -42,6 +43,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.task.startswith(FOLDER):  # workers have a current folder of their own
+            object.__setattr__(self, "task", FOLDER + str(Path(self.task.removeprefix(FOLDER)).expanduser().absolute()))
         if self.space not in SPACES:
             raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
         for option, names in (("student", self.students), ("teacher", self.teachers)):

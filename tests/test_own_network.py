@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import paretune_command
@@ -86,6 +87,45 @@ def assert_refused(said: tuple[int, str, str], sentence: str) -> None:
     assert re.search(sentence, err), err
     assert err.startswith("paretune: ")
     assert err.count("\n") == 1
+
+
+TIRED = """
+class Tired(nn.Sequential):
+    def forward(self, images):
+        if self.training:
+            raise OverflowError("too much to learn")
+        return super().forward(images)
+
+def tired(classes, channels):
+    return Tired(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+"""
+
+
+def test_a_search_all_of_whose_trials_failed_has_failed(network: Source, call: Call, tmp_path: Path) -> None:
+    network("my_net.py", MY_NET + TIRED)
+    given = ("--trials", 2, "--student", "my_net:tired", "--home", tmp_path / "home")
+    code, out, err = call("search", "--name", "tired", *given)
+    assert code == 1
+    assert "trials: 2 failed" in out
+    assert err.endswith("search tired: every trial failed, the first with OverflowError: too much to learn\n")
+
+
+def test_a_search_finds_a_folder_by_its_relative_path(
+    network: Source, call: Call, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers' current folder is another one."""
+    monkeypatch.setattr("spaces.space.DEFAULT_EFFORT", Effort(1, 1))
+    monkeypatch.chdir(tmp_path)
+    shown = next(digits.train.batches(40, augment=None))
+    for number, (image, label) in enumerate(zip(shown.images, shown.labels.tolist(), strict=True)):
+        place = tmp_path / "pictures" / ("test" if number % 4 == 0 else "train") / ("even", "odd")[label % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = (image[0] - image.min()) / (image.max() - image.min()) * 255
+        Image.fromarray(pixels.to(torch.uint8).numpy()).save(place / f"{number}.png")
+    given = ("--trials", 1, "--student", "my_net:make", "--home", tmp_path / "home")
+    code, out, err = call("search", "--name", "pictures", "--task", "folder:pictures", *given)
+    assert code == 0, err
+    assert "trials: 1 complete" in out
 
 
 def test_a_search_begins_with_the_weights_as_they_are(there: Path) -> None:

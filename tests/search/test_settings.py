@@ -35,6 +35,13 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any], sentence
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_is_the_same_for_workers_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings("s", task="folder:pictures/mine").task == f"folder:{tmp_path}/pictures/mine"
+    assert Settings("s", task=f"folder:{tmp_path}").task == f"folder:{tmp_path}"
+    assert Settings("s", task="folder:~/mine").task == f"folder:{Path.home()}/mine"
+
+
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(ValueError, match=r"home must be a folder, got .*home/below: .*home is a file"):
