@@ -236,7 +236,7 @@ def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch
             {"resume": True, "objectives": ("accuracy", "macs")},
             "was begun with objectives 'accuracy,params,flops', got",
         ),
-        ({"resume": True, "task": "folder:x"}, "folder:x"),
+        ({"resume": True, "task": "folder:x"}, r"folder:/.*/x: a folder train/"),
         ({"name": "new", "resume": True}, "study new: there is none in .* to resume"),
         ({"name": "new", "address": "nonsense"}, "address: no Ray cluster answers at 'nonsense'"),
         ({"name": "new", "address": "127.0.0.1:1"}, "address: no Ray cluster answers at '127.0.0.1:1': .*refused"),
