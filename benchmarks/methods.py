@@ -13,8 +13,8 @@ be `folder:PATH`, named after its last folder; of a large one `--images` takes a
 process a core, one torch thread each; recipes share what they have in common, through one store a seed. Prints Markdown
 and writes one file a part and task, `methods-PART-TASK.md`, into `benchmarks/results/`.
 
-Estimated on two cores: digits two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images
-six to thirteen.
+On two cores digits takes two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images a
+quarter of an hour and more.
 """
 
 from __future__ import annotations
