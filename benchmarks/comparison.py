@@ -25,12 +25,16 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: a recipe, or why there is none; what was reported of it."""
+    """One row: a recipe, or why there is none; what was reported of it.
+
+    `fit` makes the recipe of each seed instead, from what the section's first row came to at that seed.
+    """
 
     label: str
     recipe: Recipe | None
     reported: str = ""
     refused: str = ""
+    fit: Callable[[Run], Recipe] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe's last point at one seed and the seconds its points took; or why training broke down."""
+    """A recipe's last point at one seed, the seconds its points took and how many follow the first; or why it broke."""
 
     measured: Measurement | None
     seconds: float = 0.0
     broken: str = ""
+    levels: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def carry_out(place: Place, recipe: Recipe) -> Run:
         return Run(None, broken="diverged")
     except RecipeError as error:
         return Run(None, broken=str(error))
-    return Run(points[-1], sum(point.seconds for point in points[1:] or points))
+    return Run(points[-1], sum(point.seconds for point in points[1:] or points), levels=len(points) - 1)
 
 
 def table(section: Section, runs: Mapping[str, list[Run]]) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """Does it help? Every method against its own baseline, on the same images, with the same effort and seeds.
 
-    python -m benchmarks.methods [--part students|recovery|pruners|gradual|lowrank|betas|losers ...] [--task digits]
-                                 [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5] [--out DIR]
+    python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank|betas|losers ...]
+                                 [--task digits] [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5] [--out DIR]
 
 students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
-(Chen 2021). pruners: channel pruners against random channels. gradual: schedules of many steps against one cut
+(Chen 2021). pruners: channel pruners against random channels; adaptive: those that find their
+sparsity, against the same. gradual: schedules of many steps against one cut
 (SlimNets 2018). lowrank: factorizers against a narrower network. Only when asked for, betas: shares of every
 distiller's published weight; and losers: why some recoveries lose. `benchmarks/settings.py` says with which networks.
 
@@ -48,16 +49,34 @@ def all_runs(
     pool: ProcessPoolExecutor, place: Place, sections: list[Section], seeds: int
 ) -> list[dict[str, list[Run]]]:
     """Of every section, each label's runs by seed. All seeds of a recipe come before the next: workers seldom wait."""
-    asked = [(number, row.label, row.recipe) for number, section in enumerate(sections) for row in section.entries]
-    jobs = [(n, label, replace(recipe, seed=seed)) for n, label, recipe in asked if recipe for seed in range(seeds)]
     found: list[dict[str, list[Run]]] = [{} for _ in sections]
-    recipes: list[Recipe] = [recipe for _, _, recipe in jobs]
-    for done, ((number, label, _), run) in enumerate(
-        zip(jobs, pool.map(carry_out, [place] * len(jobs), recipes), strict=True), start=1
-    ):
+    jobs = [
+        (number, row.label, replace(row.recipe, seed=seed))
+        for number, section in enumerate(sections)
+        for row in section.entries
+        if row.recipe
+        for seed in range(seeds)
+    ]
+    _carry_out(pool, place, jobs, found)
+    jobs = [
+        (number, row.label, replace(row.fit(run), seed=seed))
+        for number, section in enumerate(sections)
+        for row in section.entries
+        if row.fit
+        for seed, run in enumerate(found[number][section.entries[0].label])
+    ]
+    _carry_out(pool, place, jobs, found)
+    return found
+
+
+def _carry_out(
+    pool: ProcessPoolExecutor, place: Place, jobs: list[tuple[int, str, Recipe]], found: list[dict[str, list[Run]]]
+) -> None:
+    """All of them, each result under its section and label."""
+    runs = pool.map(carry_out, [place] * len(jobs), [recipe for _, _, recipe in jobs])
+    for done, ((number, label, _), run) in enumerate(zip(jobs, runs, strict=True), start=1):
         found[number].setdefault(label, []).append(run)
         print(f"\r{done} of {len(jobs)}", end="\n" if done == len(jobs) else "", file=sys.stderr, flush=True)
-    return found
 
 
 def main() -> None:

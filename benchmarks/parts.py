@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import torch
-
 from benchmarks import reported
+from benchmarks.channels import adaptive, pruners
 from benchmarks.comparison import Entry, Section, entry
+from benchmarks.equal import narrower
+from benchmarks.losers import FINE_TUNING, losers
 from benchmarks.settings import Setting
 from compress.costs import foresee
-from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
-from compress.errors import RecipeError
-from compress.lowrank import FACTORIZERS, SVD, Factorizer
-from compress.models import Model
-from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Random, Schedule
+from compress.distill import DISTILLERS, Distiller
+from compress.lowrank import FACTORIZERS
+from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Recovery, Stage, Train
+from compress.stage import Distill, Factorize, Prune, Recovery, Train
 from compress.tasks import Task
-from compress.training import Training
 from spaces.space import distiller, pruner
 
 SHARES = (1.0, 0.1, 0.01)
 """Of a published `beta`."""
-RECOVERED, CUT, GRADUAL, FACTORIZED = (0.9, 0.95, 0.975), (0.5, 0.75, 0.9), (0.75, 0.875, 0.95), (0.5, 0.75, 0.9)
+RECOVERED, GRADUAL, FACTORIZED = (0.9, 0.95, 0.975), (0.75, 0.875, 0.95), (0.5, 0.75, 0.9)
 """Sparsities of each part."""
 STEPS = 4
 """Of a gradual schedule, each of a recovery's epochs."""
-CLOSE_MACS = 0.01
-"""What counts as equal."""
 
 
 def students(task: Task, setting: Setting) -> list[Section]:
@@ -67,7 +62,7 @@ def _student(task: Task, setting: Setting, method: Distiller | None) -> Recipe:
     return Recipe(task.name, setting.student, stages, setting.teacher, setting.scratch())
 
 
-FINE_TUNING, CLASSIFIER = "fine-tuning", "classifier only"
+CLASSIFIER = "classifier only"
 
 
 def recovery(task: Task, setting: Setting) -> list[Section]:
@@ -79,7 +74,7 @@ def recovery(task: Task, setting: Setting) -> list[Section]:
             entry(way, figures.get(way, ""), _recovered, task, setting, sparsity, way)
             for way in (FINE_TUNING, CLASSIFIER, *DISTILLERS)
         ]
-        title = f"{setting.recovered}, {sparsity:.1%} of its weights zeroed by l1-unstructured, {_epochs(setting)}"
+        title = f"{setting.recovered}, {sparsity:.1%} of its weights zeroed by l1-unstructured, {setting.words}"
         sections.append(Section(title, (FINE_TUNING, CLASSIFIER), tuple(entries), reported.RECOVERY_IS))
     return sections
 
@@ -87,98 +82,7 @@ def recovery(task: Task, setting: Setting) -> list[Section]:
 def _recovered(task: Task, setting: Setting, sparsity: float, way: str) -> Recipe:
     method = distiller(way, task.name) if way in DISTILLERS else None
     tuning = Recovery(setting.recovery(), "classifier" if way == CLASSIFIER else "all", method)
-    return _after(task, setting, setting.recovered, Prune(L1Unstructured(), sparsity, OneShot(), tuning))
-
-
-def losers(task: Task, setting: Setting) -> list[Section]:
-    """Why `cosine` and `simkd` lose to fine-tuning, `svd` to a narrower network: other and longer recoveries."""
-    longer, sparsity = 4 * setting.epochs.recovery, RECOVERED[1]
-    ways: list[tuple[str, Distiller | None, Training]] = []
-    for label, epochs in (("", setting.epochs.recovery), (f", {longer} epochs", longer)):
-        training = setting.recovery(epochs)
-        large = replace(training, lr=4 * training.lr)
-        ways += [
-            (f"{FINE_TUNING}{label}", None, training),
-            (f"cosine{label}", Cosine(), training),
-            (f"cosine, logits alone{label}", Cosine(lam=1.0), training),
-            (f"cosine, four times the rate{label}", Cosine(), large),
-            (f"simkd{label}", SimKD(), training),
-            (f"simkd, four times the rate{label}", SimKD(), large),
-        ]
-    entries = []
-    for label, method, training in ways:
-        cut = Prune(L1Unstructured(), sparsity, OneShot(), Recovery(training, distiller=method))
-        entries.append(entry(label, "", _after, task, setting, setting.recovered, cut))
-    title = (
-        f"{setting.recovered}, {sparsity:.1%} of its weights zeroed by l1-unstructured, {_epochs(setting)} or {longer}"
-    )
-    baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
-    return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer)]
-
-
-def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:
-    sparsity = FACTORIZED[-1]
-    short, long, scratch = setting.recovery(), setting.recovery(longer), setting.scratch()
-    ways: list[tuple[str, Factorizer, Recovery]] = [
-        ("svd", SVD(), Recovery(short)),
-        ("svd, ranks in proportion", SVD(keep="ratio"), Recovery(short)),
-        (f"svd, {longer} epochs", SVD(), Recovery(long)),
-        (f"svd, ranks in proportion, {longer} epochs", SVD(keep="ratio"), Recovery(long)),
-        (f"svd, {longer} epochs of kd", SVD(), Recovery(long, distiller=distiller("kd", task.name))),
-        (f"svd, {scratch.epochs} epochs at {scratch.lr:g}", SVD(), Recovery(scratch)),
-    ]
-    stages = [(label, Factorize(method, sparsity, OneShot(), recovery)) for label, method, recovery in ways]
-    recipes = [(label, _after(task, setting, setting.factorized, stage)) for label, stage in stages]
-    narrow = narrower(task, setting.factorized, foresee(recipes[0][1], task)[-1].costs.params)
-    plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
-    entries = [Entry(str(narrow), plain), *(Entry(label, recipe) for label, recipe in recipes)]
-    title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by svd, {_epochs(setting)} or more"
-    return Section(title, (str(narrow),), tuple(entries))
-
-
-def pruners(task: Task, setting: Setting) -> list[Section]:
-    """Every channel pruner against random channels at equal MACs."""
-    note = (
-        f"{reported.PRUNERS_ARE} Every method is cut to the sparsity that is foreseen to "
-        "need the MACs of `random`; what they came to stands in the table. "
-        "Weight pruners are not here: no random mask is registered to compare them with; nor are methods that find "
-        "their sparsity by themselves."
-    )
-    sections = []
-    for sparsity in CUT:
-        random, figures = cut_at_once(task, setting, Random(), sparsity), reported.PRUNERS.get(sparsity, {})
-        macs = foresee(random, task)[-1].costs.macs
-        entries = [Entry("random", random)]
-        for name, kind in PRUNERS.items():
-            if kind is not Random and kind.granularity == "channel" and not kind.adaptive:
-                method = pruner(name, task.name)
-                entries.append(entry(name, figures.get(name, ""), at_macs, task, setting, method, sparsity, macs))
-        title = f"{setting.cut}, {sparsity:.0%} of its weights cut at once, {_epochs(setting)}"
-        sections.append(Section(title, ("random",), tuple(entries), note))
-    return sections
-
-
-def cut_at_once(task: Task, setting: Setting, method: Pruner, sparsity: float) -> Recipe:
-    """Trained plain, cut once, recovered."""
-    return _after(task, setting, setting.cut, Prune(method, sparsity, OneShot(), Recovery(setting.recovery())))
-
-
-def at_macs(task: Task, setting: Setting, method: Pruner, sparsity: float, target: int) -> Recipe:
-    """The recipe that is foreseen to need `target` MACs, or just less: at `sparsity` if that is within a hundredth."""
-
-    def apart(share: float) -> float:
-        try:
-            return foresee(cut_at_once(task, setting, method, share), task)[-1].costs.macs / target - 1
-        except RecipeError:  # too deep
-            return -1.0
-
-    if abs(apart(sparsity)) <= CLOSE_MACS:
-        return cut_at_once(task, setting, method, sparsity)
-    low, high = 0.01, 0.99
-    for _ in range(10):  # to a thousandth of the weights
-        middle = round((low + high) / 2, 4)
-        low, high = (middle, high) if apart(middle) > 0 else (low, middle)
-    return cut_at_once(task, setting, method, high)
+    return setting.then(task, setting.recovered, Prune(L1Unstructured(), sparsity, OneShot(), tuning))
 
 
 def gradual(task: Task, setting: Setting) -> list[Section]:
@@ -207,7 +111,7 @@ def _scheduled(
 ) -> Recipe:
     """As many `epochs` over all levels, whatever their number."""
     tuning = Recovery(setting.recovery(epochs // len(schedule.levels(sparsity))))
-    return _after(task, setting, setting.gradual, Prune(method, sparsity, schedule, tuning))
+    return setting.then(task, setting.gradual, Prune(method, sparsity, schedule, tuning))
 
 
 def lowrank(task: Task, setting: Setting) -> list[Section]:
@@ -220,34 +124,13 @@ def lowrank(task: Task, setting: Setting) -> list[Section]:
     for name, kind in FACTORIZERS.items():
         for sparsity in FACTORIZED:
             stage = Factorize(kind(), sparsity, OneShot(), Recovery(setting.recovery()))
-            factorized = _after(task, setting, setting.factorized, stage)
+            factorized = setting.then(task, setting.factorized, stage)
             narrow = narrower(task, setting.factorized, foresee(factorized, task)[-1].costs.params)
             plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
-            title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by {name}, {_epochs(setting)}"
+            title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by {name}, {setting.words}"
             entries = (Entry(str(narrow), plain), Entry(name, factorized))
             sections.append(Section(title, (str(narrow),), entries, reported.LOWRANK_IS))
     return sections
-
-
-def narrower(task: Task, model: Model, params: int) -> Model:
-    """The model at the width, in hundredths of its own, whose parameters are nearest to `params`."""
-
-    def count(width: float) -> int:
-        with torch.random.fork_rng(devices=[]):
-            module = Model(model.family, width).build(len(task.classes), task.channels)
-        return sum(parameter.numel() for parameter in module.parameters())
-
-    widths = [round(model.width * share / 100, 4) for share in range(1, 101)]
-    return Model(model.family, min(widths, key=lambda width: abs(count(width) - params)))
-
-
-def _after(task: Task, setting: Setting, model: Model, stage: Stage) -> Recipe:
-    """Trained plain, then the stage."""
-    return Recipe(task.name, model, (Train(setting.scratch()), stage))
-
-
-def _epochs(setting: Setting) -> str:
-    return f"{setting.epochs.scratch} epochs before and {setting.epochs.recovery} after"
 
 
 PARTS: dict[str, Callable[[Task, Setting], list[Section]]] = {
@@ -256,6 +139,7 @@ PARTS: dict[str, Callable[[Task, Setting], list[Section]]] = {
     "pruners": pruners,
     "gradual": gradual,
     "lowrank": lowrank,
+    "adaptive": adaptive,
     "losers": losers,
     "betas": betas,
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compress.models import Model
+from compress.recipe import Recipe
+from compress.stage import Stage, Train
+from compress.tasks import Task
 from compress.training import Training
 from spaces.space import Effort, effort
 
@@ -33,6 +36,15 @@ class Setting:
     def recovery(self, epochs: int | None = None) -> Training:
         """After a cut."""
         return Training(epochs=epochs or self.epochs.recovery, lr=self.rates[1], batch_size=self.batch_size)
+
+    def then(self, task: Task, model: Model, stage: Stage) -> Recipe:
+        """The model trained plain, then the stage."""
+        return Recipe(task.name, model, (Train(self.scratch()), stage))
+
+    @property
+    def words(self) -> str:
+        """The epochs, for a title."""
+        return f"{self.epochs.scratch} epochs before and {self.epochs.recovery} after"
 
 
 HALF, QUARTER = Model("resnet20", 0.5), Model("vgg8", 0.25)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from benchmarks.channels import cut_at_once
 from benchmarks.comparison import Entry, Place, Run, Section, carry_out, entry, fewer, table
-from benchmarks.parts import PARTS, at_macs, cut_at_once, narrower
+from benchmarks.equal import at_macs, narrower
+from benchmarks.parts import PARTS
 from benchmarks.settings import DIGITS
 from compress.costs import foresee
 from compress.data import TensorSplit
@@ -17,7 +22,7 @@ from compress.measurement import Measurement
 from compress.models import Model
 from compress.pruning import L1Filter, Random
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stage import Prune, Train
 from compress.tasks import Task, load_task
 from compress.training import Training
 
@@ -29,8 +34,12 @@ def task() -> Task:
     return load_task("digits")
 
 
+def measurement(accuracy: float) -> Measurement:
+    return Measurement(accuracy, accuracy, 10, 10, 10, 10, 10, 1.0, 1.0, "cpu", 1, 1.0)
+
+
 def runs(*accuracies: float) -> list[Run]:
-    return [Run(Measurement(a, a, 10, 10, 10, 10, 10, 1.0, 1.0, "cpu", 1, 1.0), 1.0) for a in accuracies]
+    return [Run(measurement(accuracy), 1.0) for accuracy in accuracies]
 
 
 def rows(**found: list[Run]) -> dict[str, str]:
@@ -78,7 +87,8 @@ def test_fewer_images_are_the_same_ones_the_same_share_of_every_class(task: Task
 
 def test_a_pruner_that_spares_shortcuts_is_cut_to_the_macs_of_random(task: Task) -> None:
     macs = foresee(cut_at_once(task, DIGITS, Random(), 0.5), task)[-1].costs.macs
-    found = foresee(at_macs(task, DIGITS, L1Filter(spare_shortcuts=True), 0.5, macs), task)[-1].costs.macs
+    sparing = L1Filter(spare_shortcuts=True)
+    found = foresee(at_macs(partial(cut_at_once, task, DIGITS, sparing), task, 0.5, macs), task)[-1].costs.macs
     assert 0.9 * macs < found <= macs
 
 
@@ -93,4 +103,23 @@ def test_every_part_has_recipes_for_its_baselines(part: str, task: Task) -> None
         labels = [row.label for row in section.entries]
         assert len(set(labels)) == len(labels)
         assert set(section.baselines) < set(labels)
-        assert all(row.recipe for row in section.entries if row.label in section.baselines)
+        assert all(row.recipe or row.fit for row in section.entries if row.label in section.baselines)
+
+
+def test_baselines_of_a_method_that_finds_its_sparsity_come_to_its_macs(task: Task) -> None:
+    for section in PARTS["adaptive"](task, DIGITS):
+        first, *others = section.entries
+        assert first.recipe
+        stages = first.recipe.stages
+        cut = foresee(cut_at_once(task, DIGITS, Random(), 0.4), task)[-1].costs.macs
+        assert isinstance(stages[-1], Prune)
+        method: Any = stages[-1].method
+        measured = replace(measurement(0.5), macs=cut)
+        for levels, trained in ((1, 2), (method.rounds, method.rounds)):
+            for row in others:
+                assert row.fit
+                recipe = row.fit(Run(measured, levels=levels))
+                stage = recipe.stages[-1]
+                assert isinstance(stage, Prune)
+                assert stage.recovery.training.epochs == trained * DIGITS.epochs.recovery
+                assert 0.9 * cut < foresee(recipe, task)[-1].costs.macs <= 1.01 * cut

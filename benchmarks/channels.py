@@ -1,0 +1,77 @@
+"""Channels cut by a method against channels cut at random, at equal MACs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks import reported
+from benchmarks.comparison import Entry, Run, Section, entry
+from benchmarks.equal import at_macs
+from benchmarks.settings import Setting
+from compress.costs import foresee
+from compress.pruning import PRUNERS, Adaptive, L1Filter, OneShot, Pruner, Random
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery
+from compress.tasks import Task
+from spaces.space import pruner
+
+CUT = (0.5, 0.75, 0.9)
+"""Shares of the weights that `random` takes."""
+
+
+def pruners(task: Task, setting: Setting) -> list[Section]:
+    """Every channel pruner that is told how far, against random channels at equal MACs."""
+    note = (
+        f"{reported.PRUNERS_ARE} Every method is cut to the sparsity that is foreseen to "
+        "need the MACs of `random`; what they came to stands in the table. "
+        "Weight pruners are not here: no random mask is registered to compare them with. Methods that find "
+        "their sparsity by themselves are in the part `adaptive`."
+    )
+    sections = []
+    for sparsity in CUT:
+        random, figures = cut_at_once(task, setting, Random(), sparsity), reported.PRUNERS.get(sparsity, {})
+        macs = foresee(random, task)[-1].costs.macs
+        entries = [Entry("random", random)]
+        for name, kind in PRUNERS.items():
+            if kind is not Random and kind.granularity == "channel" and not kind.adaptive:
+                build = partial(cut_at_once, task, setting, pruner(name, task.name))
+                entries.append(entry(name, figures.get(name, ""), at_macs, build, task, sparsity, macs))
+        title = f"{setting.cut}, {sparsity:.0%} of its weights cut at once, {setting.words}"
+        sections.append(Section(title, ("random",), tuple(entries), note))
+    return sections
+
+
+def adaptive(task: Task, setting: Setting) -> list[Section]:
+    """Every method that finds its sparsity, against one cut by others to the MACs it came to, seed by seed."""
+    sections = []
+    for name, kind in PRUNERS.items():
+        if kind.adaptive:
+            method = pruner(name, task.name)
+            assert isinstance(method, Adaptive)
+            recipe = setting.then(task, setting.cut, Prune(method, recovery=Recovery(setting.recovery())))
+            others = [Random(), L1Filter(), L1Filter(spare_shortcuts=True)]
+            labels = ["random", "l1-filter", "l1-filter, shortcuts spared"]
+            entries = [Entry(name, recipe)]
+            for label, other in zip(labels, others, strict=True):
+                entries.append(Entry(label, None, fit=partial(_as_far, task, setting, method.rounds, other)))
+            title = f"{setting.cut} cut by {name}, at most {method.rounds} rounds of {setting.epochs.recovery} epochs"
+            note = (
+                "The others are cut once, to the MACs that the method came to at the same seed, and recovered for as "
+                "many epochs as all its rounds took, with the one it took back."
+            )
+            sections.append(Section(title, ("random",), tuple(entries), note))
+    return sections
+
+
+def _as_far(task: Task, setting: Setting, rounds: int, method: Pruner, found: Run) -> Recipe:
+    """One cut to the MACs of the run, with its epochs."""
+    assert found.measured is not None
+    epochs = min(found.levels + 1, rounds) * setting.epochs.recovery
+    build = partial(cut_at_once, task, setting, method, epochs=epochs)
+    return at_macs(build, task, CUT[0], found.measured.macs)
+
+
+def cut_at_once(task: Task, setting: Setting, method: Pruner, sparsity: float, *, epochs: int | None = None) -> Recipe:
+    """Trained plain, cut once, recovered."""
+    cut = Prune(method, sparsity, OneShot(), Recovery(setting.recovery(epochs)))
+    return setting.then(task, setting.cut, cut)

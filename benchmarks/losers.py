@@ -1,0 +1,65 @@
+"""Why `cosine` and `simkd` lose to fine-tuning, and `svd` to a narrower network: other and longer recoveries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.comparison import Entry, Section, entry
+from benchmarks.equal import narrower
+from benchmarks.settings import Setting
+from compress.costs import foresee
+from compress.distill import Cosine, Distiller, SimKD
+from compress.lowrank import SVD, Factorizer
+from compress.pruning import L1Unstructured, OneShot
+from compress.recipe import Recipe
+from compress.stage import Factorize, Prune, Recovery, Train
+from compress.tasks import Task
+from compress.training import Training
+from spaces.space import distiller
+
+FINE_TUNING = "fine-tuning"
+SPARSITY, FACTORIZED = 0.95, 0.9
+"""Of the weights zeroed, and of those gone by `svd`."""
+
+
+def losers(task: Task, setting: Setting) -> list[Section]:
+    """The two tables."""
+    longer = 4 * setting.epochs.recovery
+    ways: list[tuple[str, Distiller | None, Training]] = []
+    for label, epochs in (("", setting.epochs.recovery), (f", {longer} epochs", longer)):
+        training = setting.recovery(epochs)
+        large = replace(training, lr=4 * training.lr)
+        ways += [
+            (f"{FINE_TUNING}{label}", None, training),
+            (f"cosine{label}", Cosine(), training),
+            (f"cosine, logits alone{label}", Cosine(lam=1.0), training),
+            (f"cosine, four times the rate{label}", Cosine(), large),
+            (f"simkd{label}", SimKD(), training),
+            (f"simkd, four times the rate{label}", SimKD(), large),
+        ]
+    entries = []
+    for label, method, training in ways:
+        cut = Prune(L1Unstructured(), SPARSITY, OneShot(), Recovery(training, distiller=method))
+        entries.append(entry(label, "", setting.then, task, setting.recovered, cut))
+    title = f"{setting.recovered}, {SPARSITY:.1%} of its weights zeroed by l1-unstructured, {setting.words} or {longer}"
+    baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
+    return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer)]
+
+
+def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:
+    short, long, scratch = setting.recovery(), setting.recovery(longer), setting.scratch()
+    ways: list[tuple[str, Factorizer, Recovery]] = [
+        ("svd", SVD(), Recovery(short)),
+        ("svd, ranks in proportion", SVD(keep="ratio"), Recovery(short)),
+        (f"svd, {longer} epochs", SVD(), Recovery(long)),
+        (f"svd, ranks in proportion, {longer} epochs", SVD(keep="ratio"), Recovery(long)),
+        (f"svd, {longer} epochs of kd", SVD(), Recovery(long, distiller=distiller("kd", task.name))),
+        (f"svd, {scratch.epochs} epochs at {scratch.lr:g}", SVD(), Recovery(scratch)),
+    ]
+    stages = [(label, Factorize(method, FACTORIZED, OneShot(), recovery)) for label, method, recovery in ways]
+    recipes = [(label, setting.then(task, setting.factorized, stage)) for label, stage in stages]
+    narrow = narrower(task, setting.factorized, foresee(recipes[0][1], task)[-1].costs.params)
+    plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
+    entries = [Entry(str(narrow), plain), *(Entry(label, recipe) for label, recipe in recipes)]
+    title = f"{setting.factorized}, {FACTORIZED:.0%} of its weights gone by svd, {setting.words} or more"
+    return Section(title, (str(narrow),), tuple(entries))
