@@ -52,10 +52,15 @@ def open_study(name: str, home: Path | None = None) -> StudyRecord:
 
 
 def search(name: str, *, home: Path | None = None, show: bool = True, **settings: Any) -> StudyRecord:
-    """Run or resume a search; `settings` as of `search.settings.Settings`, `show` draws progress on standard error."""
+    """Run or resume a search.
+
+    `settings` as of `search.settings.Settings`, but the bounds of a budget as `select` has them, written amounts;
+    `show` draws progress on standard error.
+    """
     from search.settings import Settings
 
-    wanted = Settings(name, home=home_folder(home), **settings)
+    bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
+    wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
     from dashboards import figures
     from search import launch
     from search.progress import Progress

@@ -34,6 +34,7 @@ Tracking = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server; the home's own database if left out.")
 ]
 Bound = typer.Option(help="With k, M or G, or a share of the unpruned teacher such as 10%.", metavar="AMOUNT")
+Least = typer.Option(help="In [0, 1], or a share of the teacher's such as 97%.", metavar="AMOUNT")
 MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
@@ -59,6 +60,16 @@ def search(
     storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
     student: Annotated[list[str] | None, typer.Option(help=f"A network to compress. {MODEL}")] = None,
     teacher: Annotated[list[str] | None, typer.Option(help=f"A network to learn from. {MODEL}")] = None,
+    sampler: Annotated[str, typer.Option(help="Who proposes: auto, tpe, gp, nsga2 or random.")] = "auto",
+    start_from: Annotated[
+        str | None, typer.Option("--from", help="A study of this home, task and space: its front is tried first.")
+    ] = None,
+    max_params: Annotated[str | None, Bound] = None,
+    max_nonzero_params: Annotated[str | None, Bound] = None,
+    max_macs: Annotated[str | None, Bound] = None,
+    max_flops: Annotated[str | None, Bound] = None,
+    max_size_bytes: Annotated[str | None, Bound] = None,
+    min_accuracy: Annotated[str | None, Least] = None,
     home: Home = None,
     data: Data = None,
 ) -> None:
@@ -80,6 +91,14 @@ def search(
         storage_url=storage_url,
         students=tuple(student or ()),
         teachers=tuple(teacher or ()),
+        sampler=sampler,
+        start_from=start_from,
+        max_params=max_params,
+        max_nonzero_params=max_nonzero_params,
+        max_macs=max_macs,
+        max_flops=max_flops,
+        max_size_bytes=max_size_bytes,
+        min_accuracy=min_accuracy,
         data=data,
     )
     front(name, home, False)
@@ -141,9 +160,7 @@ def select(
     max_flops: Annotated[str | None, Bound] = None,
     max_size_bytes: Annotated[str | None, Bound] = None,
     max_latency_ms: Annotated[str | None, Bound] = None,
-    min_accuracy: Annotated[
-        str | None, typer.Option(help="In [0, 1], or a share of the teacher's such as 97%.", metavar="AMOUNT")
-    ] = None,
+    min_accuracy: Annotated[str | None, Least] = None,
     export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
     home: Home = None,
     data: Data = None,

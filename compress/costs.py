@@ -64,8 +64,10 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     return points
 
 
-def check(recipe: Recipe, task: Task) -> None:
+def check(recipe: Recipe, task: Task, *, bits: bool = False) -> list[Foreseen]:
     """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
+
+    Returned are the points before any cut and at the deepest levels, those of fewer bits only if `bits` are asked for.
 
     The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
     method must be able to do with the task's labels.
@@ -73,8 +75,9 @@ def check(recipe: Recipe, task: Task) -> None:
     check_networks(recipe, task)
     for method in filter(None, map(distiller_of, recipe.stages)):
         method.check_labels(task.train.labels)
-    stages = tuple(_at_once(s) for s in recipe.stages if recipe.student.own or not isinstance(s, Quantize))
-    foresee(replace(recipe, stages=stages), task)
+    bits = bits or recipe.student.own
+    stages = tuple(_at_once(stage) for stage in recipe.stages if bits or not isinstance(stage, Quantize))
+    return foresee(replace(recipe, stages=stages), task)
 
 
 def _at_once(stage: Stage) -> Stage:

@@ -60,6 +60,9 @@ class Budget:
         amounts = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: amount for name, amount in amounts.items() if amount is not None}
 
+    def __str__(self) -> str:
+        return ", ".join(f"{_option(name)} {amount}" for name, amount in self.bounds.items()) or "none"
+
     def resolve(self, teacher: Point | None) -> Budget:
         """The same budget in absolute numbers; ValueError for a share while no teacher is measured."""
         resolved = {}

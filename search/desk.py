@@ -15,8 +15,11 @@ from typing import Any
 from compress.costs import check
 from compress.recipe import Recipe
 from compress.tasks import Task
+from search.bounds import UNBOUNDED, Bounds
+from search.chooser import Chooser
+from search.front import front
 from search.prefixes import Prefixes
-from search.record import Status
+from search.record import Status, StudyRecord
 from search.sampler import Proposer
 from search.study import INTERRUPTED, Study
 from spaces import Space
@@ -32,9 +35,18 @@ SET_ASIDE = 4
 class Desk:
     """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all."""
 
-    def __init__(self, study: Study, proposer: Proposer, space: Space, task: Task, trials: int, seed: int) -> None:
+    def __init__(
+        self,
+        study: Study,
+        proposer: Proposer,
+        space: Space,
+        task: Task,
+        trials: int,
+        seed: int,
+        bounds: Bounds = UNBOUNDED,
+    ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
-        self.trials, self.seed = trials, seed
+        self.trials, self.seed, self.bounds = trials, seed, bounds
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.exhausted = False
@@ -42,13 +54,21 @@ class Desk:
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
         self.recipes = {self._id(t.recipe) for t in study.trials.values()}
-        self.refused: set[str] = set()
+        self.refused: dict[str, dict[str, float]] = {}
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
+        self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
         for trial in self.queue:
             self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
         if not study.trials:
             self._queue(space.baseline(task.name, seed), {}, None)
             proposer.begin(space.beginnings)
+
+    def begin_with(self, earlier: StudyRecord) -> None:
+        """What another study of the same space found is known, and what is on its front is tried first."""
+        best = {point.trial for point in front(earlier.points, self.proposer.objectives)}
+        self.proposer.begin([trial.choices for trial in earlier.trials if trial.id in best and trial.choices])
+        if self.chooser is not None:
+            self.chooser.learn_from(earlier)
 
     def next(self) -> dict[str, Any] | None:
         """The next trial `{"trial", "recipe"}`, or None when there is none left.
@@ -80,27 +100,37 @@ class Desk:
     def _propose(self) -> None:
         """Ask for one new recipe and queue it; one that cannot be carried out is said, and another one asked for."""
         for repeats in range(REPEATS):
+            if self.chooser is not None and not self.proposer.waiting:
+                self.proposer.begin(self.chooser.choose(self.recipes | self.refused.keys()))
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
                 self._answer_repeat(asked.number, recipe.id)
-            elif self._can_be_done(recipe):
+                continue
+            over = self._over(recipe)
+            if over is None:
                 self._queue(recipe, dict(asked.params), asked.number)
                 return
+            if over:
+                self.proposer.refuse(asked, over)
             else:
                 self.proposer.forget(asked.number)
         self.exhausted = True
 
-    def _can_be_done(self, recipe: Recipe) -> bool:
-        if recipe.id in self.refused:
-            return False
-        try:
-            check(recipe, self.task)
-        except Exception as error:  # RecipeError, or whatever a library says to an odd network
-            self.refused.add(recipe.id)
-            self.notes.append(f"a recipe was not tried: {error}")
-            return False
-        return True
+    def _over(self, recipe: Recipe) -> dict[str, float] | None:
+        """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
+        if recipe.id not in self.refused:
+            try:
+                points = check(recipe, self.task, bits="size_bytes" in self.bounds.most)
+            except Exception as error:  # RecipeError, or whatever a library says to an odd network
+                self.refused[recipe.id] = {}
+                self.notes.append(f"a recipe was not tried: {error}")
+            else:
+                over = self.bounds.over(points)
+                if not over:
+                    return None
+                self.refused[recipe.id] = over
+        return self.refused[recipe.id]
 
     def _answer_repeat(self, number: int, recipe: str) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
@@ -118,6 +148,8 @@ class Desk:
             added = self.study.add(trial, point)
             if added is not None and number is not None:
                 self.proposer.tell_point(number, added)
+            if added is not None and self.chooser is not None:
+                self.chooser.learn(trial, added)
         self.heard()
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: dict[str, float]) -> None:

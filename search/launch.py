@@ -12,11 +12,14 @@ from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
 from compress.tasks import Task, load_task
+from search.amount import Amount
+from search.bounds import Bounds
+from search.budget import Budget
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
-from search.sampler import Proposer, open_storage
+from search.sampler import AUTO, Proposer, open_storage
 from search.settings import Settings, check_models
 from search.study import Study, StudyError
 from search.tuning import run_trials
@@ -50,6 +53,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
     before = Study(settings.home, settings.name)
     check_study(before, settings)
+    earlier = _earlier(settings)
     models = given_models(before, settings)
     space = check_given(settings, models, task)
     check_fits(settings)
@@ -58,9 +62,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         study = _hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
+        sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
         storage = open_storage(settings.storage_url, study.folder)
         # a resumed sampler must not repeat the random numbers of its first asks
-        proposer = Proposer(storage, settings.name, objectives, settings.seed + len(study.trials))
+        proposer = Proposer(storage, settings.name, objectives, settings.seed + len(study.trials), sampler)
         proposer.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
@@ -76,10 +81,21 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if not own:
             told.ready()
         if new:
-            asked = {"task": settings.task, "space": settings.space, "seed": settings.seed}
-            study.begin(**asked, **models, objectives=list(objectives), reference_point=reference)
+            study.begin(
+                task=settings.task,
+                space=settings.space,
+                seed=settings.seed,
+                sampler=sampler,
+                budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
+                **models,
+                objectives=list(objectives),
+                reference_point=reference,
+            )
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
-        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"])
+        bounds = Bounds.of(budget_of(study), study.header["reference_point"])
+        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds)
+        if new and earlier is not None:
+            desk.begin_with(earlier)
         desk.heard = lambda: told.heard(study.record, desk)
         try:
             if scratch is not None:
@@ -117,6 +133,31 @@ def check_study(study: Study, settings: Settings) -> None:
         begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
         if begun != got:
             raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
+    if study.exists and settings.budget.bounds and settings.budget != budget_of(study):
+        raise StudyError(
+            f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "
+            f"begin a new one with --from {study.name}"
+        )
+
+
+def budget_of(study: Study) -> Budget:
+    """What the study was bounded by when it was begun."""
+    return Budget(**{name: Amount(**amount) for name, amount in study.header.get("budget", {}).items()})
+
+
+def _earlier(settings: Settings) -> StudyRecord | None:
+    """The study to start from; StudyError unless it says something of what is asked for."""
+    if settings.start_from is None:
+        return None
+    if settings.resume:
+        raise StudyError(
+            f"from: a study starts from another when it is begun, got --from {settings.start_from} --resume"
+        )
+    record = Study(settings.home, settings.start_from).record
+    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
+        if begun != asked:
+            raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
+    return record
 
 
 def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:

@@ -17,6 +17,10 @@ class Prefixes:
         self._steps: dict[int, list[Step]] = {}
         self._making: dict[int, set[str]] = {}
 
+    def __contains__(self, key: object) -> bool:
+        """Whether a model is there or in the making."""
+        return key in self._made or any(key in making for making in self._making.values())
+
     def add(self, trial: int, recipe: Recipe) -> None:
         """A trial that will need the models of this recipe."""
         self._steps[trial] = plan(recipe, self.fingerprint)

@@ -7,7 +7,7 @@ so that no half-trained value ever counts. What the ledger knows and Optuna does
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -22,29 +22,53 @@ from spaces.space import place
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+AUTO = "auto"
+SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
+    AUTO: lambda seed: optuna.samplers.RandomSampler(seed),
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
+    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "random": lambda seed: optuna.samplers.RandomSampler(seed),
+}
+"""Optuna's by name; what `auto` asks for is chosen by `search.aim` and enqueued, and by chance where it is not."""
+
+
 class Proposer:
     """Proposes choices of one space for one study; objectives as of `search.front`, all minimised."""
 
-    def __init__(self, storage: optuna.storages.BaseStorage, name: str, objectives: Sequence[str], seed: int) -> None:
+    def __init__(
+        self,
+        storage: optuna.storages.BaseStorage,
+        name: str,
+        objectives: Sequence[str],
+        seed: int,
+        sampler: str = "tpe",
+    ) -> None:
         self.objectives = tuple(objectives)
         self.name = name
+        self.aimed = sampler == AUTO and "accuracy" in objectives
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
             directions=["minimize"] * len(objectives),
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
+            sampler=SAMPLERS[sampler](seed),
             load_if_exists=True,
         )
-        self._tpe, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
+        self._own, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
         for choices in beginnings:
             self.study.enqueue_trial(dict(choices))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are choices that were not asked about yet."""
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
     def ask(self, *, at_random: bool = False) -> optuna.Trial:
         """A new trial for a space to ask values of."""
-        self.study.sampler = self._random if at_random else self._tpe
+        self.study.sampler = self._random if at_random else self._own
         return self.study.ask()
 
     def tell_point(self, number: int, point: Point) -> None:
@@ -74,6 +98,12 @@ class Proposer:
     def forget(self, number: int) -> None:
         """The asked trial will not be run."""
         self.study.tell(number, state=TrialState.FAIL)
+
+    def refuse(self, asked: optuna.Trial, over: Mapping[str, float]) -> None:
+        """The trial is outside the bounds, by `over`: told as infeasible, without any value."""
+        for name, by in over.items():
+            asked.set_constraint(name, by)
+        self.study.tell(asked.number, state=TrialState.PRUNED)
 
     def values(self, point: Point) -> list[float]:
         """Error and the logarithms of the costs: what is told. ValueError when one is not finite."""

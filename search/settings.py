@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compress.models import Model
 from compress.tasks import FOLDER
+from search.bounds import check_foreseen
+from search.budget import Budget
 from search.front import DEFAULT_OBJECTIVES, check_objectives
+from search.sampler import AUTO, SAMPLERS
 from search.study import check_name
 from spaces import SPACES
 
@@ -20,7 +23,8 @@ class Settings:
 
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
     limit. `tracking_uri` and `storage_url` None mean files below `home`. `students` and `teachers`, as `NAME` or
-    `NAME@WEIGHTS`, replace the space's own.
+    `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked for points. `start_from` is another
+    study of this home, whose front is tried first.
     """
 
     name: str
@@ -40,6 +44,9 @@ class Settings:
     storage_url: str | None = None
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = ()
+    sampler: str = AUTO
+    budget: Budget = field(default_factory=Budget)
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -54,6 +61,11 @@ class Settings:
                     f"{option}: {self.space} is about models of its own, got {names[0]!r}; use another --space"
                 )
         check_objectives(self.objectives)
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
+        check_foreseen(self.budget)
+        if self.start_from is not None:
+            check_name(self.start_from)
         _check("trials", self.trials, 1)
         _check("seed", self.seed, 0)
         _check("cpus-per-trial", self.cpus_per_trial, 1)

@@ -190,7 +190,7 @@ def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, d
 
 def test_a_sampler_that_repeats_itself_does_not_end_the_search(study: Study, digits: Task, event: Event) -> None:
     desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
-    desk.proposer._tpe = Stuck()
+    desk.proposer._own = Stuck()
     carry_out(desk, event)
     assert len(study.trials) == 9
     assert not desk.exhausted

@@ -1,0 +1,102 @@
+"""What points will cost, guessed in microseconds: `compress.costs` builds every network, too slow for hundreds of them.
+
+The unpruned networks are counted, once each; what a cut leaves is guessed from the share of weights it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+
+from compress.costs import foresee
+from compress.models import Model
+from compress.plan import Step, plan
+from compress.recipe import Recipe
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Train
+from compress.tasks import Task
+
+GONE_A_ROUND = 0.1
+"""Of the weights that are left, by one round of a method that finds its sparsity itself."""
+UPDATE = 3
+"""Passes forward that an update costs: forward, and twice that backward."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One point to be: its place on the curve, and its costs by the names in `Measurement`."""
+
+    sparsity: float
+    variant: str
+    costs: dict[str, float]
+
+
+@dataclass
+class Estimator:
+    """Guesses for the recipes of one task."""
+
+    task: Task
+    _whole: dict[Model, dict[str, float]] = field(default_factory=dict)
+
+    def steps(self, recipe: Recipe) -> list[Step]:
+        """The steps whose models are the recipe's points, in the order they are made."""
+        return plan(recipe, self.task.fingerprint)
+
+    def missing(self, recipe: Recipe, there: Container[str]) -> list[Step]:
+        """All that has to be made for the recipe's points, when what is in `there`, by key, is taken as it is."""
+        found: dict[str, Step] = {}
+        waiting = self.steps(recipe)
+        while waiting:
+            step = waiting.pop()
+            if step.key not in there and step.key not in found:
+                found[step.key] = step
+                waiting += [one for one in (step.parent, step.original, step.teacher) if one is not None]
+        return list(found.values())
+
+    def training(self, step: Step) -> float:
+        """MACs of one step's own training."""
+        stage = step.stage
+        if isinstance(stage, Quantize):
+            return 0.0
+        training = stage.recovery.training if isinstance(stage, Prune | Factorize) else stage.training
+        a_view = UPDATE * self.guess(step).costs["macs"]
+        if step.teacher is not None and isinstance(stage, Distill | Narrow | Prune | Factorize):
+            a_view += self.guess(step.teacher).costs["macs"]
+        return training.epochs * len(self.task.train) * a_view
+
+    def guess(self, step: Step, sparsity: float | None = None) -> Guess:
+        """The point that a step makes; at the `sparsity` it came to, if that is known."""
+        whole = self._costs(step.model)
+        if sparsity is None:
+            sparsity = step.sparsity
+        if sparsity is None:
+            sparsity = 1 - (1 - GONE_A_ROUND) ** step.level
+        left = 1 - sparsity
+        masked = _is(step, lambda one: isinstance(one.stage, Prune) and one.stage.method.granularity == "weight")
+        dense = 1.0 if masked else left
+        byte = whole["params"] * dense
+        size = byte if step.variant == "int8" else 4 * byte
+        costs = {
+            "params": whole["params"] * dense,
+            "nonzero_params": whole["params"] * left,
+            "macs": whole["macs"] * dense,
+            "flops": 2 * whole["macs"] * dense,
+            "size_bytes": size,
+            "compressed_bytes": size * (left if masked else 1.0),
+        }
+        return Guess(sparsity, step.variant, costs)
+
+    def _costs(self, model: Model) -> dict[str, float]:
+        if model not in self._whole:
+            costs = foresee(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
+            self._whole[model] = {"params": float(costs.params), "macs": float(costs.macs)}
+        return self._whole[model]
+
+
+def _is(step: Step, what: Callable[[Step], bool]) -> bool:
+    """Whether it is true of the step or of one it was made from."""
+    one: Step | None = step
+    while one is not None:
+        if what(one):
+            return True
+        one = one.parent
+    return False

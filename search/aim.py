@@ -1,0 +1,167 @@
+"""Chooses what to try next by what it is expected to add to the front, for each second it is expected to take.
+
+Costs are known before a training, so only the error is uncertain; a trial gives a curve, so a recipe is worth what all
+its points may add; and what is in the store is free. What runs at the moment counts as if it came out as expected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+
+from compress.estimate import Guess
+from search.candidates import Candidate, Named, candidates
+from search.improvement import Improvement
+from search.record import Choice
+from search.surrogate import MOST, Encoder, Surrogate
+from spaces.space import Trial, place
+
+Floats = NDArray[np.float64]
+Choices = Mapping[str, Choice]
+DRAWS = 300
+"""Recipes that are looked at for a choice."""
+STARTUP = 8
+"""Trials with points that there must be before anything is expected of others; until then they are to lie far apart."""
+SPREAD = 60
+"""Recipes that chance gives for a choice until then; taken is the one whose costs are farthest from what is there."""
+CLOSEST = 40
+"""Of the recipes looked at, those that are weighed again once one is chosen and another is to be."""
+
+
+class Outlook(Protocol):
+    """What can be said of a recipe before it is carried out."""
+
+    def points(self, recipe: Any) -> list[Guess]:
+        """Its points to be."""
+
+    def seconds(self, recipe: Any) -> float:
+        """What is left to be done for them."""
+
+
+class Seen(NamedTuple):
+    """A measured point: the choices it is an observation of, its error and costs, scaled, and the guess of these.
+
+    One of a recipe that the space does not build has no choices: it is there, but says nothing of others.
+    """
+
+    choices: Choices
+    trial: int
+    error: float
+    costs: Floats
+    guessed: Floats
+
+
+@dataclass
+class Aim:
+    """`costs` are the objectives besides the error, `reference` their values at the end of the box.
+
+    `worst` is the error at its end: one for all errors, less where an accuracy is asked for.
+    """
+
+    build: Callable[[Trial], Named]
+    outlook: Outlook
+    costs: tuple[str, ...]
+    reference: Mapping[str, float]
+    seed: int
+    worst: float = 1.0
+    seen: list[Seen] = field(default_factory=list)
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
+
+    def add(self, choices: Choices, trial: int, guess: Guess, error: float, costs: Mapping[str, float]) -> None:
+        """A point of a trial was measured, where one was guessed."""
+        placed = place(choices, guess.sparsity, guess.variant) if choices else {}
+        self.seen.append(Seen(placed, trial, error, self._scaled(costs), self._scaled(guess.costs)))
+
+    def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
+        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them."""
+        chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
+        drawn = candidates(self.build, self._best(), chance, DRAWS)
+        found = [one for one in drawn if one.recipe.id not in tried]
+        for one in found:
+            self.distributions |= one.distributions
+        if len({one.trial for one in self.seen if one.choices}) < STARTUP:
+            return self._apart(found[:SPREAD], running, count)
+        if not found:
+            return []
+        return self._most(found, running, count, chance)
+
+    def _apart(self, found: list[Candidate], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
+        """Those with a point whose costs are farthest from all others'."""
+        there = [one.costs for one in self.seen]
+        there += [self._scaled(one.costs) for _, recipe in running for one in self.outlook.points(recipe)]
+        chosen: list[Candidate] = []
+        ahead = {one: np.array([self._scaled(g.costs) for g in self.outlook.points(one.recipe)]) for one in found}
+        while ahead and len(chosen) < count:
+            known = np.array(there or [np.ones(len(self.costs))])
+            best = max(ahead, key=lambda one: np.abs(ahead[one][:, None] - known).max(2).min(1).max())
+            chosen.append(best)
+            there += list(ahead.pop(best))
+        return chosen
+
+    def _most(
+        self, found: list[Candidate], running: Sequence[tuple[Choices, Named]], count: int, chance: np.random.Generator
+    ) -> list[Candidate]:
+        """By improvement a second, one after the other."""
+        encode = Encoder(self.distributions)
+        used = self._used(chance)
+        off = np.array([one.costs - one.guessed for one in used])
+        surrogate = Surrogate(
+            encode([one.choices for one in used]), np.array([one.error for one in used]), off, encode.choices
+        )
+        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
+        guesses = [(choices, self.outlook.points(recipe)) for choices, recipe in running]
+        guesses += [(one.params, self.outlook.points(one.recipe)) for one in found]
+        rows = encode([place(choices, one.sparsity, one.variant) for choices, points in guesses for one in points])
+        mean, deviation, more = surrogate(rows)
+        guessed = np.array([self._scaled(one.costs) for _, points in guesses for one in points])
+        cost = np.clip(guessed + more, 0.0, 1.0)
+        ends = np.cumsum([len(points) for _, points in guesses])
+        parts = [slice(end - len(points), end) for end, (_, points) in zip(ends, guesses, strict=True)]
+        for part in parts[: len(running)]:
+            errors += list(mean[part])
+            costs += list(cost[part])
+        ahead = list(zip(found, parts[len(running) :], strict=True))
+        seconds = {one.recipe.id: self.outlook.seconds(one.recipe) for one in found}
+        chosen: list[Candidate] = []
+        while ahead and len(chosen) < count:
+            improvement = Improvement(np.array(errors), np.array(costs), self.worst)
+            at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
+            starts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
+            gains = improvement.of_curves(mean[at], deviation[at], cost[at], starts)
+            worth = gains / np.array([seconds[one.recipe.id] for one, _ in ahead])
+            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
+            best, part = ahead.pop(0)
+            chosen.append(best)
+            errors += list(mean[part])
+            costs += list(cost[part])
+        return chosen
+
+    def _used(self, chance: np.random.Generator) -> list[Seen]:
+        """At most so many observations as a surrogate bears: the front's, and of the others as chance has it."""
+        usable = [number for number, one in enumerate(self.seen) if one.choices]
+        if len(usable) > MOST:
+            front = set(self._front())
+            kept = [number for number in usable if number in front][:MOST]
+            others = [number for number in usable if number not in front]
+            usable = sorted([*kept, *map(int, chance.choice(others, MOST - len(kept), replace=False))])
+        return [self.seen[number] for number in usable]
+
+    def _best(self) -> list[Choices]:
+        return [self.seen[number].choices for number in self._front() if self.seen[number].choices]
+
+    def _front(self) -> list[int]:
+        if not self.seen:
+            return []
+        rows = np.array([[one.error, *one.costs] for one in self.seen])
+        return [int(number) for number in np.flatnonzero(moocore.is_nondominated(rows))]
+
+    def _scaled(self, costs: Mapping[str, float]) -> Floats:
+        """As the hypervolume has them: on a logarithmic scale, the reference at one."""
+        return np.array([math.log1p(costs[name]) / math.log1p(self.reference[name]) for name in self.costs])

@@ -1,0 +1,70 @@
+"""The sampler `auto`: what the ledger knows goes to `Aim`, and what it chooses comes back as choices of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from compress.estimate import Estimator
+from compress.recipe import Recipe
+from compress.tasks import Task
+from search.aim import Aim, Choices
+from search.bounds import Bounds
+from search.forecast import Forecast
+from search.front import value
+from search.record import Point, StudyRecord
+from search.study import Study
+from spaces import Space
+
+TOGETHER = 8
+"""Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
+
+
+class Chooser:
+    """Chooses for one study; `known` are the keys of models that are there or in the making."""
+
+    def __init__(
+        self, study: Study, space: Space, task: Task, seed: int, known: Container[str], bounds: Bounds
+    ) -> None:
+        reference = study.header["reference_point"]
+        self.study, self.bounds = study, bounds
+        self.forecast = Forecast(Estimator(task), known, reference)
+        costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
+        ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
+        self.aim = Aim(lambda trial: space.build(trial, task.name, seed), self.forecast, costs, ends, seed)
+        self.recipes: dict[int, Recipe] = {}
+        for trial, state in study.trials.items():
+            for point in state.points.values():
+                self.learn(trial, point)
+
+    def learn(self, trial: int, point: Point) -> None:
+        """A trial has a point."""
+        self._add(self._recipe(trial), self.study.trials[trial].choices, trial, point)
+        if trial == 0 and point.sparsity == 0:
+            self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
+
+    def learn_from(self, earlier: StudyRecord) -> None:
+        """Everything that another study of the same space and task has measured."""
+        for trial in earlier.trials:
+            recipe = Recipe.from_json(trial.recipe)
+            for point in trial.points:
+                self._add(recipe, trial.choices, -1 - trial.id, point)
+
+    def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
+        guess = self.forecast.learn(recipe, point)
+        costs = {name: value(point, name) for name in self.aim.costs}
+        self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
+
+    def choose(self, tried: Container[str]) -> list[Choices]:
+        """What to ask about next, in this order; nothing if everything has been tried."""
+        running: list[tuple[Choices, Recipe]] = [
+            (state.choices, self._recipe(trial))
+            for trial, state in self.study.trials.items()
+            if state.status == "running" and state.choices
+        ]
+        chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)
+        return [one.params for one in chosen]
+
+    def _recipe(self, trial: int) -> Recipe:
+        if trial not in self.recipes:
+            self.recipes[trial] = Recipe.from_json(self.study.trials[trial].recipe)
+        return self.recipes[trial]

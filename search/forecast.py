@@ -1,0 +1,59 @@
+"""What can be said of a recipe before it is carried out: where its points will lie, and how long it will take here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import nnls
+
+from compress.estimate import Estimator, Guess
+from compress.recipe import Recipe
+from search.front import COSTS
+from search.record import Point
+
+RECENT = 200
+"""Models whose times the rates are taken from."""
+LEAST_SECONDS = 0.01
+"""Of a recipe whose models are all there: reading them takes time as well."""
+
+
+@dataclass
+class Forecast:
+    """`known` are keys of models that are there or in the making, `reference` the costs of the unpruned teacher."""
+
+    estimator: Estimator
+    known: Container[str]
+    reference: Mapping[str, float]
+    _times: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _rates: tuple[float, float] | None = None
+
+    def points(self, recipe: Recipe) -> list[Guess]:
+        """The recipe's points in the order they are made, with all costs that are objectives."""
+        return [self._whole(self.estimator.guess(step)) for step in self.estimator.steps(recipe)]
+
+    def seconds(self, recipe: Recipe) -> float:
+        """For what is missing; a training costs its MACs, and every model the same for measuring and storing."""
+        if self._rates is None:
+            rows = np.array([(macs, 1.0) for macs, _ in self._times] or [(1.0, 1.0)])
+            scale = rows.max(0)
+            found, _ = nnls(rows / scale, np.array([seconds for _, seconds in self._times] or [1.0]))
+            self._rates = float(found[0] / scale[0]), float(found[1] / scale[1])
+        missing = self.estimator.missing(recipe, self.known)
+        a_mac, a_model = self._rates
+        return LEAST_SECONDS + sum(a_mac * self.estimator.training(step) + a_model for step in missing)
+
+    def learn(self, recipe: Recipe, point: Point) -> Guess:
+        """From a measured point of the recipe; what would have been guessed of it, its sparsity known."""
+        step = next(step for step in self.estimator.steps(recipe) if step.key == point.id)
+        self._times.append((self.estimator.training(step), point.measured.seconds))
+        self._rates = None
+        return self._whole(self.estimator.guess(step, point.sparsity))
+
+    def _whole(self, guess: Guess) -> Guess:
+        """With latency, which falls by less than the work: here with the root of the MACs."""
+        share = guess.costs["macs"] / self.reference["macs"]
+        costs = {**guess.costs, "latency_ms": self.reference["latency_ms"] * share**0.5}
+        return replace(guess, costs={name: costs[name] for name in COSTS})
