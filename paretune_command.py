@@ -37,6 +37,8 @@ Bound = typer.Option(help="With k, M or G, or a share of the unpruned teacher su
 MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
+LONGEST = 1000
+"""Characters of a complaint."""
 _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
@@ -238,7 +240,11 @@ def run() -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
-    typer.echo(f"paretune: {sentence}", err=True)
+    """One line, however long what was typed, and whatever control characters are in it."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(sentence.splitlines()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    typer.echo(f"paretune: {line}", err=True)
     return code
 
 

@@ -67,7 +67,7 @@ def check_fits(settings: Settings) -> None:
             ("gpus-per-trial", settings.gpus_per_trial, torch.cuda.device_count()),
         ):
             if asked > have:
-                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:g}")
+                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:.12g}")
 
 
 def places(settings: Settings) -> int:
@@ -83,7 +83,7 @@ def check_address(address: str | None) -> None:
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
-        except OSError as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # of a port or a host that cannot be
             raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
 
 

@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from search.address import in_memory, shown
 from search.front import value
 from search.record import Choice, Point, StudyRecord
 from spaces.space import place
@@ -122,11 +123,13 @@ def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     if url is None:
         backend = JournalFileBackend(str(folder / "optuna.journal"))
         return JournalStorage(backend)
+    if in_memory(url):
+        raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # whatever a database driver raises
         why = str(error).partition("\n")[0]
-        raise ValueError(f"storage-url: cannot open {url!r}: {type(error).__name__}: {why}") from error
+        raise ValueError(f"storage-url: cannot open {shown(url)!r}: {type(error).__name__}: {why}") from error
 
 
 def choices_of(trial: optuna.Trial) -> dict[str, Choice]:

@@ -6,6 +6,7 @@ in the queue).
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -60,8 +61,21 @@ class Study:
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
-        for event in self.ledger.events():
-            self._apply(event)
+        self._made: list[Path] = []
+        try:
+            for event in self.ledger.events():
+                self._apply(event)
+        except OSError as error:
+            raise StudyError(f"study {name}: must have a file {self.ledger.path}, got {error.strerror}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, StudyError):
+                raise
+            raise StudyError(
+                f"study {name}: {self.ledger.path} must be whole, got an event that does not fit those before it "
+                f"({type(error).__name__}: {error}); put back a copy, or begin a new study over the same store"
+            ) from error
+        if self.trials and not self.exists:
+            raise StudyError(f"study {name}: {self.ledger.path} must begin with the study's own event, got none")
 
     @property
     def exists(self) -> bool:
@@ -70,20 +84,25 @@ class Study:
 
     def lock(self) -> FileLock:
         """Held by the one driver; StudyError when another holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
         lock = FileLock(self.folder / "driver.lock")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             raise StudyError(f"study {self.name}: another search is running it; wait for it or stop it first") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StudyError(f"home must be writable, got {self.home}: {self.folder}: {why}") from error
         return lock
 
     def forsake(self) -> None:
-        """Remove the folder of a study that was never begun; to be called under its lock."""
+        """Remove the folder of a study never begun and what `lock` made above it; to be called under the lock."""
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):  # other studies are there
-                self.folder.parent.rmdir()
+            with suppress(OSError):  # somebody else needs it by now
+                for folder in self._made:
+                    folder.rmdir()
 
     def begin(self, **header: object) -> None:
         """Write the header of a new study."""
@@ -142,6 +161,8 @@ class Study:
         if kind == "study":
             if event["version"] > VERSION:
                 raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
+            for part in ("task", "space", "seed", "objectives", "reference_point"):
+                event[part]
             self.header = event
         elif kind == "asked":
             self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
@@ -167,7 +188,7 @@ class Study:
 
 def check_name(name: str) -> str:
     """The name, fit for a folder; StudyError otherwise."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StudyError(
             "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
             f"and have at most 80 characters, got {name!r}"
