@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -220,6 +221,7 @@ def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, whenever it comes
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

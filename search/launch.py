@@ -16,7 +16,7 @@ from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
-from search.sampler import Proposer, open_storage
+from search.sampler import Proposer, answering, open_storage
 from search.settings import Settings, check_models
 from search.study import Study, StudyError
 from search.tuning import run_trials
@@ -55,6 +55,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     with ExitStack() as held:
+        held.enter_context(answering())
         study = _hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
@@ -88,7 +89,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             desk.guard(desk.close)
             told.over(study.record)
     if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError) else f"{type(desk.failure).__name__}: "
+        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
         raise SearchFailed(
             f"search {settings.name}: {kind}{desk.failure}; what is finished is kept, --resume goes on"
         ) from desk.failure

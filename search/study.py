@@ -6,6 +6,7 @@ in the queue).
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -35,6 +36,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 class StudyError(ValueError):
     """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
+
+
+class PointError(ValueError):
+    """A point whose figures are not what they should be; nothing of it is written."""
 
 
 @dataclass
@@ -116,9 +121,19 @@ class Study:
         return trial
 
     def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
-        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already.
+
+        PointError when a figure is missing, unknown or not finite.
+        """
         if point["id"] in self.trials[trial].points:
             return None
+        try:
+            figures = vars(measurement_from_json(point["measured"]))
+        except TypeError as error:
+            raise PointError(f"point {point['id']}: {str(error).partition(' ')[2]}") from error
+        for name, value in {**figures, "sparsity": point["sparsity"]}.items():
+            if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise PointError(f"point {point['id']}: every figure must be finite, got {name} {value}")
         self._apply(self.ledger.append("point", trial=trial, **point))
         return self.trials[trial].points[point["id"]]
 

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
 
 from compress.errors import DiskError
 from search.cluster import places
-from search.desk import Desk
-from search.evaluate import Compression
+from search.desk import Desk, NotNow
+from search.evaluate import Compression, out_of_memory
 from search.settings import Settings
+
+RETRIES = 2
+"""Of a trial whose worker died."""
 
 
 class _Source(Searcher):
@@ -29,7 +33,10 @@ class _Source(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         found: list[dict[str, Any] | None] = []
-        self.desk.guard(lambda: found.append(self.desk.next()))
+        try:
+            self.desk.guard(lambda: found.append(self.desk.next()))
+        except NotNow:
+            return None
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         return {**self.shared, **found[0]}
@@ -57,7 +64,9 @@ class _Ear(tune.Callback):
         return {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        number = int(trial.config["trial"])
+        self.desk.guard(lambda: self._heard(int(trial.config["trial"]), result))
+
+    def _heard(self, number: int, result: dict[str, Any]) -> None:
         self.desk.notes += json.loads(result.get("notes", "[]"))
         points = json.loads(result["points"])
         self.desk.guard(lambda: self.desk.add(number, points))
@@ -70,10 +79,20 @@ class _Ear(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
-        reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
+        reason = _reason(trial.get_error())
         now = time.monotonic()
         seconds = now - self.desk.started.get(number, now)
         self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a trial's worker is gone for good, in a sentence."""
+    if isinstance(error, OutOfMemoryError):
+        return out_of_memory("Ray ended its worker, for the machine's memory was full")
+    lines = str(error or "").strip().splitlines()
+    if isinstance(error, RayActorError):
+        return f"its worker died {1 + RETRIES} times: {lines[0] if lines else type(error).__name__}"
+    return lines[-1] if lines else "its worker died"
 
 
 class _End(tune.Stopper):
@@ -117,7 +136,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
             storage_path=str(scratch / "tune"),
             callbacks=[_Ear(desk)],
             stop=_End(desk, settings.time_budget_s),
-            failure_config=tune.FailureConfig(max_failures=2),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
         ),
     )
