@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
 
 from compress.errors import DiskError
@@ -77,22 +76,27 @@ class _Ear(tune.Callback):
             spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
+        self.desk.heard()
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
-        reason = _reason(trial.get_error())
+        reason = _reason(trial.error_file)  # `get_error` looks where nothing is stored
         now = time.monotonic()
         seconds = now - self.desk.started.get(number, now)
         self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
 
 
-def _reason(error: BaseException | None) -> str:
-    """Why a trial's worker is gone for good, in a sentence."""
-    if isinstance(error, OutOfMemoryError):
+def _reason(file: str | None) -> str:
+    """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
+    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    lines = text.rpartition("Failure # ")[2].strip().splitlines()[1:]
+    if "low on memory" in text:
         return out_of_memory("Ray ended its worker, for the machine's memory was full")
-    lines = str(error or "").strip().splitlines()
-    if isinstance(error, RayActorError):
-        return f"its worker died {1 + RETRIES} times: {lines[0] if lines else type(error).__name__}"
-    return lines[-1] if lines else "its worker died"
+    if not lines or "actor" in lines[0]:
+        return f"its worker died {1 + RETRIES} times" + (f": {lines[0]}" if lines else "")
+    return lines[-1]
 
 
 class _End(tune.Stopper):

@@ -22,6 +22,8 @@ from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial
 
 RATES = (0.1, 0.05, 0.02, 0.01)
+WORKER = (b"ray::ResourceTrainable", b"ray::Compression")
+"""What Ray calls the process of a trial."""
 EPOCHS = int(os.environ.get("EPOCHS", "2"))
 
 
@@ -69,7 +71,7 @@ def wait(until: Callable[[], object], seconds: float = 120.0) -> None:
 def workers(driver: int) -> list[int]:
     """Process ids of what runs trials for that driver."""
     raylets = {pid for pid, words in processes() if b"raylet" in words and f"paretune-{driver}-".encode() in words}
-    return [pid for pid, words in processes() if words.startswith(b"ray::Compression") and parent(pid) in raylets]
+    return [pid for pid, words in processes() if words.startswith(WORKER) and parent(pid) in raylets]
 
 
 def processes() -> Iterator[tuple[int, bytes]]:

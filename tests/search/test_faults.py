@@ -27,11 +27,11 @@ from search.evaluate import Compression
 from search.sampler import Proposer, answering, open_storage
 from search.study import PointError, Study
 from search.tuning import _Ear
-from spaces import SPACES
+from tests.search.test_desk import SPACE
 
 Event = Callable[..., dict[str, Any]]
 OBJECTIVES = ("accuracy", "params")
-MEMORY = OutOfMemoryError("node (IP: 1) ran out\nof memory")  # type: ignore[no-untyped-call]
+MEMORY = OutOfMemoryError("Task was killed due to the node running low on memory.\nMemory on the node was 9 GB.")  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def distant(study: Study, digits: Task, database: Path, monkeypatch: pytest.Monk
 
 def begun(study: Study, digits: Task, url: str | None) -> Desk:
     proposer = Proposer(open_storage(url, study.folder), "s", OBJECTIVES, 0)
-    made = Desk(study, proposer, SPACES["joint"], digits, trials=6, seed=0)
+    made = Desk(study, proposer, SPACE, digits, trials=6, seed=0)
     while len(study.trials) < 3:
         assert made.next() is not None
     return made
@@ -218,20 +218,22 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("errors", "reason"),
     [
-        (MEMORY, "out of memory: Ray ended its worker, for the machine's"),
-        (ActorDiedError(), "its worker died 3 times: "),
-        (RuntimeError("Traceback\n  File x\nValueError: odd"), "ValueError: odd"),
-        (None, "its worker died"),
+        ([str(MEMORY)], "out of memory: Ray ended its worker, for the machine's memory was full; a larger --cpus"),
+        ([str(ActorDiedError())] * 3, "its worker died 3 times: The actor died"),
+        (["Traceback\n  File x\nValueError: odd"], "ValueError: odd"),
+        ([], "its worker died 3 times"),
     ],
     ids=["memory", "died", "raised", "nothing"],
 )
 def test_a_worker_that_is_gone_for_good_is_a_failed_trial_with_a_reason(
-    desk: Desk, error: Exception | None, reason: str
+    desk: Desk, errors: list[str], reason: str, tmp_path: Path
 ) -> None:
-    trial = SimpleNamespace(config={"trial": 1}, get_error=lambda: error)
-    _Ear(desk).on_trial_error(1, [], trial)
+    file = tmp_path / "error.txt"
+    if errors:
+        file.write_text("".join(f"Failure # {n} (occurred at noon)\n{text}\n" for n, text in enumerate(errors, 1)))
+    _Ear(desk).on_trial_error(1, [], SimpleNamespace(config={"trial": 1}, error_file=str(file)))
     ended = desk.study.trials[1]
     assert ended.status == "failed"
     assert ended.reason.startswith(reason)

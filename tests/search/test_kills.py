@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,8 +28,13 @@ INTERRUPTED = 130
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Of searches that end with the test."""
+    folder = tmp_path / "home"
+    yield folder
+    for pid, words in processes():
+        if b"driver.py" in words and str(folder).encode() in words:
+            os.kill(pid, signal.SIGKILL)
 
 
 def study(home: Path) -> Study:
@@ -66,14 +71,18 @@ def test_a_worker_killed_in_mid_epoch_goes_on_from_its_last_epoch(home: Path) ->
     wait(lambda: checkpointed(home) > 0)
     first = checkpointed(home)
     wait(lambda: checkpointed(home) > first)
-    os.kill(workers(search.pid)[0], signal.SIGKILL)
+    (worker,) = workers(search.pid)
+    os.kill(worker, signal.SIGKILL)
     kept, killed = checkpointed(home), time.monotonic()
     wait(lambda: checkpointed(home) != kept)
     print(f"\na worker killed: {time.monotonic() - killed:.1f} s until the next checkpoint")
     assert checkpointed(home) > kept, "one that begins anew has fewer epochs after its first two seconds"
     search.send_signal(signal.SIGINT)
-    assert search.wait(60) == 0
-    assert [line for line in said(home) if line.startswith("go on: paretune search --name s")][0].endswith("--resume")
+    assert search.wait(300) == 0
+    (advice,) = [line for line in said(home) if line.startswith("go on: paretune search --name s")]
+    assert advice.endswith("--resume")
+    assert "note: trial 0: its worker died; another goes on from what is stored" in said(home)
+    assert "Traceback" not in "\n".join(said(home))
 
 
 def test_a_worker_that_is_killed_again_and_again_is_a_failed_trial(home: Path) -> None:
@@ -89,15 +98,15 @@ def test_a_worker_that_is_killed_again_and_again_is_a_failed_trial(home: Path) -
 
 
 def test_a_driver_killed_at_any_moment_twenty_times_loses_nothing(home: Path) -> None:
-    moments, points, kills = random.Random(0), set[str](), 0
-    while kills < 20:
+    moments, points, killed = random.Random(0), set[str](), list[int]()
+    while len(killed) < 20:
         search = start(home, *(["--resume"] if study(home).exists else []), epochs=30)
         try:
             code = search.wait(moments.uniform(0.5, 25))
         except subprocess.TimeoutExpired:
             search.kill()
             search.wait()
-            kills += 1
+            killed.append(search.pid)
         else:
             assert code == 0, said(home)[-1]
             assert_whole(home)
@@ -111,8 +120,7 @@ def test_a_driver_killed_at_any_moment_twenty_times_loses_nothing(home: Path) ->
     assert start(home, *(["--resume"] if study(home).exists else []), epochs=30).wait(300) == 0
     assert points <= {point.id for point in study(home).record.points}
     assert_whole(home)
-    owners = {int(path.name.split("-")[1]) for path in Path(tempfile.gettempdir()).glob("paretune-[0-9]*-*")}
-    assert {pid for pid in owners if not Path(f"/proc/{pid}").exists()} == set()
+    assert not [pid for pid in killed if list(Path(tempfile.gettempdir()).glob(f"paretune-{pid}-*"))]
 
 
 MOMENTS: dict[str, Callable[[Path, int], object]] = {
@@ -130,7 +138,7 @@ def test_a_search_ends_when_told_to_and_says_how_to_go_on(home: Path, moment: st
     search = start(home, "--trials", "1")
     wait(lambda: MOMENTS[moment](home, search.pid))
     search.send_signal(sent)
-    code, last = search.wait(60), said(home)
+    code, last = search.wait(300), said(home)
     assert code in (0, INTERRUPTED), last
     assert "Traceback" not in "\n".join(last)
     if code == INTERRUPTED:
@@ -140,7 +148,7 @@ def test_a_search_ends_when_told_to_and_says_how_to_go_on(home: Path, moment: st
     advice = [line for line in last if line.startswith("go on: paretune search --name s --space small")]
     assert bool(advice) == (begun and (bool(unfinished) or code == INTERRUPTED))
     again = start(home, *(["--resume"] if begun else []), "--trials", "1")
-    assert again.wait(120) == 0, said(home)
+    assert again.wait(300) == 0, said(home)
     assert_whole(home, trials=1)
 
 
@@ -152,7 +160,7 @@ def test_a_search_goes_on_after_its_optuna_database_was_locked(home: Path, tmp_p
         wait(lambda: _lock(other))
         time.sleep(8)
         other.execute("ROLLBACK")
-    assert search.wait(120) == 0
+    assert search.wait(300) == 0
     assert [line for line in said(home) if "Optuna's database does not answer" in line]
     assert [line for line in said(home) if "Optuna's database is back" in line]
     assert_whole(home, url=url)
