@@ -41,7 +41,10 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
     """A Ray of our own, or a connection to the one at `address`; SIGTERM is treated as Ctrl-C meanwhile."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if settings.address is None:
-        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+        try:
+            ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+        except SystemExit:  # Ray's own answer to SIGTERM while it comes up
+            raise KeyboardInterrupt from None
     else:
         try:
             ray.init(address=settings.address, **quiet)

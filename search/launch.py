@@ -98,8 +98,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
 
 def _hold(settings: Settings, held: ExitStack) -> Study:
     """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
-    held.enter_context(Study(settings.home, settings.name).lock())
+    first = Study(settings.home, settings.name)
+    held.enter_context(first.lock())
     study = Study(settings.home, settings.name)
+    study.made = first.made
     held.callback(study.forsake)
     check_study(study, settings)
     return study

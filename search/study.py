@@ -66,7 +66,7 @@ class Study:
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
-        self._made: list[Path] = []
+        self.made: list[Path] = []
         try:
             for event in self.ledger.events():
                 self._apply(event)
@@ -89,7 +89,7 @@ class Study:
 
     def lock(self) -> FileLock:
         """Held by the one driver; StudyError when another holds it."""
-        self._made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
+        self.made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
         lock = FileLock(self.folder / "driver.lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class Study:
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
             with suppress(OSError):  # somebody else needs it by now
-                for folder in self._made:
+                for folder in self.made:
                     folder.rmdir()
 
     def begin(self, **header: object) -> None:

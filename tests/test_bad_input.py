@@ -211,3 +211,7 @@ def test_the_command_as_it_is_installed_refuses(words: tuple[str, ...], sentence
         env={**os.environ, "PYTHONPATH": place, "FORCE_COLOR": "1"},
     )
     assert_one_line(done.returncode, done.stdout, done.stderr, sentence)
+
+
+def test_a_home_that_was_not_there_is_not_there_afterwards(refused: Refused) -> None:
+    refused("storage-url: cannot open 'nonsense'", "search", "--home", "new/home", "--storage-url", "nonsense")

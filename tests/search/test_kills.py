@@ -128,7 +128,7 @@ MOMENTS: dict[str, Callable[[Path, int], object]] = {
     "while Ray comes up": lambda home, pid: [w for _, w in processes() if f"paretune-{pid}-".encode() in w],
     "before the first trial": lambda home, pid: study(home).exists,
     "in the first trial": lambda home, pid: workers(pid),
-    "while Ray is shut down": lambda home, pid: len(study(home).record.points) == 1 if study(home).exists else False,
+    "while Ray is shut down": lambda home, pid: "complete" in [t.status for t in study(home).trials.values()],
 }
 
 
