@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from search.budget import Budget, choose
 from search.budget import Choice as Selection
 from search.front import DEFAULT_OBJECTIVES, hypervolume
 from search.front import front as pareto_front
+from search.ledger import FILE
 from search.record import Point, StudyRecord, TrialRecord
 from search.study import Study
 
@@ -41,9 +43,9 @@ __all__ = [
 ]
 
 
-def home_folder(home: Path | None = None) -> Path:
+def home_folder(home: Path | str | None = None) -> Path:
     """Where everything a study leaves lies: the argument, else PARETUNE_HOME, else ./paretune-runs."""
-    return home or Path(os.environ.get("PARETUNE_HOME") or "paretune-runs")
+    return Path(home or os.environ.get("PARETUNE_HOME") or "paretune-runs")
 
 
 def open_study(name: str, home: Path | None = None) -> StudyRecord:
@@ -135,14 +137,19 @@ def take(
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
     """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered name."""
+    from compress.export import check_free
     from search.settings import Settings
+    from search.takeaway import stored
     from search.takeaway import take as take_away
     from search.tracker import Tracker
     from search.tracking import check_reachable
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
-    check_reachable(settings.mlflow_uri)
-    fresh = take_away(point, open_study(name, home), settings.home, folder, budget, data)
+    record = open_study(name, home)
+    check_free(folder)
+    stored(point, record, settings.home)
+    check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
+    fresh = take_away(point, record, settings.home, folder, budget, data)
     tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
     registered = tracker.register(folder, f"paretune-{name}", point, budget)
     return {**fresh, "registered": registered}
@@ -210,7 +217,7 @@ def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
     folder = home_folder(home)
     study = Study(folder, name)
     record = study.record
-    names = [path.name for path in (folder / "studies").iterdir() if path.name != record.name]
+    names = [path.parent.name for path in (folder / "studies").glob(f"*/{FILE}") if path.parent.name != record.name]
     with study.lock():
         return drop(study, [other for other in (Study(folder, n) for n in names) if other.exists])
 
@@ -219,6 +226,7 @@ def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, whenever it comes
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

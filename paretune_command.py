@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json as json_text
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ import paretune
 from paretune_words import breakpoints_table, front_table, methods_table, selected, trials_table
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
+from search.ledger import FILE
 
 app = typer.Typer(
     add_completion=False,
@@ -38,6 +40,8 @@ Least = typer.Option(help="In [0, 1], or a share of the teacher's such as 97%.",
 MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
+LONGEST = 1000
+"""Characters of a complaint."""
 _out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
@@ -74,40 +78,45 @@ def search(
     data: Data = None,
 ) -> None:
     """Run a search, or go on with one; then say what it found."""
-    paretune.search(
-        name,
-        home=home,
-        space=space,
-        task=task,
-        trials=trials,
-        objectives=tuple(part.strip() for part in objectives.split(",")),
-        time_budget_s=time_budget,
-        seed=seed,
-        resume=resume,
-        address=address,
-        cpus_per_trial=cpus_per_trial,
-        gpus_per_trial=gpus_per_trial,
-        tracking_uri=tracking_uri,
-        storage_url=storage_url,
-        students=tuple(student or ()),
-        teachers=tuple(teacher or ()),
-        sampler=sampler,
-        start_from=start_from,
-        max_params=max_params,
-        max_nonzero_params=max_nonzero_params,
-        max_macs=max_macs,
-        max_flops=max_flops,
-        max_size_bytes=max_size_bytes,
-        min_accuracy=min_accuracy,
-        data=data,
-    )
+    again = shlex.join(["paretune", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+    try:
+        paretune.search(
+            name,
+            home=home,
+            space=space,
+            task=task,
+            trials=trials,
+            objectives=tuple(part.strip() for part in objectives.split(",")),
+            time_budget_s=time_budget,
+            seed=seed,
+            resume=resume,
+            address=address,
+            cpus_per_trial=cpus_per_trial,
+            gpus_per_trial=gpus_per_trial,
+            tracking_uri=tracking_uri,
+            storage_url=storage_url,
+            students=tuple(student or ()),
+            teachers=tuple(teacher or ()),
+            sampler=sampler,
+            start_from=start_from,
+            max_params=max_params,
+            max_nonzero_params=max_nonzero_params,
+            max_macs=max_macs,
+            max_flops=max_flops,
+            max_size_bytes=max_size_bytes,
+            min_accuracy=min_accuracy,
+            data=data,
+        )
+    except KeyboardInterrupt:
+        if (paretune.home_folder(home) / "studies" / name / FILE).exists():
+            typer.echo(f"go on: {again}", err=True)
+        raise
     front(name, home, False)
     states = [trial.status for trial in paretune.trials(name, home=home)]
     counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)
     where = "" if home is None else f" --home {home}"
     _out.print(f"trials: {counts}\nreport: {paretune.report(name, home=home)}", markup=False)
     if "stopped" in states:
-        again = f"paretune search --name {name} --space {space} --task {task} --trials {trials} --resume{where}"
         _out.print(f"go on: {again}", markup=False)
     database = paretune.home_folder(home) / "mlflow.db"
     if tracking_uri is None:
@@ -255,7 +264,11 @@ def run() -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
-    typer.echo(f"paretune: {sentence}", err=True)
+    """One line, however long what was typed, and whatever control characters are in it."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(sentence.splitlines()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    typer.echo(f"paretune: {line}", err=True)
     return code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +28,12 @@ def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> P
 
     The program takes float images `(B, C, H, W)`, any B, normalised with the card's mean and std.
     """
-    if folder.is_file():
-        raise ExportError(f"export: {folder} must be a folder, it is a file")
-    if folder.exists() and any(folder.iterdir()) and not (folder / CARD).exists():
-        raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
+    check_free(folder)
     exported = program(files.module(), (task.channels, task.size, task.size))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"export: {folder} must be writable, got {error.strerror}") from error
     files.write(folder)
     torch.export.save(exported, folder / PROGRAM)
     whole = {
@@ -47,6 +48,17 @@ def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> P
     }
     (folder / CARD).write_text(json.dumps(whole, indent=1))
     return folder
+
+
+def check_free(folder: Path) -> None:
+    """ExportError unless an export may be written there: a new folder, an empty one, or one with an earlier export."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise ExportError(f"export: {folder} must be a folder, {'it' if there == folder else there} is a file")
+    if there == folder and any(folder.iterdir()) and not (folder / CARD).exists():
+        raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ExportError(f"export: {folder} must be writable, no permission in {there}")
 
 
 def program(model: nn.Module, shape: tuple[int, int, int]) -> torch.export.ExportedProgram:

@@ -58,7 +58,7 @@ def list_images(root: Path) -> Listing:
 
 
 def _by_class(who: str, part: Path) -> dict[str, list[str]]:
-    if not part.is_dir():
+    if not os.path.isdir(part):  # also of a path that cannot be
         raise DataError(f"{who}: a folder {part.name}/ with one folder a class must be there, got none")
     folders = (entry for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     found = {folder.name: _images_below(folder) for folder in folders}

@@ -27,8 +27,17 @@ def unhealthy(uri: str) -> str:
 
 def shown(uri: str) -> str:
     """The URI without user and password."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address at all, so none to log in at
+        return uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
+
+
+def in_memory(uri: str) -> bool:
+    """Whether it is SQLite's database without a file, gone with the process."""
+    place = uri.partition("?")[0]
+    return place.startswith("sqlite") and place.rpartition("/")[2] in ("", ":memory:")
 
 
 def database(uri: str) -> Path:

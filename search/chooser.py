@@ -51,8 +51,9 @@ class Chooser:
 
     def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
         guess = self.forecast.learn(recipe, point)
-        costs = {name: value(point, name) for name in self.aim.costs}
-        self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
+        if guess is not None:
+            costs = {name: value(point, name) for name in self.aim.costs}
+            self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
 
     def choose(self, tried: Container[str]) -> list[Choices]:
         """What to ask about next, in this order; nothing if everything has been tried."""

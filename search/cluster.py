@@ -25,6 +25,7 @@ for _name, _value in {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its pickled state is never restored
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a traceback for what becomes a trial's reason
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,7 +41,10 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
     """A Ray of our own, or a connection to the one at `address`; SIGTERM is treated as Ctrl-C meanwhile."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if settings.address is None:
-        ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+        try:
+            ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+        except SystemExit:  # Ray's own answer to SIGTERM while it comes up
+            raise KeyboardInterrupt from None
     else:
         try:
             ray.init(address=settings.address, **quiet)
@@ -67,7 +71,7 @@ def check_fits(settings: Settings) -> None:
             ("gpus-per-trial", settings.gpus_per_trial, torch.cuda.device_count()),
         ):
             if asked > have:
-                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:g}")
+                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:.12g}")
 
 
 def places(settings: Settings) -> int:
@@ -83,7 +87,7 @@ def check_address(address: str | None) -> None:
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
-        except OSError as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # of a port or a host that cannot be
             raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
 
 

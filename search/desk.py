@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from compress.costs import check
@@ -20,8 +21,8 @@ from search.chooser import Chooser
 from search.front import front
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
-from search.sampler import Proposer
-from search.study import INTERRUPTED, Study
+from search.sampler import UNREACHABLE, Proposer, why
+from search.study import INTERRUPTED, PointError, Study
 from spaces import Space
 
 REPEATS = 50
@@ -30,6 +31,14 @@ STUBBORN = 5
 """Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
 SET_ASIDE = 4
 """Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
+PATIENCE_S = 600.0
+"""So long a search goes on without Optuna's database."""
+RETRY_S = 2.0
+"""Between two attempts to reach it, each of which may hold the driver up: SQLite waits 5 s for a lock."""
+
+
+class NotNow(Exception):
+    """Nothing can be handed out yet: ask again."""
 
 
 class Desk:
@@ -50,6 +59,8 @@ class Desk:
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.exhausted = False
+        self._away_since: float | None = None
+        self._retry_at = 0.0
         self.notes: list[str] = []
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
@@ -73,7 +84,8 @@ class Desk:
     def next(self) -> dict[str, Any] | None:
         """The next trial `{"trial", "recipe"}`, or None when there is none left.
 
-        One that would wait for a model in the making stands back, unless there is nothing else to do.
+        One that would wait for a model in the making stands back, unless there is nothing else to do. NotNow while
+        Optuna's database does not answer, TimeoutError when it has not for `PATIENCE_S` seconds.
         """
         while True:
             ready = next((trial for trial in self.queue if not self.prefixes.would_wait(trial)), None)
@@ -81,7 +93,10 @@ class Desk:
                 return self._hand_out(ready)
             if len(self.study.trials) >= self.trials or self.exhausted or len(self.queue) >= SET_ASIDE:
                 return self._hand_out(self.queue[0]) if self.queue else None
-            self._propose()
+            if not self._try_optuna(self._propose):
+                if self.queue:
+                    return self._hand_out(self.queue[0])
+                raise NotNow
 
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
@@ -145,9 +160,14 @@ class Desk:
         number = self.study.trials[trial].optuna
         self.prefixes.made(trial, [point["id"] for point in points])
         for point in points:
-            added = self.study.add(trial, point)
+            try:
+                added = self.study.add(trial, point)
+            except PointError as error:
+                now = time.monotonic()
+                self.end(trial, "failed", str(error), now - self.started.get(trial, now), {})
+                return
             if added is not None and number is not None:
-                self.proposer.tell_point(number, added)
+                self._tell(partial(self.proposer.tell_point, number, added))
             if added is not None and self.chooser is not None:
                 self.chooser.learn(trial, added)
         self.heard()
@@ -161,7 +181,7 @@ class Desk:
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:
             points = list(self.study.trials[trial].points.values())
-            self.proposer.tell_end(number, points if status == "complete" else [])
+            self._tell(partial(self.proposer.tell_end, number, points if status == "complete" else []))
         self.heard()
 
     def close(self) -> None:
@@ -170,11 +190,46 @@ class Desk:
         for trial, state in self.study.trials.items():
             if state.status == "running":
                 self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
+        self._retry_at = 0.0
+        if not self._try_optuna(lambda: None):
+            self.notes.append("Optuna's database has not heard of everything; --resume tells it the rest")
+            self.heard()
+
+    def _tell(self, action: Callable[[], None]) -> None:
+        """Tell Optuna what the ledger has already; what its database misses it is told once it is back."""
+        if self._away_since is None:
+            self._try_optuna(action)
+
+    def _try_optuna(self, action: Callable[[], None]) -> bool:
+        """Carry out what needs Optuna's database, which after an outage first hears of what it missed; or False."""
+        now = time.monotonic()
+        if self._away_since is not None and now < self._retry_at:
+            return False
+        try:
+            if self._away_since is not None:
+                self.proposer.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
+                self._away_since = None
+                self.notes.append("Optuna's database is back, and has been told of everything")
+            action()
+        except UNREACHABLE as error:
+            self._retry_at = time.monotonic() + RETRY_S
+            if self._away_since is None:
+                self._away_since = now
+                self.notes.append(f"Optuna's database does not answer ({why(error)}); what runs goes on meanwhile")
+                self.heard()
+            elif now - self._away_since > PATIENCE_S:
+                raise TimeoutError(
+                    f"Optuna's database has not answered for {now - self._away_since:.0f} s ({why(error)})"
+                ) from error
+            return False
+        return True
 
     def guard(self, action: Callable[[], None]) -> None:
         """Run an action of the driver's loop; what it raises is kept and ends the search instead of Tune's loop."""
         try:
             action()
+        except NotNow:
+            raise
         except Exception as error:
             self.give_up(error)
 

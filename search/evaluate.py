@@ -64,7 +64,9 @@ class Compression(tune.Trainable):
             except (RecipeError, TrainingError, StoreError) as error:
                 failed = str(error)
             except Exception as error:  # a user's own network may raise anything; what Tune gets to see it tries again
-                if getattr(error, "errno", None) in FULL:
+                if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                    failed = out_of_memory(str(error) or "this trial asked for more than there is")
+                elif getattr(error, "errno", None) in FULL:
                     stuck = {"stuck": f"store: {error}"}
                 else:
                     failed = f"{type(error).__name__}: {error}"
@@ -105,6 +107,11 @@ class Compression(tune.Trainable):
         """What `compress` warned of since the last step, for the driver to show."""
         said, self.notes.said = self.notes.said, []
         return json.dumps(said)
+
+
+def out_of_memory(what: str) -> str:
+    """What a trial failed of, and what to do about it."""
+    return f"out of memory: {what.splitlines()[0]}; a larger --cpus-per-trial runs fewer trials at once"
 
 
 class _Notes(logging.Handler):

@@ -45,9 +45,14 @@ class Forecast:
         a_mac, a_model = self._rates
         return LEAST_SECONDS + sum(a_mac * self.estimator.training(step) + a_model for step in missing)
 
-    def learn(self, recipe: Recipe, point: Point) -> Guess:
-        """From a measured point of the recipe; what would have been guessed of it, its sparsity known."""
-        step = next(step for step in self.estimator.steps(recipe) if step.key == point.id)
+    def learn(self, recipe: Recipe, point: Point) -> Guess | None:
+        """From a measured point of the recipe; what would have been guessed of it, its sparsity known.
+
+        None of a point that the recipe would not make today, such as one from before a stage's code changed.
+        """
+        step = next((step for step in self.estimator.steps(recipe) if step.key == point.id), None)
+        if step is None:
+            return None
         self._times.append((self.estimator.training(step), point.measured.seconds))
         self._rates = None
         return self._whole(self.estimator.guess(step, point.sparsity))

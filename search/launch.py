@@ -19,7 +19,7 @@ from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
-from search.sampler import AUTO, Proposer, open_storage
+from search.sampler import AUTO, Proposer, answering, open_storage
 from search.settings import Settings, check_models
 from search.study import Study, StudyError
 from search.tuning import run_trials
@@ -59,6 +59,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     with ExitStack() as held:
+        held.enter_context(answering())
         study = _hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
@@ -104,7 +105,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             desk.guard(desk.close)
             told.over(study.record)
     if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError) else f"{type(desk.failure).__name__}: "
+        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
         raise SearchFailed(
             f"search {settings.name}: {kind}{desk.failure}; what is finished is kept, --resume goes on"
         ) from desk.failure
@@ -113,8 +114,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
 
 def _hold(settings: Settings, held: ExitStack) -> Study:
     """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
-    held.enter_context(Study(settings.home, settings.name).lock())
+    first = Study(settings.home, settings.name)
+    held.enter_context(first.lock())
     study = Study(settings.home, settings.name)
+    study.made = first.made
     held.callback(study.forsake)
     check_study(study, settings)
     return study
@@ -146,13 +149,9 @@ def budget_of(study: Study) -> Budget:
 
 
 def _earlier(settings: Settings) -> StudyRecord | None:
-    """The study to start from; StudyError unless it says something of what is asked for."""
-    if settings.start_from is None:
+    """The study that a new one starts from; StudyError unless it says something of what is asked for."""
+    if settings.start_from is None or settings.resume:
         return None
-    if settings.resume:
-        raise StudyError(
-            f"from: a study starts from another when it is begun, got --from {settings.start_from} --resume"
-        )
     record = Study(settings.home, settings.start_from).record
     for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
         if begun != asked:

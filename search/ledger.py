@@ -61,7 +61,7 @@ class Ledger:
                 try:
                     event = json.loads(line)
                     event["event"]
-                except (ValueError, TypeError, KeyError):
+                except (ValueError, TypeError, KeyError, RecursionError):
                     logging.getLogger(__name__).warning("%s: line %d cannot be read, skipped", self.path, number)
                     continue
                 yield event

@@ -7,14 +7,17 @@ so that no half-trained value ever counts. What the ledger knows and Optuna does
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
+from search.address import in_memory, shown
 from search.front import value
 from search.record import Choice, Point, StudyRecord
 from spaces.space import place
@@ -31,6 +34,9 @@ SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed),
 }
 """Optuna's by name; what `auto` asks for is chosen by `search.aim` and enqueued, and by chance where it is not."""
+
+UNREACHABLE = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
+"""What a database raises that is locked or gone; a journal file has its own way of waiting."""
 
 
 class Proposer:
@@ -152,11 +158,27 @@ def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     if url is None:
         backend = JournalFileBackend(str(folder / "optuna.journal"))
         return JournalStorage(backend)
+    if in_memory(url):
+        raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # whatever a database driver raises
         why = str(error).partition("\n")[0]
-        raise ValueError(f"storage-url: cannot open {url!r}: {type(error).__name__}: {why}") from error
+        raise ValueError(f"storage-url: cannot open {shown(url)!r}: {type(error).__name__}: {why}") from error
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """ValueError instead of what a database raises that does not answer."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise ValueError(f"storage-url must name a database that answers, got {why(error)}; try again later") from error
+
+
+def why(error: BaseException) -> str:
+    """The first line of what the database itself said."""
+    return str(error.__cause__ or error).partition("\n")[0]
 
 
 def choices_of(trial: optuna.Trial) -> dict[str, Choice]:

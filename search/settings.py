@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from search.front import DEFAULT_OBJECTIVES, check_objectives
 from search.sampler import AUTO, SAMPLERS
 from search.study import check_name
 from spaces import SPACES
+
+MOST_TRIALS = 1_000_000
+MOST_SEED = 2**32 - 1
+"""What numpy takes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Settings:
     def __post_init__(self) -> None:
         check_name(self.name)
         if self.task.startswith(FOLDER):  # workers have a current folder of their own
-            object.__setattr__(self, "task", FOLDER + str(Path(self.task.removeprefix(FOLDER)).expanduser().absolute()))
+            object.__setattr__(
+                self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
+            )
         if self.space not in SPACES:
             raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
         for option, names in (("student", self.students), ("teacher", self.teachers)):
@@ -66,18 +72,23 @@ class Settings:
         check_foreseen(self.budget)
         if self.start_from is not None:
             check_name(self.start_from)
-        _check("trials", self.trials, 1)
-        _check("seed", self.seed, 0)
-        _check("cpus-per-trial", self.cpus_per_trial, 1)
+        _check_whole("trials", self.trials, 1, MOST_TRIALS)
+        _check_whole("seed", self.seed, 0, MOST_SEED)
+        _check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
         _check("gpus-per-trial", self.gpus_per_trial, 0)
+        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
+            raise ValueError(f"gpus-per-trial must be whole where it is over 1, got {self.gpus_per_trial:g}")
         if self.time_budget_s is not None:
             _check("time-budget", self.time_budget_s, 1)
+        if self.address is not None and not self.address.strip():
+            raise ValueError(f"address must name a Ray cluster, such as auto or HOST:PORT, got {self.address!r}")
         _check_home(self.home)
 
     @property
     def mlflow_uri(self) -> str:
         """Where MLflow writes: the given server or the home's own database."""
-        return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+        own = f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+        return own if self.tracking_uri is None else self.tracking_uri
 
 
 def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:
@@ -91,6 +102,12 @@ def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:
 
 
 def _check_home(home: Path) -> None:
+    try:
+        home.stat()
+    except (FileNotFoundError, NotADirectoryError):  # it will be made
+        pass
+    except (OSError, ValueError) as error:
+        raise ValueError(f"home must be writable, got {home}: {getattr(error, 'strerror', None) or error}") from error
     there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise ValueError(f"home must be a folder, got {home}: {there} is a file")
@@ -99,5 +116,15 @@ def _check_home(home: Path) -> None:
 
 
 def _check(option: str, value: float, least: float) -> None:
-    if not math.isfinite(value) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{option} must be a number, got {value!r}")
+    if not least <= value <= sys.float_info.max:  # neither does NaN
         raise ValueError(f"{option} must be at least {least:g}, got {value:g}")
+
+
+def _check_whole(option: str, value: int, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{option} must be a whole number, got {value!r}")
+    if not least <= value <= most:
+        rule = f"at least {least}" if value < least else f"at most {most}"
+        raise ValueError(f"{option} must be {rule}, got {value}")

@@ -6,6 +6,8 @@ in the queue).
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -36,6 +38,10 @@ class StudyError(ValueError):
     """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
 
 
+class PointError(ValueError):
+    """A point whose figures are not what they should be; nothing of it is written."""
+
+
 @dataclass
 class _Open:
     """A trial as the events have it so far."""
@@ -60,8 +66,21 @@ class Study:
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
-        for event in self.ledger.events():
-            self._apply(event)
+        self.made: list[Path] = []
+        try:
+            for event in self.ledger.events():
+                self._apply(event)
+        except OSError as error:
+            raise StudyError(f"study {name}: must have a file {self.ledger.path}, got {error.strerror}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, StudyError):
+                raise
+            raise StudyError(
+                f"study {name}: {self.ledger.path} must be whole, got an event that does not fit those before it "
+                f"({type(error).__name__}: {error}); put back a copy, or begin a new study over the same store"
+            ) from error
+        if self.trials and not self.exists:
+            raise StudyError(f"study {name}: {self.ledger.path} must begin with the study's own event, got none")
 
     @property
     def exists(self) -> bool:
@@ -70,20 +89,25 @@ class Study:
 
     def lock(self) -> FileLock:
         """Held by the one driver; StudyError when another holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
         lock = FileLock(self.folder / "driver.lock")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             raise StudyError(f"study {self.name}: another search is running it; wait for it or stop it first") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StudyError(f"home must be writable, got {self.home}: {self.folder}: {why}") from error
         return lock
 
     def forsake(self) -> None:
-        """Remove the folder of a study that was never begun; to be called under its lock."""
+        """Remove the folder of a study never begun and what `lock` made above it; to be called under the lock."""
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):  # other studies are there
-                self.folder.parent.rmdir()
+            with suppress(OSError):  # somebody else needs it by now
+                for folder in self.made:
+                    folder.rmdir()
 
     def begin(self, **header: object) -> None:
         """Write the header of a new study."""
@@ -97,9 +121,19 @@ class Study:
         return trial
 
     def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
-        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already.
+
+        PointError when a figure is missing, unknown or not finite.
+        """
         if point["id"] in self.trials[trial].points:
             return None
+        try:
+            figures = vars(measurement_from_json(point["measured"]))
+        except TypeError as error:
+            raise PointError(f"point {point['id']}: {str(error).partition(' ')[2]}") from error
+        for name, value in {**figures, "sparsity": point["sparsity"]}.items():
+            if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise PointError(f"point {point['id']}: every figure must be finite, got {name} {value}")
         self._apply(self.ledger.append("point", trial=trial, **point))
         return self.trials[trial].points[point["id"]]
 
@@ -142,6 +176,8 @@ class Study:
         if kind == "study":
             if event["version"] > VERSION:
                 raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
+            for part in ("task", "space", "seed", "objectives", "reference_point"):
+                event[part]
             self.header = event
         elif kind == "asked":
             self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
@@ -167,7 +203,7 @@ class Study:
 
 def check_name(name: str) -> str:
     """The name, fit for a folder; StudyError otherwise."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StudyError(
             "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
             f"and have at most 80 characters, got {name!r}"

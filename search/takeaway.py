@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from compress.errors import StoreError
 from compress.export import export
-from compress.store import Store
+from compress.store import Entry, Store
 from compress.tasks import load_task
 from search.record import Point, StudyRecord
 
@@ -29,12 +30,7 @@ def take(
     ValueError when the point's model is gone or damaged, StoreError when the folder is in use, Mismatch when a
     figure differs from the record.
     """
-    entry = Store(home / "store").get(point.id)
-    if entry is None:
-        raise ValueError(
-            f"select: the model of point {point.id} is not in the store any more; "
-            f"`paretune search --name {study.name} --resume` does not bring it back, a new search does"
-        )
+    entry = stored(point, study, home)
     task = load_task(study.task, data, cache_dir=home / "store" / "data")
     card = {
         "study": study.name,
@@ -49,6 +45,20 @@ def take(
     if wrong:
         raise Mismatch(f"select: the export in {folder} is not what was recorded: {'; '.join(wrong)}")
     return fresh
+
+
+def stored(point: Point, study: StudyRecord, home: Path) -> Entry:
+    """The point's model; ValueError when it is gone, damaged, or a newer version's."""
+    try:
+        entry = Store(home / "store").get(point.id)
+    except StoreError as error:
+        raise ValueError(f"select: {error}") from error
+    if entry is None:
+        raise ValueError(
+            f"select: the model of point {point.id} is not in the store any more; "
+            f"`paretune search --name {study.name} --resume` does not bring it back, a new search does"
+        )
+    return entry
 
 
 def remeasure(folder: Path, task: str, data: Path | None) -> Any:

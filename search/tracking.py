@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from search.address import database, shown, unhealthy
+from search.address import database, in_memory, shown, unhealthy
 from search.mirror import Step
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def check_reachable(uri: str) -> None:
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or ":" not in uri:
         raise TrackingError(f"tracking URI must begin with one of {', '.join(SCHEMES)}, got {shown(uri)!r}")
+    if in_memory(uri):
+        raise TrackingError(f"tracking URI must name a file, sqlite:///PATH, got {uri!r}")
     trouble = unhealthy(uri)
     if trouble:
         raise TrackingError(f"tracking URI must name a running MLflow server, {shown(uri)} says: {trouble}")

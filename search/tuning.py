@@ -12,9 +12,12 @@ from ray.tune.search import Searcher
 
 from compress.errors import DiskError
 from search.cluster import places
-from search.desk import Desk
-from search.evaluate import Compression
+from search.desk import Desk, NotNow
+from search.evaluate import Compression, out_of_memory
 from search.settings import Settings
+
+RETRIES = 2
+"""Of a trial whose worker died."""
 
 
 class _Source(Searcher):
@@ -29,7 +32,10 @@ class _Source(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         found: list[dict[str, Any] | None] = []
-        self.desk.guard(lambda: found.append(self.desk.next()))
+        try:
+            self.desk.guard(lambda: found.append(self.desk.next()))
+        except NotNow:
+            return None
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         return {**self.shared, **found[0]}
@@ -57,7 +63,9 @@ class _Ear(tune.Callback):
         return {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        number = int(trial.config["trial"])
+        self.desk.guard(lambda: self._heard(int(trial.config["trial"]), result))
+
+    def _heard(self, number: int, result: dict[str, Any]) -> None:
         self.desk.notes += json.loads(result.get("notes", "[]"))
         points = json.loads(result["points"])
         self.desk.guard(lambda: self.desk.add(number, points))
@@ -68,12 +76,27 @@ class _Ear(tune.Callback):
             spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
+        self.desk.heard()
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
-        reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
+        reason = _reason(trial.error_file)  # `get_error` looks where nothing is stored
         now = time.monotonic()
         seconds = now - self.desk.started.get(number, now)
         self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
+
+
+def _reason(file: str | None) -> str:
+    """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
+    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    lines = text.rpartition("Failure # ")[2].strip().splitlines()[1:]
+    if "low on memory" in text:
+        return out_of_memory("Ray ended its worker, for the machine's memory was full")
+    if not lines or "actor" in lines[0]:
+        return f"its worker died {1 + RETRIES} times" + (f": {lines[0]}" if lines else "")
+    return lines[-1]
 
 
 class _End(tune.Stopper):
@@ -117,7 +140,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
             storage_path=str(scratch / "tune"),
             callbacks=[_Ear(desk)],
             stop=_End(desk, settings.time_budget_s),
-            failure_config=tune.FailureConfig(max_failures=2),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,
         ),
     )

@@ -51,7 +51,7 @@ def digest(family: str, weights: str) -> str:
     try:
         status = os.stat(file)
         return _digest(file, status.st_size, status.st_mtime_ns)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a path that cannot be
         raise _unreadable(family, file, error) from error
 
 
@@ -132,8 +132,8 @@ def _read(family: str, file: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module.") if wrapped else name: tensor for name, tensor in state.items()}
 
 
-def _unreadable(family: str, file: Path, error: OSError) -> RecipeError:
-    why = error.strerror or error
+def _unreadable(family: str, file: Path, error: OSError | ValueError) -> RecipeError:
+    why = getattr(error, "strerror", None) or error
     return RecipeError(f"{family}: its weights {file} must be readable, on every node that runs trials, got {why}")
 
 

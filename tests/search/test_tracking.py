@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -500,3 +500,33 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
         (tmp_path / "export" / "card.json").write_text("{}")
         assert later.register(tmp_path / "export", "m", point(0, 0.1), {}) == "models:/m/1"
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_a_server_that_is_back_before_the_end_is_told_everything_once(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker, "RETRY_S", 0.1)
+    monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    port = free_port()
+    with server(template, tmp_path / "server", port) as uri:
+        mirror = Tracker(uri, "demo")
+        mirror.start()
+        mirror.post(study(trial(0)))
+        until(lambda: "trial 0" in _names(uri))
+    mirror.post(study(trial(0), trial(1)))
+    until(lambda: "could not be reached" in mirror.trouble)
+    with server(template, tmp_path / "server", port) as uri:
+        mirror.post(study(trial(0), trial(1), trial(2)))
+        assert mirror.close(60)
+        assert mirror.trouble == ""
+        runs = everything(uri)
+        assert set(runs) == {"demo", "trial 0", "trial 1", "trial 2"}
+        assert all(len(history(uri, runs[f"trial {n}"], "params")) == 3 for n in range(3))
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

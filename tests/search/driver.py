@@ -1,0 +1,95 @@
+"""`paretune search` over a space of small recipes, as a program that a test may kill; its words are the command's own.
+
+EPOCHS in the environment is how long each network trains.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paretune
+from compress.models import Model
+from compress.pruning import L1Filter, OneShot
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery, Train
+from compress.training import Training
+from spaces import SPACES, Space
+from spaces.space import EFFORT, Effort, Trial
+
+RATES = (0.1, 0.05, 0.02, 0.01)
+WORKER = (b"ray::ResourceTrainable", b"ray::Compression")
+"""What Ray calls the process of a trial."""
+EPOCHS = int(os.environ.get("EPOCHS", "2"))
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """Eight recipes of three points each."""
+    width = float(trial.suggest_categorical("width", (0.25, 0.5)))
+    lr = float(trial.suggest_categorical("lr", RATES))
+    cut = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=EPOCHS, lr=0.02)))
+    return Recipe(task, Model("cnn", width), (Train(Training(epochs=EPOCHS, lr=lr)), cut), seed=seed)
+
+
+def main() -> None:
+    """As `paretune` is."""
+    SPACES["small"] = Space("small", build, Model("cnn", 0.5), "", ({"width": 0.25, "lr": 0.1},))
+    EFFORT["digits"] = Effort(EPOCHS, EPOCHS)
+    paretune.main()
+
+
+def start(home: Path, *options: str, epochs: int = 2) -> subprocess.Popen[str]:
+    """A search of four trials in that home, unless the options say otherwise; what it says is in `home.out`."""
+    words = ["search", "--name", "s", "--space", "small", "--trials", "4", "--home", str(home), *options]
+    with home.with_suffix(".out").open("a") as out:
+        return subprocess.Popen(
+            [sys.executable, __file__, *words],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "EPOCHS": str(epochs), "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+
+
+def said(home: Path) -> list[str]:
+    """All lines so far."""
+    return home.with_suffix(".out").read_text().splitlines()
+
+
+def wait(until: Callable[[], object], seconds: float = 120.0) -> None:
+    """AssertionError when it does not come true."""
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def workers(driver: int) -> list[int]:
+    """Process ids of what runs trials for that driver."""
+    raylets = {pid for pid, words in processes() if b"raylet" in words and f"paretune-{driver}-".encode() in words}
+    return [pid for pid, words in processes() if words.startswith(WORKER) and parent(pid) in raylets]
+
+
+def processes() -> Iterator[tuple[int, bytes]]:
+    """All that run, by id and command line."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            yield int(path.name), (path / "cmdline").read_bytes()
+        except OSError:  # gone meanwhile
+            continue
+
+
+def parent(pid: int) -> int:
+    """Of a process; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Bad input, typed and called: exit code 2 or a ValueError, the same sentence, nothing started and nothing written.
+
+What the command alone can be told, and what the options cannot be read as, is in `test_command.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import ray
+
+import paretune
+import paretune_command
+from compress.measurement import Measurement
+from compress.store import Store
+from search import launch
+from search.study import Study, point_event
+from tests.wrong import BOUNDS, EXPORTS, LEDGERS, LISTS, SEARCHES, UNTYPED
+
+HEADER: dict[str, Any] = {
+    "task": "digits",
+    "space": "joint",
+    "objectives": ["accuracy", "params"],
+    "seed": 0,
+    "reference_point": {"accuracy": 0.0, "params": 1000},
+}
+OPTIONS = {"time_budget_s": "--time-budget", "students": "--student", "teachers": "--teacher"}
+"""Settings whose option has another name."""
+
+
+def tree(*folders: Path) -> dict[Path, bytes | None]:
+    return {p: p.read_bytes() if p.is_file() else None for folder in folders for p in (folder, *folder.rglob("*"))}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a study `made`, several whose ledgers are damaged, and a store of a newer version."""
+    folder = tmp_path_factory.mktemp("home")
+    measured = Measurement(0.5, 0.4, 10, 9, 100, 1000, 900, 1.0, 2.0, "cpu", 1, 3.0)
+    recipe = {"task": "digits", "student": {"family": "cnn", "width": 0.25}, "stages": []}
+    study = Study(folder, "made")
+    study.begin(**HEADER)
+    study.ask(recipe, {}, None)
+    study.add(0, point_event("ab1", 0.0, "float", measured))
+    study.end(0, "complete", "", 1.0, {})
+    good = study.ledger.path.read_text()
+    for name, ledger in {
+        "newer": good.replace('"version":1', '"version":9'),
+        "strange": good.replace('"version":1', '"version":"one"'),
+        "orphan": good.replace('"trial":0,"id"', '"trial":7,"id"'),
+        "short": good.replace('"task":"digits",', "", 1),
+        "figures": good.replace('"params":10,', ""),
+        "headless": good.partition("\n")[2],
+    }.items():
+        assert ledger != good
+        (folder / "studies" / name).mkdir()
+        (folder / "studies" / name / "ledger.jsonl").write_text(ledger)
+    (folder / "studies" / "folder" / "ledger.jsonl").mkdir(parents=True)
+    (folder / "studies" / "plain").write_text("no folder")
+    entry = Store(folder / "store").path("ab1")
+    entry.mkdir(parents=True)
+    (entry / "model.safetensors").write_bytes(b"")
+    (entry / "record.json").write_text(json.dumps({"version": 99}))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def unharmed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test does: Ray is not started, and home and current folder stay as they are, folders included."""
+
+    def start(*_: object) -> NoReturn:
+        raise AssertionError("a search was started")
+
+    monkeypatch.setattr(launch, "started", start)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PARETUNE_HOME", str(home))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    before = tree(home, tmp_path)
+    yield
+    assert tree(home, tmp_path) == before
+    assert not ray.is_initialized()
+
+
+Refused = Callable[..., None]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """`refused(sentence, *words)`: the command says so on one plain line, and nothing else, with exit code 2."""
+
+    def run(sentence: str, *words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["paretune", *words])
+        capfd.readouterr()
+        code = paretune_command.run()
+        out, err = capfd.readouterr()
+        assert_one_line(code, out, err, sentence)
+
+    return run
+
+
+def assert_one_line(code: int, out: str, err: str, sentence: str) -> None:
+    assert (code, out) == (2, ""), err
+    assert err.startswith("paretune: ")
+    assert sentence in err
+    assert err.endswith("\n")
+    assert err[:-1].isprintable(), "one line, no colours, no control characters"
+    assert len(err) < 1100
+    assert "secret" not in err
+    assert "Traceback" not in err
+
+
+def options(settings: dict[str, Any]) -> Iterator[str]:
+    """As they are typed."""
+    for name, value in settings.items():
+        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        if value is True:
+            yield option
+        elif option in ("--student", "--teacher"):
+            yield from (word for one in value for word in (option, one))
+        else:
+            yield from (option, ",".join(value) if isinstance(value, tuple) else str(value))
+
+
+def shown(case: object) -> str:
+    return ascii(case)[:40]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), SEARCHES, ids=shown)
+def test_a_search_is_refused_on_the_command_line(refused: Refused, settings: dict[str, Any], sentence: str) -> None:
+    refused(sentence, "search", *options(settings))
+
+
+@pytest.mark.parametrize(("settings", "sentence"), SEARCHES, ids=shown)
+def test_a_search_is_refused_as_a_function(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as told:  # noqa: PT011  the sentence is compared below
+        paretune.search(settings.get("name", "demo"), **{k: v for k, v in settings.items() if k != "name"})
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("settings", "sentence"), UNTYPED, ids=shown)
+def test_what_cannot_even_be_typed_is_refused_as_a_function(settings: dict[str, Any], sentence: str) -> None:
+    test_a_search_is_refused_as_a_function(settings, sentence)
+
+
+@pytest.mark.parametrize("name", LEDGERS, ids=ascii)
+@pytest.mark.parametrize("verb", LISTS)
+def test_a_study_that_cannot_be_read_is_refused(refused: Refused, home: Path, verb: str, name: str) -> None:
+    refused(LEDGERS[name], verb, name)
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        getattr(paretune, verb)(name, home=str(home))
+    assert LEDGERS[name] in str(told.value)
+
+
+@pytest.mark.parametrize(("bounds", "sentence"), BOUNDS, ids=shown)
+def test_a_budget_is_refused(refused: Refused, bounds: dict[str, Any], sentence: str) -> None:
+    refused(sentence, "select", "made", *options(bounds))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.select("made", home=None, **bounds)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize("folder", EXPORTS)
+def test_an_export_is_refused(refused: Refused, folder: str) -> None:
+    refused(EXPORTS[folder], "select", "made", "--export", folder)
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.take("made", paretune.open_study("made").points[0], Path(folder), budget={})
+    assert EXPORTS[folder] in str(told.value)
+
+
+@pytest.mark.parametrize("delta", ["nan", "inf", "-0.1", "2"])
+def test_a_delta_is_refused(refused: Refused, delta: str) -> None:
+    refused(f"breakpoints: delta must be in [0, 1], got {float(delta)}", "breakpoints", "made", "--delta", delta)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "file", "full", "/proc", ""])
+def test_a_folder_that_is_no_model_is_refused(refused: Refused, folder: str) -> None:
+    refused("is not an exported model", "evaluate", folder)
+    with pytest.raises(ValueError, match="is not an exported model"):
+        paretune.evaluate(Path(folder), "digits")
+
+
+@pytest.mark.parametrize("out", ["full", "file/report.html", "/proc/below/report.html"])
+def test_a_place_for_a_report_is_refused(refused: Refused, out: str) -> None:
+    refused(f"report: cannot write {out}: ", "report", "made", "--out", out)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("search", "--trials", str(10**12)), "trials must be at most 1000000, got 1000000000000"),
+        (("front", "../../x"), "got '../../x'"),
+        (("select", "made", "--min-accuracy", "97"), "did you mean 97%?"),
+    ],
+)
+def test_the_command_as_it_is_installed_refuses(words: tuple[str, ...], sentence: str) -> None:
+    place = str(Path(paretune.__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "paretune", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": place, "FORCE_COLOR": "1"},
+    )
+    assert_one_line(done.returncode, done.stdout, done.stderr, sentence)
+
+
+def test_a_home_that_was_not_there_is_not_there_afterwards(refused: Refused) -> None:
+    refused("storage-url: cannot open 'nonsense'", "search", "--home", "new/home", "--storage-url", "nonsense")
