@@ -11,6 +11,7 @@ are those of its rounds on untrained weights.
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,25 +48,32 @@ class Foreseen:
 
 def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
-    shape = (task.channels, task.size, task.size)
-    calibration = _noise(shape, len(task.classes))
-    made: dict[str, nn.Module] = {}
     points = []
     known: dict[str, Costs] = {}
-    for step in plan(recipe, fingerprint=""):
-        model = _untrained(step, task, made, calibration)
-        made[step.key] = model
+    for step, model in _models(recipe, task):
         same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
-        known[step.key] = known[same.key] if same else count(model, shape)
-        files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
-        if step.model.own:
-            _check_reloads(step.model, files)
-        points.append(Foreseen(step.sparsity, step.variant, known[step.key], files.size_bytes))
+        known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
+        points.append(Foreseen(step.sparsity, step.variant, known[step.key], _files(step, model, task).size_bytes))
     return points
 
 
+def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
+    """The recipe's steps with their models, untrained; a user's own come back from their files."""
+    calibration = _noise((task.channels, task.size, task.size), len(task.classes))
+    made: dict[str, nn.Module] = {}
+    for step in plan(recipe, fingerprint=""):
+        model = made[step.key] = _untrained(step, task, made, calibration)
+        if step.model.own:
+            _check_reloads(step.model, _files(step, model, task))
+        yield step, model
+
+
+def _files(step: Step, model: nn.Module, task: Task) -> Files:
+    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+
+
 def check(recipe: Recipe, task: Task) -> None:
-    """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
+    """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, nothing is counted.
 
     The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
     method must be able to do with the task's labels.
@@ -74,7 +82,7 @@ def check(recipe: Recipe, task: Task) -> None:
     for method in filter(None, map(distiller_of, recipe.stages)):
         method.check_labels(task.train.labels)
     stages = tuple(_at_once(s) for s in recipe.stages if recipe.student.own or not isinstance(s, Quantize))
-    foresee(replace(recipe, stages=stages), task)
+    deque(_models(replace(recipe, stages=stages), task), maxlen=0)
 
 
 def _at_once(stage: Stage) -> Stage:

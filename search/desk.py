@@ -41,7 +41,7 @@ class Desk:
         self.notes: list[str] = []
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
-        self.recipes = {self._id(t.recipe) for t in study.trials.values()}
+        self.recipes = {self._id(t.recipe): n for n, t in study.trials.items()}
         self.refused: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         for trial in self.queue:
@@ -66,7 +66,7 @@ class Desk:
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)
-        self.recipes.add(self._id(form))
+        self.recipes[recipe.id] = trial
         self.prefixes.add(trial, recipe)
         self.queue.append(trial)
 
@@ -83,7 +83,7 @@ class Desk:
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
-                self._answer_repeat(asked.number, recipe.id)
+                self._answer_repeat(asked.number, self.recipes[recipe.id])
             elif self._can_be_done(recipe):
                 self._queue(recipe, dict(asked.params), asked.number)
                 return
@@ -102,9 +102,9 @@ class Desk:
             return False
         return True
 
-    def _answer_repeat(self, number: int, recipe: str) -> None:
+    def _answer_repeat(self, number: int, trial: int) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
-        known = next(t for t in self.study.trials.values() if self._id(t.recipe) == recipe)
+        known = self.study.trials[trial]
         if known.status == "complete":
             self.proposer.tell_end(number, list(known.points.values()))
         else:
@@ -114,9 +114,8 @@ class Desk:
         """A worker has made points."""
         number = self.study.trials[trial].optuna
         self.prefixes.made(trial, [point["id"] for point in points])
-        for point in points:
-            added = self.study.add(trial, point)
-            if added is not None and number is not None:
+        for added in self.study.add_all(trial, points):
+            if number is not None:
                 self.proposer.tell_point(number, added)
         self.heard()
 

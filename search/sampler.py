@@ -12,10 +12,10 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from search.front import value
+from search.journal import Journal
 from search.record import Choice, Point, StudyRecord
 from spaces.space import place
 
@@ -36,6 +36,7 @@ class Proposer:
             load_if_exists=True,
         )
         self._tpe, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
+        self._storage, self._id = storage, storage.get_study_id_from_name(name)
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
@@ -49,7 +50,9 @@ class Proposer:
 
     def tell_point(self, number: int, point: Point) -> None:
         """One more observation, of the asked trial's choices with the point's own sparsity."""
-        asked = self.study.get_trials(deepcopy=False)[number]
+        asked = self._asked(number)
+        if not asked.params:  # what was asked is lost, so there is nothing that these values would be of
+            return
         self.study.add_trial(
             optuna.trial.create_trial(
                 params=place(asked.params, point.sparsity, point.variant),
@@ -61,7 +64,7 @@ class Proposer:
 
     def tell_end(self, number: int, points: Sequence[Point]) -> None:
         """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
-        asked = self.study.get_trials(deepcopy=False)[number]
+        asked = self._asked(number)
         if asked.state.is_finished():
             return
         wanted = asked.params.get("sparsity", 1.0)
@@ -70,6 +73,10 @@ class Proposer:
             self.study.tell(number, state=TrialState.FAIL)
         else:
             self.study.tell(number, self.values(best))
+
+    def _asked(self, number: int) -> optuna.trial.FrozenTrial:
+        """By number, without a list of all trials."""
+        return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
 
     def forget(self, number: int) -> None:
         """The asked trial will not be run."""
@@ -99,8 +106,14 @@ class Proposer:
                 f"storage: must not hold a study {self.name} yet, got {found} trials; choose another --name"
             )
 
+    def _fill(self, last: int) -> None:
+        """Numbers up to `last` that the ledger knows and a lost end of the journal had are not given out again."""
+        for _ in range(len(self.study.get_trials(deepcopy=False)), last + 1):
+            self.study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
+
     def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
         """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
+        self._fill(max((number for number in numbers.values() if number is not None), default=-1))
         trials = self.study.get_trials(deepcopy=False)
         told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
         known = {number for number in numbers.values() if number is not None}
@@ -108,7 +121,7 @@ class Proposer:
             self.forget(stray)
         for trial in record.trials:
             number = numbers[trial.id]
-            if number is None or number >= len(trials):
+            if number is None:
                 continue
             for point in trial.points:
                 if (number, point.id) not in told:
@@ -120,8 +133,7 @@ class Proposer:
 def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     """A database by its URL, or a journal file in the study's folder."""
     if url is None:
-        backend = JournalFileBackend(str(folder / "optuna.journal"))
-        return JournalStorage(backend)
+        return JournalStorage(Journal(folder / "optuna.journal"))
     try:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # whatever a database driver raises

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,7 @@ class Study:
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
+        self._records: dict[int, TrialRecord] = {}
         for event in self.ledger.events():
             self._apply(event)
 
@@ -98,10 +99,15 @@ class Study:
 
     def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
         """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
-        if point["id"] in self.trials[trial].points:
-            return None
-        self._apply(self.ledger.append("point", trial=trial, **point))
-        return self.trials[trial].points[point["id"]]
+        return next(iter(self.add_all(trial, [point])), None)
+
+    def add_all(self, trial: int, points: Sequence[Mapping[str, Any]]) -> list[Point]:
+        """Write down points at once; those that the trial did not have yet."""
+        there = self.trials[trial].points
+        new = {point["id"]: {"trial": trial, **point} for point in points if point["id"] not in there}
+        for event in self.ledger.append_all("point", list(new.values())) if new else ():
+            self._apply(event)
+        return [there[key] for key in new]
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
         """Write down how a trial ended."""
@@ -122,7 +128,10 @@ class Study:
 
     @property
     def record(self) -> StudyRecord:
-        """Everything known, as frozen values; StudyError when there is no such study."""
+        """Everything known, as frozen values; StudyError when there is no such study.
+
+        A trial that has not changed since the last call is the same object as then.
+        """
         if not self.exists:
             raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
         return StudyRecord(
@@ -131,10 +140,7 @@ class Study:
             space=self.header["space"],
             objectives=tuple(self.header["objectives"]),
             reference_point=self.header["reference_point"],
-            trials=tuple(
-                TrialRecord(n, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent)
-                for n, t in self.trials.items()
-            ),
+            trials=tuple(self._records.values()),
         )
 
     def _apply(self, event: Event) -> None:
@@ -143,7 +149,15 @@ class Study:
             if event["version"] > VERSION:
                 raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
             self.header = event
-        elif kind == "asked":
+        elif kind in ("asked", "point", "ended", "resumed"):
+            self._apply_to_trial(kind, event)
+            number, t = event["trial"], self.trials[event["trial"]]
+            self._records[number] = TrialRecord(
+                number, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent
+            )
+
+    def _apply_to_trial(self, kind: str, event: Event) -> None:
+        if kind == "asked":
             self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
         elif kind == "point":
             trial = self.trials[event["trial"]]
@@ -160,7 +174,7 @@ class Study:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = event["status"], event["reason"]
             trial.seconds, trial.spent = event["seconds"], event["spent"]
-        elif kind == "resumed":
+        else:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = "running", ""
 
