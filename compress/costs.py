@@ -11,7 +11,6 @@ are those of its rounds on untrained weights.
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from compress.data import Batch
+from compress.distill import Distiller
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
 from compress.errors import RecipeError, StoreError
@@ -31,8 +31,9 @@ from compress.models.own import name_taps
 from compress.plan import Step, plan
 from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Narrow, Prune, Quantize, Stage, distiller_of
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
 from compress.tasks import Task
+from compress.training import Training
 from compress.transform import transform, weight_count
 
 
@@ -73,7 +74,7 @@ def _files(step: Step, model: nn.Module, task: Task) -> Files:
 
 
 def check(recipe: Recipe, task: Task) -> None:
-    """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, nothing is counted.
+    """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, as `skeleton` has it.
 
     The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
     method must be able to do with the task's labels.
@@ -81,8 +82,36 @@ def check(recipe: Recipe, task: Task) -> None:
     check_networks(recipe, task)
     for method in filter(None, map(distiller_of, recipe.stages)):
         method.check_labels(task.train.labels)
-    stages = tuple(_at_once(s) for s in recipe.stages if recipe.student.own or not isinstance(s, Quantize))
-    deque(_models(replace(recipe, stages=stages), task), maxlen=0)
+    for step, model in _models(skeleton(recipe), task):
+        if step.model.own:  # the zoo's networks take images after any cut
+            count(model, (task.channels, task.size, task.size))
+
+
+def skeleton(recipe: Recipe) -> Recipe:
+    """The recipe without what `check` makes nothing of: of two with the same skeleton both can be carried out, or none.
+
+    All levels but the deepest go, and unless a network is the user's own also int8, the seed, learning rates, and
+    teachers of whom no layer is kept and no more asked than their word.
+    """
+    stages = tuple(map(_at_once, recipe.stages))
+    if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
+        return replace(recipe, stages=stages)
+    bare = tuple(_bare(stage) for stage in stages if not isinstance(stage, Quantize))
+    taught = any(distiller_of(stage) is not None for stage in bare)
+    teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
+    return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
+
+
+def _bare(stage: Stage) -> Stage:
+    method = distiller_of(stage)
+    words = method is not None and not method.ships_adapter and type(method).check_labels is Distiller.check_labels
+    if isinstance(stage, Distill):
+        return Train(stage.training) if words else stage
+    if not isinstance(stage, Prune | Factorize):
+        return stage
+    training = replace(stage.recovery.training, lr=Training().lr)
+    recovery = Recovery(training) if method is None or words else replace(stage.recovery, training=training)
+    return replace(stage, recovery=recovery)
 
 
 def _at_once(stage: Stage) -> Stage:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from compress.costs import check
+from compress.costs import check, skeleton
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.prefixes import Prefixes
@@ -43,6 +43,7 @@ class Desk:
         self.queue = deque(study.requeue())
         self.recipes = {self._id(t.recipe): n for n, t in study.trials.items()}
         self.refused: set[str] = set()
+        self.possible: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         for trial in self.queue:
             self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
@@ -94,12 +95,16 @@ class Desk:
     def _can_be_done(self, recipe: Recipe) -> bool:
         if recipe.id in self.refused:
             return False
+        bones = skeleton(recipe).id
+        if bones in self.possible:
+            return True
         try:
             check(recipe, self.task)
         except Exception as error:  # RecipeError, or whatever a library says to an odd network
             self.refused.add(recipe.id)
             self.notes.append(f"a recipe was not tried: {error}")
             return False
+        self.possible.add(bones)
         return True
 
     def _answer_repeat(self, number: int, trial: int) -> None:

@@ -53,14 +53,15 @@ class Proposer:
         asked = self._asked(number)
         if not asked.params:  # what was asked is lost, so there is nothing that these values would be of
             return
-        self.study.add_trial(
-            optuna.trial.create_trial(
-                params=place(asked.params, point.sparsity, point.variant),
-                distributions=asked.distributions,
-                values=self.values(point),
-                user_attrs={"point": point.id, "of": number},
-            )
+        made = optuna.trial.create_trial(
+            params=place(asked.params, point.sparsity, point.variant),
+            distributions=asked.distributions,
+            values=self.values(point),
+            user_attrs={"point": point.id, "of": number},
         )
+        kept = self._storage.get_trial(self._storage.create_new_trial(self._id, template_trial=made))
+        # a journal reads back copies of its own, the greatest part of what a long study holds in memory
+        kept.params, kept.distributions, kept.user_attrs = made.params, asked.distributions, made.user_attrs
 
     def tell_end(self, number: int, points: Sequence[Point]) -> None:
         """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
