@@ -147,10 +147,10 @@ class Course:
 
 
 def write_trial(trial: TrialRecord, folder: Path) -> None:
-    """Leave a trial's artifacts in `folder`: recipe.json and points.json."""
-    points = [point.as_json() for point in trial.points]
-    (folder / "recipe.json").write_text(json.dumps(dict(trial.recipe), indent=1))
-    (folder / "points.json").write_text(json.dumps(points, indent=1))
+    """Leave a trial's artifacts in `folder`: recipe.json and points.json, a point a line."""
+    points = ",\n".join(json.dumps(point.as_json()) for point in trial.points)  # `indent` takes ten times as long
+    (folder / "recipe.json").write_text(json.dumps(dict(trial.recipe)))
+    (folder / "points.json").write_text(f"[{points}]")
 
 
 def write_tables(study: StudyRecord, folder: Path) -> None:
