@@ -2,8 +2,9 @@
 
     python -m benchmarks.scale [--rows busy,cost,replay,front,mlflow,workers] [--trials 10000] [--out FILE]
 
-`--trials` is the length of the replayed study. Prints a table with the bar beside each figure and writes it to
-`benchmarks/results/scale.md`. Figures are wall time: on a machine that does other work they are too large.
+`--trials` is the length of the replayed study. Prints every figure with its bar and writes the tables to
+`benchmarks/results/scale.md`, where parts that were not asked for stay as they were. Figures are wall time: on a
+machine that does other work they are too large.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def parts(home: Path, trials: int) -> dict[str, Callable[[], Iterator[Row]]]:
         "replay": replayed,
         "front": lambda: front_rows(10_000),
         "mlflow": lambda: mirror_rows(home, 50),
-        "workers": lambda: simulation_rows(home, 3000, 1000),
+        "workers": lambda: simulation_rows(home, 1500, 1000),
     }
 
 
@@ -50,7 +51,6 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as home:
         known = parts(Path(home), chosen.trials)
         names = chosen.rows.split(",") if chosen.rows else list(known)
@@ -58,12 +58,21 @@ def main() -> None:
         if unknown:
             options.error(f"rows: unknown {unknown[0]!r}, known are {', '.join(known)}")
         for name in names:
+            rows: list[Row] = []
             for row in known[name]():
                 rows.append(row)
                 print(f"{row.what}: {row.got} (bar: {row.bar or 'none'})", flush=True)
-    text = f"# Scale\n\n`python -m benchmarks.scale` on {machine()}.\n\n{table(rows)}\n"
-    chosen.out.write_text(text)
-    print(text)
+            write(chosen.out, name, f"{table(rows)}\n\nOn {machine()}.", list(known))
+    print(chosen.out.read_text())
+
+
+def write(out: Path, name: str, text: str, names: list[str]) -> None:
+    """Put one part into the file; those of other runs stay."""
+    written = out.read_text() if out.exists() else ""
+    found = dict(part.split("\n\n", 1) for part in written.split("\n## ")[1:])
+    found[name] = text
+    parts = [f"## {part}\n\n{found[part].strip()}\n" for part in names if part in found]
+    out.write_text("\n".join(["# Scale\n\n`python -m benchmarks.scale`, each part by `--rows`.\n", *parts]))
 
 
 if __name__ == "__main__":
