@@ -35,7 +35,7 @@ def parts(home: Path, trials: int) -> dict[str, Callable[[], Iterator[Row]]]:
 
     return {
         "busy": lambda: busy_rows(home, 40),
-        "cost": lambda: cost_rows(home, 100),
+        "cost": lambda: cost_rows(home, 60),
         "replay": replayed,
         "front": lambda: front_rows(10_000),
         "mlflow": lambda: mirror_rows(home, 50),
