@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
@@ -37,6 +38,8 @@ class Proposer:
         )
         self._tpe, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
         self._storage, self._id = storage, storage.get_study_id_from_name(name)
+        self._kinds: dict[tuple[str, BaseDistribution], BaseDistribution] = {}
+        self._shared = -1
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
@@ -76,8 +79,13 @@ class Proposer:
             self.study.tell(number, self.values(best))
 
     def _asked(self, number: int) -> optuna.trial.FrozenTrial:
-        """By number, without a list of all trials."""
-        return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
+        """By number, without a list of all trials; distributions that were met before are shared."""
+        asked = self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
+        if number != self._shared:
+            kinds = {(name, kind): kind for name, kind in asked.distributions.items()}
+            asked.distributions = {key[0]: self._kinds.setdefault(key, kind) for key, kind in kinds.items()}
+            self._shared = number
+        return asked
 
     def forget(self, number: int) -> None:
         """The asked trial will not be run."""

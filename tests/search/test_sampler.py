@@ -194,6 +194,10 @@ def test_a_told_point_shares_what_was_asked(tmp_path: Path, make: Callable[..., 
     proposer.tell_point(number, make(number, "ab1", 0.25, "int8"))
     asked, told = proposer.study.get_trials(deepcopy=False)
     assert told.distributions is asked.distributions
+    other = ask(proposer)
+    proposer.tell_end(other, [])
+    later = proposer.study.get_trials(deepcopy=False)[other]
+    assert all(later.distributions[name] is kind for name, kind in asked.distributions.items())
     again = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0).study.get_trials()[1]
     assert (again.params, again.values, again.user_attrs) == (told.params, told.values, told.user_attrs)
 
