@@ -64,6 +64,11 @@ class Desk:
                 return self._hand_out(self.queue[0]) if self.queue else None
             self._propose()
 
+    def look_ahead(self) -> None:
+        """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
+        if not self.queue and len(self.study.trials) < self.trials and not self.exhausted and self.started:
+            self._propose()
+
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)

@@ -68,6 +68,9 @@ class _Ear(tune.Callback):
             spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
 
+    def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        self.desk.guard(self.desk.look_ahead)
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
         reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]

@@ -197,6 +197,18 @@ def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: T
     assert [job and job["trial"] for job in jobs] == [0, 1, None]
 
 
+def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(desk: Desk, event: Event) -> None:
+    desk.look_ahead()
+    assert len(desk.study.trials) == 1, "nothing runs yet, so nobody would be kept waiting"
+    desk.next()
+    for _ in range(3):
+        desk.look_ahead()
+    assert [list(desk.queue), len(desk.study.trials)] == [[1], 2]
+    assert carry_out(desk, event) == [1, 2, 3]
+    desk.look_ahead()
+    assert (list(desk.queue), len(desk.study.trials)) == ([], 4)
+
+
 def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:
     assert carry_out(desk, event) == [0, 1, 2, 3]
     assert desk.next() is None
