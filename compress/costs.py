@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from compress.data import Batch
+from compress.distill import Distiller
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
 from compress.errors import RecipeError, StoreError
@@ -30,8 +31,9 @@ from compress.models.own import name_taps
 from compress.plan import Step, plan
 from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Narrow, Prune, Quantize, Stage, distiller_of
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
 from compress.tasks import Task
+from compress.training import Training
 from compress.transform import transform, weight_count
 
 
@@ -47,27 +49,32 @@ class Foreseen:
 
 def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
-    shape = (task.channels, task.size, task.size)
-    calibration = _noise(shape, len(task.classes))
-    made: dict[str, nn.Module] = {}
     points = []
     known: dict[str, Costs] = {}
-    for step in plan(recipe, fingerprint=""):
-        model = _untrained(step, task, made, calibration)
-        made[step.key] = model
+    for step, model in _models(recipe, task):
         same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
-        known[step.key] = known[same.key] if same else count(model, shape)
-        files = Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
-        if step.model.own:
-            _check_reloads(step.model, files)
-        points.append(Foreseen(step.sparsity, step.variant, known[step.key], files.size_bytes))
+        known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
+        points.append(Foreseen(step.sparsity, step.variant, known[step.key], _files(step, model, task).size_bytes))
     return points
 
 
-def check(recipe: Recipe, task: Task, *, bits: bool = False) -> list[Foreseen]:
-    """RecipeError when a stage cannot be carried out on its model: as `foresee`, from the deepest level alone.
+def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
+    """The recipe's steps with their models, untrained; a user's own come back from their files."""
+    calibration = _noise((task.channels, task.size, task.size), len(task.classes))
+    made: dict[str, nn.Module] = {}
+    for step in plan(recipe, fingerprint=""):
+        model = made[step.key] = _untrained(step, task, made, calibration)
+        if step.model.own:
+            _check_reloads(step.model, _files(step, model, task))
+        yield step, model
 
-    Returned are the points before any cut and at the deepest levels, those of fewer bits only if `bits` are asked for.
+
+def _files(step: Step, model: nn.Module, task: Task) -> Files:
+    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+
+
+def check(recipe: Recipe, task: Task) -> None:
+    """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, as `skeleton` has it.
 
     The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
     method must be able to do with the task's labels.
@@ -75,9 +82,41 @@ def check(recipe: Recipe, task: Task, *, bits: bool = False) -> list[Foreseen]:
     check_networks(recipe, task)
     for method in filter(None, map(distiller_of, recipe.stages)):
         method.check_labels(task.train.labels)
-    bits = bits or recipe.student.own
-    stages = tuple(_at_once(stage) for stage in recipe.stages if bits or not isinstance(stage, Quantize))
-    return foresee(replace(recipe, stages=stages), task)
+    for step, model in _models(skeleton(recipe), task):
+        if step.model.own:  # the zoo's networks take images after any cut
+            count(model, (task.channels, task.size, task.size))
+
+
+def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
+    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points will cost."""
+    return foresee(replace(recipe, stages=tuple(map(_at_once, recipe.stages))), task)
+
+
+def skeleton(recipe: Recipe) -> Recipe:
+    """The recipe without what `check` makes nothing of: of two with the same skeleton both can be carried out, or none.
+
+    All levels but the deepest go, and unless a network is the user's own also int8, the seed, learning rates, and
+    teachers of whom no layer is kept and no more asked than their word.
+    """
+    stages = tuple(map(_at_once, recipe.stages))
+    if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
+        return replace(recipe, stages=stages)
+    bare = tuple(_bare(stage) for stage in stages if not isinstance(stage, Quantize))
+    taught = any(distiller_of(stage) is not None for stage in bare)
+    teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
+    return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
+
+
+def _bare(stage: Stage) -> Stage:
+    method = distiller_of(stage)
+    words = method is not None and not method.ships_adapter and type(method).check_labels is Distiller.check_labels
+    if isinstance(stage, Distill):
+        return Train(stage.training) if words else stage
+    if not isinstance(stage, Prune | Factorize):
+        return stage
+    training = replace(stage.recovery.training, lr=Training().lr)
+    recovery = Recovery(training) if method is None or words else replace(stage.recovery, training=training)
+    return replace(stage, recovery=recovery)
 
 
 def _at_once(stage: Stage) -> Stage:

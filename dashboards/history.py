@@ -6,8 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from search.front import front, hypervolume
-from search.record import Point, StudyRecord
+from search.front import GrowingFront
+from search.record import StudyRecord
 
 COLUMNS = ("finished", "trial", "status", "hypervolume")
 
@@ -18,12 +18,12 @@ def info(study: StudyRecord) -> pd.DataFrame:
     `finished` counts them from 1, `hypervolume` in [0, 1] is of all points up to and with that trial's,
     under the study's objectives and reference point. A failed trial counts, as it was paid for too.
     """
-    best: list[Point] = []
+    front = GrowingFront(study.objectives, study.reference_point)
     rows: list[tuple[int, int, str, float]] = []
     for trial in (trial for trial in study.trials if trial.status != "running"):
-        best = front([*best, *trial.points], study.objectives)
-        volume = hypervolume(best, study.objectives, study.reference_point)
-        rows.append((len(rows) + 1, trial.id, trial.status, volume))
+        for point in trial.points:
+            front.add(point)
+        rows.append((len(rows) + 1, trial.id, trial.status, front.hypervolume))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from compress.costs import check
+from compress.costs import check, deepest, skeleton
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.bounds import UNBOUNDED, Bounds
@@ -22,7 +22,7 @@ from search.front import front
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
 from search.sampler import UNREACHABLE, Proposer, why
-from search.study import INTERRUPTED, PointError, Study
+from search.study import INTERRUPTED, PointError, Study, check_point
 from spaces import Space
 
 REPEATS = 50
@@ -64,8 +64,9 @@ class Desk:
         self.notes: list[str] = []
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
-        self.recipes = {self._id(t.recipe) for t in study.trials.values()}
+        self.recipes = {self._id(t.recipe): n for n, t in study.trials.items()}
         self.refused: dict[str, dict[str, float]] = {}
+        self.possible: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
         for trial in self.queue:
@@ -98,10 +99,15 @@ class Desk:
                     return self._hand_out(self.queue[0])
                 raise NotNow
 
+    def look_ahead(self) -> None:
+        """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
+        if not self.queue and len(self.study.trials) < self.trials and not self.exhausted and self.started:
+            self._try_optuna(self._propose)
+
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)
-        self.recipes.add(self._id(form))
+        self.recipes[recipe.id] = trial
         self.prefixes.add(trial, recipe)
         self.queue.append(trial)
 
@@ -120,7 +126,7 @@ class Desk:
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
-                self._answer_repeat(asked.number, recipe.id)
+                self._answer_repeat(asked.number, self.recipes[recipe.id])
                 continue
             over = self._over(recipe)
             if over is None:
@@ -134,22 +140,25 @@ class Desk:
 
     def _over(self, recipe: Recipe) -> dict[str, float] | None:
         """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
-        if recipe.id not in self.refused:
-            try:
-                points = check(recipe, self.task, bits="size_bytes" in self.bounds.most)
-            except Exception as error:  # RecipeError, or whatever a library says to an odd network
-                self.refused[recipe.id] = {}
-                self.notes.append(f"a recipe was not tried: {error}")
-            else:
-                over = self.bounds.over(points)
-                if not over:
-                    return None
-                self.refused[recipe.id] = over
-        return self.refused[recipe.id]
+        if recipe.id in self.refused:
+            return self.refused[recipe.id]
+        bones = skeleton(recipe).id
+        try:
+            if bones not in self.possible:
+                check(recipe, self.task)
+        except Exception as error:  # RecipeError, or whatever a library says to an odd network
+            self.refused[recipe.id] = {}
+            self.notes.append(f"a recipe was not tried: {error}")
+            return {}
+        self.possible.add(bones)
+        over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
+        if over:
+            self.refused[recipe.id] = over
+        return over or None
 
-    def _answer_repeat(self, number: int, recipe: str) -> None:
+    def _answer_repeat(self, number: int, trial: int) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
-        known = next(t for t in self.study.trials.values() if self._id(t.recipe) == recipe)
+        known = self.study.trials[trial]
         if known.status == "complete":
             self.proposer.tell_end(number, list(known.points.values()))
         else:
@@ -159,17 +168,21 @@ class Desk:
         """A worker has made points."""
         number = self.study.trials[trial].optuna
         self.prefixes.made(trial, [point["id"] for point in points])
-        for point in points:
+        sound, odd = list(points), None
+        for place, point in enumerate(points):
             try:
-                added = self.study.add(trial, point)
+                check_point(point)
             except PointError as error:
-                now = time.monotonic()
-                self.end(trial, "failed", str(error), now - self.started.get(trial, now), {})
-                return
-            if added is not None and number is not None:
+                sound, odd = sound[:place], error
+                break
+        for added in self.study.add_all(trial, sound):
+            if number is not None:
                 self._tell(partial(self.proposer.tell_point, number, added))
-            if added is not None and self.chooser is not None:
+            if self.chooser is not None:
                 self.chooser.learn(trial, added)
+        if odd is not None:
+            now = time.monotonic()
+            self.end(trial, "failed", str(odd), now - self.started.get(trial, now), {})
         self.heard()
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: dict[str, float]) -> None:

@@ -56,12 +56,61 @@ def front(points: Sequence[Point], objectives: Sequence[str] = DEFAULT_OBJECTIVE
 
 def hypervolume(points: Sequence[Point], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
     """Share of the box between the ideal (error 0, cost 0) and the reference that the points dominate, in [0, 1]."""
-    if not points:
+    return _volume(values(front(points, objectives), objectives), objectives, reference_point)
+
+
+class GrowingFront:
+    """Front and hypervolume of points that come one by one; both as `front` and `hypervolume` have them of all so far.
+
+    A point is compared with the front alone, and the volume is computed again only when the front has moved.
+    """
+
+    def __init__(self, objectives: Sequence[str], reference_point: Mapping[str, float]) -> None:
+        self.objectives, self.reference_point = tuple(objectives), dict(reference_point)
+        self._points: list[Point] = []
+        self._rows = values([], self.objectives)
+        self._known_volume: float | None = 0.0
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def add(self, point: Point) -> bool:
+        """Take one more point; whether it is on the front now. One that equals a member is not."""
+        row = values([point], self.objectives)
+        if (self._rows <= row).all(axis=1).any():
+            return False
+        stays: NDArray[np.bool_] = np.any(row > self._rows, axis=1)
+        if not stays.all():
+            self._points = [member for member, kept in zip(self._points, stays, strict=True) if kept]
+        self._points.append(point)
+        self._rows = np.concatenate([self._rows[stays], row])
+        self._known_volume = None
+        return True
+
+    @property
+    def points(self) -> list[Point]:
+        """The non-dominated points by falling accuracy; of equal ones the first that came."""
+        return [self._points[place] for place in self._order()]
+
+    @property
+    def hypervolume(self) -> float:
+        """In [0, 1]."""
+        if self._known_volume is None:
+            self._known_volume = _volume(self._rows[self._order()], self.objectives, self.reference_point)
+        return self._known_volume
+
+    def _order(self) -> NDArray[np.intp]:
+        return np.argsort(self._rows[:, 0], kind="stable")
+
+
+def _volume(rows: NDArray[np.float64], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
+    """Of rows that are a front; the order of its sums is theirs."""
+    if not len(rows):
         return 0.0
-    scaled = values(points, objectives)
+    scaled = np.empty_like(rows)
     for column, name in enumerate(objectives):
         if name != "accuracy":
-            scaled[:, column] = np.log1p(scaled[:, column]) / math.log1p(reference_point[name])
+            scaled[:, column] = np.log1p(rows[:, column]) / math.log1p(reference_point[name])
         else:
-            scaled[:, column] /= 1.0 - reference_point[name]
+            scaled[:, column] = rows[:, column] / (1.0 - reference_point[name])
     return float(moocore.hypervolume(scaled, ref=np.ones(len(objectives))))

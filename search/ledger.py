@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,23 @@ class Ledger:
 
     def append(self, event: str, **values: object) -> Event:
         """Write one event and return it once it is on the disk; DiskError when the disk refuses it."""
-        line: Mapping[str, object] = {"event": event, "time": round(time.time(), 3), **values}
-        text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
+        return self.append_all(event, [values])[0]
+
+    def append_all(self, event: str, each: Sequence[Mapping[str, object]]) -> list[Event]:
+        """Write an event for each of these values and return them once they are on the disk, which is waited for once.
+
+        DiskError when the disk refuses them; some of them may be there then.
+        """
+        now = round(time.time(), 3)
+        lines = [
+            json.dumps({"event": event, "time": now, **values}, separators=(",", ":"), allow_nan=False) + "\n"
+            for values in each
+        ]
         try:
-            self._write(text)
+            self._write("".join(lines))
         except OSError as error:
             raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
-        return json.loads(text)  # type: ignore[no-any-return]
+        return [json.loads(line) for line in lines]
 
     def _write(self, text: str) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)

@@ -6,7 +6,6 @@ On a terminal one block that is redrawn, elsewhere a line a finished trial; alwa
 from __future__ import annotations
 
 import time
-from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
@@ -14,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 
 from search.desk import Desk
-from search.front import front, hypervolume
-from search.record import StudyRecord
+from search.record import StudyRecord, TrialRecord
+from search.tally import Tally
 
 
 class Progress:
@@ -26,6 +25,7 @@ class Progress:
         self.console = console or Console(stderr=True)
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
         self.started = time.monotonic()
+        self.tally = Tally()
         self.done_before: int | None = None
         self.done_said: set[int] = set()
         self.notes_said = 0
@@ -43,7 +43,7 @@ class Progress:
 
     def __call__(self, record: StudyRecord, desk: Desk) -> None:
         """Show the study as it stands."""
-        done = [trial for trial in record.trials if trial.status in ("complete", "failed", "stopped")]
+        done = [trial for trial in self.tally.follow(record) if trial.status != "running"]
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
@@ -56,44 +56,39 @@ class Progress:
         for trial in done:
             if trial.id not in self.done_said:
                 self.done_said.add(trial.id)
-                self.console.print(self.line(record, trial.id), markup=False, highlight=False, soft_wrap=True)
+                self.console.print(self.line(trial), markup=False, highlight=False, soft_wrap=True)
 
-    def line(self, record: StudyRecord, trial: int) -> str:
+    def line(self, ended: TrialRecord) -> str:
         """One finished trial in one line."""
-        ended = record.trials[trial]
         reason = f": {ended.reason}" if ended.reason else ""
         names = ", ".join(f"{value}" for value in ended.choices.values()) or "the plain teacher"
         return (
-            f"trial {trial} {ended.status}{reason}  {len(ended.points)} points in {ended.seconds:.0f} s  ({names})  "
-            + "  ".join(f"{name} {value}" for name, value in self.figures(record).items())
+            f"trial {ended.id} {ended.status}{reason}  {len(ended.points)} points in {ended.seconds:.0f} s  ({names})  "
+            + "  ".join(f"{name} {value}" for name, value in self.figures().items())
         )
 
     def block(self, record: StudyRecord) -> Table:
         """The whole display."""
         table = Table.grid(padding=(0, 2))
         table.add_row("study", record.name)
-        for name, value in self.figures(record).items():
+        for name, value in self.figures().items():
             table.add_row(name, value)
         running = [f"{t.id} ({len(t.points)} points)" for t in record.trials if t.status == "running"]
         table.add_row("running", ", ".join(running) or "none")
         return table
 
-    def figures(self, record: StudyRecord) -> dict[str, str]:
+    def figures(self) -> dict[str, str]:
         """What is worth knowing now, by name."""
-        states = Counter(trial.status for trial in record.trials)
+        states, spent, front = self.tally.states, self.tally.spent, self.tally.front
         done = sum(states.values()) - states["running"]
         failed = f", {states['failed']} failed" if states["failed"] else ""
-        points = record.points
-        spent: Counter[str] = Counter()
-        for trial in record.trials:
-            spent.update(trial.spent)
         total = sum(spent.values()) or 1.0
         shares = ", ".join(f"{what} {seconds / total:.0%}" for what, seconds in spent.most_common(4))
         return {
             "trials": f"{done}/{self.trials}{failed}",
-            "points": str(len(points)),
-            "front": str(len(front(points, record.objectives))),
-            "hypervolume": f"{hypervolume(points, record.objectives, record.reference_point):.4f}",
+            "points": str(self.tally.points),
+            "front": str(len(front) if front else 0),
+            "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
             "left": self._left(done),
             "time": shares or "starting",
         }

@@ -15,7 +15,7 @@ Status = Literal["complete", "stopped", "failed", "running"]
 JsonDict = dict[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """One measured, stored, reloadable model of a trial's curve.
 

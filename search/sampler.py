@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.address import in_memory, shown
 from search.front import value
+from search.journal import Journal
 from search.record import Choice, Point, StudyRecord
 from spaces.space import place
 
@@ -61,6 +62,9 @@ class Proposer:
             load_if_exists=True,
         )
         self._own, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
+        self._storage, self._id = storage, storage.get_study_id_from_name(name)
+        self._kinds: dict[tuple[str, BaseDistribution], BaseDistribution] = {}
+        self._shared = -1
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
@@ -79,19 +83,22 @@ class Proposer:
 
     def tell_point(self, number: int, point: Point) -> None:
         """One more observation, of the asked trial's choices with the point's own sparsity."""
-        asked = self.study.get_trials(deepcopy=False)[number]
-        self.study.add_trial(
-            optuna.trial.create_trial(
-                params=place(asked.params, point.sparsity, point.variant),
-                distributions=asked.distributions,
-                values=self.values(point),
-                user_attrs={"point": point.id, "of": number},
-            )
+        asked = self._asked(number)
+        if not asked.params:  # what was asked is lost, so there is nothing that these values would be of
+            return
+        made = optuna.trial.create_trial(
+            params=place(asked.params, point.sparsity, point.variant),
+            distributions=asked.distributions,
+            values=self.values(point),
+            user_attrs={"point": point.id, "of": number},
         )
+        kept = self._storage.get_trial(self._storage.create_new_trial(self._id, template_trial=made))
+        # a journal reads back copies of its own, the greatest part of what a long study holds in memory
+        kept.params, kept.distributions, kept.user_attrs = made.params, asked.distributions, made.user_attrs
 
     def tell_end(self, number: int, points: Sequence[Point]) -> None:
         """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
-        asked = self.study.get_trials(deepcopy=False)[number]
+        asked = self._asked(number)
         if asked.state.is_finished():
             return
         wanted = asked.params.get("sparsity", 1.0)
@@ -100,6 +107,15 @@ class Proposer:
             self.study.tell(number, state=TrialState.FAIL)
         else:
             self.study.tell(number, self.values(best))
+
+    def _asked(self, number: int) -> optuna.trial.FrozenTrial:
+        """By number, without a list of all trials; distributions that were met before are shared."""
+        asked = self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
+        if number != self._shared:
+            kinds = {(name, kind): kind for name, kind in asked.distributions.items()}
+            asked.distributions = {key[0]: self._kinds.setdefault(key, kind) for key, kind in kinds.items()}
+            self._shared = number
+        return asked
 
     def forget(self, number: int) -> None:
         """The asked trial will not be run."""
@@ -135,8 +151,14 @@ class Proposer:
                 f"storage: must not hold a study {self.name} yet, got {found} trials; choose another --name"
             )
 
+    def _fill(self, last: int) -> None:
+        """Numbers up to `last` that the ledger knows and a lost end of the journal had are not given out again."""
+        for _ in range(len(self.study.get_trials(deepcopy=False)), last + 1):
+            self.study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
+
     def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
         """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
+        self._fill(max((number for number in numbers.values() if number is not None), default=-1))
         trials = self.study.get_trials(deepcopy=False)
         told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
         known = {number for number in numbers.values() if number is not None}
@@ -144,7 +166,7 @@ class Proposer:
             self.forget(stray)
         for trial in record.trials:
             number = numbers[trial.id]
-            if number is None or number >= len(trials):
+            if number is None:
                 continue
             for point in trial.points:
                 if (number, point.id) not in told:
@@ -156,8 +178,7 @@ class Proposer:
 def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     """A database by its URL, or a journal file in the study's folder."""
     if url is None:
-        backend = JournalFileBackend(str(folder / "optuna.journal"))
-        return JournalStorage(backend)
+        return JournalStorage(Journal(folder / "optuna.journal"))
     if in_memory(url):
         raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:

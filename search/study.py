@@ -10,7 +10,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,7 @@ class Study:
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
+        self._records: dict[int, TrialRecord] = {}
         self.made: list[Path] = []
         try:
             for event in self.ledger.events():
@@ -121,21 +122,18 @@ class Study:
         return trial
 
     def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
-        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already.
+        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        return next(iter(self.add_all(trial, [point])), None)
 
-        PointError when a figure is missing, unknown or not finite.
-        """
-        if point["id"] in self.trials[trial].points:
-            return None
-        try:
-            figures = vars(measurement_from_json(point["measured"]))
-        except TypeError as error:
-            raise PointError(f"point {point['id']}: {str(error).partition(' ')[2]}") from error
-        for name, value in {**figures, "sparsity": point["sparsity"]}.items():
-            if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
-                raise PointError(f"point {point['id']}: every figure must be finite, got {name} {value}")
-        self._apply(self.ledger.append("point", trial=trial, **point))
-        return self.trials[trial].points[point["id"]]
+    def add_all(self, trial: int, points: Sequence[Mapping[str, Any]]) -> list[Point]:
+        """Write down points at once; those that the trial did not have yet. PointError, and none is, if one is odd."""
+        for point in points:
+            check_point(point)
+        there = self.trials[trial].points
+        new = {point["id"]: {"trial": trial, **point} for point in points if point["id"] not in there}
+        for event in self.ledger.append_all("point", list(new.values())) if new else ():
+            self._apply(event)
+        return [there[key] for key in new]
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
         """Write down how a trial ended."""
@@ -156,7 +154,10 @@ class Study:
 
     @property
     def record(self) -> StudyRecord:
-        """Everything known, as frozen values; StudyError when there is no such study."""
+        """Everything known, as frozen values; StudyError when there is no such study.
+
+        A trial that has not changed since the last call is the same object as then.
+        """
         if not self.exists:
             raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
         return StudyRecord(
@@ -165,10 +166,7 @@ class Study:
             space=self.header["space"],
             objectives=tuple(self.header["objectives"]),
             reference_point=self.header["reference_point"],
-            trials=tuple(
-                TrialRecord(n, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent)
-                for n, t in self.trials.items()
-            ),
+            trials=tuple(self._records.values()),
         )
 
     def _apply(self, event: Event) -> None:
@@ -179,7 +177,15 @@ class Study:
             for part in ("task", "space", "seed", "objectives", "reference_point"):
                 event[part]
             self.header = event
-        elif kind == "asked":
+        elif kind in ("asked", "point", "ended", "resumed"):
+            self._apply_to_trial(kind, event)
+            number, t = event["trial"], self.trials[event["trial"]]
+            self._records[number] = TrialRecord(
+                number, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent
+            )
+
+    def _apply_to_trial(self, kind: str, event: Event) -> None:
+        if kind == "asked":
             self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
         elif kind == "point":
             trial = self.trials[event["trial"]]
@@ -196,9 +202,20 @@ class Study:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = event["status"], event["reason"]
             trial.seconds, trial.spent = event["seconds"], event["spent"]
-        elif kind == "resumed":
+        else:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = "running", ""
+
+
+def check_point(point: Mapping[str, Any]) -> None:
+    """PointError when a figure is missing, unknown or not finite."""
+    try:
+        figures = vars(measurement_from_json(point["measured"]))
+    except TypeError as error:
+        raise PointError(f"point {point['id']}: {str(error).partition(' ')[2]}") from error
+    for name, value in {**figures, "sparsity": point["sparsity"]}.items():
+        if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise PointError(f"point {point['id']}: every figure must be finite, got {name} {value}")
 
 
 def check_name(name: str) -> str:

@@ -15,6 +15,7 @@ from search import mirror
 from search.address import shown, unhealthy
 from search.newest import Newest, Outcome
 from search.record import Point, StudyRecord, TrialRecord
+from search.tally import changed
 from search.tracking import Logged, Runs, TrackingError, check_reachable, reason
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Tracker:
         self._undrawn = ""
         self._runs: Runs | None = None
         self._synced: StudyRecord | None = None
+        self._course: mirror.Course | None = None
 
     def start(self) -> None:
         """Start the thread, which goes ahead and opens MLflow: that takes seconds."""
@@ -168,22 +170,24 @@ class Tracker:
         return self._runs
 
     def _forget(self) -> None:
-        self._runs = self._synced = self._shown = None
+        self._runs = self._synced = self._shown = self._course = None
 
     def _write(self, runs: Runs, study: StudyRecord) -> None:
         tags = mirror.study_tags(study)
         parent = runs.known.get(None) or runs.create(study.name, tags)
         runs.known[None] = parent
-        missing = {trial.id for trial in study.trials if not _complete(runs, trial)}
-        for trial in study.trials:
+        new = changed(self._synced.trials if self._synced else (), study.trials)
+        missing = {trial.id for trial in new if not _complete(runs, trial)}
+        for trial in new:
             if trial.id in missing:
                 runs.known[trial.id] = self._child(runs, trial, parent)
-        ended = [trial for trial in study.trials if trial.status != "running"]
+        ended = [trial for trial in new if trial.status != "running"]
         ended.sort(key=lambda trial: trial.id in missing)  # what was there before is what the steps there are of
         known = int(parent.tags.get("paretune.ended", 0))
-        tags["paretune.ended"] = str(max(known, len(ended)))
+        self._course = self._course or mirror.Course(study)
+        steps = self._course.after(ended, known)
+        tags["paretune.ended"] = str(max(known, self._course.length))
         if any(parent.tags.get(key) != value for key, value in tags.items()):
-            steps = mirror.progress(study, ended, known)
             runs.known[None] = runs.write(parent, steps, {}, tags, at=time.time())
 
     def _child(self, runs: Runs, trial: TrialRecord, parent: Logged) -> Logged:

@@ -80,6 +80,9 @@ class _Ear(tune.Callback):
         self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
         self.desk.heard()
 
+    def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        self.desk.guard(self.desk.look_ahead)
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
         reason = _reason(trial.error_file)  # `get_error` looks where nothing is stored

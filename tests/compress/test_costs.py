@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.costs import check, foresee
-from compress.distill import CRD
+from compress.costs import check, foresee, skeleton
+from compress.distill import CRD, KD, SimKD
 from compress.errors import RecipeError
 from compress.lowrank import SVD
 from compress.models import Model
@@ -17,7 +17,7 @@ from compress.pipeline import Pipeline
 from compress.pruning import APoZ, Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule, Taylor
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage
+from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.tasks import Task
 from compress.training import Training
 
@@ -90,3 +90,26 @@ def test_more_negatives_than_the_task_has_are_known_before_training(
                 continue
             with pytest.raises(RecipeError, match=f"crd: negatives must be at most {fewest}, .* got {fewest + 1}"):
                 check(whole, tiny)
+
+
+def test_recipes_that_differ_in_training_alone_have_the_same_skeleton(recipe: Build) -> None:
+    slow = replace(CUT, recovery=Recovery(replace(ONE, lr=0.5), scope="classifier"), schedule=OneShot(2))
+    taught = recipe(teacher=Model("cnn"), schooling=ONE, stages=(Distill(KD(), ONE), CUT))
+    untaught = recipe(stages=(Train(ONE), CUT))
+    assert skeleton(recipe(CUT)) == skeleton(recipe(slow, INT8, seed=7))
+    assert skeleton(taught) == skeleton(untaught)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        prune(L1Filter(), OneShot(1), 0.7),
+        MASK,
+        RANK,
+        prune(L1Filter(), OneShot(1), distiller=CRD()),
+        prune(L1Filter(), OneShot(1), distiller=SimKD()),
+    ],
+    ids=["deeper", "another method", "another kind", "labels that count", "layers that are kept"],
+)
+def test_recipes_that_may_fail_apart_have_skeletons_of_their_own(other: Stage, recipe: Build) -> None:
+    assert skeleton(recipe(other)) != skeleton(recipe(CUT))

@@ -12,6 +12,7 @@ from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from compress.costs import check
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.plan import plan
@@ -162,11 +163,50 @@ class Net(nn.Module):
     assert desk.notes == ["a recipe was not tried: eight it must be"]
 
 
+def rates(trial: Trial, task: str, seed: int) -> Recipe:
+    """Two cuts at two learning rates each; the deeper cut is impossible."""
+    depth, lr = (trial.suggest_categorical(name, values) for name, values in (("depth", (0.5, 0.9999)), ("lr", (1, 2))))
+    recovery = Recovery(Training(epochs=1, lr=lr))
+    return Recipe(task, Model("cnn", 0.25), (Train(ONCE), Prune(L1Filter(), depth, OneShot(1), recovery)), seed=seed)
+
+
+def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each(
+    study: Study, digits: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+
+    def counted(recipe: Recipe, task: Task) -> None:
+        checked.append(recipe)
+        check(recipe, task)
+
+    monkeypatch.setattr("search.desk.check", counted)
+    beginnings = tuple({"depth": depth, "lr": lr} for depth in (0.5, 0.9999) for lr in (1, 2))
+    desk = Desk(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
+    while desk.next() is not None:
+        pass
+    assert [dict(study.trials[n].choices) for n in (1, 2)] == list(beginnings[:2])
+    assert len(study.trials) == 3
+    assert len(desk.notes) == 2
+    assert len(checked) == 3
+
+
 def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
     desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
     jobs = [desk.next() for _ in range(3)]
     assert [job and job["trial"] for job in jobs] == [0, 1, None]
+
+
+def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(desk: Desk, event: Event) -> None:
+    desk.look_ahead()
+    assert len(desk.study.trials) == 1, "nothing runs yet, so nobody would be kept waiting"
+    desk.next()
+    for _ in range(3):
+        desk.look_ahead()
+    assert [list(desk.queue), len(desk.study.trials)] == [[1], 2]
+    assert carry_out(desk, event) == [1, 2, 3]
+    desk.look_ahead()
+    assert (list(desk.queue), len(desk.study.trials)) == ([], 4)
 
 
 def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:

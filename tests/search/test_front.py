@@ -4,7 +4,7 @@ import random
 import pytest
 
 from compress.measurement import Measurement
-from search.front import check_objectives, front, hypervolume, value, values
+from search.front import GrowingFront, check_objectives, front, hypervolume, value, values
 from search.record import Point
 
 OBJECTIVES = ("accuracy", "params", "flops")
@@ -94,3 +94,34 @@ def test_objectives_that_make_no_front_are_refused(names: list[str], message: st
 
 def test_good_objectives_come_back_as_a_tuple() -> None:
     assert check_objectives(["accuracy", "latency_ms"]) == ("accuracy", "latency_ms")
+
+
+@pytest.mark.parametrize("objectives", [("accuracy", "params"), OBJECTIVES, ("params", "accuracy", "flops")])
+@pytest.mark.parametrize("steps", [6, 40, 10**6], ids=["many ties", "some ties", "none"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_growing_front_is_at_every_point_what_all_points_so_far_have(
+    seed: int, steps: int, objectives: tuple[str, ...]
+) -> None:
+    draw = random.Random(seed)
+    reference = {"accuracy": 0.0, "params": float(steps), "flops": 2.0 * steps}
+    points: list[Point] = []
+    for number in range(120):
+        if points and draw.random() < 0.2:
+            twin = draw.choice(points).measured
+            points.append(point(twin.accuracy_validation, twin.params, twin.macs, test=number))
+        else:
+            points.append(
+                point(draw.randrange(steps) / steps, draw.randrange(steps), draw.randrange(steps), test=number)
+            )
+    growing = GrowingFront(objectives, reference)
+    for number, one in enumerate(points, 1):
+        moved = growing.add(one)
+        assert moved == (one in growing.points)
+        assert growing.points == front(points[:number], objectives)
+        assert len(growing) == len(growing.points)
+        assert growing.hypervolume == hypervolume(points[:number], objectives, reference)
+
+
+def test_a_growing_front_without_points_dominates_nothing() -> None:
+    growing = GrowingFront(OBJECTIVES, {"accuracy": 0.0, "params": 1.0, "flops": 1.0})
+    assert (growing.points, len(growing), growing.hypervolume) == ([], 0, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,20 @@ def test_a_ledger_that_must_not_be_written_says_why(ledger: Ledger) -> None:
     ledger.path.mkdir()
     with pytest.raises(DiskError, match="directory"):
         ledger.append("counted", n=1)
+
+
+def test_events_written_at_once_are_there_in_order_after_one_wait_for_the_disk(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    written = ledger.append_all("counted", [{"n": n} for n in (3, 1, 2)])
+    assert written == list(ledger.events())
+    assert numbers(ledger) == [3, 1, 2]
+    assert len(synced) == 1
+
+
+def test_nothing_is_written_of_events_one_of_which_is_no_json(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        ledger.append_all("counted", [{"n": 1}, {"n": math.nan}])
+    assert numbers(ledger) == []

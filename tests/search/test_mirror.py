@@ -9,10 +9,10 @@ from compress.measurement import Measurement
 from search.front import front, hypervolume
 from search.mirror import (
     PAGE,
+    Course,
     describe,
     model_tags,
     page,
-    progress,
     rows,
     state,
     study_tags,
@@ -111,7 +111,8 @@ def test_the_state_changes_with_status_and_points_only() -> None:
 def test_progress_after_each_trial_is_that_of_all_points_so_far() -> None:
     trials = [trial(n, point(n, 0.5, a, params=p)) for n, (a, p) in enumerate([(0.9, 500), (0.8, 900), (0.85, 100)])]
     whole = study(*trials)
-    steps = progress(whole, trials, 0)
+    course = Course(whole)
+    steps = [step for one in trials for step in course.after([one], 0)]
     for number in (1, 2, 3):
         points = study(*trials[:number]).points
         assert ("hypervolume", hypervolume(points, whole.objectives, whole.reference_point), number) in steps
@@ -121,8 +122,17 @@ def test_progress_after_each_trial_is_that_of_all_points_so_far() -> None:
 
 def test_progress_goes_on_after_the_trials_already_known() -> None:
     trials = [trial(n, point(n, 0.5, 0.9, params=100 + n)) for n in range(4)]
-    assert progress(study(*trials), trials, 3) == progress(study(*trials), trials, 0)[-3:]
-    assert progress(study(*trials), trials, 4) == []
+    whole = study(*trials)
+    assert Course(whole).after(trials, 3) == Course(whole).after(trials, 0)[-3:]
+    assert Course(whole).after(trials, 4) == []
+
+
+def test_a_trial_that_ends_a_second_time_is_no_further_step_but_its_new_points_count() -> None:
+    first, second = trial(0, point(0, 0.5, 0.9)), trial(1, point(1, 0.5, 0.8))
+    course = Course(study(first, second))
+    course.after([first], 0)
+    assert course.after([replace(first, points=(*first.points, point(0, 0.6, 0.95)))], 1) == []
+    assert ("points", 3, 2) in course.after([second], 1)
 
 
 def test_a_trials_artifacts_read_back(tmp_path: Path) -> None:

@@ -170,6 +170,38 @@ def test_an_ask_that_the_ledger_never_heard_of_is_failed(proposer: Proposer, stu
     assert proposer.study.trials[number].state == TrialState.FAIL
 
 
+def test_numbers_of_a_journal_whose_end_was_lost_are_not_given_out_again(
+    study: Study, make: Callable[..., Point], tmp_path: Path
+) -> None:
+    before = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
+    ask(before)
+    kept = (tmp_path / "optuna.journal").read_bytes()
+    lost = ask(before)
+    point = make(lost, "ab1", params=100)
+    (tmp_path / "optuna.journal").write_bytes(kept)
+    after = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
+    catch_up(after, study)
+    assert after.study.trials[lost].state == TrialState.FAIL
+    after.tell_point(lost, point)
+    after.tell_end(lost, [point])
+    assert ask(after) == lost + 1
+    assert [trial.values for trial in after.study.trials] == [None, None, None]
+
+
+def test_a_told_point_shares_what_was_asked(tmp_path: Path, make: Callable[..., Point]) -> None:
+    proposer = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
+    number = ask(proposer)
+    proposer.tell_point(number, make(number, "ab1", 0.25, "int8"))
+    asked, told = proposer.study.get_trials(deepcopy=False)
+    assert told.distributions is asked.distributions
+    other = ask(proposer)
+    proposer.tell_end(other, [])
+    later = proposer.study.get_trials(deepcopy=False)[other]
+    assert all(later.distributions[name] is kind for name, kind in asked.distributions.items())
+    again = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0).study.get_trials()[1]
+    assert (again.params, again.values, again.user_attrs) == (told.params, told.values, told.user_attrs)
+
+
 def test_beginnings_not_asked_about_yet_survive_catching_up(proposer: Proposer, study: Study) -> None:
     proposer.begin([{"sparsity": 0.1, "int8": True}])
     catch_up(proposer, study)

@@ -46,6 +46,27 @@ def test_a_point_is_written_once_a_trial(study: Study, event: Event, form: Form)
     assert [e["event"] for e in study.ledger.events()].count("point") == 1
 
 
+def test_points_of_one_message_are_written_once_each(study: Study, event: Event, form: Form) -> None:
+    trial = study.ask(form(1), {}, None)
+    study.add(trial, event("ab1"))
+    new = study.add_all(trial, [event("ab2"), event("ab1"), event("ab2"), event("ab3")])
+    assert [point.id for point in new] == ["ab2", "ab3"]
+    assert again(study).record == study.record
+    assert study.add_all(trial, [event("ab3")]) == []
+
+
+def test_a_trial_that_has_not_changed_is_the_same_object_in_the_next_record(
+    study: Study, event: Event, form: Form
+) -> None:
+    for n in range(2):
+        study.ask(form(n), {}, None)
+    before = study.record
+    study.add(1, event("ab1"))
+    after = study.record
+    assert after.trials[0] is before.trials[0]
+    assert (len(before.trials[1].points), len(after.trials[1].points)) == (0, 1)
+
+
 def test_two_trials_may_share_a_point_and_the_study_counts_it_once(study: Study, event: Event, form: Form) -> None:
     for n in (1, 2):
         study.add(study.ask(form(n), {}, None), event("ab1"))

@@ -1,0 +1,120 @@
+"""What a trial costs on the real way through Ray: the search's own Tune, desk, ledger, mirror and worker steps.
+
+Only the pipeline in the worker stands aside: points are made up, after a pause or at once.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+from benchmarks.bars import Row
+from benchmarks.replay import POINTS, SPACE, TASK, ByChance, begun, made_up, silent
+from compress.measurement import Measurement
+from compress.pipeline import Made
+from compress.tasks import load_task
+from search import tuning
+from search.cluster import scratch_folder, started
+from search.evaluate import Compression
+from search.ledger import Ledger
+from search.sampler import Proposer
+from search.settings import Settings
+from search.tracker import Tracker
+
+CORES = 2
+
+
+class Nothing(Compression):
+    """The worker's steps around points that cost nothing."""
+
+    pause_s = 0.0
+
+    def _points(self) -> Iterator[Made]:
+        if self.points is None:
+            self.points = self._make()
+        return self.points
+
+    def _make(self) -> Iterator[Made]:
+        for point in made_up(self.config, load_task(TASK)):
+            time.sleep(self.pause_s / POINTS)
+            figures = Measurement(**point["measured"])
+            yield Made(point["id"], point["sparsity"], point["variant"], figures, point["path"], known=False)
+
+
+class Second(Nothing):
+    """Sleeps for a second in all."""
+
+    pause_s = 1.0
+
+
+def run(home: Path, name: str, worker: type[Nothing], proposer: type[Proposer], trials: int) -> tuple[float, float]:
+    """Run such a study with the mirror on; wall seconds of Tune, and then until the mirror is complete."""
+    settings = Settings(name, space=SPACE.name, task=TASK, trials=trials, home=home)
+    desk = begun(home, name, proposer, trials)
+    tracker = Tracker(settings.mlflow_uri, name, home / "mlartifacts")
+    shown = silent(desk, trials)
+
+    def heard() -> None:
+        record = desk.study.record
+        tracker.post(record)
+        shown(record, desk)
+
+    desk.heard = heard
+    with scratch_folder() as scratch, started(settings, scratch), mock.patch.object(tuning, "Compression", worker):
+        tracker.start()
+        start = time.perf_counter()
+        tuning.run_trials(settings, desk, scratch)
+        wall = time.perf_counter() - start
+        start = time.perf_counter()
+        if desk.failure is not None:
+            raise RuntimeError(f"the benchmark's search failed: {desk.failure}") from desk.failure
+        if not tracker.close(600):
+            raise RuntimeError(tracker.trouble)
+    return wall, time.perf_counter() - start
+
+
+def plain(what: str, trials: int) -> float:
+    """What `benchmarks.plain_ray` measures, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.plain_ray", what, "--trials", str(trials)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (figure,) = json.loads(done.stdout.strip().splitlines()[-1]).values()
+    return float(figure)
+
+
+def busy_rows(home: Path, trials: int) -> Iterator[Row]:
+    """Trials of a second on two workers."""
+    wall, _ = run(home, "busy", Second, Proposer, trials)
+    ideal = trials / CORES
+    times = [event["time"] for event in Ledger(home / "studies" / "busy").events() if event["event"] == "ended"]
+    steady = (len(times) - CORES) / CORES / (times[-1] - times[CORES - 1])
+    few = trials // 4  # each takes seconds
+    other = plain("busy", few)
+    yield Row(
+        f"busy share of the cores, {trials} trials of 1 s on {CORES} workers, default settings",
+        "at least 95 %",
+        f"{ideal / wall:.0%} of {wall:.1f} s, {steady:.0%} once the workers are up "
+        f"(Ray with its OptunaSearch as it comes: {few / CORES / other:.0%} of {other:.1f} s for {few})",
+        ideal / wall >= 0.95,
+    )
+
+
+def cost_rows(home: Path, trials: int) -> Iterator[Row]:
+    """Trials that do nothing."""
+    other = 1000 * plain("bare", trials)
+    for name, proposer in (("at random", ByChance), ("of TPE", Proposer)):
+        study = f"cost-{name.split()[-1]}"
+        _, after = run(home, study, Nothing, proposer, trials)
+        times = [event["time"] for event in Ledger(home / "studies" / study).events() if event["event"] == "ended"]
+        ours = 1000 * (times[-1] - times[0]) / (len(times) - 1)
+        yield Row(
+            f"a trial that does nothing, with ledger, MLflow mirror and a curve of {POINTS} points, "
+            f"{trials} asked {name}",
+            "at most twice bare Ray Tune with reused actors" if proposer is ByChance else "",
+            f"{ours:.0f} ms, bare {other:.0f} ms ({ours / other:.1f} times); the mirror was done {after:.1f} s later",
+            ours <= 2 * other if proposer is ByChance else None,
+        )

@@ -1,0 +1,102 @@
+"""A search without Ray and training: a real desk, proposer and ledger, told made-up points as the callbacks would."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optuna import Trial
+from rich.console import Console
+
+from compress.costs import foresee
+from compress.measurement import Measurement
+from compress.plan import plan
+from compress.recipe import Recipe
+from compress.tasks import Task, load_task
+from search.desk import Desk
+from search.front import DEFAULT_OBJECTIVES
+from search.progress import Progress
+from search.record import StudyRecord
+from search.sampler import Proposer, open_storage
+from search.study import Study, point_event
+from spaces import SPACES
+
+TASK, SPACE = "digits", SPACES["joint"]
+POINTS = 12
+
+
+class ByChance(Proposer):
+    """Asks at random, for figures that are not of a sampler."""
+
+    def ask(self, *, at_random: bool = False) -> Trial:
+        return super().ask(at_random=True)
+
+
+def begun(home: Path, name: str, kind: type[Proposer], trials: int) -> Desk:
+    """The desk of a new study below `home`, as `search.launch` makes it."""
+    task = load_task(TASK)
+    study = Study(home, name)
+    teacher = foresee(SPACE.baseline(TASK, 0), task)[0]
+    costs = {"params": teacher.costs.params, "flops": 2 * teacher.costs.macs}
+    header = {"objectives": list(DEFAULT_OBJECTIVES), "reference_point": {"accuracy": 0.0, **costs}}
+    study.begin(task=TASK, space=SPACE.name, seed=0, **header)
+    proposer = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
+    return Desk(study, proposer, SPACE, task, trials, 0)
+
+
+def made_up(job: dict[str, Any], task: Task, count: int = POINTS) -> list[dict[str, Any]]:
+    """A falling curve of that many points under the keys of the recipe's plan; the same ones for the same trial."""
+    keys = [step.key for step in plan(Recipe.from_json(json.loads(job["recipe"])), task.fingerprint)]
+    keys += [f"{job['trial']:032d}{number:032d}" for number in range(len(keys), count)]
+    draw = random.Random(job["trial"])
+    size, best = draw.randrange(2_000, 270_000), 0.5 + 0.5 * draw.random()
+    points = []
+    for number, key in enumerate(keys[:count]):
+        sparsity = 0.95 * number / max(1, count - 1)
+        params = int(size * (1 - sparsity)) + 10
+        accuracy = max(0.1, best * (1 - sparsity ** (2 + 4 * draw.random())))
+        figures = Measurement(
+            accuracy_validation=accuracy,
+            accuracy_test=accuracy,
+            params=params,
+            nonzero_params=params,
+            macs=params * draw.randrange(5, 50),
+            size_bytes=4 * params,
+            compressed_bytes=3 * params,
+            latency_ms=0.2,
+            latency_p95_ms=0.3,
+            device="none",
+            threads=1,
+            seconds=0.1,
+        )
+        points.append(point_event(key, sparsity, "float", figures))
+    return points
+
+
+def silent(desk: Desk, trials: int) -> Progress:
+    """What a search writes beside its work, into nothing."""
+    shown = Progress(trials, Console(file=io.StringIO()))
+    desk.heard = lambda: shown(desk.study.record, desk)
+    return shown
+
+
+def replay(desk: Desk, after: Callable[[StudyRecord], None] = lambda record: None) -> list[float]:
+    """Run the desk until it has no more trials; seconds of wall time that each took the driver."""
+    seconds: list[float] = []
+    while True:
+        start = time.perf_counter()
+        job = desk.next()
+        if job is None:
+            return seconds
+        middle = time.perf_counter()
+        points = made_up(job, desk.task)
+        again = time.perf_counter()
+        desk.add(job["trial"], points)
+        desk.end(job["trial"], "complete", "", 1.0, {"train": 0.9, "measure": 0.1})
+        seconds.append(middle - start + time.perf_counter() - again)
+        after(desk.study.record)

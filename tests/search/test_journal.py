@@ -1,0 +1,54 @@
+"""Optuna's journal: read back in order, from any place, by the next process, whatever a crash has left at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.trial import TrialState
+
+from search.journal import Journal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "optuna.journal"
+
+
+def test_logs_are_read_from_any_number_on_and_again(path: Path) -> None:
+    journal = Journal(path)
+    for n in range(4):
+        journal.append_logs([{"n": n}])
+    assert list(journal.read_logs(1)) == [{"n": 1}, {"n": 2}, {"n": 3}]
+    journal.append_logs([{"n": 4}, {"n": 5}])
+    assert list(journal.read_logs(4)) == [{"n": 4}, {"n": 5}]
+    assert list(journal.read_logs(6)) == []
+    assert list(journal.read_logs(5)) == [{"n": 5}]
+    assert list(Journal(path).read_logs(0)) == [{"n": n} for n in range(6)]
+
+
+def test_a_line_cut_short_is_taken_away_and_the_next_one_stands_by_itself(path: Path) -> None:
+    Journal(path).append_logs([{"n": 0}, {"n": 1}])
+    path.write_bytes(path.read_bytes()[:-4])
+    journal = Journal(path)
+    journal.append_logs([{"n": 2}])
+    assert list(journal.read_logs(0)) == [{"n": 0}, {"n": 2}]
+
+
+def test_optuna_finds_in_it_what_another_process_wrote(path: Path) -> None:
+    study = optuna.create_study(storage=JournalStorage(Journal(path)), study_name="s", directions=["minimize"] * 2)
+    asked = study.ask()
+    asked.suggest_categorical("order", ("prune", "lowrank"))
+    study.tell(asked.number, [0.5, 2.0])
+    study.ask()
+    found = optuna.load_study(storage=JournalStorage(Journal(path)), study_name="s")
+    assert [trial.state for trial in found.trials] == [TrialState.COMPLETE, TrialState.RUNNING]
+    assert (found.trials[0].params, found.trials[0].values) == (asked.params, [0.5, 2.0])
+
+
+def test_journals_that_optuna_wrote_are_read(path: Path) -> None:
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    optuna.create_study(storage=JournalStorage(backend), study_name="s").ask()
+    assert len(optuna.load_study(storage=JournalStorage(Journal(path)), study_name="s").trials) == 1
