@@ -47,6 +47,7 @@ class Compression(tune.Trainable):
         self.started = time.perf_counter()
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
+        torch.cuda.empty_cache()  # a GPU may be shared
         self.notes = _listen()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
