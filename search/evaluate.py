@@ -37,7 +37,7 @@ class Compression(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Begin; everything that can fail happens in `step`, where it can be said."""
         self._take(config)
-        if ray.get_gpu_ids() and not torch.cuda.is_available():
+        if ray.is_initialized() and ray.get_gpu_ids() and not torch.cuda.is_available():
             logging.getLogger("compress").warning(
                 "Ray assigned a GPU on %s, but torch sees none there: its trials run on the CPU", socket.gethostname()
             )
