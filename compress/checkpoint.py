@@ -6,6 +6,7 @@ import copy
 import io
 import logging
 import os
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ class Checkpoint:
         }
         packed = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 128 vs 0"
         torch.save(state, packed)
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        temporary = self.path.with_name(f"{self.path.name}.{socket.gethostname()}-{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(packed.getbuffer())

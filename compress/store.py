@@ -2,16 +2,19 @@
 
 An entry is written beside its place and renamed into it, so it is there whole or not at all; its record carries a
 checksum of itself and of the files, and an entry that fails it is moved to `damaged/` and made again. Two processes
-that want the same entry take turns at its lock, which the operating system releases when its holder dies.
+that want the same entry, on one node or on several, take turns at its lease: a file that its holder touches while it
+lives. Not every shared file system has locks, or gives those of a lost node free; all have a file's time.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import SoftFileLease
 
 from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
@@ -27,6 +30,8 @@ from compress.measurement import Measurement
 
 RECORD = "record.json"
 VERSION = 1
+LEASE_S = 60.0
+"""After so many seconds without a sign of life from another node its lease is taken over; of this one, at once."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,9 @@ class Store:
         """Where a teacher's logits are kept by view."""
         return self.root / "views" / f"{key}.f16"
 
-    def lock(self, key: str) -> FileLock:
-        """To be held while making the entry."""
-        return FileLock(self.root / "locks" / f"{key}.lock")
+    def lock(self, key: str) -> SoftFileLease:
+        """To be held while making the entry; a holder that was taken for dead and is not has made it in vain."""
+        return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=LEASE_S)
 
     def get(self, key: str) -> Entry | None:
         """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside.
@@ -103,9 +108,12 @@ class Store:
             return None
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
-        """Write an entry; DiskError with the system's reason when the disk refuses it."""
+        """Write an entry, or give the one that another has made meanwhile.
+
+        DiskError with the system's reason when the disk refuses it.
+        """
         path = self.path(key)
-        draft = self.root / "partial" / f"{key}.{os.getpid()}"
+        draft = self.root / "partial" / f"{key}.{socket.gethostname()}-{os.getpid()}"
         record: dict[str, object] = {
             "version": VERSION,
             "key": key,
@@ -121,11 +129,14 @@ class Store:
                 with (draft / name).open("rb") as file:
                     os.fsync(file.fileno())
             path.parent.mkdir(exist_ok=True)
-            if path.exists():  # only a record that `clean` left
+            if path.exists() and not (path / WEIGHTS).exists():  # only a record that `clean` left
                 shutil.rmtree(path)
             os.rename(draft, path)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
+            made = self.get(key) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
+            if made is not None:
+                return made
             raise DiskError(f"store: cannot write {path}: {error.strerror or error}") from error
         return Entry(key, path, measured, made_from)
 

@@ -35,6 +35,8 @@ for _name, _value in {
 import ray  # noqa: E402  the variables above are read at import
 import torch  # noqa: E402
 
+ROUNDING = 1e-6
+
 
 @contextmanager
 def started(settings: Settings, scratch: Path) -> Iterator[None]:
@@ -49,7 +51,7 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
         try:
             ray.init(address=settings.address, **quiet)
         except (OSError, ValueError, RuntimeError, SystemExit) as error:
-            raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {error}") from error
+            raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {_reason(error)}") from error
     before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         yield
@@ -61,6 +63,16 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
             ray.shutdown()
         finally:
             gc.enable()
+
+
+def _reason(error: BaseException) -> str:
+    """Ray says of a wrong token only that it could not connect."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if "AuthenticationError" in str(cause):
+            return "it wants a token; set RAY_AUTH_MODE=token, and have its token in ~/.ray/auth_token"
+        cause = cause.__cause__
+    return str(error)
 
 
 def check_fits(settings: Settings) -> None:
@@ -75,15 +87,20 @@ def check_fits(settings: Settings) -> None:
 
 
 def places(settings: Settings) -> int:
-    """How many trials fit on the cluster at once, at least 1."""
-    have = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    """How many trials fit at once on the nodes that are there now, none across two nodes."""
     needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
-    return max(1, int(min(have.get(name, 0) / need for name, need in needed.items() if need)))
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return sum(min(int(have.get(name, 0) / need + ROUNDING) for name, need in needed.items() if need) for have in there)
 
 
 def check_address(address: str | None) -> None:
     """ValueError unless somebody listens at HOST:PORT: Ray itself tries for two minutes, then ends the process."""
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if address is not None and "://" in address:  # Ray would carry the driver, and all it writes, to another machine
+        raise ValueError(
+            f"address: must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
+            "from elsewhere type `ray job submit`"
+        )
+    host, _, port = (address or "").rpartition(":")
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), timeout=5).close()

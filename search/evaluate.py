@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -33,16 +35,24 @@ class Compression(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Read the recipe; everything that can fail happens in `step`, where it can be said."""
+        """Begin; everything that can fail happens in `step`, where it can be said."""
+        self._take(config)
+        if ray.is_initialized() and ray.get_gpu_ids() and not torch.cuda.is_available():
+            logging.getLogger("compress").warning(
+                "Ray assigned a GPU on %s, but torch sees none there: its trials run on the CPU", socket.gethostname()
+            )
+
+    def _take(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(int(config["threads"]))
         self.started = time.perf_counter()
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
+        torch.cuda.empty_cache()  # a GPU may be shared
         self.notes = _listen()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
-        self.setup(new_config)
+        self._take(new_config)
         return True
 
     def step(self) -> dict[str, Any]:

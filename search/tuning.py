@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,26 @@ from search.settings import Settings
 
 RETRIES = 2
 """Of a trial whose worker died."""
+WAITING = 8
+"""Trials that wait for a place on a cluster that may grow: Ray's autoscaler starts nodes for what waits."""
+COUNT_SECONDS = 1.0
 
 
 class _Source(Searcher):
-    """Tune asks here what to run."""
+    """Tune asks here what to run. It has a limit of its own on trials at once, but one that is fixed at the start."""
 
-    def __init__(self, desk: Desk, shared: dict[str, Any]) -> None:
+    def __init__(self, desk: Desk, settings: Settings, shared: dict[str, Any]) -> None:
         super().__init__(metric="done", mode="max")
-        self.desk, self.shared = desk, shared
+        self.desk, self.settings, self.shared = desk, settings, shared
+        self.live: set[str] = set()
+        self.places, self.counted = 0, -math.inf
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles all it is given; there is nothing here to bring back
 
     def suggest(self, trial_id: str) -> Any:
+        if len(self.live) >= self._room():
+            return None
         found: list[dict[str, Any] | None] = []
         try:
             self.desk.guard(lambda: found.append(self.desk.next()))
@@ -38,10 +46,23 @@ class _Source(Searcher):
             return None
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
+        self.live.add(trial_id)
         return {**self.shared, **found[0]}
 
+    def _room(self) -> int:
+        """How many trials may be with Tune as the cluster is now."""
+        now = time.monotonic()
+        if now - self.counted >= COUNT_SECONDS:
+            first = self.counted < 0
+            self.places, self.counted = places(self.settings), now
+            if first and not self.places:
+                asked = f"{self.settings.cpus_per_trial} CPU and {self.settings.gpus_per_trial:g} GPU"
+                self.desk.notes.append(f"no node has room for a trial of {asked} yet; trials wait for one")
+        return max(1, self.places) + (WAITING if self.settings.address else 0)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """The callback below hears it."""
+        """There is room for another one; the callback below hears how it ended."""
+        self.live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save."""
@@ -132,9 +153,8 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     tuner = tune.Tuner(
         tune.with_resources(Compression, resources),
         tune_config=tune.TuneConfig(
-            search_alg=_Source(desk, shared),
+            search_alg=_Source(desk, settings, shared),
             num_samples=left,
-            max_concurrent_trials=places(settings),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

@@ -1,0 +1,48 @@
+"""What of Ray's nodes a trial fits on, and addresses that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from search.cluster import check_address, places
+from search.settings import Settings
+
+HEAD = {"memory": 1e9}
+GPU = {"CPU": 4.0, "GPU": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked", "count"),
+    [
+        ([HEAD, GPU], {"gpus_per_trial": 0.25}, 4),
+        ([HEAD, GPU], {"gpus_per_trial": 0.1}, 4),
+        ([HEAD, {"CPU": 64.0, "GPU": 1.0}], {"gpus_per_trial": 0.1}, 10),
+        ([HEAD, {"CPU": 64.0, "GPU": 0.3}], {"gpus_per_trial": 0.1}, 3),
+        ([HEAD, GPU, GPU], {"gpus_per_trial": 0.6}, 2),
+        ([HEAD, GPU, GPU], {"cpus_per_trial": 3}, 2),
+        ([HEAD, {"CPU": 4.0}], {"gpus_per_trial": 1.0}, 0),
+        ([HEAD], {}, 0),
+        ([HEAD, {"CPU": 4.0}], {}, 4),
+    ],
+)
+def test_places_are_counted_node_by_node(
+    nodes: list[dict[str, float]],
+    asked: dict[str, Any],
+    count: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = [{"Alive": True, "Resources": node} for node in nodes]
+    lost = {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 8.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [*there, lost])
+    assert places(Settings("s", home=tmp_path, **asked)) == count
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "http://127.0.0.1:8265"])
+def test_an_address_of_a_cluster_elsewhere_is_refused_with_what_to_type(address: str) -> None:
+    with pytest.raises(ValueError, match=rf"^address: must be auto or HOST:PORT .*got '{address}'.*ray job submit"):
+        check_address(address)

@@ -1,0 +1,92 @@
+"""How many trials Tune is given at once: as many as the nodes hold now, and some to wait where more nodes may come."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from compress.models import Model
+from compress.recipe import Recipe
+from compress.stage import Train
+from compress.tasks import Task
+from compress.training import Training
+from search import tuning
+from search.desk import Desk
+from search.sampler import Proposer
+from search.settings import Settings
+from search.study import Study
+from search.tuning import WAITING, _Source
+from spaces import Space
+from spaces.space import Trial
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """Recipes that share nothing."""
+    width = float(trial.suggest_categorical("width", tuple(n / 8 for n in range(1, 41))))
+    return Recipe(task, Model("cnn", width), (Train(Training(epochs=1)),), seed=seed)
+
+
+@pytest.fixture
+def source(study: Study, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Source]:
+    """What Tune asks, `source(places, **settings)`; on a cluster with as many places as the list's last number."""
+
+    def make(places: list[int], **settings: Any) -> _Source:
+        monkeypatch.setattr(tuning, "places", lambda _: places[-1])
+        monkeypatch.setattr(tuning, "COUNT_SECONDS", 0.0)
+        proposer = Proposer(InMemoryStorage(), "s", ("accuracy", "params"), 0)
+        desk = Desk(study, proposer, Space("small", build, Model("cnn"), "", ()), digits, trials=30, seed=0)
+        return _Source(desk, Settings("s", home=tmp_path, **settings), {"threads": 1})
+
+    return make
+
+
+NAMES = itertools.count()
+
+
+def taken(source: _Source) -> list[str]:
+    """The names of the trials that are handed out until there is no room."""
+    names: list[str] = []
+    while source.suggest(name := f"t{next(NAMES)}") is not None:
+        names.append(name)
+    return names
+
+
+def test_no_more_trials_are_handed_out_than_there_are_places(source: Callable[..., _Source]) -> None:
+    asked = source([3])
+    first = taken(asked)
+    assert len(first) == 3
+    asked.on_trial_complete(first[1])
+    assert len(taken(asked)) == 1
+
+
+def test_the_places_are_those_of_now(source: Callable[..., _Source]) -> None:
+    places = [2]
+    asked = source(places)
+    out = taken(asked)
+    places.append(5)
+    out += taken(asked)
+    assert len(out) == 5
+    places.append(1)
+    for name in out[:4]:
+        asked.on_trial_complete(name)
+        assert taken(asked) == []
+    asked.on_trial_complete(out[4])
+    assert len(taken(asked)) == 1
+
+
+def test_one_is_handed_out_where_there_is_no_place(source: Callable[..., _Source]) -> None:
+    assert len(taken(source([0]))) == 1
+
+
+def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(source: Callable[..., _Source]) -> None:
+    places = [0]
+    asked = source(places, address="auto", gpus_per_trial=0.25)
+    assert len(taken(asked)) == 1 + WAITING
+    places.append(4)
+    assert len(taken(asked)) == 3
+    assert asked.desk.notes == ["no node has room for a trial of 1 CPU and 0.25 GPU yet; trials wait for one"]
