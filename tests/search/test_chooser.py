@@ -1,0 +1,156 @@
+"""The sampler `auto` at the desk: what the ledger knows reaches it, bounds hold, another study can be gone on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from compress.costs import foresee
+from compress.models import Model
+from compress.plan import plan
+from compress.pruning import L1Filter, OneShot
+from compress.recipe import Recipe
+from compress.stage import Prune, Recovery, Train
+from compress.tasks import Task
+from compress.training import Training
+from search.aim import STARTUP
+from search.bounds import UNBOUNDED, Bounds
+from search.desk import Desk
+from search.front import front
+from search.sampler import AUTO, Proposer
+from search.study import Study
+from spaces import Space
+from spaces.space import Trial
+
+Event = Callable[..., dict[str, Any]]
+ONCE = Training(epochs=1)
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """A rate, a width and a depth."""
+    width = trial.suggest_categorical("width", (0.25, 0.5, 1.0))
+    rate = trial.suggest_categorical("lr", RATES)
+    depth = max(0.3, round(trial.suggest_float("sparsity", 0.0, 0.9), 1))
+    cut = Prune(L1Filter(), depth, OneShot(2), Recovery(Training(epochs=1, lr=rate)))
+    return Recipe(task, Model("cnn", width), (Train(ONCE), cut), seed=seed)
+
+
+SPACE = Space("rates", build, Model("cnn"), "", ({"width": 0.5, "lr": 0.1, "sparsity": 0.5},))
+
+
+@pytest.fixture
+def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
+    """`begun(name, sampler, trials, bounds)` is the desk of a new study."""
+
+    def begin(name: str = "a", sampler: str = AUTO, trials: int = 14, bounds: Bounds = UNBOUNDED) -> Desk:
+        study = Study(tmp_path, name)
+        if not study.exists:
+            whole = foresee(SPACE.baseline("digits", 0), digits)[0].costs
+            reference = {"accuracy": 0.0, "params": whole.params, "macs": whole.macs, "latency_ms": 1.0}
+            study.begin(
+                task="digits", space="rates", objectives=["accuracy", "params"], seed=0, reference_point=reference
+            )
+        proposer = Proposer(InMemoryStorage(), name, ("accuracy", "params"), 0, sampler)
+        return Desk(study, proposer, SPACE, digits, trials, 0, bounds)
+
+    return begin
+
+
+def carry_out(desk: Desk, event: Event, trials: int = 99) -> list[Recipe]:
+    """Whatever is handed out: the higher the rate, the better the points."""
+    done: list[Recipe] = []
+    while len(done) < trials and (job := desk.next()) is not None:
+        number = job["trial"]
+        recipe = Recipe.from_json(desk.study.trials[number].recipe)
+        rate = dict(desk.study.trials[number].choices).get("lr", 0.0)
+        for step, exact in zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True):
+            figures = {"accuracy_validation": 0.5 + 2 * float(rate or 0), "params": exact.costs.params, "seconds": 1.0}
+            desk.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
+        desk.end(number, "complete", "", 1.0, {})
+        done.append(recipe)
+    return done
+
+
+def rates(desk: Desk) -> list[Any]:
+    return [trial.choices.get("lr") for trial in desk.study.trials.values()]
+
+
+def test_it_learns_which_choice_is_good(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=STARTUP + 12)
+    found = carry_out(desk, event)
+    assert len({recipe.id for recipe in found}) == len(found) == STARTUP + 12
+    assert rates(desk)[STARTUP + 2 :].count(0.2) >= 7
+
+
+def test_the_teacher_and_the_beginnings_still_come_first(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=3)
+    carry_out(desk, event)
+    assert [desk.study.trials[n].choices for n in (0, 1)] == [{}, SPACE.beginnings[0]]
+
+
+def test_a_desk_that_takes_over_knows_as_much(begun: Callable[..., Desk], event: Event) -> None:
+    first = begun(trials=STARTUP + 4)
+    carry_out(first, event)
+    second = begun(trials=STARTUP + 9)
+    assert first.chooser is not None
+    assert second.chooser is not None
+    assert [one.choices for one in second.chooser.aim.seen] == [one.choices for one in first.chooser.aim.seen]
+    carry_out(second, event)
+    assert rates(second)[-5:].count(0.2) >= 3
+
+
+def test_points_of_older_code_are_left_alone(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun()
+    desk.next()
+    desk.add(0, [event("key0", params=10)])
+    assert desk.chooser is not None
+    assert desk.chooser.aim.seen == []
+
+
+@pytest.mark.parametrize("sampler", [AUTO, "tpe"])
+def test_a_recipe_out_of_bounds_is_answered_without_a_training(
+    begun: Callable[..., Desk], event: Event, sampler: str, digits: Task
+) -> None:
+    desk = begun(sampler=sampler, trials=6, bounds=Bounds({"params": 2500.0}))
+    made = carry_out(desk, event)
+    assert len(made) == 6
+    for recipe in made[1:]:
+        assert min(point.costs.params for point in foresee(recipe, digits)) <= 2500
+    refused = [trial for trial in desk.proposer.study.trials if trial.state == TrialState.PRUNED]
+    assert refused
+    assert all(trial.values is None and trial.constraints["params"] > 0 for trial in refused)
+    assert not desk.notes
+
+
+def test_the_accuracy_asked_for_ends_what_is_aimed_at(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=2, bounds=Bounds({"params": 5000.0}, least=0.9, of_teacher=True))
+    assert desk.chooser is not None
+    assert desk.chooser.aim.worst == 1.0
+    carry_out(desk, event, 1)
+    assert desk.chooser.aim.worst == pytest.approx(1 - 0.9 * 0.5)
+    assert desk.chooser.aim.reference == {"params": 5000.0}
+
+
+@pytest.mark.parametrize("sampler", [AUTO, "tpe"])
+def test_another_studys_front_is_tried_first_and_all_it_knows_is_known(
+    begun: Callable[..., Desk], event: Event, sampler: str
+) -> None:
+    earlier = begun(trials=STARTUP + 4)
+    carry_out(earlier, event)
+    record = earlier.study.record
+    desk = begun("b", sampler, trials=STARTUP)
+    desk.begin_with(record)
+    carry_out(desk, event)
+    best_trials = {point.trial for point in front(record.points, record.objectives)}
+    best = [dict(trial.choices) for trial in record.trials if trial.id in best_trials and trial.choices]
+    tried = [dict(trial.choices) for trial in desk.study.trials.values()]
+    assert best
+    assert [choices for choices in best if choices not in tried] == []
+    if desk.chooser is not None:
+        assert len(desk.chooser.aim.seen) > len(record.points)
