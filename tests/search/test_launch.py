@@ -28,7 +28,9 @@ from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
 from search import launch
+from search.budget import Budget
 from search.desk import Desk
+from search.front import front
 from search.record import StudyRecord
 from search.sampler import Proposer, open_storage
 from search.settings import Settings
@@ -223,6 +225,22 @@ def test_ray_and_its_files_are_gone_afterwards(cold: Done) -> None:
     assert left_over() == []
 
 
+def test_a_study_that_starts_from_another_trains_nothing_of_its_front_again(cold: Done) -> None:
+    record = searched("from", cold.home, start_from="cold", budget=Budget.parse(max_params="100%")).record
+    best = {point.trial for point in front(cold.record.points, cold.record.objectives)}
+    choices = [trial.choices for trial in cold.record.trials if trial.id in best and trial.choices]
+    again = [trial for trial in record.trials if trial.choices in choices]
+    assert len(again) == len(choices) > 0
+    assert all(trial.status == "complete" and "train" not in trial.spent for trial in again)
+    assert {p.id for t in again for p in t.points} >= {p.id for p in cold.record.points if p.trial in best}
+
+
+def test_the_study_to_start_from_must_be_of_the_same_space(cold: Done, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="from: cold must be about the space 'joint', got 'quick'"):
+        launch.search(Settings("joined", home=cold.home, start_from="cold"))
+    assert not (cold.home / "studies" / "joined").exists()
+
+
 def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "started", None)
     assert searched("cold", cold.home, resume=True).record == cold.record
@@ -238,6 +256,11 @@ def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch
         ),
         ({"resume": True, "task": "folder:x"}, r"folder:/.*/x: a folder train/"),
         ({"name": "new", "resume": True}, "study new: there is none in .* to resume"),
+        (
+            {"resume": True, "budget": Budget.parse(max_params="2k")},
+            "study cold: was begun with the bounds none, got max-params 2000; begin a new one with --from cold",
+        ),
+        ({"name": "new", "start_from": "nowhere"}, "study nowhere: there is none in"),
         ({"name": "new", "address": "nonsense"}, "address: no Ray cluster answers at 'nonsense'"),
         ({"name": "new", "address": "127.0.0.1:1"}, "address: no Ray cluster answers at '127.0.0.1:1': .*refused"),
         ({"name": "new", "address": "auto"}, "address: no Ray cluster answers at 'auto'"),
