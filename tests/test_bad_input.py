@@ -31,7 +31,7 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = {"time_budget_s": "--time-budget", "students": "--student", "teachers": "--teacher"}
+OPTIONS = {"time_budget_s": "--time-budget", "students": "--student", "teachers": "--teacher", "start_from": "--from"}
 """Settings whose option has another name."""
 
 
