@@ -1,7 +1,8 @@
 """Does it help? Every method against its own baseline, on the same images, with the same effort and seeds.
 
     python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank|betas|losers ...]
-                                 [--task digits] [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5] [--out DIR]
+                                 [--task digits] [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5]
+                                 [--only METHOD ...] [--out DIR]
 
 students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
 (Chen 2021). pruners: channel pruners against random channels; adaptive: those that find their
@@ -14,8 +15,8 @@ be `folder:PATH`, named after its last folder; of a large one `--images` takes a
 process a core, one torch thread each; recipes share what they have in common, through one store a seed. Prints Markdown
 and writes one file a part and task, `methods-PART-TASK.md`, into `benchmarks/results/`.
 
-On two cores digits takes two to six minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images a
-quarter of an hour and more.
+On two cores digits takes two to ten minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images from a
+quarter of an hour to more than an hour.
 """
 
 from __future__ import annotations
@@ -69,6 +70,14 @@ def all_runs(
     return found
 
 
+def few(section: Section, methods: list[str] | None) -> Section:
+    """The section with rows of these methods and its baselines alone; all of them for None."""
+    if methods is None:
+        return section
+    rows = tuple(row for row in section.entries if row.label in section.baselines or row.label.split(",")[0] in methods)
+    return replace(section, entries=rows)
+
+
 def _carry_out(
     pool: ProcessPoolExecutor, place: Place, jobs: list[tuple[int, str, Recipe]], found: list[dict[str, list[Run]]]
 ) -> None:
@@ -89,6 +98,7 @@ def main() -> None:
     options.add_argument("--images", type=int, help="about so many training images, the same share of every class")
     options.add_argument("--epochs", type=int, nargs=2, metavar=("SCRATCH", "RECOVERY"))
     options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--only", nargs="+", metavar="METHOD", help="no other rows but these and the baselines")
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
     torch.set_num_threads(1)
@@ -102,10 +112,11 @@ def main() -> None:
         about = replace(task, name=name).summary
         asked = f"--task {'folder:' * task.name.startswith('folder:')}{name} --seeds {chosen.seeds}"
         asked += f" --images {chosen.images}" * bool(chosen.images)
+        asked += " --only " + " ".join(chosen.only) if chosen.only else ""
         asked += " --epochs {} {}".format(*chosen.epochs) if chosen.epochs else ""
         for part in chosen.part:
             started = time.perf_counter()
-            sections = PARTS[part](task, setting)
+            sections = [few(section, chosen.only) for section in PARTS[part](task, setting)]
             found = all_runs(pool, place, sections, chosen.seeds)
             minutes = (time.perf_counter() - started) / 60
             command = f"python -m benchmarks.methods --part {part} {asked}"

@@ -13,6 +13,7 @@ import torch
 from benchmarks.channels import cut_at_once
 from benchmarks.comparison import Entry, Place, Run, Section, carry_out, entry, fewer, table
 from benchmarks.equal import at_macs, narrower
+from benchmarks.methods import few
 from benchmarks.parts import PARTS
 from benchmarks.settings import DIGITS
 from compress.costs import foresee
@@ -104,6 +105,17 @@ def test_every_part_has_recipes_for_its_baselines(part: str, task: Task) -> None
         assert len(set(labels)) == len(labels)
         assert set(section.baselines) < set(labels)
         assert all(row.recipe or row.fit for row in section.entries if row.label in section.baselines)
+
+
+def test_a_part_can_be_asked_for_a_few_methods_alone(task: Task) -> None:
+    (section,) = PARTS["betas"](task, DIGITS)
+    assert [row.label for row in few(section, ["at"]).entries] == [
+        "plain",
+        "at, beta 1000",
+        "at, beta 100",
+        "at, beta 10",
+    ]
+    assert few(section, None) == section
 
 
 def test_baselines_of_a_method_that_finds_its_sparsity_come_to_its_macs(task: Task) -> None:
