@@ -17,6 +17,8 @@ from compress.tasks import Task
 
 GONE_A_ROUND = 0.1
 """Of the weights that are left, by one round of a method that finds its sparsity itself."""
+KEPT = 1000
+"""Plans of recipes: one takes a millisecond, and is asked for several times in a row."""
 UPDATE = 3
 """Passes forward that an update costs: forward, and twice that backward."""
 
@@ -36,15 +38,20 @@ class Estimator:
 
     task: Task
     _whole: dict[Model, dict[str, float]] = field(default_factory=dict)
+    _plans: dict[str, list[Step]] = field(default_factory=dict)
 
     def steps(self, recipe: Recipe) -> list[Step]:
         """The steps whose models are the recipe's points, in the order they are made."""
-        return plan(recipe, self.task.fingerprint)
+        if recipe.id not in self._plans:
+            if len(self._plans) >= KEPT:
+                self._plans.clear()
+            self._plans[recipe.id] = plan(recipe, self.task.fingerprint)
+        return self._plans[recipe.id]
 
     def missing(self, recipe: Recipe, there: Container[str]) -> list[Step]:
         """All that has to be made for the recipe's points, when what is in `there`, by key, is taken as it is."""
         found: dict[str, Step] = {}
-        waiting = self.steps(recipe)
+        waiting = [*self.steps(recipe)]
         while waiting:
             step = waiting.pop()
             if step.key not in there and step.key not in found:
