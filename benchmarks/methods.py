@@ -13,7 +13,7 @@ distiller's published weight; and losers: why some recoveries lose. `benchmarks/
 Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
 be `folder:PATH`, named after its last folder; of a large one `--images` takes a fixed part of the training images. A
 process a core, one torch thread each; recipes share what they have in common, through one store a seed. Prints Markdown
-and writes one file a part and task, `methods-PART-TASK.md`, into `benchmarks/results/`.
+and writes one file a part and task, `methods-PART[-METHOD...]-TASK.md`, into `benchmarks/results/`.
 
 On two cores digits takes two to ten minutes a part, `--task folder:PATH --images 2500 --seeds 3` of 32x32 images from a
 quarter of an hour to more than an hour.
@@ -127,7 +127,8 @@ def main() -> None:
             for number, section in enumerate(sections):
                 text += f"\n## {section.title}\n\n" + "\n".join(table(section, found[number])) + "\n"
             text += "".join(f"\n{note}\n" for note in dict.fromkeys(section.note for section in sections) if note)
-            (chosen.out / f"methods-{part}-{name}.md").write_text(text)
+            rows = "".join(f"-{method}" for method in chosen.only or ())
+            (chosen.out / f"methods-{part}{rows}-{name}.md").write_text(text)
             print(text)
 
 

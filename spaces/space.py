@@ -69,19 +69,22 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
         "crd": {"beta": 0.008},
         "cosine": {"beta": 4.0},
         "simkd": {"beta": 4.0},
-        "resrep": {"start": 0, "every": 1, "more": 4, "lasso": 0.01, "threshold": 1.0, "momentum": 0.9},
     }
 }
 """Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
 twice the time for nothing: see `methods-betas-digits.md` in `benchmarks/results/` and, for `cosine` and `simkd`,
-`methods-losers-digits.md`. ResRep's are made for 10,000 steps and more; a recovery on digits has 90, in which the lasso
-brings no row near zero, so there a masked row goes to zero at once."""
-ANYWHERE: dict[str, dict[str, float]] = {"resrep": {"start": 1, "every": 10, "lasso": 0.001}}
-"""For tasks that are not in `SUITED`: recoveries of some 2,000 steps, by arithmetic; not measured."""
+`methods-losers-digits.md`."""
+ANYWHERE: dict[str, dict[str, float]] = {
+    "resrep": {"start": 0, "every": 1, "more": 4, "lasso": 0.01, "threshold": 1.0, "momentum": 0.9}
+}
+"""Settings that suit every task better than the published ones. ResRep's are made for 10,000 steps and more; in a
+recovery of some hundred the lasso brings no row near zero and the last rows are never reached, so a masked row goes to
+zero at once, and in the first steps: see `methods-pruners-cifar10-jpeg.md`, where it was not so, and
+`methods-pruners-resrep-cifar10-jpeg.md`."""
 
 
 def _suited(name: str, task: str) -> dict[str, float]:
-    return SUITED.get(task, ANYWHERE).get(name, {})
+    return {**ANYWHERE.get(name, {}), **SUITED.get(task, {}).get(name, {})}
 
 
 @dataclass(frozen=True)

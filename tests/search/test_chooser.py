@@ -22,7 +22,7 @@ from search.aim import STARTUP
 from search.bounds import UNBOUNDED, Bounds
 from search.desk import Desk
 from search.front import front
-from search.sampler import AUTO, Proposer
+from search.sampler import AUTO, SAMPLERS, Proposer
 from search.study import Study
 from spaces import Space
 from spaces.space import Trial
@@ -111,6 +111,14 @@ def test_points_of_older_code_are_left_alone(begun: Callable[..., Desk], event: 
     desk.add(0, [event("key0", params=10)])
     assert desk.chooser is not None
     assert desk.chooser.aim.seen == []
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_carries_a_search(begun: Callable[..., Desk], event: Event, sampler: str) -> None:
+    desk = begun(sampler=sampler, trials=13)
+    assert len({recipe.id for recipe in carry_out(desk, event)}) == 13
+    told = [trial for trial in desk.proposer.study.trials if trial.state == TrialState.COMPLETE]
+    assert len(told) > 3 * 12
 
 
 @pytest.mark.parametrize("sampler", [AUTO, "tpe"])
