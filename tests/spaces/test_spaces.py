@@ -163,7 +163,7 @@ def test_methods_are_made_with_the_settings_that_suit_the_task() -> None:
     for kinds, make in ((DISTILLERS, distiller), (PRUNERS, pruner)):
         made: Callable[[object, str], object] = make
         for name, kind in kinds.items():
-            settings = SUITED["digits"].get(name, {})
+            settings = {**ANYWHERE.get(name, {}), **SUITED["digits"].get(name, {})}
             assert made(name, "digits") == kind(**settings)
             assert made(name, "folder:/pictures") == kind(**ANYWHERE.get(name, {}))
     assert set(SUITED["digits"]) <= {*DISTILLERS, *PRUNERS}
