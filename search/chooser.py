@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+
+import torch
 
 from compress.estimate import Estimator
 from compress.recipe import Recipe
@@ -62,10 +65,22 @@ class Chooser:
             for trial, state in self.study.trials.items()
             if state.status == "running" and state.choices
         ]
-        chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)
+        with _one_thread():
+            chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)
         return [one.params for one in chosen]
 
     def _recipe(self, trial: int) -> Recipe:
         if trial not in self.recipes:
             self.recipes[trial] = Recipe.from_json(self.study.trials[trial].recipe)
         return self.recipes[trial]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The cores belong to the trials, and matrices this small gain nothing from a second one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
