@@ -39,7 +39,7 @@ class Outlook(Protocol):
     """What can be said of a recipe before it is carried out."""
 
     def points(self, recipe: Any) -> list[Guess]:
-        """Its points to be."""
+        """Its points to be; none for a recipe that would only give what there is."""
 
     def seconds(self, recipe: Any) -> float:
         """What is left to be done for them."""
@@ -80,10 +80,12 @@ class Aim:
         self.seen.append(Seen(placed, trial, error, self._scaled(costs), self._scaled(guess.costs)))
 
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
-        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them."""
+        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
+        nor one of which every point is there: it is free, but adds nothing.
+        """
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         drawn = candidates(self.build, self._best(), chance, DRAWS)
-        found = [one for one in drawn if one.recipe.id not in tried]
+        found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
         for one in found:
             self.distributions |= one.distributions
         if len({one.trial for one in self.seen if one.choices}) < STARTUP:

@@ -28,11 +28,13 @@ class Forecast:
     known: Container[str]
     reference: Mapping[str, float]
     _times: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _learned: set[str] = field(default_factory=set)
     _rates: tuple[float, float] | None = None
 
     def points(self, recipe: Recipe) -> list[Guess]:
-        """The recipe's points in the order they are made, with all costs that are objectives."""
-        return [self._whole(self.estimator.guess(step)) for step in self.estimator.steps(recipe)]
+        """The recipe's points that were not learned from yet, in the order they are made, with all costs."""
+        new = [step for step in self.estimator.steps(recipe) if step.key not in self._learned]
+        return [self._whole(self.estimator.guess(step)) for step in new]
 
     def seconds(self, recipe: Recipe) -> float:
         """For what is missing; a training costs its MACs, and every model the same for measuring and storing."""
@@ -55,6 +57,7 @@ class Forecast:
             return None
         self._times.append((self.estimator.training(step), point.measured.seconds))
         self._rates = None
+        self._learned.add(point.id)
         return self._whole(self.estimator.guess(step, point.sparsity))
 
     def _whole(self, guess: Guess) -> Guess:

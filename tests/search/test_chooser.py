@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,22 @@ def test_a_desk_that_takes_over_knows_as_much(begun: Callable[..., Desk], event:
     assert [one.choices for one in second.chooser.aim.seen] == [one.choices for one in first.chooser.aim.seen]
     carry_out(second, event)
     assert rates(second)[-5:].count(0.2) >= 3
+
+
+def test_a_recipe_all_of_whose_points_are_there_is_not_chosen(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=STARTUP + 8)
+    carry_out(desk, event)
+    assert desk.chooser is not None
+    outlook = desk.chooser.forecast
+    done = Recipe.from_json(desk.study.trials[3].recipe)
+    assert outlook.points(done) == []
+    cut = done.stages[-1]
+    assert isinstance(cut, Prune)
+    other = replace(cut, recovery=Recovery(Training(epochs=1, lr=0.3)))
+    assert len(outlook.points(replace(done, stages=(done.stages[0], other)))) == 2, "the unpruned network is there"
+    chosen = desk.chooser.aim.choose((), [], 5)
+    assert chosen
+    assert all(desk.chooser.aim.outlook.points(one.recipe) for one in chosen)
 
 
 def test_points_of_older_code_are_left_alone(begun: Callable[..., Desk], event: Event) -> None:
