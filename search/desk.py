@@ -53,6 +53,7 @@ class Desk:
         trials: int,
         seed: int,
         bounds: Bounds = UNBOUNDED,
+        earlier: StudyRecord | None = None,
     ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
         self.trials, self.seed, self.bounds = trials, seed, bounds
@@ -73,9 +74,11 @@ class Desk:
             self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
         if not study.trials:
             self._queue(space.baseline(task.name, seed), {}, None)
+            if earlier is not None:
+                self._begin_with(earlier)
             proposer.begin(space.beginnings)
 
-    def begin_with(self, earlier: StudyRecord) -> None:
+    def _begin_with(self, earlier: StudyRecord) -> None:
         """What another study of the same space found is known, and what is on its front is tried first."""
         best = {point.trial for point in front(earlier.points, self.proposer.objectives)}
         self.proposer.begin([trial.choices for trial in earlier.trials if trial.id in best and trial.choices])

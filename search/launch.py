@@ -94,9 +94,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             )
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
-        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds)
-        if new and earlier is not None:
-            desk.begin_with(earlier)
+        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds, earlier)
         desk.heard = lambda: told.heard(study.record, desk)
         try:
             if scratch is not None:
