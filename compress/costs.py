@@ -88,7 +88,12 @@ def check(recipe: Recipe, task: Task) -> None:
 
 
 def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
-    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points will cost."""
+    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points will cost.
+
+    None where a method finds its sparsity by itself: how far it goes is not foreseen.
+    """
+    if any(isinstance(stage, Prune) and stage.method.adaptive for stage in recipe.stages):
+        return []
     return foresee(replace(recipe, stages=tuple(map(_at_once, recipe.stages))), task)
 
 

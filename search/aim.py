@@ -1,7 +1,8 @@
 """Chooses what to try next by what it is expected to add to the front, for each second it is expected to take.
 
-Costs are known before a training, so only the error is uncertain; a trial gives a curve, so a recipe is worth what all
-its points may add; and what is in the store is free. What runs at the moment counts as if it came out as expected.
+Costs are guessed before a training, and how far guesses were off is learned, so that only the error is taken to be
+uncertain; a trial gives a curve, so a recipe is worth what all its points may add; what is in the store is free. What
+runs at the moment counts as if it came out as expected.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ STARTUP = 8
 """Trials with points that there must be before anything is expected of others; until then they are to lie far apart."""
 SPREAD = 60
 """Recipes that chance gives for a choice until then; taken is the one whose costs are farthest from what is there."""
+SLACK = 1.05
+"""How far out of the box, on its logarithmic scale, the costs may be guessed of a point that may lie inside."""
 CLOSEST = 40
 """Of the recipes looked at, those that are weighed again once one is chosen and another is to be."""
 
@@ -86,6 +89,7 @@ class Aim:
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
+        found = [one for one in found if self._may_fit(one.recipe)] or found
         for one in found:
             self.distributions |= one.distributions
         if len({one.trial for one in self.seen if one.choices}) < STARTUP:
@@ -144,6 +148,10 @@ class Aim:
             errors += list(mean[part])
             costs += list(cost[part])
         return chosen
+
+    def _may_fit(self, recipe: Named) -> bool:
+        """Whether one of the points to be may lie in the box."""
+        return any((self._scaled(one.costs) <= SLACK).all() for one in self.outlook.points(recipe))
 
     def _used(self, chance: np.random.Generator) -> list[Seen]:
         """At most so many observations as a surrogate bears: the front's, and of the others as chance has it."""

@@ -29,6 +29,8 @@ REPEATS = 50
 """Asks in a row that only repeat known recipes before the space counts as exhausted."""
 STUBBORN = 5
 """Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
+OUTSIDE = 200
+"""Asks for one trial that may give recipes out of bounds before the search counts as done."""
 SET_ASIDE = 4
 """Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
 PATIENCE_S = 600.0
@@ -123,13 +125,15 @@ class Desk:
 
     def _propose(self) -> None:
         """Ask for one new recipe and queue it; one that cannot be carried out is said, and another one asked for."""
-        for repeats in range(REPEATS):
+        repeats = outside = 0
+        while repeats < REPEATS and outside < OUTSIDE:
             if self.chooser is not None and not self.proposer.waiting:
                 self.proposer.begin(self.chooser.choose(self.recipes | self.refused.keys()))
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
                 self._answer_repeat(asked.number, self.recipes[recipe.id])
+                repeats += 1
                 continue
             over = self._over(recipe)
             if over is None:
@@ -137,9 +141,15 @@ class Desk:
                 return
             if over:
                 self.proposer.refuse(asked, over)
+                outside += 1
             else:
                 self.proposer.forget(asked.number)
+                repeats += 1
         self.exhausted = True
+        if outside >= OUTSIDE:
+            self.notes.append(
+                f"the search ends: of {outside} recipes in a row none would have a point within the bounds"
+            )
 
     def _over(self, recipe: Recipe) -> dict[str, float] | None:
         """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""

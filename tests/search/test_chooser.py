@@ -11,10 +11,10 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from compress.costs import foresee
+from compress.costs import deepest, foresee
 from compress.models import Model
 from compress.plan import plan
-from compress.pruning import L1Filter, OneShot
+from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stage import Prune, Recovery, Train
 from compress.tasks import Task
@@ -158,6 +158,32 @@ def test_a_recipe_out_of_bounds_is_answered_without_a_training(
     assert refused
     assert all(trial.values is None and trial.constraints["params"] > 0 for trial in refused)
     assert not desk.notes
+
+
+@pytest.mark.parametrize("sampler", [AUTO, "random"])
+def test_narrow_bounds_do_not_end_the_search(begun: Callable[..., Desk], event: Event, sampler: str) -> None:
+    desk = begun(sampler=sampler, trials=STARTUP + 2, bounds=Bounds({"params": 400.0}))
+    made = carry_out(desk, event)
+    assert len(made) == STARTUP + 2
+    assert not desk.exhausted
+    refused = [trial for trial in desk.proposer.study.trials if trial.state == TrialState.PRUNED]
+    assert len(refused) < STARTUP if sampler == AUTO else refused
+
+
+def test_bounds_that_nothing_fits_end_the_search_with_a_word(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.desk.OUTSIDE", 12)
+    desk = begun(sampler="random", bounds=Bounds({"params": 1.0}))
+    assert len(carry_out(desk, event)) == 1
+    assert desk.exhausted
+    assert desk.notes == ["the search ends: of 12 recipes in a row none would have a point within the bounds"]
+
+
+def test_how_far_a_method_goes_by_itself_is_not_held_against_it(digits: Task) -> None:
+    rounds = Prune(APoZRounds(), recovery=Recovery(ONCE))
+    found = deepest(Recipe("digits", Model("cnn"), (Train(ONCE), rounds)), digits)
+    assert Bounds({"params": 300.0}).over(found) == {}
 
 
 def test_the_accuracy_asked_for_ends_what_is_aimed_at(begun: Callable[..., Desk], event: Event) -> None:
