@@ -21,6 +21,7 @@ from paretune_words import breakpoints_table, front_table, methods_table, select
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
+from search.study import INTERRUPTED as STOPPED_BY_HAND
 
 app = typer.Typer(
     add_completion=False,
@@ -68,6 +69,7 @@ def search(
     start_from: Annotated[
         str | None, typer.Option("--from", help="A study of this home, task and space: its front is tried first.")
     ] = None,
+    whole_curves: Annotated[bool, typer.Option("--whole-curves", help="End no trial early.")] = False,
     max_params: Annotated[str | None, Bound] = None,
     max_nonzero_params: Annotated[str | None, Bound] = None,
     max_macs: Annotated[str | None, Bound] = None,
@@ -99,6 +101,7 @@ def search(
             teachers=tuple(teacher or ()),
             sampler=sampler,
             start_from=start_from,
+            whole_curves=whole_curves,
             max_params=max_params,
             max_nonzero_params=max_nonzero_params,
             max_macs=max_macs,
@@ -116,7 +119,7 @@ def search(
     counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)
     where = "" if home is None else f" --home {home}"
     _out.print(f"trials: {counts}\nreport: {paretune.report(name, home=home)}", markup=False)
-    if "stopped" in states:
+    if any(trial.reason == STOPPED_BY_HAND for trial in paretune.trials(name, home=home)):
         _out.print(f"go on: {again}", markup=False)
     database = paretune.home_folder(home) / "mlflow.db"
     if tracking_uri is None:

@@ -58,7 +58,7 @@ def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
     points = [_first(recipe.stages[0], recipe.student, recipe.seed, fingerprint, teacher)]
     for stage in recipe.stages[1:]:
         if isinstance(stage, Quantize):
-            points += [_next(stage, 0.0, step, step, None) for step in points]
+            points = [one for step in points for one in (step, _next(stage, 0.0, step, step, None))]
         elif isinstance(stage, Prune | Factorize):
             points += _curve(stage, points[-1], teacher)
         elif isinstance(stage, Narrow):

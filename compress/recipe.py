@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -62,7 +63,7 @@ class Recipe:
                     f"{method.name}: student and teacher must average their last map, got {model}, which flattens it"
                 )
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A hash of the recipe's JSON."""
         return digest(self.as_json())

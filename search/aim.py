@@ -14,8 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import moocore
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
+from torch import Tensor
 
 from compress.estimate import Guess
 from search.candidates import Candidate, Named, candidates
@@ -34,6 +36,10 @@ SPREAD = 60
 """Recipes that chance gives for a choice until then; taken is the one whose costs are farthest from what is there."""
 SLACK = 1.05
 """How far out of the box, on its logarithmic scale, the costs may be guessed of a point that may lie inside."""
+POOR = 0.25
+"""Of what else could be tried: a trial whose rest is worth less a second is not worth going on with."""
+GROWN = 1.1
+"""Times as much must have been seen as the last time before the surrogate is fitted from anywhere but where it was."""
 CLOSEST = 40
 """Of the recipes looked at, those that are weighed again once one is chosen and another is to be."""
 
@@ -46,6 +52,9 @@ class Outlook(Protocol):
 
     def seconds(self, recipe: Any) -> float:
         """What is left to be done for them."""
+
+    def rest(self, recipe: Any) -> float:
+        """The same of one that is being carried out."""
 
 
 class Seen(NamedTuple):
@@ -76,6 +85,9 @@ class Aim:
     worst: float = 1.0
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
+    logs: list[Tensor] = field(default_factory=list)
+    hopeless: list[bool] = field(default_factory=list)
+    climbed: int = 0
 
     def add(self, choices: Choices, trial: int, guess: Guess, error: float, costs: Mapping[str, float]) -> None:
         """A point of a trial was measured, where one was guessed."""
@@ -84,8 +96,10 @@ class Aim:
 
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
         """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
-        nor one of which every point is there: it is free, but adds nothing.
+        nor one of which every point is there: it is free, but adds nothing. `hopeless` says of each `running` then
+        whether its rest is worth far less than they are.
         """
+        self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
@@ -118,9 +132,14 @@ class Aim:
         encode = Encoder(self.distributions)
         used = self._used(chance)
         off = np.array([one.costs - one.guessed for one in used])
+        starts = [*self.logs]
+        if len(self.seen) >= GROWN * self.climbed:
+            starts.append(torch.as_tensor(chance.normal(0.5, 1.0, len(self.distributions) + 2)))
+            self.climbed = len(self.seen)
         surrogate = Surrogate(
-            encode([one.choices for one in used]), np.array([one.error for one in used]), off, encode.choices
+            encode([one.choices for one in used]), np.array([one.error for one in used]), off, encode.choices, starts
         )
+        self.logs = [surrogate.logs]
         errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
         guesses = [(choices, self.outlook.points(recipe)) for choices, recipe in running]
         guesses += [(one.params, self.outlook.points(one.recipe)) for one in found]
@@ -133,21 +152,36 @@ class Aim:
         for part in parts[: len(running)]:
             errors += list(mean[part])
             costs += list(cost[part])
+        of_rest = [
+            self._worth_of_rest(recipe, mean[part], deviation[part], cost[part])
+            for (_, recipe), part in zip(running, parts, strict=False)
+        ]
         ahead = list(zip(found, parts[len(running) :], strict=True))
         seconds = {one.recipe.id: self.outlook.seconds(one.recipe) for one in found}
         chosen: list[Candidate] = []
         while ahead and len(chosen) < count:
             improvement = Improvement(np.array(errors), np.array(costs), self.worst)
             at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
-            starts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
-            gains = improvement.of_curves(mean[at], deviation[at], cost[at], starts)
+            firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
+            gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
             worth = gains / np.array([seconds[one.recipe.id] for one, _ in ahead])
+            if not chosen:
+                self.hopeless = [rest < POOR * float(worth.max()) for rest in of_rest]
             ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
             best, part = ahead.pop(0)
             chosen.append(best)
             errors += list(mean[part])
             costs += list(cost[part])
         return chosen
+
+    def _worth_of_rest(self, recipe: Named, mean: Floats, deviation: Floats, cost: Floats) -> float:
+        """What the points to come of a running trial are expected to add, for each second left."""
+        if not len(mean):
+            return math.inf
+        errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
+        whole = np.zeros(1, dtype=np.intp)
+        gain = Improvement(errors, costs, self.worst).of_curves(mean, deviation, cost, whole)
+        return float(gain[0]) / self.outlook.rest(recipe)
 
     def _may_fit(self, recipe: Named) -> bool:
         """Whether one of the points to be may lie in the box."""

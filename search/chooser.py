@@ -14,6 +14,7 @@ from search.aim import Aim, Choices
 from search.bounds import Bounds
 from search.forecast import Forecast
 from search.front import value
+from search.prefixes import Prefixes
 from search.record import Point, StudyRecord
 from search.study import Study
 from spaces import Space
@@ -23,18 +24,17 @@ TOGETHER = 8
 
 
 class Chooser:
-    """Chooses for one study; `known` are the keys of models that are there or in the making."""
+    """Chooses for one study; `prefixes` has the models that are there or in the making."""
 
-    def __init__(
-        self, study: Study, space: Space, task: Task, seed: int, known: Container[str], bounds: Bounds
-    ) -> None:
+    def __init__(self, study: Study, space: Space, task: Task, seed: int, prefixes: Prefixes, bounds: Bounds) -> None:
         reference = study.header["reference_point"]
         self.study, self.bounds = study, bounds
-        self.forecast = Forecast(Estimator(task), known, reference)
+        self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
         costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
         self.aim = Aim(lambda trial: space.build(trial, task.name, seed), self.forecast, costs, ends, seed)
         self.recipes: dict[int, Recipe] = {}
+        self.hopeless: set[int] = set()
         for trial, state in study.trials.items():
             for point in state.points.values():
                 self.learn(trial, point)
@@ -60,13 +60,15 @@ class Chooser:
 
     def choose(self, tried: Container[str]) -> list[Choices]:
         """What to ask about next, in this order; nothing if everything has been tried."""
-        running: list[tuple[Choices, Recipe]] = [
-            (state.choices, self._recipe(trial))
-            for trial, state in self.study.trials.items()
-            if state.status == "running" and state.choices
-        ]
+        numbers = [n for n, state in self.study.trials.items() if state.status == "running" and state.choices]
+        running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
             chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)
+        self.hopeless = {
+            number
+            for number, poor in zip(numbers, self.aim.hopeless, strict=True)
+            if poor and self.study.trials[number].points
+        }
         return [one.params for one in chosen]
 
     def _recipe(self, trial: int) -> Recipe:

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from search.front import front
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
 from search.sampler import UNREACHABLE, Proposer, why
-from search.study import INTERRUPTED, PointError, Study, check_point
+from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
 from spaces import Space
 
 REPEATS = 50
@@ -44,7 +44,10 @@ class NotNow(Exception):
 
 
 class Desk:
-    """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all."""
+    """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all.
+
+    With `stops` a trial of which the sampler `auto` expects little more is ended early.
+    """
 
     def __init__(
         self,
@@ -56,9 +59,11 @@ class Desk:
         seed: int,
         bounds: Bounds = UNBOUNDED,
         earlier: StudyRecord | None = None,
+        *,
+        stops: bool = True,
     ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
-        self.trials, self.seed, self.bounds = trials, seed, bounds
+        self.trials, self.seed, self.bounds, self.stops = trials, seed, bounds, stops
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.exhausted = False
@@ -177,8 +182,8 @@ class Desk:
         else:
             self.proposer.forget(number)
 
-    def add(self, trial: int, points: Sequence[dict[str, Any]]) -> None:
-        """A worker has made points."""
+    def add(self, trial: int, points: Sequence[dict[str, Any]], spent: Mapping[str, float] | None = None) -> None:
+        """A worker has made points; `spent` are the seconds since the trial began, by what they went into."""
         number = self.study.trials[trial].optuna
         self.prefixes.made(trial, [point["id"] for point in points])
         sound, odd = list(points), None
@@ -193,14 +198,20 @@ class Desk:
                 self._tell(partial(self.proposer.tell_point, number, added))
             if self.chooser is not None:
                 self.chooser.learn(trial, added)
+        seconds = time.monotonic() - self.started.get(trial, time.monotonic())
         if odd is not None:
-            now = time.monotonic()
-            self.end(trial, "failed", str(odd), now - self.started.get(trial, now), {})
+            self.end(trial, "failed", str(odd), seconds, spent or {})
+        elif self.stops and self.chooser is not None and trial in self.chooser.hopeless:
+            self.end(trial, "stopped", EARLY, seconds, spent or {})
         self.heard()
 
-    def end(self, trial: int, status: Status, reason: str, seconds: float, spent: dict[str, float]) -> None:
+    def has_ended(self, trial: int) -> bool:
+        """Whether nothing more is wanted of it."""
+        return self.study.trials[trial].status != "running"
+
+    def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
         """A trial is over; one that ended already stays as it is."""
-        if self.study.trials[trial].status != "running":
+        if self.has_ended(trial):
             return
         self.prefixes.end(trial)
         self.study.end(trial, status, reason, seconds, spent)

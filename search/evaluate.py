@@ -86,8 +86,17 @@ class Compression(tune.Trainable):
                 else:
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
         done = failed is not None or bool(stuck)
-        result = {"points": json.dumps(points), "notes": self._said(), "done": done, **stuck}
-        return result if failed is None else {**result, **self._end(failed)}
+        spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
+        result = {
+            "points": json.dumps(points),
+            "spent": json.dumps(spent),
+            "notes": self._said(),
+            "done": done,
+            **stuck,
+        }
+        if failed is None:
+            return result
+        return {**result, "failed": failed, "worked_seconds": time.perf_counter() - self.started}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """The store keeps what matters."""
@@ -104,14 +113,6 @@ class Compression(tune.Trainable):
             self.pipeline = Pipeline(task, store)
             self.points = self.pipeline.run(recipe)
         return self.points
-
-    def _end(self, failed: str) -> dict[str, Any]:
-        spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
-        return {
-            "failed": failed,
-            "worked_seconds": time.perf_counter() - self.started,
-            "spent": json.dumps(spent),
-        }
 
     def _said(self) -> str:
         """What `compress` warned of since the last step, for the driver to show."""

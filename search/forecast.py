@@ -22,10 +22,13 @@ LEAST_SECONDS = 0.01
 
 @dataclass
 class Forecast:
-    """`known` are keys of models that are there or in the making, `reference` the costs of the unpruned teacher."""
+    """`known` are keys of models that are there or in the making, `there` of those that are there; `reference` has the
+    costs of the unpruned teacher.
+    """
 
     estimator: Estimator
     known: Container[str]
+    there: Container[str]
     reference: Mapping[str, float]
     _times: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _learned: set[str] = field(default_factory=set)
@@ -38,14 +41,21 @@ class Forecast:
 
     def seconds(self, recipe: Recipe) -> float:
         """For what is missing; a training costs its MACs, and every model the same for measuring and storing."""
+        return self._seconds(recipe, self.known)
+
+    def _seconds(self, recipe: Recipe, known: Container[str]) -> float:
         if self._rates is None:
             rows = np.array([(macs, 1.0) for macs, _ in self._times] or [(1.0, 1.0)])
             scale = rows.max(0)
             found, _ = nnls(rows / scale, np.array([seconds for _, seconds in self._times] or [1.0]))
             self._rates = float(found[0] / scale[0]), float(found[1] / scale[1])
-        missing = self.estimator.missing(recipe, self.known)
+        missing = self.estimator.missing(recipe, known)
         a_mac, a_model = self._rates
         return LEAST_SECONDS + sum(a_mac * self.estimator.training(step) + a_model for step in missing)
+
+    def rest(self, recipe: Recipe) -> float:
+        """For what is not there yet of a recipe that is being carried out; as `seconds` it is."""
+        return self._seconds(recipe, self.there)
 
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
         """From a measured point of the recipe; what would have been guessed of it, its sparsity known.

@@ -93,8 +93,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 reference_point=reference,
             )
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
+        stops = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
-        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds, earlier)
+        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds, earlier, stops=stops)
         desk.heard = lambda: told.heard(study.record, desk)
         try:
             if scratch is not None:

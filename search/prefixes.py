@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from compress.plan import Step, plan
 from compress.recipe import Recipe
@@ -16,6 +16,11 @@ class Prefixes:
         self._made = set(made)
         self._steps: dict[int, list[Step]] = {}
         self._making: dict[int, set[str]] = {}
+
+    @property
+    def there(self) -> Set[str]:
+        """The models that are there, as more and more come."""
+        return self._made
 
     def __contains__(self, key: object) -> bool:
         """Whether a model is there or in the making."""

@@ -28,7 +28,7 @@ class Settings:
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
     limit. `tracking_uri` and `storage_url` None mean files below `home`. `students` and `teachers`, as `NAME` or
     `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked for points. `start_from` is another
-    study of this home, whose front is tried first.
+    study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Settings:
     sampler: str = AUTO
     budget: Budget = field(default_factory=Budget)
     start_from: str | None = None
+    whole_curves: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)

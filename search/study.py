@@ -31,6 +31,7 @@ from search.record import (
 
 VERSION = 1
 INTERRUPTED = "interrupted"
+EARLY = "the rest of its curve promised less than other recipes"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 

@@ -27,8 +27,8 @@ NOISE = 0.01
 """Of the kernel's scale: what is thought likely before anything is seen."""
 BETWEEN = -5.0, 5.0
 """What logarithms of lengths and scale are kept between."""
-STEPS = 40
-"""Of the search for a process."""
+STEPS = 25
+"""Of the search for a process, from each start."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,21 @@ class Surrogate:
 
     `seen` has shape `(n, columns)`, `figure` `(n,)`, `others` `(n, m)`: they share the kernel that fits the figure, and
     far from everything seen they are expected to be zero. `choices` says which choice each column is of.
+
+    The likelihood has several peaks, some of which explain everything by noise: it is climbed from each of `starts`,
+    such as the `logs` of a process fitted to fewer observations, and the highest end is taken.
     """
 
-    def __init__(self, seen: Floats, figure: Floats, others: Floats, choices: Sequence[int]) -> None:
+    def __init__(
+        self, seen: Floats, figure: Floats, others: Floats, choices: Sequence[int], starts: Sequence[Tensor] = ()
+    ) -> None:
         self.mean, self.scale = float(figure.mean()), float(figure.std()) or 1.0
         self.seen, self.choices = torch.as_tensor(seen), torch.as_tensor(choices)
         wanted = torch.as_tensor((figure - self.mean) / self.scale)
-        self.logs = torch.zeros(int(self.choices.max()) + 3, dtype=torch.double)
-        self.logs[-1] = math.log(NOISE)
-        self._fit(wanted)
+        usual = torch.zeros(int(self.choices.max()) + 3, dtype=torch.double)
+        usual[-1] = math.log(NOISE)
+        fits = [self._fit(wanted, start) for start in starts if len(start) == len(usual)] or [self._fit(wanted, usual)]
+        self.logs = min(fits, key=lambda fit: fit[0])[1]
         with torch.no_grad():
             self.factor = self._factor(self.logs)
             known = torch.column_stack([wanted, torch.as_tensor(others)])
@@ -110,10 +116,10 @@ class Surrogate:
         mean = means[:, 0].numpy() * self.scale + self.mean
         return mean, deviation.numpy() * self.scale, means[:, 1:].numpy()
 
-    def _fit(self, wanted: Tensor) -> None:
-        """Find the logarithms of all lengths, of the kernel's scale and of the noise's share of it."""
-        logs = self.logs.requires_grad_()
-        search = torch.optim.LBFGS([logs], max_iter=STEPS, line_search_fn="strong_wolfe")
+    def _fit(self, wanted: Tensor, start: Tensor) -> tuple[float, Tensor]:
+        """How unlikely at best, and the logarithms of all lengths, of the kernel's scale and of the noise's share."""
+        logs = start.clone().requires_grad_()
+        search = torch.optim.LBFGS([logs], max_iter=STEPS, tolerance_change=1e-2, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             search.zero_grad()
@@ -127,7 +133,7 @@ class Surrogate:
             return torch.as_tensor(found)
 
         search.step(loss)  # type: ignore[no-untyped-call]
-        self.logs = logs.detach()
+        return float(loss().detach()), logs.detach()
 
     def _factor(self, logs: Tensor) -> Tensor:
         """Of the covariance of what was seen, noise included."""

@@ -15,6 +15,7 @@ from compress.errors import DiskError
 from search.cluster import places
 from search.desk import Desk, NotNow
 from search.evaluate import Compression, out_of_memory
+from search.scheduler import Scheduler
 from search.settings import Settings
 
 RETRIES = 2
@@ -84,17 +85,22 @@ class _Ear(tune.Callback):
         return {}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        self.desk.guard(lambda: self._heard(int(trial.config["trial"]), result))
+        """Of a trial's last result; the others are for the scheduler to hear."""
+        if "stuck" in result or "failed" in result:
+            self.hear(int(trial.config["trial"]), result)
+
+    def hear(self, number: int, result: dict[str, Any]) -> None:
+        """A worker has made points, or is done with its trial."""
+        self.desk.guard(lambda: self._heard(number, result))
 
     def _heard(self, number: int, result: dict[str, Any]) -> None:
         self.desk.notes += json.loads(result.get("notes", "[]"))
-        points = json.loads(result["points"])
-        self.desk.guard(lambda: self.desk.add(number, points))
+        points, spent = json.loads(result["points"]), json.loads(result["spent"])
+        self.desk.guard(lambda: self.desk.add(number, points, spent))
         if "stuck" in result:
             self.desk.give_up(DiskError(result["stuck"]))
         elif "failed" in result:
             status: Any = "failed" if result["failed"] else "complete"
-            spent = json.loads(result["spent"])
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
@@ -150,10 +156,12 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
     left = len(desk.queue) + max(0, settings.trials - len(desk.study.trials))
+    ear = _Ear(desk)
     tuner = tune.Tuner(
         tune.with_resources(Compression, resources),
         tune_config=tune.TuneConfig(
             search_alg=_Source(desk, settings, shared),
+            scheduler=Scheduler(ear.hear, desk.has_ended),
             num_samples=left,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -161,7 +169,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
         run_config=tune.RunConfig(
             name="study",
             storage_path=str(scratch / "tune"),
-            callbacks=[_Ear(desk)],
+            callbacks=[ear],
             stop=_End(desk, settings.time_budget_s),
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             verbose=0,

@@ -63,7 +63,7 @@ def test_unpruned_networks_are_counted_exactly(estimator: Estimator, digits: Tas
 def test_masks_leave_the_work_and_bits_the_parameters(estimator: Estimator) -> None:
     masked = Prune(L1Unstructured(), 0.75, OneShot(1), Recovery(THREE))
     recipe = Recipe("digits", Model("cnn"), (Train(THREE), masked, Quantize(Int8())))
-    whole, cut, whole8, cut8 = [estimator.guess(step) for step in estimator.steps(recipe)]
+    whole, whole8, cut, cut8 = [estimator.guess(step) for step in estimator.steps(recipe)]
     assert cut.costs["macs"] == whole.costs["macs"] == cut8.costs["macs"]
     assert cut.costs["nonzero_params"] == pytest.approx(whole.costs["nonzero_params"] / 4)
     assert whole8.costs["size_bytes"] == pytest.approx(whole.costs["size_bytes"] / 4)

@@ -55,6 +55,9 @@ class Outlook:
         self.asked.append(net)
         return self.seconds_of(net)
 
+    def rest(self, net: Net) -> float:
+        return self.seconds_of(net)
+
 
 def aim(outlook: Outlook | None = None, seed: int = 0) -> Aim:
     return Aim(build, outlook or Outlook(), ("params",), END, seed)
@@ -110,6 +113,16 @@ def test_several_at_once_are_different_and_so_is_what_runs() -> None:
     (other,) = chooser.choose(tried | {one.recipe.id for one in three}, running, 1)
     assert isinstance(other.recipe, Net)
     assert other.recipe.width not in widths
+
+
+def test_what_runs_is_hopeless_when_its_rest_promises_far_less_than_what_else_there_is() -> None:
+    chooser = aim()
+    tried = {net.id for net in search(chooser, STARTUP + 6)}
+    (best,) = chooser.choose(tried, [], 1)
+    bad = next(one for one in candidates(build, [], np.random.default_rng(0), 200) if not one.params["good"])
+    running = [(one.params, one.recipe) for one in (best, bad)]
+    chooser.choose(tried | {best.recipe.id, bad.recipe.id}, running, 1)
+    assert chooser.hopeless == [False, True]
 
 
 def test_what_is_worse_than_asked_for_is_not_aimed_at() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from search.desk import Desk
 from search.front import front
 from search.record import StudyRecord
 from search.sampler import AUTO, SAMPLERS, Proposer
-from search.study import Study
+from search.study import EARLY, Study
 from spaces import Space
 from spaces.space import Trial
 
@@ -56,6 +57,8 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
         trials: int = 14,
         bounds: Bounds = UNBOUNDED,
         earlier: StudyRecord | None = None,
+        *,
+        stops: bool = True,
     ) -> Desk:
         study = Study(tmp_path, name)
         if not study.exists:
@@ -65,7 +68,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
                 task="digits", space="rates", objectives=["accuracy", "params"], seed=0, reference_point=reference
             )
         proposer = Proposer(InMemoryStorage(), name, ("accuracy", "params"), 0, sampler)
-        return Desk(study, proposer, SPACE, digits, trials, 0, bounds, earlier)
+        return Desk(study, proposer, SPACE, digits, trials, 0, bounds, earlier, stops=stops)
 
     return begin
 
@@ -158,6 +161,48 @@ def test_a_recipe_out_of_bounds_is_answered_without_a_training(
     assert refused
     assert all(trial.values is None and trial.constraints["params"] > 0 for trial in refused)
     assert not desk.notes
+
+
+@pytest.mark.parametrize(("poor", "stops"), [(math.inf, True), (math.inf, False), (0.0, True)])
+def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch, poor: float, stops: bool
+) -> None:
+    monkeypatch.setattr("search.aim.POOR", poor)
+    desk = begun(trials=STARTUP + 9, stops=stops)
+    carry_out(desk, event, STARTUP + 3)
+    job = desk.next()
+    assert job
+    trial = desk.study.trials[job["trial"]]
+    recipe = Recipe.from_json(trial.recipe)
+    pairs = zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True)
+    made = [event(step.key, exact.sparsity, exact.variant, params=exact.costs.params) for step, exact in pairs]
+    desk.add(job["trial"], made[:1])
+    assert desk.next()
+    assert trial.status == "running"
+    desk.add(job["trial"], made[1:2], {"train": 2.0})
+    assert len(trial.points) == 2
+    if not (poor and stops):
+        assert trial.status == "running"
+        return
+    assert (trial.status, trial.reason, trial.spent) == ("stopped", EARLY, {"train": 2.0})
+    assert job["trial"] not in desk.study.unfinished
+    assert trial.optuna is not None
+    told = desk.proposer.study.trials
+    assert told[trial.optuna].state == TrialState.FAIL
+    observed = {one.user_attrs.get("point") for one in told if one.state == TrialState.COMPLETE}
+    assert {point["id"] for point in made[:2]} <= observed
+
+
+def test_a_trial_without_points_is_not_ended(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.aim.POOR", math.inf)
+    desk = begun(trials=STARTUP + 9)
+    carry_out(desk, event, STARTUP + 3)
+    jobs = [desk.next() for _ in range(3)]
+    assert [desk.study.trials[job["trial"]].status for job in jobs if job] == ["running"] * 3
+    assert desk.chooser is not None
+    assert desk.chooser.hopeless == set()
 
 
 @pytest.mark.parametrize("sampler", [AUTO, "random"])

@@ -1,0 +1,79 @@
+"""Replayed searches: what is paid for, what is shared, and that the table has all that a search may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from benchmarks.grid import FACTORIZED, GRID, TASK, everything
+from benchmarks.recording import recorded
+from benchmarks.search_replay import SHARES, report, until
+from benchmarks.searches import WORKERS, Ours, Plain, best, needed, rows, task, teacher
+from compress.plan import plan
+from spaces.joint import DEEPEST
+
+
+def _random(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def test_every_recipe_of_the_grid_is_recorded_whole() -> None:
+    for _, recipe in everything():
+        found = rows(recipe)
+        assert [step for step, _ in found] == plan(recipe, task().fingerprint)
+        assert all((step.sparsity, step.variant) == (row[0], row[1]) for step, row in found)
+        assert all(row[2].seconds > 0 for _, row in found)
+    assert len(recorded()) == sum(1 for params, _ in everything() if params["int8"]) + 1
+    assert teacher().measured.accuracy_validation > 0.9
+
+
+def test_a_point_is_paid_for_with_all_it_is_made_from_and_nothing_else() -> None:
+    for params, recipe in everything():
+        steps = rows(recipe)
+        last = needed(steps, {**params, "sparsity": 0.9})
+        if params["int8"]:
+            assert (last[-1][0].variant, last[-1][0].parent) == ("int8", last[-2][0])
+            last = last[:-1]
+        levels = [step.sparsity for step, _ in last]
+        if params.get("schedule") == "exponential":
+            assert levels == sorted(step.sparsity or 0.0 for step, _ in steps if step.variant == "float")[: len(last)]
+            assert len(last) > 3
+        else:
+            assert levels == [0.0, pytest.approx(FACTORIZED if params["order"] == "lowrank" else DEEPEST)]
+        assert next(step.sparsity for step, _ in needed(steps, {**params, "sparsity": 0.0})) == 0.0
+
+
+@pytest.mark.parametrize("search", [Ours("random", beginnings=False), Plain(_random)])
+def test_a_replayed_search_is_its_seeds(search: Ours | Plain) -> None:
+    one, again, other = (search(seed, 300.0) for seed in (1, 1, 2))
+    assert one == again != other
+    assert [volume for _, volume in one] == sorted(volume for _, volume in one)
+    assert one[-1][0] <= 300.0
+
+
+def test_two_workers_that_try_everything_find_everything() -> None:
+    whole = Ours("random")(0, 1e9)
+    assert whole[-1][1] == pytest.approx(best())
+    seconds = {step.key: row[2].seconds for _, recipe in everything() for step, row in rows(recipe)}
+    seconds.pop(teacher().id)
+    assert 0.9 * sum(seconds.values()) < whole[-1][0] < 1.2 * sum(seconds.values()) + 60 * WORKERS
+
+
+def test_what_is_kept_is_paid_once() -> None:
+    kept, again = (Plain(_random, cached=cached)(0, 2000.0) for cached in (True, False))
+    assert until(kept, again[-1][1]) < again[-1][0]
+
+
+def test_the_report_says_never_and_the_bars() -> None:
+    course = [(10.0, 0.5 * best()), (20.0, 0.98 * best())]
+    text = report({"ours": [course, course], "plain, TPE": [[(s * 6, v) for s, v in course], course[:1]]})
+    assert f"| ours | {' | '.join(['20 (20-20)'] * 4)} | never (never-never) | 0.980 |" in text
+    assert "To 97% `plain, TPE` takes more than the replay lasted ours (bar: 5 times)." in text
+    assert len(SHARES) == 5
+
+
+def test_the_grid_is_a_part_of_the_joint_space() -> None:
+    baseline = GRID.baseline(TASK, 0)
+    assert replace(baseline, seed=0).id in recorded()
