@@ -25,6 +25,7 @@ from search import desk as desk_file
 from search.desk import Desk, NotNow
 from search.evaluate import Compression
 from search.sampler import Proposer, answering, open_storage
+from search.scheduler import Scheduler
 from search.study import PointError, Study
 from search.tuning import _Ear
 from tests.search.test_desk import SPACE
@@ -176,7 +177,7 @@ def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(d
 
 
 def test_a_report_without_its_points_does_not_break_tunes_loop(desk: Desk) -> None:
-    _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": 1}), {})
+    Scheduler(_Ear(desk).hear, desk.has_ended).on_trial_result(None, SimpleNamespace(config={"trial": 1}), {})
     assert isinstance(desk.failure, KeyError)
 
 
