@@ -69,6 +69,7 @@ def search(
     start_from: Annotated[
         str | None, typer.Option("--from", help="A study of this home, task and space: its front is tried first.")
     ] = None,
+    trial_limit: Annotated[float | None, typer.Option(help="Give a trial up after this many seconds.")] = None,
     whole_curves: Annotated[bool, typer.Option("--whole-curves", help="End no trial early.")] = False,
     max_params: Annotated[str | None, Bound] = None,
     max_nonzero_params: Annotated[str | None, Bound] = None,
@@ -101,6 +102,7 @@ def search(
             teachers=tuple(teacher or ()),
             sampler=sampler,
             start_from=start_from,
+            trial_limit_s=trial_limit,
             whole_curves=whole_curves,
             max_params=max_params,
             max_nonzero_params=max_nonzero_params,

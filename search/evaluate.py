@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import logging
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,16 @@ from compress.train import TrainingError
 from search.study import point_event
 
 STEP_SECONDS = 1.0
+GRACE_S = 5.0
+"""For a point that is about to be finished at a trial's limit."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
-    `config`: trial (number), recipe (JSON text), store, data (paths), threads. An actor is reused from trial to trial:
-    nothing is kept but the loaded task.
+    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None) from when it had
+    begun (seconds of the epoch). An actor is reused from trial to trial: nothing is kept but the loaded task.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -62,9 +66,30 @@ class Compression(tune.Trainable):
         in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve; `stuck`
         says instead that the disk refuses more, which is not the trial's fault.
         """
+        with self._watched():
+            return self._step()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """This process ends soon after the trial's limit, as nothing else ends what hangs; the next one says so."""
+        if self.config["limit"] is not None:
+            faulthandler.dump_traceback_later(GRACE_S + max(0.0, self._left()), exit=True, file=2)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _left(self) -> float:
+        """Seconds to the trial's limit."""
+        left: float = self.config["begun"] + self.config["limit"] - time.time()
+        return left
+
+    def _step(self) -> dict[str, Any]:
         started = time.monotonic()
         points: list[dict[str, Any]] = []
         failed: str | None = None
+        if self.config["limit"] is not None and self._left() < 0:
+            failed = f"took longer than the trial-limit of {self.config['limit']:g} s"
         stuck: dict[str, str] = {}
         while failed is None and not stuck and (not points or time.monotonic() - started < STEP_SECONDS):
             try:

@@ -25,10 +25,11 @@ MOST_SEED = 2**32 - 1
 class Settings:
     """One call of `paretune search`; every field as its option, the path of a `folder:` task made absolute.
 
-    `trials` counts all trials of the study, those before a resume included. `time_budget_s` in seconds, None for no
-    limit. `tracking_uri` and `storage_url` None mean files below `home`. `students` and `teachers`, as `NAME` or
-    `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked for points. `start_from` is another
-    study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
+    `trials` counts all trials of the study, those before a resume included. `time_budget_s` and, for a trial,
+    `trial_limit_s` in seconds, None for no limit. `tracking_uri` and `storage_url` None mean files below `home`.
+    `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked
+    for points. `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is
+    ended early.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     start_from: str | None = None
     whole_curves: bool = False
+    trial_limit_s: float | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -81,6 +83,8 @@ class Settings:
             raise ValueError(f"gpus-per-trial must be whole where it is over 1, got {self.gpus_per_trial:g}")
         if self.time_budget_s is not None:
             _check("time-budget", self.time_budget_s, 1)
+        if self.trial_limit_s is not None:
+            _check("trial-limit", self.trial_limit_s, 1)
         if self.address is not None and not self.address.strip():
             raise ValueError(f"address must name a Ray cluster, such as auto or HOST:PORT, got {self.address!r}")
         _check_home(self.home)

@@ -48,7 +48,7 @@ class _Source(Searcher):
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         self.live.add(trial_id)
-        return {**self.shared, **found[0]}
+        return {**self.shared, **found[0], "begun": time.time()}
 
     def _room(self) -> int:
         """How many trials may be with Tune as the cluster is now."""
@@ -153,6 +153,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
         "store": str(desk.study.store.resolve()),
         "data": str(settings.data.resolve()) if settings.data else None,
         "threads": settings.cpus_per_trial,
+        "limit": settings.trial_limit_s,
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
     left = len(desk.queue) + max(0, settings.trials - len(desk.study.trials))

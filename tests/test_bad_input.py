@@ -31,7 +31,13 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = {"time_budget_s": "--time-budget", "students": "--student", "teachers": "--teacher", "start_from": "--from"}
+OPTIONS = {
+    "time_budget_s": "--time-budget",
+    "trial_limit_s": "--trial-limit",
+    "students": "--student",
+    "teachers": "--teacher",
+    "start_from": "--from",
+}
 """Settings whose option has another name."""
 
 

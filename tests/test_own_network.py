@@ -110,6 +110,29 @@ def test_a_search_all_of_whose_trials_failed_has_failed(network: Source, call: C
     assert err.endswith("search tired: every trial failed, the first with OverflowError: too much to learn\n")
 
 
+ASLEEP = """
+import time
+
+class Asleep(nn.Sequential):
+    def forward(self, images):
+        while self.training:
+            time.sleep(60)
+        return super().forward(images)
+
+def asleep(classes, channels):
+    return Asleep(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+"""
+
+
+def test_a_training_that_hangs_is_given_up_at_the_trial_limit(network: Source, call: Call, tmp_path: Path) -> None:
+    network("my_net.py", MY_NET + ASLEEP)
+    given = ("--trials", 2, "--student", "my_net:asleep", "--home", tmp_path / "home", "--trial-limit", 1)
+    code, out, err = call("search", "--name", "asleep", *given)
+    assert code == 1
+    assert "trials: 2 failed" in out
+    assert err.endswith("search asleep: every trial failed, the first with took longer than the trial-limit of 1 s\n")
+
+
 def test_a_search_finds_a_folder_by_its_relative_path(
     network: Source, call: Call, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

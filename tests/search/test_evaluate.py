@@ -29,7 +29,8 @@ from spaces import SPACES
 def worker(recipe: Callable[..., Recipe], tmp_path: Path) -> Compression:
     """About to carry out one epoch of training of a narrow CNN."""
     form = json.dumps(dict(recipe().as_json()))
-    return Compression({"trial": 0, "recipe": form, "store": str(tmp_path / "store"), "data": None, "threads": 1})
+    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "limit": None}
+    return Compression({"trial": 0, "recipe": form, **shared})
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
@@ -70,7 +71,7 @@ def test_a_full_disk_ends_the_search_and_leaves_the_trial_to_be_resumed(study: S
     proposer = Proposer(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
     desk = Desk(study, proposer, SPACES["joint"], digits, trials=2, seed=0)
     desk.next()
-    told: dict[str, Any] = {"points": "[]", "stuck": "store: cannot write x"}
+    told: dict[str, Any] = {"points": "[]", "spent": "{}", "stuck": "store: cannot write x"}
     _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), told)
     assert isinstance(desk.failure, DiskError)
     desk.close()

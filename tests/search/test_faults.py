@@ -212,7 +212,8 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
 
     monkeypatch.setattr(Pipeline, "run", run)
     form = json.dumps(dict(recipe().as_json()))
-    worker = Compression({"trial": 0, "recipe": form, "store": str(tmp_path / "store"), "data": None, "threads": 1})
+    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "limit": None}
+    worker = Compression({"trial": 0, "recipe": form, **shared})
     failed = worker.step()["failed"]
     assert failed.startswith("out of memory: ")
     assert failed.endswith("; a larger --cpus-per-trial runs fewer trials at once")
