@@ -20,9 +20,9 @@ from search.breakpoints import breakpoints as find_breakpoints
 from search.budget import Budget, choose
 from search.budget import Choice as Selection
 from search.front import DEFAULT_OBJECTIVES, hypervolume
-from search.front import front as pareto_front
 from search.ledger import FILE
 from search.record import Point, StudyRecord, TrialRecord
+from search.seeds import front_of
 from search.study import Study
 
 __all__ = [
@@ -99,13 +99,14 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
     """The study's front, ready for JSON: the points by falling accuracy and what they were compared on."""
     record = open_study(name, home)
-    points = pareto_front(record.points, record.objectives)
+    found = front_of(record.points, record.objectives)
+    means = [family.mean for family in found]
     return {
         "study": record.name,
         "objectives": list(record.objectives),
         "reference_point": dict(record.reference_point),
-        "hypervolume": hypervolume(points, record.objectives, record.reference_point),
-        "points": [point.as_json() for point in points],
+        "hypervolume": hypervolume(means, record.objectives, record.reference_point),
+        "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
     }
 
 

@@ -70,6 +70,7 @@ def search(
         str | None, typer.Option("--from", help="A study of this home, task and space: its front is tried first.")
     ] = None,
     trial_limit: Annotated[float | None, typer.Option(help="Give a trial up after this many seconds.")] = None,
+    seeds: Annotated[int, typer.Option(help="Make what is on the front with so many seeds in all.")] = 1,
     whole_curves: Annotated[bool, typer.Option("--whole-curves", help="End no trial early.")] = False,
     max_params: Annotated[str | None, Bound] = None,
     max_nonzero_params: Annotated[str | None, Bound] = None,
@@ -104,6 +105,7 @@ def search(
             start_from=start_from,
             trial_limit_s=trial_limit,
             whole_curves=whole_curves,
+            seeds=seeds,
             max_params=max_params,
             max_nonzero_params=max_nonzero_params,
             max_macs=max_macs,

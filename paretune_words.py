@@ -29,14 +29,21 @@ def front_table(found: Mapping[str, Any]) -> Table:
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
-            f"{p['accuracy']['validation']:.4f}",
-            f"{p['accuracy']['test']:.4f}",
+            _over_seeds(p, "validation"),
+            _over_seeds(p, "test"),
             f"{p['params']:,}",
             f"{p['flops']:,}",
             f"{p['size_bytes'] / 1000:.1f}",
             f"{p['latency_ms']:.2f}",
         )
     return table
+
+
+def _over_seeds(point: Mapping[str, Any], split: str) -> str:
+    """The accuracy; of a model made with several seeds their mean, and on validation its interval of confidence."""
+    count, margin = point["seeds"]["count"], point["seeds"]["margin"]
+    interval = f" ± {margin:.4f} ({count})" if margin is not None and split == "validation" else ""
+    return f"{point['seeds'][split]:.4f}{interval}"
 
 
 def trials_table(found: Iterable[TrialRecord]) -> Table:

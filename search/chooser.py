@@ -41,7 +41,8 @@ class Chooser:
 
     def learn(self, trial: int, point: Point) -> None:
         """A trial has a point."""
-        self._add(self._recipe(trial), self.study.trials[trial].choices, trial, point)
+        state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
+        self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
         if trial == 0 and point.sparsity == 0:
             self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
 
@@ -60,7 +61,7 @@ class Chooser:
 
     def choose(self, tried: Container[str]) -> list[Choices]:
         """What to ask about next, in this order; nothing if everything has been tried."""
-        numbers = [n for n, state in self.study.trials.items() if state.status == "running" and state.choices]
+        numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
             chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)

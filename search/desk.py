@@ -21,6 +21,7 @@ from search.chooser import Chooser
 from search.front import front
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
+from search.repeats import Repeats
 from search.sampler import UNREACHABLE, Proposer, why
 from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
 from spaces import Space
@@ -46,7 +47,8 @@ class NotNow(Exception):
 class Desk:
     """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all.
 
-    With `stops` a trial of which the sampler `auto` expects little more is ended early.
+    With `stops` a trial of which the sampler `auto` expects little more is ended early. With more `seeds` than one the
+    front's recipes are carried out again, each as another trial, once there is nothing else to hand out.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Desk:
         earlier: StudyRecord | None = None,
         *,
         stops: bool = True,
+        seeds: int = 1,
     ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
         self.trials, self.seed, self.bounds, self.stops = trials, seed, bounds, stops
@@ -72,13 +75,15 @@ class Desk:
         self.notes: list[str] = []
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
-        self.recipes = {self._id(t.recipe): n for n, t in study.trials.items()}
+        known = {trial: Recipe.from_json(state.recipe) for trial, state in study.trials.items()}
+        self.recipes = {recipe.id: trial for trial, recipe in known.items()}
+        self.repeats = Repeats(seeds, seed, task.fingerprint, known.values())
         self.refused: dict[str, dict[str, float]] = {}
         self.possible: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
         for trial in self.queue:
-            self.prefixes.add(trial, Recipe.from_json(study.trials[trial].recipe))
+            self.prefixes.add(trial, known[trial])
         if not study.trials:
             self._queue(space.baseline(task.name, seed), {}, None)
             if earlier is not None:
@@ -102,22 +107,39 @@ class Desk:
             ready = next((trial for trial in self.queue if not self.prefixes.would_wait(trial)), None)
             if ready is not None:
                 return self._hand_out(ready)
-            if len(self.study.trials) >= self.trials or self.exhausted or len(self.queue) >= SET_ASIDE:
-                return self._hand_out(self.queue[0]) if self.queue else None
+            if self._asked_all or len(self.queue) >= SET_ASIDE:
+                if self.queue:
+                    return self._hand_out(self.queue[0])
+                again = self.repeats.due(self.study.record)
+                if again is None:
+                    self._wait_for_others()
+                    return None
+                self._queue(*again, None)
+                continue
             if not self._try_optuna(self._propose):
                 if self.queue:
                     return self._hand_out(self.queue[0])
                 raise NotNow
 
+    @property
+    def _asked_all(self) -> bool:
+        return self.repeats.originals >= self.trials or self.exhausted
+
+    def _wait_for_others(self) -> None:
+        """NotNow while what runs may still come to the front, and would have to be made with other seeds."""
+        if self.repeats.seeds > 1 and any(trial.status == "running" for trial in self.study.trials.values()):
+            raise NotNow
+
     def look_ahead(self) -> None:
         """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
-        if not self.queue and len(self.study.trials) < self.trials and not self.exhausted and self.started:
+        if not self.queue and not self._asked_all and self.started:
             self._try_optuna(self._propose)
 
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)
         self.recipes[recipe.id] = trial
+        self.repeats.add(recipe)
         self.prefixes.add(trial, recipe)
         self.queue.append(trial)
 
@@ -193,6 +215,8 @@ class Desk:
             except PointError as error:
                 sound, odd = sound[:place], error
                 break
+        families = self.repeats.families(self.study.trials[trial].recipe)
+        sound = [{**point, "family": families[point["id"]]} if point["id"] in families else point for point in sound]
         for added in self.study.add_all(trial, sound):
             if number is not None:
                 self._tell(partial(self.proposer.tell_point, number, added))
@@ -275,6 +299,3 @@ class Desk:
         if self.failure is None:
             self.failure = error
             logging.getLogger(__name__).debug("driver", exc_info=error)
-
-    def _id(self, form: Any) -> str:
-        return Recipe.from_json(form).id

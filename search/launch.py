@@ -75,7 +75,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             if own:
                 told.ready()
             scratch = None
-            if study.unfinished or len(study.trials) < settings.trials:
+            if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
                 scratch = held.enter_context(scratch_folder())
                 held.enter_context(started(settings, scratch))
             reference |= costs.result() if costs else {}
@@ -95,7 +95,18 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         stops = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
-        desk = Desk(study, proposer, space, task, settings.trials, study.header["seed"], bounds, earlier, stops=stops)
+        desk = Desk(
+            study,
+            proposer,
+            space,
+            task,
+            settings.trials,
+            study.header["seed"],
+            bounds,
+            earlier,
+            stops=stops,
+            seeds=settings.seeds,
+        )
         desk.heard = lambda: told.heard(study.record, desk)
         try:
             if scratch is not None:

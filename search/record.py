@@ -20,7 +20,8 @@ class Point:
     """One measured, stored, reloadable model of a trial's curve.
 
     `id` is the key of its entry in the store, `sparsity` in [0, 1) the share of prunable weights removed, `variant`
-    tells apart the curves of one trial ("float" or "int8"), `path` is the entry's folder.
+    tells apart the curves of one trial ("float" or "int8"), `path` is the entry's folder. `family` is the id of the
+    same model made with the study's own seed, "" for that one itself.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Point:
     variant: str
     measured: Measurement
     path: str
+    family: str = ""
 
     def as_json(self) -> JsonDict:
         """The form `paretune front --json` prints."""

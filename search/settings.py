@@ -17,6 +17,7 @@ from search.study import check_name
 from spaces import SPACES
 
 MOST_TRIALS = 1_000_000
+MOST_SEEDS = 100
 MOST_SEED = 2**32 - 1
 """What numpy takes."""
 
@@ -29,7 +30,7 @@ class Settings:
     `trial_limit_s` in seconds, None for no limit. `tracking_uri` and `storage_url` None mean files below `home`.
     `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked
     for points. `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is
-    ended early.
+    ended early. What is on the front is made with as many `seeds` in all, by further trials.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Settings:
     start_from: str | None = None
     whole_curves: bool = False
     trial_limit_s: float | None = None
+    seeds: int = 1
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -77,6 +79,7 @@ class Settings:
             check_name(self.start_from)
         _check_whole("trials", self.trials, 1, MOST_TRIALS)
         _check_whole("seed", self.seed, 0, MOST_SEED)
+        _check_whole("seeds", self.seeds, 1, MOST_SEEDS)
         _check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
         _check("gpus-per-trial", self.gpus_per_trial, 0)
         if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):

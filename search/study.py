@@ -142,6 +142,11 @@ class Study:
         self._apply(self.ledger.append("ended", trial=trial, **values))
 
     @property
+    def originals(self) -> int:
+        """How many trials have the study's own seed; the others repeat one of them with another."""
+        return sum(trial.recipe["seed"] == self.header["seed"] for trial in self.trials.values())
+
+    @property
     def unfinished(self) -> list[int]:
         """Trials that never came to an end of their own."""
         return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
@@ -198,6 +203,7 @@ class Study:
                 event["variant"],
                 measurement_from_json(event["measured"]),
                 str(self.store / event["path"]),
+                event.get("family", ""),
             )
         elif kind == "ended":
             trial = self.trials[event["trial"]]

@@ -156,14 +156,14 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
         "limit": settings.trial_limit_s,
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
-    left = len(desk.queue) + max(0, settings.trials - len(desk.study.trials))
+    left = len(desk.queue) + max(0, settings.trials - desk.repeats.originals)
     ear = _Ear(desk)
     tuner = tune.Tuner(
         tune.with_resources(Compression, resources),
         tune_config=tune.TuneConfig(
             search_alg=_Source(desk, settings, shared),
             scheduler=Scheduler(ear.hear, desk.has_ended),
-            num_samples=left,
+            num_samples=left if settings.seeds == 1 else -1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

@@ -24,6 +24,8 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"seed": 2**32}, "seed must be at most 4294967295, got 4294967296"),
     ({"time_budget_s": math.inf}, "time-budget must be at least 1, got inf"),
     ({"time_budget_s": -math.inf}, "time-budget must be at least 1, got -inf"),
+    ({"seeds": 0}, "seeds must be at least 1, got 0"),
+    ({"seeds": 101}, "seeds must be at most 100, got 101"),
     ({"trial_limit_s": 0.5}, "trial-limit must be at least 1, got 0.5"),
     ({"trial_limit_s": math.nan}, "trial-limit must be at least 1, got nan"),
     ({"space": ""}, "space: unknown '', known are aghli2021"),
