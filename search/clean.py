@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from compress.store import Store
 from search.front import OBJECTIVES, front
+from search.seeds import front_of
 from search.study import Study
 
 
 def clean(study: Study, others: list[Study]) -> tuple[int, int]:
     """Drop models of this study's points, and what teachers have said; (how many models, bytes freed).
 
-    Kept are the front of its objectives, the fronts of accuracy against every single cost, whatever the fronts of
-    other studies need, and the unpruned model at the beginning of every curve.
+    Kept are the front of its objectives, the fronts of accuracy against every single cost, both also of the means over
+    seeds, whatever the fronts of other studies need, and the unpruned model at the beginning of every curve.
     """
     needed: set[str] = set()
     for one in (study, *others):
         record = one.record
         for objectives in (record.objectives, *[("accuracy", cost) for cost in OBJECTIVES[1:]]):
             needed |= {point.id for point in front(record.points, objectives)}
+            needed |= {point.id for family in front_of(record.points, objectives) for point in family.points}
         needed |= {point.id for point in record.points if point.sparsity == 0}
         needed |= {point.id for trial in record.trials if trial.status == "running" for point in trial.points}
     store = Store(study.store)
