@@ -55,6 +55,7 @@ SEARCHES: dict[str, Callable[[int, float], Course]] = {
     "ours, TPE told of one point a curve": Ours("tpe", tell_all=False),
     "ours, GPSampler": Ours("gp"),
     "ours, random": Ours("random"),
+    "ours, random, stopped by MO-ASHA": Ours("random", halving=True),
     BASE: Plain(_tpe),
     "plain, NSGA-II": Plain(_nsga2),
     "plain, random": Plain(_random),

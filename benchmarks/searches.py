@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import optuna
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from benchmarks.grid import GRID, TASK
+from benchmarks.halving import Floats, Halving
 from benchmarks.recording import Row, recorded
 from compress.plan import Step, plan
 from compress.recipe import Recipe
@@ -107,6 +110,7 @@ class Work:
     shown: frozenset[str]
     made: dict[str, float]
     current: tuple[Step, Row] | None = None
+    level: int = 0
 
     def go_on(self, now: float) -> float | None:
         """When the next model is there; None when all are."""
@@ -170,7 +174,7 @@ def run(
 
 @dataclass(frozen=True)
 class Ours:
-    """Our search; each switch turns one idea off."""
+    """Our search; each switch turns one idea off, and `halving` stops trials by successive halving instead."""
 
     sampler: str = "auto"
     curves: bool = True
@@ -178,10 +182,12 @@ class Ours:
     beginnings: bool = True
     tell_all: bool = True
     stops: bool = True
+    halving: bool = False
 
     def __call__(self, seed: int, seconds: float, trials: int = 10_000) -> Course:
         """What came of it with this seed of the sampler; every training has the recorded one."""
         there = {teacher().id: -1.0}
+        rule = Halving()
         with tempfile.TemporaryDirectory() as folder:
             desk = self._desk(Path(folder), seed, trials)
 
@@ -200,7 +206,10 @@ class Ours:
 
             def heard(work: Work, step: Step, row: Row) -> bool:
                 desk.add(work.trial, [point_event(step.key, row[0], row[1], row[2])])
-                return desk.study.trials[work.trial].status == "running"
+                if self.halving and step.variant == "float" and not rule.goes_on(work.level, *_scaled(row)):
+                    desk.end(work.trial, "stopped", "halved", 0.0, {})
+                work.level += step.variant == "float"
+                return not desk.has_ended(work.trial)
 
             def over(work: Work) -> None:
                 desk.end(work.trial, "complete", "", 0.0, {})
@@ -219,6 +228,14 @@ class Ours:
         if desk.chooser is not None:
             desk.chooser.aim.seed = seed
         return desk
+
+
+def _scaled(row: Row) -> tuple[float, Floats]:
+    """Error, and costs as the hypervolume has them."""
+    point = _point(row, "", 0, {})
+    names = [name for name in DEFAULT_OBJECTIVES if name != "accuracy"]
+    costs = [math.log1p(value(point, name)) / math.log1p(reference()[name]) for name in names]
+    return value(point, "accuracy"), np.array(costs)
 
 
 class _OnePoint(Proposer):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 
 from benchmarks.grid import FACTORIZED, GRID, TASK, everything
+from benchmarks.halving import Halving, ranked
 from benchmarks.recording import recorded
 from benchmarks.search_replay import SHARES, report, until
 from benchmarks.searches import WORKERS, Ours, Plain, best, needed, rows, task, teacher
@@ -53,17 +55,25 @@ def test_a_replayed_search_is_its_seeds(search: Ours | Plain) -> None:
     assert one[-1][0] <= 300.0
 
 
-def test_two_workers_that_try_everything_find_everything() -> None:
+def test_two_workers_that_try_nearly_everything_need_as_long_as_that_takes() -> None:
     whole = Ours("random")(0, 1e9)
-    assert whole[-1][1] == pytest.approx(best())
+    assert 0.98 * best() < whole[-1][1] <= best()
     seconds = {step.key: row[2].seconds for _, recipe in everything() for step, row in rows(recipe)}
-    seconds.pop(teacher().id)
-    assert 0.9 * sum(seconds.values()) < whole[-1][0] < 1.2 * sum(seconds.values()) + 60 * WORKERS
+    assert whole[-1][0] < 1.1 * sum(seconds.values()) + 60 * WORKERS
 
 
 def test_what_is_kept_is_paid_once() -> None:
     kept, again = (Plain(_random, cached=cached)(0, 2000.0) for cached in (True, False))
     assert until(kept, again[-1][1]) < again[-1][0]
+
+
+def test_halving_keeps_the_better_half_of_those_of_about_its_cost() -> None:
+    rule = Halving(near=0.1, kept=2)
+    cheap, dear = np.array([0.2]), np.array([0.9])
+    assert [rule.goes_on(1, error, cheap) for error in (0.5, 0.4, 0.6, 0.3)] == [True, True, False, True]
+    assert rule.goes_on(1, 0.9, dear)
+    assert rule.goes_on(0, 0.9, cheap)
+    assert ranked(np.array([[0.1, 0.9], [0.5, 0.5], [0.9, 0.1], [0.6, 0.6]])) == [0, 2, 1, 3]
 
 
 def test_the_report_says_never_and_the_bars() -> None:
