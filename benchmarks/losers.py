@@ -1,14 +1,15 @@
-"""Why `cosine` and `simkd` lose to fine-tuning, and `svd` to a narrower network: other and longer recoveries."""
+"""Why some recoveries lose to fine-tuning, and `svd` to a narrower network: other weights, rates and longer ones."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
 from benchmarks.settings import Setting
 from compress.costs import foresee
-from compress.distill import Cosine, Distiller, SimKD
+from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.lowrank import SVD, Factorizer
 from compress.pruning import L1Unstructured, OneShot
 from compress.recipe import Recipe
@@ -18,8 +19,10 @@ from compress.training import Training
 from spaces.space import distiller
 
 FINE_TUNING = "fine-tuning"
-SPARSITY, FACTORIZED = 0.95, 0.9
-"""Of the weights zeroed, and of those gone by `svd`."""
+SPARSITY, FACTORIZED, HARDEST = 0.95, 0.9, 0.975
+"""Of the weights zeroed, of those gone by `svd`, and of those zeroed where weights of a loss are compared."""
+TIMES = (10.0, 0.1, 0.01)
+"""As much as the published `beta`."""
 
 
 def losers(task: Task, setting: Setting) -> list[Section]:
@@ -44,6 +47,21 @@ def losers(task: Task, setting: Setting) -> list[Section]:
     title = f"{setting.recovered}, {SPARSITY:.1%} of its weights zeroed by l1-unstructured, {setting.words} or {longer}"
     baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
     return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer)]
+
+
+def weights(task: Task, setting: Setting) -> list[Section]:
+    """Every distiller that has a weight `beta`, with other ones than the published."""
+    ways: list[tuple[str, Distiller | None]] = [(FINE_TUNING, None)]
+    kinds: dict[str, Any] = {**DISTILLERS}
+    for name, kind in kinds.items():
+        betas = [times * getattr(kind(), "beta", 0.0) for times in TIMES]
+        ways += [(f"{name}, beta {beta:g}", kind(beta=beta)) for beta in betas if beta]
+    entries = []
+    for label, method in ways:
+        cut = Prune(L1Unstructured(), HARDEST, OneShot(), Recovery(setting.recovery(), distiller=method))
+        entries.append(entry(label, "", setting.then, task, setting.recovered, cut))
+    title = f"{setting.recovered}, {HARDEST:.1%} of its weights zeroed by l1-unstructured, {setting.words}"
+    return [Section(title, (FINE_TUNING,), tuple(entries))]
 
 
 def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:

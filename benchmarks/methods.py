@@ -1,14 +1,14 @@
 """Does it help? Every method against its own baseline, on the same images, with the same effort and seeds.
 
-    python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank|betas|losers ...]
+    python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank|betas|weights|losers ...]
                                  [--task digits] [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5]
                                  [--only METHOD ...] [--out DIR]
 
 students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
-(Chen 2021). pruners: channel pruners against random channels; adaptive: those that find their
-sparsity, against the same. gradual: schedules of many steps against one cut
-(SlimNets 2018). lowrank: factorizers against a narrower network. Only when asked for, betas: shares of every
-distiller's published weight; and losers: why some recoveries lose. `benchmarks/settings.py` says with which networks.
+(Chen 2021). pruners: channel pruners against random channels; adaptive: those that find their sparsity, against the
+same. gradual: schedules of many steps against one cut (SlimNets 2018). lowrank: factorizers against a narrower network.
+Only when asked for, betas and weights: other weights than the published of every distiller, for students and for
+recoveries; and losers: why some recoveries lose. `benchmarks/settings.py` says with which networks.
 
 Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
 be `folder:PATH`, named after its last folder; of a large one `--images` takes a fixed part of the training images. A
@@ -92,7 +92,10 @@ def main() -> None:
     """Run the parts that were asked for, print and write their tables."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument(
-        "--part", nargs="+", choices=PARTS, default=[name for name in PARTS if name not in ("betas", "losers")]
+        "--part",
+        nargs="+",
+        choices=PARTS,
+        default=[name for name in PARTS if name not in ("betas", "weights", "losers")],
     )
     options.add_argument("--task", default="digits")
     options.add_argument("--images", type=int, help="about so many training images, the same share of every class")

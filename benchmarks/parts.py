@@ -9,7 +9,7 @@ from benchmarks import reported
 from benchmarks.channels import adaptive, pruners
 from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
-from benchmarks.losers import FINE_TUNING, losers
+from benchmarks.losers import FINE_TUNING, losers, weights
 from benchmarks.settings import Setting
 from compress.costs import foresee
 from compress.distill import DISTILLERS, Distiller
@@ -142,4 +142,5 @@ PARTS: dict[str, Callable[[Task, Setting], list[Section]]] = {
     "adaptive": adaptive,
     "losers": losers,
     "betas": betas,
+    "weights": weights,
 }
