@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 
 import optuna
 import torch
 
 from benchmarks.machine import machine
 from benchmarks.recording import recorded
-from benchmarks.searches import WORKERS, Course, Ours, Plain, best
+from benchmarks.searches import ENOUGH, WORKERS, Course, Ours, Plain, best
 
 RESULTS = Path(__file__).parent / "results" / "search_replay.md"
 SHARES = (0.8, 0.9, 0.95, 0.97, 0.99)
@@ -110,23 +110,29 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=6000.0)
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    found: dict[str, list[Course]] = {name: [] for name in chosen.only}
+    found: dict[str, list[Course]] = {}
     jobs = [(name, seed, chosen.seconds) for name in chosen.only for seed in range(chosen.seeds)]
-    took = 0.0
+    took = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for (name, seed, _), (course, wall) in zip(jobs, pool.map(carry_out, *zip(*jobs, strict=True)), strict=True):
-            found[name].append(course)
-            took += wall
+            found.setdefault(name, []).append(course)
+            took.append(wall)
             print(f"\r{name} {seed}: {wall:.1f} s   ", end="", file=sys.stderr, flush=True)
+            if len(found[name]) == chosen.seeds:
+                chosen.out.write_text(_page(found, chosen.seeds, chosen.seconds, took))
+    print(chosen.out.read_text())
+
+
+def _page(found: dict[str, list[Course]], seeds: int, seconds: float, took: list[float]) -> str:
     points = sum(map(len, recorded().values()))
-    text = (
-        f"# Compute seconds of a search, replayed\n\n`python -m benchmarks.search_replay --seeds {chosen.seeds} "
-        f"--seconds {chosen.seconds:g}` on {machine()}; {took / len(jobs):.1f} s a search.\n\n"
-        f"{len(recorded()) - 1} recipes and {points} points of digits, each trained once; {WORKERS} workers. "
-        f"Median and quartiles over {chosen.seeds} seeds of the sampler.\n\n{report(found)}"
+    rows = f"{len(found)} of {len(SEARCHES)} searches" if len(found) < len(SEARCHES) else "all searches"
+    return (
+        f"# Compute seconds of a search, replayed\n\n`python -m benchmarks.search_replay --seeds {seeds} "
+        f"--seconds {seconds:g}`, {rows}, on {machine()}; {fmean(took):.0f} s a search.\n\n"
+        f"{len(recorded()) - 1} recipes and {points} points of digits, each trained once; {WORKERS} workers. A search "
+        f"ends with {ENOUGH:.1%} of the best hypervolume. Median and quartiles over {seeds} seeds of the sampler.\n\n"
+        f"{report(found)}"
     )
-    chosen.out.write_text(text)
-    print(text)
 
 
 if __name__ == "__main__":
