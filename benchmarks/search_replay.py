@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import fmean, median, quantiles
+from statistics import median, quantiles
 
 import optuna
 import torch
@@ -112,23 +112,21 @@ def main() -> None:
     chosen = options.parse_args()
     found: dict[str, list[Course]] = {}
     jobs = [(name, seed, chosen.seconds) for name in chosen.only for seed in range(chosen.seeds)]
-    took = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for (name, seed, _), (course, wall) in zip(jobs, pool.map(carry_out, *zip(*jobs, strict=True)), strict=True):
             found.setdefault(name, []).append(course)
-            took.append(wall)
             print(f"\r{name} {seed}: {wall:.1f} s   ", end="", file=sys.stderr, flush=True)
             if len(found[name]) == chosen.seeds:
-                chosen.out.write_text(_page(found, chosen.seeds, chosen.seconds, took))
+                chosen.out.write_text(_page(found, chosen.seeds, chosen.seconds))
     print(chosen.out.read_text())
 
 
-def _page(found: dict[str, list[Course]], seeds: int, seconds: float, took: list[float]) -> str:
+def _page(found: dict[str, list[Course]], seeds: int, seconds: float) -> str:
     points = sum(map(len, recorded().values()))
     rows = f"{len(found)} of {len(SEARCHES)} searches" if len(found) < len(SEARCHES) else "all searches"
     return (
         f"# Compute seconds of a search, replayed\n\n`python -m benchmarks.search_replay --seeds {seeds} "
-        f"--seconds {seconds:g}`, {rows}, on {machine()}; {fmean(took):.0f} s a search.\n\n"
+        f"--seconds {seconds:g}`, {rows}, on {machine()}.\n\n"
         f"{len(recorded()) - 1} recipes and {points} points of digits, each trained once; {WORKERS} workers. A search "
         f"ends with {ENOUGH:.1%} of the best hypervolume. Median and quartiles over {seeds} seeds of the sampler.\n\n"
         f"{report(found)}"

@@ -18,7 +18,7 @@ from search.tally import Tally
 
 
 class Progress:
-    """A context; call it with the study whenever it has changed. `trials` is the number wanted in all."""
+    """A context; call it with the study whenever it has changed. `trials` is the number wanted, without repeats."""
 
     def __init__(self, trials: int, console: Console | None = None) -> None:
         self.trials = trials
@@ -85,7 +85,7 @@ class Progress:
         total = sum(spent.values()) or 1.0
         shares = ", ".join(f"{what} {seconds / total:.0%}" for what, seconds in spent.most_common(4))
         return {
-            "trials": f"{done}/{self.trials}{failed}",
+            "trials": f"{done}/{max(self.trials, sum(states.values()))}{failed}",
             "points": str(self.tally.points),
             "front": str(len(front) if front else 0),
             "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
