@@ -24,7 +24,8 @@ import torch
 
 from benchmarks.machine import machine
 from benchmarks.recording import recorded
-from benchmarks.searches import ENOUGH, WORKERS, Course, Ours, Plain, best
+from benchmarks.searches import Ours, Plain
+from benchmarks.workers import ENOUGH, WORKERS, Course, best
 
 RESULTS = Path(__file__).parent / "results" / "search_replay.md"
 SHARES = (0.8, 0.9, 0.95, 0.97, 0.99)

@@ -1,175 +1,34 @@
-"""Searches over the recorded table, in simulated time: ours, with each of its ideas switched off, and the obvious ones.
+"""Searches over the recorded table: ours, with each of its ideas switched off, and the obvious ones.
 
-Two workers, as on the machine the table was recorded on. A model takes the seconds that it was recorded with; the
-teachers are there from the start. Ours is the real desk with its ledger, Optuna's journal, sampler and scheduler: only
-the workers are simulated. Compute seconds are the workers' time, idle or not.
+Ours is the real desk with its ledger, Optuna's journal, sampler and scheduler: only the workers are simulated.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import optuna
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from benchmarks.grid import GRID, TASK
-from benchmarks.halving import Floats, Halving
-from benchmarks.recording import Row, recorded
-from compress.plan import Step, plan
+from benchmarks.halving import Halving
+from benchmarks.recording import Row
+from benchmarks.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
+from compress.plan import Step
 from compress.recipe import Recipe
-from compress.stage import Quantize
-from compress.tasks import Task, load_task
 from search.desk import Desk
-from search.front import DEFAULT_OBJECTIVES, GrowingFront, value
+from search.front import DEFAULT_OBJECTIVES, value
 from search.record import Point
 from search.sampler import Proposer, open_storage
 from search.study import Study, point_event
 
-WORKERS = 2
 NOBODY: Any = None
 """Ray's scheduler asks nothing of Tune's controller."""
-ENOUGH = 0.995
-"""Of the best hypervolume: a search that has it ends."""
-Course = list[tuple[float, float]]
-"""Compute seconds and the hypervolume from then on."""
-
-
-@cache
-def task() -> Task:
-    """Of the table."""
-    return load_task(TASK)
-
-
-@cache
-def teacher() -> Point:
-    """The unpruned teacher's point."""
-    recipe = GRID.baseline(TASK, 0)
-    sparsity, variant, measured = recorded()[recipe.id][0]
-    return Point(plan(recipe, task().fingerprint)[0].key, 0, recipe.as_json(), sparsity, variant, measured, "")
-
-
-@cache
-def reference() -> dict[str, float]:
-    """As of every study of the teacher's."""
-    whole = {name: value(teacher(), name) for name in DEFAULT_OBJECTIVES if name != "accuracy"}
-    return {"accuracy": 0.0, **whole, "latency_ms": teacher().measured.latency_ms, "macs": teacher().measured.macs}
-
-
-@cache
-def best() -> float:
-    """The hypervolume of the whole table."""
-    front = GrowingFront(DEFAULT_OBJECTIVES, reference())
-    for rows in recorded().values():
-        for row in rows:
-            front.add(_point(row, "", 0, {}))
-    return front.hypervolume
-
-
-def _point(row: Row, key: str, trial: int, recipe: Mapping[str, Any]) -> Point:
-    sparsity, variant, measured = row
-    return Point(key, trial, recipe, sparsity, variant, measured, "")
-
-
-@cache
-def rows(recipe: Recipe) -> list[tuple[Step, Row]]:
-    """The recipe's steps in the order they are made, and what was recorded of each."""
-    if recipe.id in recorded():
-        found = recorded()[recipe.id]
-    else:
-        whole = Recipe(
-            recipe.task, recipe.student, (*recipe.stages, Quantize(_int8())), recipe.teacher, recipe.schooling, 0
-        )
-        found = recorded()[whole.id]
-    of = {variant: iter([row for row in found if row[1] == variant]) for variant in ("float", "int8")}
-    return [(step, next(of[step.variant])) for step in plan(recipe, task().fingerprint)]
-
-
-@cache
-def _int8() -> Any:
-    from compress.quantize import QUANTIZERS
-
-    return QUANTIZERS["int8"]()
-
-
-@dataclass
-class Work:
-    """A trial on a worker: what is still to be made, in order; `shown` are the keys of those that become points."""
-
-    trial: int
-    steps: Iterator[tuple[Step, Row]]
-    shown: frozenset[str]
-    made: dict[str, float]
-    current: tuple[Step, Row] | None = None
-    level: int = 0
-
-    def go_on(self, now: float) -> float | None:
-        """When the next model is there; None when all are."""
-        self.current = next(self.steps, None)
-        if self.current is None:
-            return None
-        step, (_, _, measured) = self.current
-        return max(now, self.made.setdefault(step.key, now + measured.seconds))
-
-
-@dataclass
-class Clock:
-    """The workers' time, and the hypervolume of what has come so far."""
-
-    front: GrowingFront = field(default_factory=lambda: GrowingFront(DEFAULT_OBJECTIVES, reference()))
-    course: Course = field(default_factory=list)
-
-    def take(self, now: float, row: Row) -> None:
-        """A model is there."""
-        if self.front.add(_point(row, "", 0, {})):
-            self.course.append((WORKERS * now, self.front.hypervolume))
-
-
-def run(
-    begin: Callable[[], Work | None],
-    heard: Callable[[Work, Step, Row], bool],
-    over: Callable[[Work], None],
-    seconds: float,
-) -> Course:
-    """Let the workers work until there is nothing left to find, or that much compute is spent.
-
-    `begin` hands out a trial; `heard` is told of its points and says whether to go on; `over` when it is whole.
-    """
-    clock = Clock()
-    clock.front.add(teacher())
-    order = itertools.count()
-    events: list[tuple[float, int, Work | None]] = [(0.0, next(order), None) for _ in range(WORKERS)]
-    while events:
-        now, _, work = heapq.heappop(events)
-        if WORKERS * now > seconds or clock.front.hypervolume >= ENOUGH * best():
-            break
-        if work is not None and work.current is not None:
-            step, row = work.current
-            if step.key in work.shown:
-                clock.take(now, row)
-                if not heard(work, step, row):
-                    work = None
-        while True:
-            if work is None:
-                work = begin()
-                if work is None:
-                    break
-            there = work.go_on(now)
-            if there is not None:
-                heapq.heappush(events, (there, next(order), work))
-                break
-            over(work)
-            work = None
-    return clock.course
 
 
 @dataclass(frozen=True)
@@ -206,7 +65,7 @@ class Ours:
 
             def heard(work: Work, step: Step, row: Row) -> bool:
                 desk.add(work.trial, [point_event(step.key, row[0], row[1], row[2])])
-                if self.halving and step.variant == "float" and not rule.goes_on(work.level, *_scaled(row)):
+                if self.halving and step.variant == "float" and not rule.goes_on(work.level, *scaled(row)):
                     desk.end(work.trial, "stopped", "halved", 0.0, {})
                 work.level += step.variant == "float"
                 return not desk.has_ended(work.trial)
@@ -230,14 +89,6 @@ class Ours:
         return desk
 
 
-def _scaled(row: Row) -> tuple[float, Floats]:
-    """Error, and costs as the hypervolume has them."""
-    point = _point(row, "", 0, {})
-    names = [name for name in DEFAULT_OBJECTIVES if name != "accuracy"]
-    costs = [math.log1p(value(point, name)) / math.log1p(reference()[name]) for name in names]
-    return value(point, "accuracy"), np.array(costs)
-
-
 class _OnePoint(Proposer):
     """Tells the sampler of no other point than the one that was asked about."""
 
@@ -245,19 +96,7 @@ class _OnePoint(Proposer):
         """Kept back."""
 
 
-_BARE = type(GRID)(GRID.name, GRID.build, GRID.teacher, GRID.source)
-
-
-def needed(steps: list[tuple[Step, Row]], choices: Mapping[str, Any]) -> list[tuple[Step, Row]]:
-    """Of a curve what has to be made for the one point that is asked about, which comes last."""
-    variant = "int8" if choices["int8"] else "float"
-    there = [step for step, _ in steps if step.variant == variant]
-    step: Step | None = min(there, key=lambda one: abs((one.sparsity or 0.0) - choices["sparsity"]))
-    chain = set()
-    while step is not None:
-        chain.add(step.key)
-        step = step.parent
-    return [one for one in steps if one[0].key in chain]
+_BARE = replace(GRID, beginnings=())
 
 
 @dataclass(frozen=True)
@@ -295,12 +134,11 @@ class Plain:
             return Work(asked.number, iter(steps), frozenset([steps[-1][0].key]), made)
 
         def heard(work: Work, step: Step, row: Row) -> bool:
-            point = _point(row, step.key, work.trial, {})
-            numbers[work.trial] = [value(point, name) for name in DEFAULT_OBJECTIVES]
+            numbers[work.trial] = [value(point(row), name) for name in DEFAULT_OBJECTIVES]
             if not self.asha:
                 return True
             levels[work.trial] += 1
-            result = {"level": levels[work.trial], "accuracy": point.measured.accuracy_validation}
+            result = {"level": levels[work.trial], "accuracy": row[2].accuracy_validation}
             stub: Any = SimpleNamespace(trial_id=work.trial)
             decided = scheduler.on_trial_result(NOBODY, stub, result)
             if decided == TrialScheduler.STOP:

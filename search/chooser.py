@@ -59,6 +59,10 @@ class Chooser:
             costs = {name: value(point, name) for name in self.aim.costs}
             self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
 
+    def gives_up(self, trial: int) -> bool:
+        """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
+        return trial in self.hopeless and bool(self.forecast.points(self._recipe(trial)))
+
     def choose(self, tried: Container[str]) -> list[Choices]:
         """What to ask about next, in this order; nothing if everything has been tried."""
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]

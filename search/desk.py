@@ -225,7 +225,7 @@ class Desk:
         seconds = time.monotonic() - self.started.get(trial, time.monotonic())
         if odd is not None:
             self.end(trial, "failed", str(odd), seconds, spent or {})
-        elif self.stops and self.chooser is not None and trial in self.chooser.hopeless:
+        elif self.stops and self.chooser is not None and self.chooser.gives_up(trial):
             self.end(trial, "stopped", EARLY, seconds, spent or {})
         self.heard()
 

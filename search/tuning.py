@@ -48,7 +48,7 @@ class _Source(Searcher):
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         self.live.add(trial_id)
-        return {**self.shared, **found[0], "begun": time.time()}
+        return {**self.shared, **found[0]}
 
     def _room(self) -> int:
         """How many trials may be with Tune as the cluster is now."""
@@ -83,6 +83,10 @@ class _Ear(tune.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Its first worker counts the time by itself, the next ones from when that one began."""
+        trial.config.setdefault("begun", time.time())
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Of a trial's last result; the others are for the scheduler to hear."""

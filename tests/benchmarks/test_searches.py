@@ -12,7 +12,8 @@ from benchmarks.grid import FACTORIZED, GRID, TASK, everything
 from benchmarks.halving import Halving, ranked
 from benchmarks.recording import recorded
 from benchmarks.search_replay import SHARES, report, until
-from benchmarks.searches import WORKERS, Ours, Plain, best, needed, rows, task, teacher
+from benchmarks.searches import Ours, Plain
+from benchmarks.workers import WORKERS, best, needed, rows, task, teacher
 from compress.plan import plan
 from spaces.joint import DEEPEST
 

@@ -193,6 +193,26 @@ def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
     assert {point["id"] for point in made[:2]} <= observed
 
 
+def test_a_curve_that_comes_to_its_end_is_complete_whatever_it_promised(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.aim.POOR", math.inf)
+    desk = begun(trials=STARTUP + 9)
+    carry_out(desk, event, STARTUP + 3)
+    job = desk.next()
+    assert job
+    recipe = Recipe.from_json(desk.study.trials[job["trial"]].recipe)
+    pairs = zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True)
+    made = [event(step.key, exact.sparsity, exact.variant) for step, exact in pairs]
+    desk.add(job["trial"], made[:1])
+    desk.next()
+    assert desk.chooser is not None
+    assert job["trial"] in desk.chooser.hopeless
+    desk.add(job["trial"], made[1:])
+    desk.end(job["trial"], "complete", "", 1.0, {})
+    assert desk.study.trials[job["trial"]].status == "complete"
+
+
 def test_a_trial_without_points_is_not_ended(
     begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,6 +47,18 @@ def test_the_last_step_says_how_the_trial_ended(worker: Compression) -> None:
             break
     assert result["failed"] == ""
     assert len(points) == 1
+
+
+def test_the_limit_counts_from_where_the_first_worker_began(worker: Compression) -> None:
+    limited = {**worker.config, "limit": 60.0}
+    worker.config = limited
+    worker.reset_config(limited)
+    assert worker.step().get("failed", "") == ""
+    worker.config = {**limited, "begun": time.time() - 61}
+    worker.reset_config(worker.config)
+    result = worker.step()
+    assert result["done"]
+    assert result["failed"] == "took longer than the trial-limit of 60 s"
 
 
 def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
