@@ -1,14 +1,16 @@
 """Does it help? Every method against its own baseline, on the same images, with the same effort and seeds.
 
-    python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank|betas|weights|losers ...]
+    python -m benchmarks.methods [--part students|recovery|pruners|adaptive|gradual|lowrank ...]
+                                 [--part betas|weights|resrep|losers ...]
                                  [--task digits] [--images N] [--epochs SCRATCH RECOVERY] [--seeds 5]
                                  [--only METHOD ...] [--out DIR]
 
 students: distillers against plain training. recovery: distillers against fine-tuning and against the classifier alone
-(Chen 2021). pruners: channel pruners against random channels; adaptive: those that find their sparsity, against the
-same. gradual: schedules of many steps against one cut (SlimNets 2018). lowrank: factorizers against a narrower network.
-Only when asked for, betas and weights: other weights than the published of every distiller, for students and for
-recoveries; and losers: why some recoveries lose. `benchmarks/settings.py` says with which networks.
+(Chen 2021). pruners: channel pruners against random channels; adaptive: those whose MACs are known only afterwards,
+against the same. gradual: schedules of many steps against one cut (SlimNets 2018). lowrank: factorizers against a
+narrower network. Only when asked for, betas and weights: other weights than the published of every distiller, for
+students and for recoveries; resrep: by when it chooses; losers: why some recoveries lose. `benchmarks/settings.py` says
+with which networks.
 
 Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
 be `folder:PATH`, named after its last folder; of a large one `--images` takes a fixed part of the training images. A
@@ -39,6 +41,7 @@ from benchmarks.settings import DIGITS, OTHERS
 from compress.recipe import Recipe
 from spaces.space import Effort
 
+ON_DEMAND = ("betas", "weights", "resrep", "losers")
 RESULTS = Path(__file__).parent / "results"
 LEGEND = (
     "Bold: loses to its baseline by more than two standard deviations of the differences. Seconds: of the recipe's own "
@@ -64,10 +67,16 @@ def all_runs(
         for number, section in enumerate(sections)
         for row in section.entries
         if row.fit
-        for seed, run in enumerate(found[number][section.entries[0].label])
+        for seed, run in enumerate(found[number].get(section.entries[0].label, ()))
     ]
     _carry_out(pool, place, jobs, found)
     return found
+
+
+def asked_for(section: Section, methods: list[str] | None) -> bool:
+    """Whether `few` leaves its first row, which others may be fitted to."""
+    first = section.entries[0].label
+    return methods is None or first in section.baselines or first in methods
 
 
 def few(section: Section, methods: list[str] | None) -> Section:
@@ -95,7 +104,7 @@ def main() -> None:
         "--part",
         nargs="+",
         choices=PARTS,
-        default=[name for name in PARTS if name not in ("betas", "weights", "losers")],
+        default=[name for name in PARTS if name not in ON_DEMAND],
     )
     options.add_argument("--task", default="digits")
     options.add_argument("--images", type=int, help="about so many training images, the same share of every class")
@@ -119,7 +128,7 @@ def main() -> None:
         asked += " --epochs {} {}".format(*chosen.epochs) if chosen.epochs else ""
         for part in chosen.part:
             started = time.perf_counter()
-            sections = [few(section, chosen.only) for section in PARTS[part](task, setting)]
+            sections = [few(s, chosen.only) for s in PARTS[part](task, setting) if asked_for(s, chosen.only)]
             found = all_runs(pool, place, sections, chosen.seeds)
             minutes = (time.perf_counter() - started) / 60
             command = f"python -m benchmarks.methods --part {part} {asked}"

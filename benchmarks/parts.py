@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import reported
-from benchmarks.channels import adaptive, pruners
+from benchmarks.channels import adaptive, pruners, resrep
 from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
 from benchmarks.losers import FINE_TUNING, losers, weights
@@ -143,4 +143,5 @@ PARTS: dict[str, Callable[[Task, Setting], list[Section]]] = {
     "losers": losers,
     "betas": betas,
     "weights": weights,
+    "resrep": resrep,
 }

@@ -23,10 +23,10 @@ from compress.pruning.targets import Targets
 class ResRep(Inside):
     """Each target gets a compactor, a 1x1 convolution that starts as the identity; its rows are what is pruned.
 
-    The gradient of row `r` is `mask * task gradient + lasso * r / norm(r)`, with mask 0 or 1. After `start` epochs,
-    every `every` steps, the `more` rows of smallest norm in the network are masked, until what is unmasked meets the
-    goal; one row of each target always stays. Compactors have momentum `momentum` and no weight decay. In the end
-    masked rows go, and layer, BN and compactor become one layer.
+    The gradient of row `r` is `mask * task gradient + lasso * r / norm(r)`, with mask 0 or 1. After `start` epochs, or
+    half the training if that is sooner, every `every` steps, the `more` rows of smallest norm in the network are
+    masked, until what is unmasked meets the goal; one row of each target always stays. Compactors have momentum
+    `momentum` and no weight decay. In the end masked rows go, and layer, BN and compactor become one layer.
 
     The goal is a share of weights, not of FLOPs as in the paper. The defaults are made for trainings of 10,000 steps
     and more: a row shrinks by up to `lr * lasso / (1 - momentum)` a step. A masked row whose norm has come under
@@ -88,7 +88,7 @@ class Compacting(Pruning):
 
     def before_update(self, step: int, steps: int) -> None:
         """Mask more rows when it is time; reset and add to the compactors' gradients."""
-        since = step - steps * self.method.start // self.goal.epochs
+        since = step - min(steps * self.method.start // self.goal.epochs, steps // 2)
         if since > 0 and since % self.method.every == 0:
             self._mask(self.method.more)
         self.before = [compactor.rows.detach().clone() for compactor in self.compactors]

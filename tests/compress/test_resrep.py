@@ -151,6 +151,15 @@ def test_masks_come_when_they_are_due_and_never_go(tiny: Task, net: nn.Module, c
         assert all(bool((new | ~old).all()) for old, new in zip(before, after, strict=True))
 
 
+def test_masks_come_after_half_of_a_training_that_is_no_longer_than_the_start(
+    tiny: Task, net: nn.Module, calibration: Batch
+) -> None:
+    wide = replace(calibration, images=calibration.images.double())
+    spy = watched(net.double(), ResRep(start=5, every=1, more=2), tiny, wide, level=0.8)
+    counts = [sum(int(masked.sum()) for masked in masks) for masks in spy.masked]
+    assert counts == [0] * 7 + [2, 4, 6, 8, 10]  # of twelve steps
+
+
 def test_rows_are_masked_by_norm_until_the_goal_would_be_met(net: nn.Module, calibration: Batch) -> None:
     pruning = begin(net, ResRep(), calibration, level=0.5)
     stir(pruning)
