@@ -1,27 +1,34 @@
-"""Compute seconds until a search has found a share of the best hypervolume known: real trainings, sampler by sampler.
+"""Compute seconds until a search has found a share of the best hypervolume known: real trainings, search by search.
 
     python -m benchmarks.search_efficiency [--samplers auto tpe ...] [--seeds 0 1 ...] [--trials 24] [--keep DIR]
+                                           [--plain tpe nsga2 ...] [--plain-seconds 1800]
 
 Every search is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own teachers and
-students is shared; they run one after the other, two trials at once on two cores. Compute seconds are those of its
-points, training and measuring, in the order the points came in; a model that several trials share is counted once. The
-best hypervolume is that of all points of all searches together, on validation; the reference point is accuracy 0 and
-the costs of the unpruned resnet20, as in every study (`search/front.py`). With `--keep` what a search left is read the
-next time instead of searched for again. Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
+students is shared; with `--plain`, Ray Tune and its Optuna searcher as they come, see `benchmarks/plain_search.py`,
+whose teachers cost nothing. They run one after the other, two trials at once on two cores. Compute seconds are those of
+the points, training and measuring, in the order the points came in; a model that several of our trials share is counted
+once. The best hypervolume is that of all points of all searches together, on validation; the reference point is
+accuracy 0 and the costs of the unpruned resnet20, as in every study (`search/front.py`). With `--keep` what a search
+left is read the next time instead of searched for again. Prints Markdown and writes
+`benchmarks/results/search_efficiency.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import machine
-from search.front import front, hypervolume
-from search.record import Point
+from benchmarks.plain_search import WAYS
+from compress.measurement import Measurement
+from search.front import GrowingFront, hypervolume
+from search.record import Point, StudyRecord
 from search.sampler import SAMPLERS
 from search.study import Study
 
@@ -40,48 +47,73 @@ def searched(home: Path, sampler: str, seed: int, trials: int) -> Study:
     return Study(home, NAME)
 
 
-def course(study: Study) -> list[tuple[float, Point]]:
-    """Compute seconds after each new point, and the point."""
-    record = study.record
-    known = {point.id: point for point in record.points}
+def plainly(home: Path, way: str, seed: int, seconds: float) -> Course:
+    """What plain Ray Tune found, searched for unless it is there."""
+    out = home / "points.jsonl"
+    if not out.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        part = home / "points.part"
+        part.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "benchmarks.plain_search", way, "--seed", str(seed), "--out", str(part)]
+        subprocess.run([*command, "--seconds", str(seconds)], check=True, capture_output=True)
+        part.rename(out)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    found = [(line["compute"], Point("", 0, {}, 0.0, "", Measurement(**line["measured"]), "")) for line in lines]
+    return Course(found, len({line["trial"] for line in lines}), lines[-1]["wall"])
+
+
+@dataclass(frozen=True)
+class Course:
+    """Compute seconds after each new point and the point; how many trials, and wall seconds from first to last."""
+
+    points: list[tuple[float, Point]]
+    trials: int
+    wall: float
+
+
+def course(study: Study) -> Course:
+    """Of our search."""
+    known = {point.id: point for point in study.record.points}
     seconds, found = 0.0, []
-    for event in study.ledger.events():
+    events = list(study.ledger.events())
+    for event in events:
         if event["event"] == "point" and event["id"] in known:
             point = known.pop(event["id"])
             seconds += point.measured.seconds
             found.append((seconds, point))
-    return found
+    return Course(found, len(study.trials), events[-1]["time"] - events[0]["time"])
 
 
-def until(study: Study, wanted: float) -> float | None:
+def until(found: Course, record: StudyRecord, wanted: float) -> float | None:
     """Compute seconds to that hypervolume, None if the search ended before."""
-    record = study.record
-    best: list[Point] = []
-    for seconds, point in course(study):
-        best = front([*best, point], record.objectives)
-        if point in best and hypervolume(best, record.objectives, record.reference_point) >= wanted:
+    best = GrowingFront(record.objectives, record.reference_point)
+    for seconds, point in found.points:
+        if best.add(point) and best.hypervolume >= wanted:
             return seconds
     return None
 
 
-def report(studies: dict[str, list[Study]]) -> str:
-    """Markdown: for each sampler the median over seeds, and each seed's own figure."""
-    every = [study.record for found in studies.values() for study in found]
-    points = [point for record in every for point in record.points]
-    reference = every[0].reference_point
-    best = hypervolume(points, every[0].objectives, reference)
+def report(record: StudyRecord, searches: dict[str, list[Course]]) -> str:
+    """Markdown: for each search the median over seeds, and each seed's own figure; `record` of any study of ours."""
+    every = [one for found in searches.values() for one in found]
+    points = [point for one in every for _, point in one.points]
+    best = hypervolume(points, record.objectives, record.reference_point)
     lines = [
         f"Hypervolume of all {len(points)} points of {len(every)} searches: {best:.4f}.",
         "",
-        "| sampler | " + " | ".join(f"to {share:.0%}" for share in SHARES) + " | share at the end | seconds in all |",
-        "|---" * (len(SHARES) + 3) + "|",
+        "| search | "
+        + " | ".join(f"to {share:.0%}" for share in SHARES)
+        + " | share at the end | compute in all | wall | trials |",
+        "|---" * (len(SHARES) + 5) + "|",
     ]
-    for sampler, found in studies.items():
-        cells = [_cell([until(study, share * best) for study in found]) for share in SHARES]
-        ends = [hypervolume(s.record.points, s.record.objectives, reference) / best for s in found]
+    for name, found in searches.items():
+        cells = [_cell([until(one, record, share * best) for one in found]) for share in SHARES]
+        fronts = [[point for _, point in one.points] for one in found]
+        ends = [hypervolume(front, record.objectives, record.reference_point) / best for front in fronts]
         cells.append(", ".join(f"{end:.3f}" for end in ends))
-        cells.append(_cell([course(study)[-1][0] for study in found]))
-        lines.append(f"| {sampler} | {' | '.join(cells)} |")
+        cells += [_cell([one.points[-1][0] for one in found]), _cell([one.wall for one in found])]
+        cells.append(", ".join(str(one.trials) for one in found))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -96,21 +128,30 @@ def main() -> None:
     """Search, print and write."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
+    options.add_argument("--plain", nargs="*", choices=WAYS, default=[])
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     options.add_argument("--trials", type=int, default=24)
+    options.add_argument("--plain-seconds", type=float, default=1800.0)
     options.add_argument("--keep", type=Path)
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        homes = chosen.keep or Path(folder)
-        studies: dict[str, list[Study]] = {sampler: [] for sampler in chosen.samplers}
+        homes = (chosen.keep or Path(folder)).resolve()
+        found: dict[str, list[Course]] = {}
         for seed in chosen.seeds:
             for sampler in chosen.samplers:
-                studies[sampler].append(searched(homes / f"{sampler}-{seed}", sampler, seed, chosen.trials))
+                study = searched(homes / f"{sampler}-{seed}", sampler, seed, chosen.trials)
+                found.setdefault(sampler, []).append(course(study))
                 print(f"{sampler} {seed}", file=sys.stderr)
+            for way in chosen.plain:
+                plain = plainly(homes / f"plain-{way}-{seed}", way, seed, chosen.plain_seconds)
+                found.setdefault(f"plain Ray Tune, {way}", []).append(plain)
+                print(f"plain {way} {seed}", file=sys.stderr)
         asked = f"--samplers {' '.join(chosen.samplers)} --seeds {' '.join(map(str, chosen.seeds))}"
+        if chosen.plain:
+            asked += f" --plain {' '.join(chosen.plain)} --plain-seconds {chosen.plain_seconds:g}"
         text = f"# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency {asked}` on {machine()}.\n\n"
-        text += f"{chosen.trials} trials each. Median of the seeds, and each seed. {report(studies)}"
+        text += f"Ours: {chosen.trials} trials. Median of the seeds, and each seed. {report(study.record, found)}"
         chosen.out.write_text(text)
         print(text)
 

@@ -16,7 +16,7 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Stage, Train
 
-CODE = {"train": 1, "distill": 2, "prune": 2, "narrow": 1, "factorize": 2, "quantize": 1}
+CODE = {"train": 1, "distill": 2, "prune": 3, "narrow": 1, "factorize": 2, "quantize": 1}
 """The version of what each stage computes; raise one when its results change, and only its entries are made again."""
 
 
