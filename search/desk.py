@@ -13,17 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from compress.costs import check, deepest, skeleton
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.bounds import UNBOUNDED, Bounds
 from search.chooser import Chooser
 from search.front import front
+from search.line import Line
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
 from search.repeats import Repeats
-from search.sampler import UNREACHABLE, Proposer, why
+from search.sampler import Proposer
 from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
+from search.verdicts import Verdicts
 from spaces import Space
 
 REPEATS = 50
@@ -34,10 +35,6 @@ OUTSIDE = 200
 """Asks for one trial that may give recipes out of bounds before the search counts as done."""
 SET_ASIDE = 4
 """Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
-PATIENCE_S = 600.0
-"""So long a search goes on without Optuna's database."""
-RETRY_S = 2.0
-"""Between two attempts to reach it, each of which may hold the driver up: SQLite waits 5 s for a lock."""
 
 
 class NotNow(Exception):
@@ -66,20 +63,18 @@ class Desk:
         seeds: int = 1,
     ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
-        self.trials, self.seed, self.bounds, self.stops = trials, seed, bounds, stops
+        self.trials, self.seed, self.stops = trials, seed, stops
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.exhausted = False
-        self._away_since: float | None = None
-        self._retry_at = 0.0
         self.notes: list[str] = []
+        self.line = Line(self._catch_up, self._say)
+        self.verdicts = Verdicts(task, bounds, self._say)
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue())
         known = {trial: Recipe.from_json(state.recipe) for trial, state in study.trials.items()}
         self.recipes = {recipe.id: trial for trial, recipe in known.items()}
         self.repeats = Repeats(seeds, seed, task.fingerprint, known.values())
-        self.refused: dict[str, dict[str, float]] = {}
-        self.possible: set[str] = set()
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
         for trial in self.queue:
@@ -101,7 +96,7 @@ class Desk:
         """The next trial `{"trial", "recipe"}`, or None when there is none left.
 
         One that would wait for a model in the making stands back, unless there is nothing else to do. NotNow while
-        Optuna's database does not answer, TimeoutError when it has not for `PATIENCE_S` seconds.
+        Optuna's database does not answer, TimeoutError when it has not for long (`search/line.py`).
         """
         while True:
             ready = next((trial for trial in self.queue if not self.prefixes.would_wait(trial)), None)
@@ -116,7 +111,7 @@ class Desk:
                     return None
                 self._queue(*again, None)
                 continue
-            if not self._try_optuna(self._propose):
+            if not self.line.reach(self._propose):
                 if self.queue:
                     return self._hand_out(self.queue[0])
                 raise NotNow
@@ -133,7 +128,7 @@ class Desk:
     def look_ahead(self) -> None:
         """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
         if not self.queue and not self._asked_all and self.started:
-            self._try_optuna(self._propose)
+            self.line.reach(self._propose)
 
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
@@ -155,14 +150,14 @@ class Desk:
         repeats = outside = 0
         while repeats < REPEATS and outside < OUTSIDE:
             if self.chooser is not None and not self.proposer.waiting:
-                self.proposer.begin(self.chooser.choose(self.recipes | self.refused.keys()))
+                self.proposer.begin(self.chooser.choose(self.recipes.keys() | self.verdicts.refused))
             asked = self.proposer.ask(at_random=repeats >= STUBBORN)
             recipe = self.space.build(asked, self.task.name, self.seed)
             if recipe.id in self.recipes:
                 self._answer_repeat(asked.number, self.recipes[recipe.id])
                 repeats += 1
                 continue
-            over = self._over(recipe)
+            over = self.verdicts.over(recipe)
             if over is None:
                 self._queue(recipe, dict(asked.params), asked.number)
                 return
@@ -177,24 +172,6 @@ class Desk:
             self.notes.append(
                 f"the search ends: of {outside} recipes in a row none would have a point within the bounds"
             )
-
-    def _over(self, recipe: Recipe) -> dict[str, float] | None:
-        """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
-        if recipe.id in self.refused:
-            return self.refused[recipe.id]
-        bones = skeleton(recipe).id
-        try:
-            if bones not in self.possible:
-                check(recipe, self.task)
-        except Exception as error:  # RecipeError, or whatever a library says to an odd network
-            self.refused[recipe.id] = {}
-            self.notes.append(f"a recipe was not tried: {error}")
-            return {}
-        self.possible.add(bones)
-        over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
-        if over:
-            self.refused[recipe.id] = over
-        return over or None
 
     def _answer_repeat(self, number: int, trial: int) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
@@ -219,7 +196,7 @@ class Desk:
         sound = [{**point, "family": families[point["id"]]} if point["id"] in families else point for point in sound]
         for added in self.study.add_all(trial, sound):
             if number is not None:
-                self._tell(partial(self.proposer.tell_point, number, added))
+                self.line.tell(partial(self.proposer.tell_point, number, added))
             if self.chooser is not None:
                 self.chooser.learn(trial, added)
         seconds = time.monotonic() - self.started.get(trial, time.monotonic())
@@ -242,7 +219,7 @@ class Desk:
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:
             points = list(self.study.trials[trial].points.values())
-            self._tell(partial(self.proposer.tell_end, number, points if status == "complete" else []))
+            self.line.tell(partial(self.proposer.tell_end, number, points if status == "complete" else []))
         self.heard()
 
     def close(self) -> None:
@@ -251,39 +228,14 @@ class Desk:
         for trial, state in self.study.trials.items():
             if state.status == "running":
                 self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
-        self._retry_at = 0.0
-        if not self._try_optuna(lambda: None):
-            self.notes.append("Optuna's database has not heard of everything; --resume tells it the rest")
-            self.heard()
+        self.line.close()
 
-    def _tell(self, action: Callable[[], None]) -> None:
-        """Tell Optuna what the ledger has already; what its database misses it is told once it is back."""
-        if self._away_since is None:
-            self._try_optuna(action)
+    def _catch_up(self) -> None:
+        self.proposer.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
 
-    def _try_optuna(self, action: Callable[[], None]) -> bool:
-        """Carry out what needs Optuna's database, which after an outage first hears of what it missed; or False."""
-        now = time.monotonic()
-        if self._away_since is not None and now < self._retry_at:
-            return False
-        try:
-            if self._away_since is not None:
-                self.proposer.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
-                self._away_since = None
-                self.notes.append("Optuna's database is back, and has been told of everything")
-            action()
-        except UNREACHABLE as error:
-            self._retry_at = time.monotonic() + RETRY_S
-            if self._away_since is None:
-                self._away_since = now
-                self.notes.append(f"Optuna's database does not answer ({why(error)}); what runs goes on meanwhile")
-                self.heard()
-            elif now - self._away_since > PATIENCE_S:
-                raise TimeoutError(
-                    f"Optuna's database has not answered for {now - self._away_since:.0f} s ({why(error)})"
-                ) from error
-            return False
-        return True
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        self.heard()
 
     def guard(self, action: Callable[[], None]) -> None:
         """Run an action of the driver's loop; what it raises is kept and ends the search instead of Tune's loop."""

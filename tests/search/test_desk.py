@@ -179,7 +179,7 @@ def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each
         checked.append(recipe)
         check(recipe, task)
 
-    monkeypatch.setattr("search.desk.check", counted)
+    monkeypatch.setattr("search.verdicts.check", counted)
     beginnings = tuple({"depth": depth, "lr": lr} for depth in (0.5, 0.9999) for lr in (1, 2))
     desk = Desk(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
     while desk.next() is not None:

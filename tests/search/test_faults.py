@@ -21,7 +21,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.tasks import Task
-from search import desk as desk_file
+from search import line as line_file
 from search.desk import Desk, NotNow
 from search.evaluate import Compression
 from search.sampler import Proposer, answering, open_storage
@@ -58,7 +58,7 @@ def desk(study: Study, digits: Task) -> Desk:
 @pytest.fixture
 def distant(study: Study, digits: Task, database: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """The same with Optuna in a database, which waits for no lock."""
-    monkeypatch.setattr(desk_file, "RETRY_S", 0.0)
+    monkeypatch.setattr(line_file, "RETRY_S", 0.0)
     return begun(study, digits, f"sqlite:///{database}?timeout=0.01")
 
 
@@ -114,7 +114,7 @@ def test_a_database_that_stays_away_ends_the_search_with_a_sentence(
     with locked(database):
         with pytest.raises(NotNow):
             ask_for_all(distant)
-        monkeypatch.setattr(desk_file, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(line_file, "PATIENCE_S", 0.0)
         distant.guard(lambda: ask_for_all(distant))
     assert str(distant.failure).startswith("Optuna's database has not answered for 0 s (")
 

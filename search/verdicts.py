@@ -1,0 +1,42 @@
+"""Which recipes may be carried out: each is looked at once, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+from compress.costs import check, deepest, skeleton
+from compress.recipe import Recipe
+from compress.tasks import Task
+from search.bounds import Bounds
+
+
+class Verdicts:
+    """Of the recipes of one search; `say` is told of each that cannot be carried out."""
+
+    def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
+        self.task, self.bounds, self.say = task, bounds, say
+        self._refused: dict[str, dict[str, float]] = {}
+        self._possible: set[str] = set()
+
+    @property
+    def refused(self) -> Set[str]:
+        """Ids of the recipes that are out of the question."""
+        return self._refused.keys()
+
+    def over(self, recipe: Recipe) -> dict[str, float] | None:
+        """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
+        if recipe.id in self._refused:
+            return self._refused[recipe.id]
+        bones = skeleton(recipe).id
+        try:
+            if bones not in self._possible:
+                check(recipe, self.task)
+        except Exception as error:  # RecipeError, or whatever a library says to an odd network
+            self._refused[recipe.id] = {}
+            self.say(f"a recipe was not tried: {error}")
+            return {}
+        self._possible.add(bones)
+        over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
+        if over:
+            self._refused[recipe.id] = over
+        return over or None
