@@ -67,10 +67,15 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
     from search import launch
     from search.progress import Progress
     from search.tracker import Tracker
-    from search.tracking import check_reachable
+    from search.tracking import Unanswered, check_reachable
 
     if wanted.tracking_uri is not None:  # the home's own database is made on the way
-        check_reachable(wanted.mlflow_uri)
+        try:
+            check_reachable(wanted.mlflow_uri)
+        except Unanswered as error:
+            if not wanted.resume:
+                raise
+            print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
     tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
     with Progress(wanted.trials) as progress:
 

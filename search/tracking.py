@@ -43,6 +43,10 @@ class TrackingError(ValueError):
     """MLflow cannot be used as asked: who, rule, value."""
 
 
+class Unanswered(TrackingError):
+    """The address is right for all we know, but no server answers there now."""
+
+
 @dataclass(frozen=True)
 class Logged:
     """A run as MLflow has it: `started` in ms since 1970, `status` in MLflow's words."""
@@ -55,7 +59,10 @@ class Logged:
 
 
 def check_reachable(uri: str) -> None:
-    """TrackingError unless MLflow answers at `uri`; a database gets its schema here, once for all who write later."""
+    """TrackingError unless MLflow answers at `uri`, Unanswered when a server does not.
+
+    A database gets its schema here, once for all who write later.
+    """
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or ":" not in uri:
         raise TrackingError(f"tracking URI must begin with one of {', '.join(SCHEMES)}, got {shown(uri)!r}")
@@ -63,7 +70,7 @@ def check_reachable(uri: str) -> None:
         raise TrackingError(f"tracking URI must name a file, sqlite:///PATH, got {uri!r}")
     trouble = unhealthy(uri)
     if trouble:
-        raise TrackingError(f"tracking URI must name a running MLflow server, {shown(uri)} says: {trouble}")
+        raise Unanswered(f"tracking URI must name a running MLflow server, {shown(uri)} says: {trouble}")
     if scheme in ("http", "https"):
         return
     try:

@@ -24,7 +24,7 @@ from search import address, tracker, tracking
 from search.address import shown, unhealthy
 from search.record import Point, StudyRecord, TrialRecord
 from search.tracker import Tracker
-from search.tracking import TrackingError, check_reachable
+from search.tracking import TrackingError, Unanswered, check_reachable
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
@@ -351,7 +351,7 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones(uri: str) -> None:
 
 def test_a_server_that_is_not_there_is_told_in_a_sentence() -> None:
     with pytest.raises(
-        TrackingError, match=r"must name a running MLflow server, http://127\.0\.0\.1:\d+ says: Connection"
+        Unanswered, match=r"must name a running MLflow server, http://127\.0\.0\.1:\d+ says: Connection"
     ):
         check_reachable(f"http://me:secret@127.0.0.1:{free_port()}")
 
