@@ -3,9 +3,9 @@
     python -m benchmarks.faults [--trials 200] [--every 60] [--seed 0] [--keep DIR]
 
 A real `paretune search` on digits, with Optuna's database in SQLite and a real MLflow server. The faults, each in turn,
-in an order by chance: a worker killed, the driver killed, the driver interrupted, Optuna's database locked for 20 s, the
-MLflow server killed and back 20 s later, a bit flipped in a stored model that others are made from. A driver that is
-gone is started again with `--resume`, as its last lines say. The account is read from what lies on the disk afterwards.
+in an order by chance: a worker killed, the driver killed, the driver interrupted, Optuna's database locked for 20 s,
+the MLflow server killed and back 20 s later, a bit flipped in a stored model that others are made from. A driver that
+is gone is started again with `--resume`, as its last lines say. The account is read from what lies on the disk then.
 Writes `benchmarks/results/faults.md`.
 """
 
