@@ -1,4 +1,4 @@
-"""Why some recoveries lose to fine-tuning, and `svd` to a narrower network: other weights, rates and longer ones."""
+"""Why some methods lose to their baselines, recoveries, `svd` and schedules: other weights, rates and longer ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.settings import Setting
 from compress.costs import foresee
 from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.lowrank import SVD, Factorizer
-from compress.pruning import L1Unstructured, OneShot
+from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
 from compress.stage import Factorize, Prune, Recovery, Train
 from compress.tasks import Task
@@ -21,12 +21,14 @@ from spaces.space import distiller
 FINE_TUNING = "fine-tuning"
 SPARSITY, FACTORIZED, HARDEST = 0.95, 0.9, 0.975
 """Of the weights zeroed, of those gone by `svd`, and of those zeroed where weights of a loss are compared."""
+CUT, STEPS = (0.875, 0.95), 4
+"""Of the weights that go with channels, and in how many steps."""
 TIMES = (10.0, 0.1, 0.01)
 """As much as the published `beta`."""
 
 
 def losers(task: Task, setting: Setting) -> list[Section]:
-    """The two tables."""
+    """The tables."""
     longer = 4 * setting.epochs.recovery
     ways: list[tuple[str, Distiller | None, Training]] = []
     for label, epochs in (("", setting.epochs.recovery), (f", {longer} epochs", longer)):
@@ -46,7 +48,8 @@ def losers(task: Task, setting: Setting) -> list[Section]:
         entries.append(entry(label, "", setting.then, task, setting.recovered, cut))
     title = f"{setting.recovered}, {SPARSITY:.1%} of its weights zeroed by l1-unstructured, {setting.words} or {longer}"
     baselines = FINE_TUNING, f"{FINE_TUNING}, {longer} epochs"
-    return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer)]
+    schedules = [_schedules(task, setting, sparsity) for sparsity in CUT]
+    return [Section(title, baselines, tuple(entries)), _slow_recoveries(task, setting, longer), *schedules]
 
 
 def weights(task: Task, setting: Setting) -> list[Section]:
@@ -62,6 +65,24 @@ def weights(task: Task, setting: Setting) -> list[Section]:
         entries.append(entry(label, "", setting.then, task, setting.recovered, cut))
     title = f"{setting.recovered}, {HARDEST:.1%} of its weights zeroed by l1-unstructured, {setting.words}"
     return [Section(title, (FINE_TUNING,), tuple(entries))]
+
+
+def _schedules(task: Task, setting: Setting, sparsity: float) -> Section:
+    """Of many steps, by how long the last size trains: as long as all steps together do, or as long as one cut's."""
+    short, longer = setting.epochs.recovery, STEPS * setting.epochs.recovery
+    ways: list[tuple[str, Schedule, int]] = [
+        (OneShot.name, OneShot(), longer),
+        (f"{OneShot.name}, {short} epochs", OneShot(), short),
+    ]
+    for name, kind in SCHEDULES.items():
+        if kind is not OneShot:
+            ways += [(f"{name}, {epochs} epochs a step", kind(STEPS), epochs) for epochs in (short, longer)]
+    entries = []
+    for label, schedule, epochs in ways:
+        cut = Prune(L1Filter(), sparsity, schedule, Recovery(setting.recovery(epochs)))
+        entries.append(entry(label, "", setting.then, task, setting.gradual, cut))
+    title = f"{setting.gradual}, {sparsity:.1%} off by l1-filter, one cut with {longer} epochs or {STEPS} steps"
+    return Section(title, (OneShot.name,), tuple(entries))
 
 
 def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:

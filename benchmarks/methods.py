@@ -74,9 +74,9 @@ def all_runs(
 
 
 def asked_for(section: Section, methods: list[str] | None) -> bool:
-    """Whether `few` leaves its first row, which others may be fitted to."""
-    first = section.entries[0].label
-    return methods is None or first in section.baselines or first in methods
+    """Whether `few` leaves more of it than baselines, and its first row, which others may be fitted to."""
+    left = few(section, methods).entries
+    return section.entries[0] in left and (methods is None or any(row.label not in section.baselines for row in left))
 
 
 def few(section: Section, methods: list[str] | None) -> Section:
