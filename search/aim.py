@@ -33,7 +33,8 @@ DRAWS = 300
 STARTUP = 8
 """Trials with points that there must be before anything is expected of others; until then they are to lie far apart."""
 SPREAD = 60
-"""Recipes that chance gives for a choice until then; taken is the one whose costs are farthest from what is there."""
+"""Recipes that are looked at for a choice until then; taken is the one whose costs are farthest from what is there, for
+each second it takes."""
 SLACK = 1.05
 """How far out of the box, on its logarithmic scale, the costs may be guessed of a point that may lie inside."""
 POOR = 0.25
@@ -74,7 +75,8 @@ class Seen(NamedTuple):
 class Aim:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
 
-    `worst` is the error at its end: one for all errors, less where an accuracy is asked for.
+    `worst` is the error at its end: one for all errors, less where an accuracy is asked for. `beginnings` are choices
+    that are always looked at.
     """
 
     build: Callable[[Trial], Named]
@@ -83,6 +85,7 @@ class Aim:
     reference: Mapping[str, float]
     seed: int
     worst: float = 1.0
+    beginnings: Sequence[Choices] = ()
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     logs: list[Tensor] = field(default_factory=list)
@@ -101,7 +104,7 @@ class Aim:
         """
         self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
-        drawn = candidates(self.build, self._best(), chance, DRAWS)
+        drawn = candidates(self.build, self._best(), chance, DRAWS, self.beginnings)
         found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
         found = [one for one in found if self._may_fit(one.recipe)] or found
         for one in found:
@@ -113,14 +116,15 @@ class Aim:
         return self._most(found, running, count, chance)
 
     def _apart(self, found: list[Candidate], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
-        """Those with a point whose costs are farthest from all others'."""
+        """Those with a point whose costs are farthest from all others', for each second they take."""
         there = [one.costs for one in self.seen]
         there += [self._scaled(one.costs) for _, recipe in running for one in self.outlook.points(recipe)]
         chosen: list[Candidate] = []
         ahead = {one: np.array([self._scaled(g.costs) for g in self.outlook.points(one.recipe)]) for one in found}
         while ahead and len(chosen) < count:
             known = np.array(there or [np.ones(len(self.costs))])
-            best = max(ahead, key=lambda one: np.abs(ahead[one][:, None] - known).max(2).min(1).max())
+            apart = {one: float(np.abs(points[:, None] - known).max(2).min(1).max()) for one, points in ahead.items()}
+            best = max(ahead, key=lambda one: apart[one] / self.outlook.seconds(one.recipe))
             chosen.append(best)
             there += list(ahead.pop(best))
         return chosen

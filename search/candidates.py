@@ -59,13 +59,22 @@ class Candidate:
 
 
 def candidates(
-    build: Callable[[Trial], Named], best: Sequence[Mapping[str, Choice]], chance: np.random.Generator, count: int
+    build: Callable[[Trial], Named],
+    best: Sequence[Mapping[str, Choice]],
+    chance: np.random.Generator,
+    count: int,
+    first: Sequence[Mapping[str, Choice]] = (),
 ) -> Iterator[Candidate]:
-    """As many different recipes as `count` draws give: half by chance, half of `best` with one choice drawn again."""
+    """The `first`, then as many different recipes as `count` draws give.
+
+    Half of these by chance, half of `best` with one choice drawn again.
+    """
     seen: set[str] = set()
-    for number in range(count):
+    for number in range(-len(first), count):
         given: dict[str, Choice] = {}
-        if best and number % 2:
+        if number < 0:
+            given = dict(first[number])
+        elif best and number % 2:
             given = dict(best[int(chance.integers(len(best)))])
             given.pop(sorted(given)[int(chance.integers(len(given)))])
         draw = Draw(chance, given)

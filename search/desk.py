@@ -83,7 +83,8 @@ class Desk:
             self._queue(space.baseline(task.name, seed), {}, None)
             if earlier is not None:
                 self._begin_with(earlier)
-            proposer.begin(space.beginnings)
+            if self.chooser is None:
+                proposer.begin(space.beginnings)
 
     def _begin_with(self, earlier: StudyRecord) -> None:
         """What another study of the same space found is known, and what is on its front is tried first."""
