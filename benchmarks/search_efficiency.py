@@ -6,11 +6,11 @@
 Every search is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own teachers and
 students is shared; with `--plain`, Ray Tune and its Optuna searcher as they come, see `benchmarks/plain_search.py`,
 whose teachers cost nothing. They run one after the other, two trials at once on two cores. Compute seconds are those of
-the points, training and measuring, in the order the points came in; a model that several of our trials share is counted
-once. The best hypervolume is that of all points of all searches together, on validation; the reference point is
-accuracy 0 and the costs of the unpruned resnet20, as in every study (`search/front.py`). With `--keep` what a search
-left is read the next time instead of searched for again. Prints Markdown and writes
-`benchmarks/results/search_efficiency.md`.
+the points, training and measuring, in the order the points came in, and of our trials also what went into rounds that
+were taken back; a model that several of our trials share is counted once. The best hypervolume is that of all points of
+all searches together, on validation; the reference point is accuracy 0 and the costs of the unpruned resnet20, as in
+every study (`search/front.py`). With `--keep` what a search left is read the next time instead of searched for again.
+Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
 """
 
 from __future__ import annotations
@@ -76,11 +76,16 @@ def course(study: Study) -> Course:
     known = {point.id: point for point in study.record.points}
     seconds, found = 0.0, []
     events = list(study.ledger.events())
+    made: dict[int, float] = {}
     for event in events:
         if event["event"] == "point" and event["id"] in known:
             point = known.pop(event["id"])
             seconds += point.measured.seconds
+            made[point.trial] = made.get(point.trial, 0.0) + point.measured.seconds
             found.append((seconds, point))
+        elif event["event"] == "ended":
+            work = sum(event["spent"].get(name, 0.0) for name in ("train", "measure", "cut"))
+            seconds += max(0.0, work - made.get(event["trial"], 0.0))
     return Course(found, len(study.trials), events[-1]["time"] - events[0]["time"])
 
 

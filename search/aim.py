@@ -57,6 +57,9 @@ class Outlook(Protocol):
     def rest(self, recipe: Any) -> float:
         """The same of one that is being carried out."""
 
+    def likely(self, recipe: Any) -> float:
+        """How likely it is to bring points beyond the first, in (0, 1]."""
+
 
 class Seen(NamedTuple):
     """A measured point: the choices it is an observation of, its error and costs, scaled, and the guess of these.
@@ -124,7 +127,7 @@ class Aim:
         while ahead and len(chosen) < count:
             known = np.array(there or [np.ones(len(self.costs))])
             apart = {one: float(np.abs(points[:, None] - known).max(2).min(1).max()) for one, points in ahead.items()}
-            best = max(ahead, key=lambda one: apart[one] / self.outlook.seconds(one.recipe))
+            best = max(ahead, key=lambda one: apart[one] * self._likely_a_second(one))
             chosen.append(best)
             there += list(ahead.pop(best))
         return chosen
@@ -161,14 +164,14 @@ class Aim:
             for (_, recipe), part in zip(running, parts, strict=False)
         ]
         ahead = list(zip(found, parts[len(running) :], strict=True))
-        seconds = {one.recipe.id: self.outlook.seconds(one.recipe) for one in found}
+        share = {one.recipe.id: self._likely_a_second(one) for one in found}
         chosen: list[Candidate] = []
         while ahead and len(chosen) < count:
             improvement = Improvement(np.array(errors), np.array(costs), self.worst)
             at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
             firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
             gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
-            worth = gains / np.array([seconds[one.recipe.id] for one, _ in ahead])
+            worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
             if not chosen:
                 self.hopeless = [rest < POOR * float(worth.max()) for rest in of_rest]
             ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
@@ -177,6 +180,9 @@ class Aim:
             errors += list(mean[part])
             costs += list(cost[part])
         return chosen
+
+    def _likely_a_second(self, one: Candidate) -> float:
+        return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
     def _worth_of_rest(self, recipe: Named, mean: Floats, deviation: Floats, cost: Floats) -> float:
         """What the points to come of a running trial are expected to add, for each second left."""

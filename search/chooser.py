@@ -39,6 +39,8 @@ class Chooser:
         for trial, state in study.trials.items():
             for point in state.points.values():
                 self.learn(trial, point)
+            if state.status == "complete":
+                self.ended(trial)
 
     def learn(self, trial: int, point: Point) -> None:
         """A trial has a point."""
@@ -46,6 +48,11 @@ class Chooser:
         self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
         if trial == 0 and point.sparsity == 0:
             self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
+
+    def ended(self, trial: int) -> None:
+        """A trial is complete."""
+        brought = any(point.sparsity > 0 for point in self.study.trials[trial].points.values())
+        self.forecast.ended(self._recipe(trial), brought=brought)
 
     def learn_from(self, earlier: StudyRecord) -> None:
         """Everything that another study of the same space and task has measured."""

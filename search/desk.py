@@ -217,6 +217,8 @@ class Desk:
             return
         self.prefixes.end(trial)
         self.study.end(trial, status, reason, seconds, spent)
+        if self.chooser is not None and status == "complete":
+            self.chooser.ended(trial)
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:
             points = list(self.study.trials[trial].points.values())

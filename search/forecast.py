@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 
 from compress.estimate import Estimator, Guess
 from compress.recipe import Recipe
+from compress.stage import Prune
 from search.front import COSTS
 from search.record import Point
 
@@ -33,6 +34,7 @@ class Forecast:
     _times: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _learned: set[str] = field(default_factory=set)
     _rates: tuple[float, float] | None = None
+    _tried: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def points(self, recipe: Recipe) -> list[Guess]:
         """The recipe's points that were not learned from yet, in the order they are made, with all costs."""
@@ -57,6 +59,18 @@ class Forecast:
         """For what is not there yet of a recipe that is being carried out; as `seconds` it is."""
         return self._seconds(recipe, self.there)
 
+    def likely(self, recipe: Recipe) -> float:
+        """One, but for a method that finds its sparsity: on a network it may find each time that none will do."""
+        brought, tried = self._tried.get(_finder(recipe), (0, 0))
+        return (1 + brought) / (1 + tried)
+
+    def ended(self, recipe: Recipe, *, brought: bool) -> None:
+        """A trial is complete, and has brought points of a network that was cut or none."""
+        finder = _finder(recipe)
+        if finder:
+            known = self._tried.get(finder, (0, 0))
+            self._tried[finder] = known[0] + brought, known[1] + 1
+
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
         """From a measured point of the recipe; what would have been guessed of it, its sparsity known.
 
@@ -75,3 +89,9 @@ class Forecast:
         share = guess.costs["macs"] / self.reference["macs"]
         costs = {**guess.costs, "latency_ms": self.reference["latency_ms"] * share**0.5}
         return replace(guess, costs={name: costs[name] for name in COSTS})
+
+
+def _finder(recipe: Recipe) -> str:
+    """The methods that find their sparsity, and on which network; nothing where there are none."""
+    found = [stage.method.name for stage in recipe.stages if isinstance(stage, Prune) and stage.method.adaptive]
+    return " ".join([*found, str(recipe.student)]) if found else ""

@@ -47,6 +47,7 @@ def build(trial: Trial) -> Net:
 class Outlook:
     seconds_of: Callable[[Net], float] = lambda net: 1.0
     asked: list[Net] = field(default_factory=list)
+    chance_of: Callable[[Net], float] = lambda net: 1.0
 
     def points(self, net: Net) -> list[Guess]:
         return [Guess(0.0, "float", {"params": net.params})]
@@ -57,6 +58,9 @@ class Outlook:
 
     def rest(self, net: Net) -> float:
         return self.seconds_of(net)
+
+    def likely(self, net: Net) -> float:
+        return self.chance_of(net)
 
 
 def aim(outlook: Outlook | None = None, seed: int = 0) -> Aim:
@@ -86,6 +90,11 @@ def test_it_finds_out_what_is_good_and_then_leaves_the_rest() -> None:
 
 def test_the_first_ones_are_not_the_slow_ones() -> None:
     found = search(aim(Outlook(lambda net: 20.0 if net.slow else 1.0)), STARTUP)
+    assert not any(net.slow for net in found)
+
+
+def test_what_is_likely_to_bring_nothing_is_left_for_later() -> None:
+    found = search(aim(Outlook(chance_of=lambda net: 0.05 if net.slow else 1.0)), STARTUP + 8)
     assert not any(net.slow for net in found)
 
 

@@ -282,3 +282,23 @@ def test_another_studys_front_is_tried_first_and_all_it_knows_is_known(
     assert tried[1 : 1 + len(best)] == best
     if desk.chooser is not None:
         assert len(desk.chooser.aim.seen) > len(record.points)
+
+
+def test_a_method_that_found_nothing_to_cut_on_a_network_is_less_likely_to_the_next_time(
+    begun: Callable[..., Desk], event: Event
+) -> None:
+    def rounds(model: Model, tolerance: float) -> Recipe:
+        return Recipe("digits", model, (Train(ONCE), Prune(APoZRounds(tolerance=tolerance), recovery=Recovery(ONCE))))
+
+    desk = begun(trials=3)
+    for tolerance, sparsity in ((0.01, 0.0), (0.02, 0.3)):
+        trial = desk.study.ask(rounds(Model("cnn"), tolerance).as_json(), {}, None)
+        desk.add(trial, [event(f"{trial}", sparsity, "float")])
+        desk.end(trial, "complete", "", 1.0, {})
+    again = begun(trials=3)  # as `--resume` has it
+    for one in (desk, again):
+        assert one.chooser is not None
+        likely = one.chooser.forecast.likely
+        assert likely(rounds(Model("cnn"), 0.05)) == pytest.approx(2 / 3)
+        assert likely(rounds(Model("cnn", 0.5), 0.05)) == 1
+        assert likely(SPACE.baseline("digits", 0)) == 1
