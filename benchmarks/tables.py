@@ -109,4 +109,4 @@ class KnownSizes:
         """As long as any other."""
         return 1.0
 
-    rest = seconds
+    rest = likely = seconds

@@ -58,7 +58,7 @@ class Outlook(Protocol):
         """The same of one that is being carried out."""
 
     def likely(self, recipe: Any) -> float:
-        """How likely it is to bring points beyond the first, in (0, 1]."""
+        """The share of its points to be that are likely to come, in (0, 1]."""
 
 
 class Seen(NamedTuple):

@@ -51,8 +51,8 @@ class Chooser:
 
     def ended(self, trial: int) -> None:
         """A trial is complete."""
-        brought = any(point.sparsity > 0 for point in self.study.trials[trial].points.values())
-        self.forecast.ended(self._recipe(trial), brought=brought)
+        came = sum(point.sparsity > 0 for point in self.study.trials[trial].points.values())
+        self.forecast.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord) -> None:
         """Everything that another study of the same space and task has measured."""

@@ -60,16 +60,19 @@ class Forecast:
         return self._seconds(recipe, self.there)
 
     def likely(self, recipe: Recipe) -> float:
-        """One, but for a method that finds its sparsity: on a network it may find each time that none will do."""
-        brought, tried = self._tried.get(_finder(recipe), (0, 0))
-        return (1 + brought) / (1 + tried)
+        """The share of its points to be that will come: all, but for a method that finds its sparsity.
 
-    def ended(self, recipe: Recipe, *, brought: bool) -> None:
-        """A trial is complete, and has brought points of a network that was cut or none."""
+        On a network it may find each time that none will do, or little.
+        """
+        came, foreseen = self._tried.get(_finder(recipe), (0, 0))
+        return min(1.0, (1 + came) / (1 + foreseen))
+
+    def ended(self, recipe: Recipe, came: int) -> None:
+        """A trial is complete, and has so many points of a network that was cut."""
         finder = _finder(recipe)
         if finder:
-            known = self._tried.get(finder, (0, 0))
-            self._tried[finder] = known[0] + brought, known[1] + 1
+            known, foreseen = self._tried.get(finder, (0, 0)), self.estimator.steps(recipe)
+            self._tried[finder] = known[0] + came, known[1] + sum(step.parent is not None for step in foreseen)
 
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
         """From a measured point of the recipe; what would have been guessed of it, its sparsity known.
