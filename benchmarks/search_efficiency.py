@@ -153,6 +153,7 @@ def main() -> None:
                 found.setdefault(f"plain Ray Tune, {way}", []).append(plain)
                 print(f"plain {way} {seed}", file=sys.stderr)
         asked = f"--samplers {' '.join(chosen.samplers)} --seeds {' '.join(map(str, chosen.seeds))}"
+        asked += f" --trials {chosen.trials}"
         if chosen.plain:
             asked += f" --plain {' '.join(chosen.plain)} --plain-seconds {chosen.plain_seconds:g}"
         text = f"# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency {asked}` on {machine()}.\n\n"

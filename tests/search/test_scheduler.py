@@ -26,7 +26,7 @@ from search.study import EARLY, Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 
-TRIALS, LEVELS = 6, 4
+TRIALS, LEVELS = 8, 4
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
@@ -49,10 +49,10 @@ def test_a_trial_that_has_ended_is_stopped_once_it_was_heard() -> None:
 
 
 def searched(home: Path, *, whole_curves: bool) -> StudyRecord:
-    """With as many trials at once as cores, and from the third on none worth going on with."""
+    """With as many trials at once as cores, and once two have points none is worth going on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "long", LONG)
-        patch.setattr("search.aim.POOR", math.inf)
+        patch.setattr("search.aim.Aim._worth_of_rest", lambda *_: -math.inf)
         patch.setattr("search.aim.STARTUP", 2)
         settings = Settings("s", space="long", trials=TRIALS, home=home, whole_curves=whole_curves)
         return launch.search(settings)
