@@ -31,6 +31,7 @@ from optuna.trial import TrialState
 
 from benchmarks.bars import Row, table
 from benchmarks.machine import machine
+from benchmarks.processes import workers
 from compress.files import WEIGHTS
 from compress.store import Store
 from search.front import front
@@ -41,8 +42,6 @@ RESULTS = Path(__file__).parent / "results" / "faults.md"
 NAME = "faults"
 AWAY_S = 20.0
 PORT = 5791
-WORKER = (b"ray::ResourceTrainable", b"ray::Compression")
-"""What Ray calls the process of a trial."""
 
 
 class Search:
@@ -88,9 +87,7 @@ class Search:
 
     def kill_worker(self) -> bool:
         """One of them, in the middle of whatever it does."""
-        mine = f"paretune-{self.driver.pid}-".encode()
-        raylets = {pid for pid, words in processes() if b"raylet" in words and mine in words}
-        found = [pid for pid, words in processes() if words.startswith(WORKER) and parent(pid) in raylets]
+        found = workers(self.driver.pid)
         for pid in found[:1]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -146,20 +143,6 @@ class Search:
         if self.driver.poll() is None:
             self.driver.kill()
         os.killpg(self.server.pid, signal.SIGKILL)
-
-
-def processes() -> Iterator[tuple[int, bytes]]:
-    """All that run, by id and command line."""
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            yield int(path.name), (path / "cmdline").read_bytes()
-
-
-def parent(pid: int) -> int:
-    """Of a process; 0 when it is gone."""
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
 
 
 def hurt(search: Search, every: float) -> Counter[str]:

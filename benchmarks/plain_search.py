@@ -32,10 +32,11 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from ray.tune.stopper import Stopper
 
+from benchmarks.one_point import chain, variant
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
-from compress.plan import Step, plan
+from compress.plan import plan
 from compress.recipe import Recipe
 from compress.stage import Train
 from compress.store import Store
@@ -51,45 +52,25 @@ WAYS = ("tpe", "nsga2", "random", "asha")
 FIGURES = {field.name for field in fields(Measurement)}
 
 
-def chain_to(recipe: Recipe, choices: dict[str, Any], fingerprint: str) -> list[Step] | None:
-    """What has to be made for the point of the recipe's curve that is asked for, which comes last.
-
-    None where the method finds its sparsity by itself.
-    """
-    steps = [step for step in plan(recipe, fingerprint) if step.variant == _variant(choices)]
-    if any(step.sparsity is None for step in steps):
-        return None
-    step: Step | None = min(steps, key=lambda one: abs((one.sparsity or 0.0) - choices["sparsity"]))
-    chain: list[Step] = []
-    while step is not None:
-        chain.append(step)
-        step = step.parent
-    return chain[::-1]
-
-
 def points_of(
     pipeline: Pipeline, recipe: Recipe, choices: dict[str, Any], whole: bool
 ) -> Iterator[tuple[Measurement, float]]:
     """The one point or the whole curve, each with the seconds of all that was made since the one before."""
-    chain = None if whole else chain_to(recipe, choices, pipeline.task.fingerprint)
-    if chain is not None:
-        made = [pipeline.ensure(step).measured for step in chain]
+    steps = plan(recipe, pipeline.task.fingerprint)
+    if not whole and all(step.sparsity is not None for step in steps):  # known beforehand
+        made = [pipeline.ensure(step).measured for step in chain(steps, choices)]
         yield made[-1], sum(one.seconds for one in made)
         return
     spent, last = 0.0, None
     for point in pipeline.run(recipe):
         spent += point.measured.seconds
-        if point.variant == _variant(choices):
+        if point.variant == variant(choices):
             last = point.measured
             if whole:
                 yield last, spent
                 spent = 0.0
     if last is not None and not whole:
         yield last, spent
-
-
-def _variant(choices: dict[str, Any]) -> str:
-    return "int8" if choices["int8"] else "float"
 
 
 def train(config: dict[str, Any], *, seed: int, teachers: Path, whole: bool) -> None:

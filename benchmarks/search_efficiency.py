@@ -40,7 +40,7 @@ NAME = "efficiency"
 def searched(home: Path, sampler: str, seed: int, trials: int) -> Study:
     """The study, run or gone on with unless it is complete."""
     study = Study(home, NAME)
-    if len([t for t in study.trials.values() if t.status == "complete"]) < trials:
+    if len(study.trials) < trials or study.unfinished:
         command = [sys.executable, "-m", "paretune", "search", "--name", NAME, "--home", str(home)]
         options = ["--trials", str(trials), "--seed", str(seed), "--sampler", sampler]
         subprocess.run([*command, *options, *(["--resume"] if study.exists else [])], check=True, capture_output=True)
@@ -81,7 +81,7 @@ def course(study: Study) -> Course:
         if event["event"] == "point" and event["id"] in known:
             point = known.pop(event["id"])
             seconds += point.measured.seconds
-            made[point.trial] = made.get(point.trial, 0.0) + point.measured.seconds
+            made[event["trial"]] = made.get(event["trial"], 0.0) + point.measured.seconds
             found.append((seconds, point))
         elif event["event"] == "ended":
             work = sum(event["spent"].get(name, 0.0) for name in ("train", "measure", "cut"))

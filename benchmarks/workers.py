@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.grid import GRID, TASK
 from benchmarks.halving import Floats
+from benchmarks.one_point import chain
 from benchmarks.recording import Row, recorded
 from compress.plan import Step, plan
 from compress.quantize import QUANTIZERS
@@ -92,14 +93,8 @@ def rows(recipe: Recipe) -> list[tuple[Step, Row]]:
 
 def needed(steps: list[tuple[Step, Row]], choices: Mapping[str, Any]) -> list[tuple[Step, Row]]:
     """Of a curve what has to be made for the one point that is asked about, which comes last."""
-    variant = "int8" if choices["int8"] else "float"
-    there = [step for step, _ in steps if step.variant == variant]
-    step: Step | None = min(there, key=lambda one: abs((one.sparsity or 0.0) - choices["sparsity"]))
-    chain = set()
-    while step is not None:
-        chain.add(step.key)
-        step = step.parent
-    return [one for one in steps if one[0].key in chain]
+    keys = {step.key for step in chain([step for step, _ in steps], choices)}
+    return [one for one in steps if one[0].key in keys]
 
 
 @dataclass

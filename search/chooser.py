@@ -32,8 +32,14 @@ class Chooser:
         self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
         costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
-        self.aim = Aim(lambda trial: space.build(trial, task.name, seed), self.forecast, costs, ends, seed)
-        self.aim.beginnings = space.beginnings
+        self.aim = Aim(
+            lambda trial: space.build(trial, task.name, seed),
+            self.forecast,
+            costs,
+            ends,
+            seed,
+            beginnings=space.beginnings,
+        )
         self.recipes: dict[int, Recipe] = {}
         self.hopeless: set[int] = set()
         for trial, state in study.trials.items():

@@ -32,7 +32,7 @@ RECIPES = (
     Recipe("digits", Model("cnn", 0.5), (Train(Training(epochs=3)),)),
     Recipe("digits", Model("cnn", 0.25), (Train(Training(epochs=3)), CUT, Quantize(Int8()))),
 )
-REFERENCE = {"accuracy": 0.0, "params": 10_000, "flops": 400_000}
+REFERENCE = {"accuracy": 0.0, "params": 10_000, "macs": 200_000, "flops": 400_000, "latency_ms": 1.0}
 
 
 @dataclass(frozen=True)
@@ -312,6 +312,14 @@ def test_an_export_while_mlflow_is_down_is_refused_before_it_is_written(call: Ca
     words = ("--export", tmp_path / "out", "--tracking-uri", "http://127.0.0.1:1")
     assert_refused(call("select", "made", "--home", own, *words), "http://127.0.0.1:1 says: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_is_resumed_while_mlflow_is_down_and_that_is_said(call: Call, own: Path) -> None:
+    words = ("--trials", 3, "--tracking-uri", "http://127.0.0.1:1")
+    said = call("search", "--name", "made", "--home", own, "--resume", *words)
+    assert said.code == 0, said.err
+    assert "note: tracking URI must name a running MLflow server, http://127.0.0.1:1 says: " in said.err
+    assert "nothing is lost, run `paretune sync made` when it is back" in said.err
 
 
 def test_a_sync_while_mlflow_is_down_is_refused(call: Call, home: Path) -> None:

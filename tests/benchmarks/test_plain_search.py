@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plain_search import Spent, chain_to, points_of
+from benchmarks.one_point import chain
+from benchmarks.plain_search import Spent, points_of
 from benchmarks.search_efficiency import Course, until
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pipeline import Pipeline
+from compress.plan import plan
 from compress.pruning import APoZRounds, Cubic, L1Filter, OneShot, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
@@ -36,14 +38,13 @@ def test_one_point_pays_for_what_it_is_made_from_and_nothing_else(
 ) -> None:
     asked = {"int8": int8, "sparsity": 0.8}
     made = recipe(tiny, Prune(L1Filter(), 0.8, schedule, Recovery(SHORT)))
-    chain = chain_to(made, asked, tiny.fingerprint)
-    assert chain is not None
+    steps = chain(plan(made, tiny.fingerprint), asked)
     levels = 1 if isinstance(schedule, OneShot) else 4
-    assert len(chain) == 1 + levels + int8
-    assert (chain[0].sparsity, chain[-1].sparsity) == (0.0, 0.8)
+    assert len(steps) == 1 + levels + int8
+    assert (steps[0].sparsity, steps[-1].sparsity) == (0.0, 0.8)
     store = Store(tmp_path)
     ((measured, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
-    entries = [store.get(step.key) for step in chain]
+    entries = [store.get(step.key) for step in steps]
     assert spent == pytest.approx(sum(entry.measured.seconds for entry in entries if entry))
     last = entries[-1]
     assert last is not None

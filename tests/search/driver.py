@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import paretune
@@ -22,8 +22,6 @@ from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial
 
 RATES = (0.1, 0.05, 0.02, 0.01)
-WORKER = (b"ray::ResourceTrainable", b"ray::Compression")
-"""What Ray calls the process of a trial."""
 EPOCHS = int(os.environ.get("EPOCHS", "2"))
 
 
@@ -66,29 +64,6 @@ def wait(until: Callable[[], object], seconds: float = 120.0) -> None:
     while not until():
         assert time.monotonic() < end
         time.sleep(0.02)
-
-
-def workers(driver: int) -> list[int]:
-    """Process ids of what runs trials for that driver."""
-    raylets = {pid for pid, words in processes() if b"raylet" in words and f"paretune-{driver}-".encode() in words}
-    return [pid for pid, words in processes() if words.startswith(WORKER) and parent(pid) in raylets]
-
-
-def processes() -> Iterator[tuple[int, bytes]]:
-    """All that run, by id and command line."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            yield int(path.name), (path / "cmdline").read_bytes()
-        except OSError:  # gone meanwhile
-            continue
-
-
-def parent(pid: int) -> int:
-    """Of a process; 0 when it is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 if __name__ == "__main__":

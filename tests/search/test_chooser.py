@@ -99,16 +99,19 @@ def test_it_learns_which_choice_is_good(begun: Callable[..., Desk], event: Event
     assert rates(desk)[STARTUP + 2 :].count(0.2) >= 7
 
 
-def test_the_teacher_comes_first_and_then_the_beginnings_unless_they_are_weighed(
-    begun: Callable[..., Desk], event: Event
+def test_the_teacher_and_the_beginnings_come_first(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(sampler="tpe", trials=3)
+    carry_out(desk, event)
+    assert [desk.study.trials[n].choices for n in (0, 1)] == [{}, SPACE.beginnings[0]]
+
+
+def test_after_the_teacher_auto_looks_at_the_beginnings_for_every_choice(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for sampler, first in (("tpe", [SPACE.beginnings[0]]), (AUTO, [])):
-        desk = begun(sampler, sampler, trials=3)
-        carry_out(desk, event)
-        assert desk.study.trials[0].choices == {}
-        assert [desk.study.trials[1].choices][: len(first)] == first
-        if desk.chooser is not None:
-            assert desk.chooser.aim.beginnings == SPACE.beginnings
+    monkeypatch.setattr("search.aim.DRAWS", 0)  # nothing is drawn by chance
+    desk = begun(trials=3)
+    carry_out(desk, event)
+    assert [trial.choices for trial in desk.study.trials.values()][:2] == [{}, SPACE.beginnings[0]]
 
 
 def test_a_desk_that_takes_over_knows_as_much(begun: Callable[..., Desk], event: Event) -> None:

@@ -19,9 +19,10 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from benchmarks.processes import processes, workers
 from search.sampler import Proposer, open_storage
 from search.study import Study
-from tests.search.driver import processes, said, start, wait, workers
+from tests.search.driver import said, start, wait
 
 pytestmark = pytest.mark.slow
 INTERRUPTED = 130
