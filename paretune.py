@@ -153,7 +153,7 @@ def take(
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_free(folder)
-    stored(point, record, settings.home)
+    stored(point, record)
     check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
     fresh = take_away(point, record, settings.home, folder, budget, data)
     tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)

@@ -63,6 +63,10 @@ def search(
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial; a fraction shares one.")] = 0.0,
     tracking_uri: Tracking = None,
     storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Folder of all models, or s3://BUCKET/PREFIX; in the home if left out."),
+    ] = None,
     student: Annotated[list[str] | None, typer.Option(help=f"A network to compress. {MODEL}")] = None,
     teacher: Annotated[list[str] | None, typer.Option(help=f"A network to learn from. {MODEL}")] = None,
     sampler: Annotated[str, typer.Option(help="Who proposes: auto, tpe, gp, nsga2 or random.")] = "auto",
@@ -99,6 +103,7 @@ def search(
             gpus_per_trial=gpus_per_trial,
             tracking_uri=tracking_uri,
             storage_url=storage_url,
+            store=store,
             students=tuple(student or ()),
             teachers=tuple(teacher or ()),
             sampler=sampler,

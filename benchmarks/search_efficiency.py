@@ -7,9 +7,10 @@ Every search is a whole `paretune search` of `joint` on digits in a home of its 
 students is shared; with `--plain`, Ray Tune and its Optuna searcher as they come, see `benchmarks/plain_search.py`,
 whose teachers cost nothing. They run one after the other, two trials at once on two cores. Compute seconds are those of
 the points, training and measuring, in the order the points came in, and of our trials also what went into rounds that
-were taken back; a model that several of our trials share is counted once. The best hypervolume is that of all points of
-all searches together, on validation; the reference point is accuracy 0 and the costs of the unpruned resnet20, as in
-every study (`search/front.py`). With `--keep` what a search left is read the next time instead of searched for again.
+were taken back; a model that several of our trials share is counted once. A seed is of the search and of its trainings:
+what one finds lucky weights for, another cannot reach, so the best hypervolume is that of all points of all searches
+with the same seed, on validation; the reference point is accuracy 0 and the costs of the unpruned resnet20, as in every
+study (`search/front.py`). With `--keep` what a search left is read the next time instead of searched for again.
 Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
 """
 
@@ -100,11 +101,17 @@ def until(found: Course, record: StudyRecord, wanted: float) -> float | None:
 
 def report(record: StudyRecord, searches: dict[str, list[Course]]) -> str:
     """Markdown: for each search the median over seeds, and each seed's own figure; `record` of any study of ours."""
-    every = [one for found in searches.values() for one in found]
-    points = [point for one in every for _, point in one.points]
-    best = hypervolume(points, record.objectives, record.reference_point)
+
+    def whole(found: list[Course]) -> float:
+        points = [point for one in found for _, point in one.points]
+        return hypervolume(points, record.objectives, record.reference_point)
+
+    rounds = [list(found) for found in zip(*searches.values(), strict=True)]
+    bests = [whole(found) for found in rounds]
+    every = [one for found in rounds for one in found]
     lines = [
-        f"Hypervolume of all {len(points)} points of {len(every)} searches: {best:.4f}.",
+        f"Hypervolume of all {sum(len(one.points) for one in every)} points of {len(every)} searches: "
+        f"{whole(every):.4f}, of each seed's {len(searches)} searches: {', '.join(f'{best:.4f}' for best in bests)}.",
         "",
         "| search | "
         + " | ".join(f"to {share:.0%}" for share in SHARES)
@@ -112,10 +119,9 @@ def report(record: StudyRecord, searches: dict[str, list[Course]]) -> str:
         "|---" * (len(SHARES) + 5) + "|",
     ]
     for name, found in searches.items():
-        cells = [_cell([until(one, record, share * best) for one in found]) for share in SHARES]
-        fronts = [[point for _, point in one.points] for one in found]
-        ends = [hypervolume(front, record.objectives, record.reference_point) / best for front in fronts]
-        cells.append(", ".join(f"{end:.3f}" for end in ends))
+        pairs = list(zip(found, bests, strict=True))
+        cells = [_cell([until(one, record, share * best) for one, best in pairs]) for share in SHARES]
+        cells.append(", ".join(f"{whole([one]) / best:.3f}" for one, best in pairs))
         cells += [_cell([one.points[-1][0] for one in found]), _cell([one.wall for one in found])]
         cells.append(", ".join(str(one.trials) for one in found))
         lines.append(f"| {name} | {' | '.join(cells)} |")

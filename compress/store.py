@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from filelock import SoftFileLease
 
@@ -30,8 +30,6 @@ from compress.measurement import Measurement
 
 RECORD = "record.json"
 VERSION = 1
-LEASE_S = 60.0
-"""After so many seconds without a sign of life from another node its lease is taken over; of this one, at once."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,25 @@ class Entry:
         return Files.read(self.path)
 
 
+class Lock(Protocol):
+    """Taken by one process after the other."""
+
+    def acquire(self, timeout: float) -> object:
+        """`filelock.Timeout` after so many seconds."""
+
+    def release(self) -> None:
+        """For the next."""
+
+
 class _Unreadable(Exception):
     """An entry to be left as it is."""
 
 
 class Store:
     """Entries below `root`, shared by all trials, studies and workers that see the folder."""
+
+    lease_s: ClassVar[float] = 60.0
+    """After so long without a sign of life from another node its lease is taken over; of this one, at once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -72,9 +83,9 @@ class Store:
         """Where a teacher's logits are kept by view."""
         return self.root / "views" / f"{key}.f16"
 
-    def lock(self, key: str) -> SoftFileLease:
+    def lock(self, key: str) -> Lock:
         """To be held while making the entry; a holder that was taken for dead and is not has made it in vain."""
-        return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=LEASE_S)
+        return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=self.lease_s)
 
     def get(self, key: str) -> Entry | None:
         """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside.
@@ -112,8 +123,10 @@ class Store:
 
         DiskError with the system's reason when the disk refuses it.
         """
-        path = self.path(key)
-        draft = self.root / "partial" / f"{key}.{socket.gethostname()}-{os.getpid()}"
+        made = self._keep(key, files, self._record(key, files, measured, made_from))
+        return made or Entry(key, self.path(key), measured, made_from)
+
+    def _record(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> bytes:
         record: dict[str, object] = {
             "version": VERSION,
             "key": key,
@@ -121,10 +134,16 @@ class Store:
             "made_from": made_from,
         }
         record["sha256"] = _seal(files, record)
+        return json.dumps(record, indent=1).encode()
+
+    def _keep(self, key: str, files: Files, record: bytes) -> Entry | None:
+        """Write the entry's files; what another has written there meanwhile."""
+        path = self.path(key)
+        draft = self.root / "partial" / f"{key}.{socket.gethostname()}-{os.getpid()}"
         try:
             draft.mkdir(parents=True, exist_ok=True)
             files.write(draft)
-            (draft / RECORD).write_text(json.dumps(record, indent=1))
+            (draft / RECORD).write_bytes(record)
             for name in (WEIGHTS, STRUCTURE, RECORD):
                 with (draft / name).open("rb") as file:
                     os.fsync(file.fileno())
@@ -134,11 +153,11 @@ class Store:
             os.rename(draft, path)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            made = self.get(key) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
+            made = Store.get(self, key) if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else None
             if made is not None:
                 return made
             raise DiskError(f"store: cannot write {path}: {error.strerror or error}") from error
-        return Entry(key, path, measured, made_from)
+        return None
 
     def drop_views(self) -> int:
         """Delete what teachers have said, to be asked again when needed; the bytes freed."""

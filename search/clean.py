@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compress.store import Store
+from compress.remote import open_store
 from search.front import OBJECTIVES, front
 from search.seeds import front_of
 from search.study import Study
@@ -22,6 +22,6 @@ def clean(study: Study, others: list[Study]) -> tuple[int, int]:
             needed |= {point.id for family in front_of(record.points, objectives) for point in family.points}
         needed |= {point.id for point in record.points if point.sparsity == 0}
         needed |= {point.id for trial in record.trials if trial.status == "running" for point in trial.points}
-    store = Store(study.store)
+    store = open_store(study.store)
     freed = [store.drop(point.id) for point in study.record.points if point.id not in needed]
     return sum(size > 0 for size in freed), sum(freed) + store.drop_views()

@@ -20,7 +20,7 @@ from ray import tune
 from compress.errors import DiskError, RecipeError, StoreError
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
-from compress.store import Store
+from compress.remote import open_store
 from compress.tasks import load_task
 from compress.train import TrainingError
 from search.study import point_event
@@ -134,7 +134,7 @@ class Compression(tune.Trainable):
         if self.points is None:
             recipe = Recipe.from_json(json.loads(self.config["recipe"]))
             data = self.config["data"]
-            store = Store(Path(self.config["store"]))
+            store = open_store(self.config["store"])
             task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
             self.pipeline = Pipeline(task, store)
             self.points = self.pipeline.run(recipe)

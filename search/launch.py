@@ -11,6 +11,7 @@ from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
+from compress.remote import RemoteStore, absolute, is_remote
 from compress.tasks import Task, load_task
 from search.amount import Amount
 from search.bounds import Bounds
@@ -58,6 +59,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     space = check_given(settings, models, task)
     check_fits(settings)
     check_address(settings.address)
+    where = before.store if before.exists else settings.store
+    if where is not None and is_remote(where):
+        RemoteStore(where).check()
     with ExitStack() as held:
         held.enter_context(answering())
         study = _hold(settings, held)
@@ -89,6 +93,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
                 **models,
+                **({"store": settings.store} if settings.store else {}),
                 objectives=list(objectives),
                 reference_point=reference,
             )
@@ -146,6 +151,8 @@ def check_study(study: Study, settings: Settings) -> None:
         begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
         if begun != got:
             raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
+    if study.exists and settings.store not in (None, absolute(study.store)):
+        raise StudyError(f"study {study.name}: was begun with the store {study.store}, got {settings.store}")
     if study.exists and settings.budget.bounds and settings.budget != budget_of(study):
         raise StudyError(
             f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "

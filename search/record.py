@@ -102,7 +102,8 @@ class StudyRecord:
     """All that is known of one study, as read from its ledger.
 
     `reference_point` holds accuracy 0 and the costs of the space's unpruned teacher, by objective name (every cost of
-    `search.front.COSTS`). `trials` come in the order they were asked for; trial 0 is the plain teacher.
+    `search.front.COSTS`). `trials` come in the order they were asked for; trial 0 is the plain teacher. `store` is the
+    folder or URL of its models.
     """
 
     name: str
@@ -111,6 +112,7 @@ class StudyRecord:
     objectives: tuple[str, ...]
     reference_point: Mapping[str, float]
     trials: tuple[TrialRecord, ...]
+    store: str = ""
 
     @property
     def points(self) -> list[Point]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compress.models import Model
+from compress.remote import absolute, is_remote
 from compress.tasks import FOLDER
 from search.bounds import check_foreseen
 from search.budget import Budget
@@ -27,10 +28,11 @@ class Settings:
     """One call of `paretune search`; every field as its option, the path of a `folder:` task made absolute.
 
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` and, for a trial,
-    `trial_limit_s` in seconds, None for no limit. `tracking_uri` and `storage_url` None mean files below `home`.
-    `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own. Within the `budget` alone is looked
-    for points. `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is
-    ended early. What is on the front is made with as many `seeds` in all, by further trials.
+    `trial_limit_s` in seconds, None for no limit. `tracking_uri`, `storage_url` and `store` (a folder, or a URL of
+    fsspec) None mean files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's
+    own. Within the `budget` alone is looked for points. `start_from` is another study of this home, whose front is
+    tried first. With `whole_curves` no trial is ended early. What is on the front is made with as many `seeds` in all,
+    by further trials.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Settings:
     gpus_per_trial: float = 0.0
     tracking_uri: str | None = None
     storage_url: str | None = None
+    store: str | None = None
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = ()
     sampler: str = AUTO
@@ -90,7 +93,11 @@ class Settings:
             _check("trial-limit", self.trial_limit_s, 1)
         if self.address is not None and not self.address.strip():
             raise ValueError(f"address must name a Ray cluster, such as auto or HOST:PORT, got {self.address!r}")
-        _check_home(self.home)
+        _check_folder("home", self.home)
+        if self.store is not None:
+            object.__setattr__(self, "store", absolute(self.store))
+            if not is_remote(self.store):
+                _check_folder("store", Path(self.store))
 
     @property
     def mlflow_uri(self) -> str:
@@ -109,18 +116,19 @@ def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:
     return models
 
 
-def _check_home(home: Path) -> None:
+def _check_folder(option: str, folder: Path) -> None:
     try:
-        home.stat()
+        folder.stat()
     except (FileNotFoundError, NotADirectoryError):  # it will be made
         pass
     except (OSError, ValueError) as error:
-        raise ValueError(f"home must be writable, got {home}: {getattr(error, 'strerror', None) or error}") from error
-    there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{option} must be writable, got {folder}: {why}") from error
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     if not there.is_dir():
-        raise ValueError(f"home must be a folder, got {home}: {there} is a file")
+        raise ValueError(f"{option} must be a folder, got {folder}: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"home must be writable, got {home}: no permission in {there}")
+        raise ValueError(f"{option} must be writable, got {folder}: no permission in {there}")
 
 
 def _check(option: str, value: float, least: float) -> None:

@@ -63,7 +63,7 @@ class Study:
     def __init__(self, home: Path, name: str) -> None:
         self.home, self.name = home, check_name(name)
         self.folder = home / "studies" / name
-        self.store = home / "store"
+        self.store = str(home / "store")
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
@@ -173,6 +173,7 @@ class Study:
             objectives=tuple(self.header["objectives"]),
             reference_point=self.header["reference_point"],
             trials=tuple(self._records.values()),
+            store=self.store,
         )
 
     def _apply(self, event: Event) -> None:
@@ -183,6 +184,7 @@ class Study:
             for part in ("task", "space", "seed", "objectives", "reference_point"):
                 event[part]
             self.header = event
+            self.store = event.get("store", self.store)
         elif kind in ("asked", "point", "ended", "resumed"):
             self._apply_to_trial(kind, event)
             number, t = event["trial"], self.trials[event["trial"]]
@@ -202,7 +204,7 @@ class Study:
                 event["sparsity"],
                 event["variant"],
                 measurement_from_json(event["measured"]),
-                str(self.store / event["path"]),
+                f"{self.store}/{event['path']}",
                 event.get("family", ""),
             )
         elif kind == "ended":

@@ -11,7 +11,8 @@ from typing import Any
 
 from compress.errors import StoreError
 from compress.export import export
-from compress.store import Entry, Store
+from compress.remote import open_store
+from compress.store import Entry
 from compress.tasks import load_task
 from search.record import Point, StudyRecord
 
@@ -30,7 +31,7 @@ def take(
     ValueError when the point's model is gone or damaged, StoreError when the folder is in use, Mismatch when a
     figure differs from the record.
     """
-    entry = stored(point, study, home)
+    entry = stored(point, study)
     task = load_task(study.task, data, cache_dir=home / "store" / "data")
     card = {
         "study": study.name,
@@ -47,10 +48,10 @@ def take(
     return fresh
 
 
-def stored(point: Point, study: StudyRecord, home: Path) -> Entry:
+def stored(point: Point, study: StudyRecord) -> Entry:
     """The point's model; ValueError when it is gone, damaged, or a newer version's."""
     try:
-        entry = Store(home / "store").get(point.id)
+        entry = open_store(study.store).get(point.id)
     except StoreError as error:
         raise ValueError(f"select: {error}") from error
     if entry is None:

@@ -12,6 +12,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from compress.errors import DiskError
+from compress.remote import absolute
 from search.cluster import places
 from search.desk import Desk, NotNow
 from search.evaluate import Compression, out_of_memory
@@ -154,7 +155,7 @@ class _End(tune.Stopper):
 def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     """Run what the desk hands out until it has nothing left; Tune's own files go below `scratch`."""
     shared = {
-        "store": str(desk.study.store.resolve()),
+        "store": absolute(desk.study.store),
         "data": str(settings.data.resolve()) if settings.data else None,
         "threads": settings.cpus_per_trial,
         "limit": settings.trial_limit_s,

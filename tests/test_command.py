@@ -20,6 +20,7 @@ from compress.pipeline import Pipeline
 from compress.pruning import L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
+from compress.remote import open_store
 from compress.stage import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
@@ -66,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
     study = Study(folder, "made")
     objectives = ["accuracy", "params", "flops"]
     study.begin(task="digits", space="joint", objectives=objectives, seed=0, reference_point=REFERENCE)
-    pipeline = Pipeline(digits, Store(study.store))
+    pipeline = Pipeline(digits, open_store(study.store))
     for recipe in RECIPES:
         trial = study.ask(dict(recipe.as_json()), {"width": recipe.student.width}, None)
         for point in pipeline.run(recipe):

@@ -7,17 +7,11 @@ import json
 import logging
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import BaseFileLock, Timeout
 from torch import nn
 
 import compress.store
@@ -187,118 +181,6 @@ def test_drop_frees_the_model_and_keeps_the_record(store: Store, entry: Path, fi
 def test_a_dropped_entry_can_be_made_again(store: Store, entry: Path, files: Files, measurement: Measurement) -> None:
     store.drop(KEY)
     assert store.put(KEY, files, measurement, MADE_FROM) == store.get(KEY)
-
-
-LEASE = 2.0
-PROGRAM = """
-import socket, sys, time
-root, key, host, seconds = sys.argv[1:]
-socket.gethostname = lambda: host
-import compress.store
-from pathlib import Path
-compress.store.LEASE_S = %s
-print("ready", flush=True)
-sys.stdin.readline()
-with compress.store.Store(Path(root)).lock(key):
-    print(time.monotonic(), flush=True)
-    time.sleep(float(seconds))
-    print(time.monotonic(), flush=True)
-"""
-
-
-class Process:
-    """Another process, on this or another host, that takes the lease of `KEY` when told to."""
-
-    def __init__(self, store: Store, host: str, seconds: float = 600.0) -> None:
-        command = [sys.executable, "-c", PROGRAM % LEASE, str(store.root), KEY, host, str(seconds)]
-        self.running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.line() == "ready"
-
-    def line(self) -> str:
-        assert self.running.stdout is not None
-        return self.running.stdout.readline().strip()
-
-    def take(self) -> None:
-        assert self.running.stdin is not None
-        self.running.stdin.write("\n")
-        self.running.stdin.flush()
-
-    def kill(self) -> None:
-        self.running.kill()
-        self.running.communicate()
-
-
-@pytest.fixture
-def process(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Process]]:
-    """Starts processes, `process(host, seconds)`; those that still run afterwards are killed."""
-    monkeypatch.setattr(compress.store, "LEASE_S", LEASE)
-    started: list[Process] = []
-
-    def start(host: str, seconds: float = 600.0) -> Process:
-        started.append(Process(store, host, seconds))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
-
-
-def held(process: Process) -> Process:
-    process.take()
-    assert float(process.line()) > 0
-    return process
-
-
-def wait_in_steps(lock: BaseFileLock, seconds: float) -> float:
-    """As a pipeline waits: in one object, again and again; how long it took in s."""
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        with suppress(Timeout):
-            lock.acquire(timeout=0.3)
-            return time.monotonic() - started
-    raise Timeout(str(lock.lock_file))
-
-
-def test_a_lease_is_waited_for_and_given_up_at_once_by_a_killed_holder_of_this_host(
-    store: Store, process: Callable[..., Process]
-) -> None:
-    holder = held(process(socket.gethostname()))
-    with pytest.raises(Timeout):
-        store.lock(KEY).acquire(timeout=0.2)
-    store.lock("cd" * 16).acquire(timeout=0.2).lock.release()  # of another entry: free
-    holder.kill()
-    with store.lock(KEY).acquire(timeout=LEASE / 2):
-        pass
-    assert list((store.root / "locks").iterdir()) == []
-
-
-def test_a_lease_of_another_host_is_kept_while_its_holder_lives_and_expires_after_it(
-    store: Store, process: Callable[..., Process]
-) -> None:
-    holder = held(process("elsewhere"))
-    with pytest.raises(Timeout):
-        wait_in_steps(store.lock(KEY), 1.5 * LEASE)
-    holder.kill()
-    lock = store.lock(KEY)
-    assert wait_in_steps(lock, 10 * LEASE) >= LEASE
-    lock.release()
-    assert list((store.root / "locks").iterdir()) == []
-
-
-def test_of_two_that_want_an_expired_lease_one_waits_for_the_other(
-    store: Store, process: Callable[..., Process]
-) -> None:
-    held(process("lost")).kill()
-    other = process("another", 0.4)
-    other.take()
-    lock = store.lock(KEY)
-    wait_in_steps(lock, 20 * LEASE)
-    begun = time.monotonic()
-    time.sleep(0.4)
-    ended = time.monotonic()
-    lock.release()
-    (_, first_ended), (next_begun, _) = sorted([(begun, ended), (float(other.line()), float(other.line()))])
-    assert first_ended <= next_begun
 
 
 def test_the_entry_that_a_successor_has_made_stays(store: Store, entry: Path, measurement: Measurement) -> None:

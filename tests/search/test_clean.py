@@ -11,6 +11,7 @@ import torch
 
 from compress.files import Files
 from compress.models import Model
+from compress.remote import open_store
 from compress.store import Store
 from search.clean import clean
 from search.record import Point
@@ -50,7 +51,7 @@ def full(study: Study, add: Callable[..., Point]) -> Study:
 
 
 def kept(study: Study) -> list[str]:
-    return [point.id for point in study.record.points if Store(study.store).get(point.id) is not None]
+    return [point.id for point in study.record.points if open_store(study.store).get(point.id) is not None]
 
 
 def test_the_front_and_the_unpruned_model_survive_and_the_rest_is_dropped(full: Study) -> None:
@@ -96,7 +97,7 @@ def test_points_of_a_trial_that_runs_elsewhere_survive(full: Study, add: Callabl
 
 def test_a_dropped_model_is_made_again_from_the_same_key(full: Study) -> None:
     clean(full, [])
-    store = Store(full.store)
+    store = open_store(full.store)
     assert store.get("worse") is None
     torch.manual_seed(0)
     files = Files.of(Model("cnn", 0.125).build(10, 1), Model("cnn", 0.125), classes=10, channels=1)
@@ -105,7 +106,7 @@ def test_a_dropped_model_is_made_again_from_the_same_key(full: Study) -> None:
 
 
 def test_what_teachers_have_said_goes(full: Study) -> None:
-    store = Store(full.store)
+    store = open_store(full.store)
     file = store.views("abc-cpu")
     file.parent.mkdir()
     file.write_bytes(bytes(8192))

@@ -24,8 +24,8 @@ from optuna.trial import TrialState
 from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
+from compress.remote import open_store
 from compress.stage import Prune, Recovery, Train
-from compress.store import Store
 from compress.training import Training
 from search import launch
 from search.desk import Desk
@@ -177,7 +177,7 @@ def test_after_the_loss_of_a_node_nothing_is_written_or_told_twice(survivor: Sur
 
 @pytest.mark.slow
 def test_after_the_loss_of_a_node_the_store_has_every_point_and_no_lease(survivor: Survivor) -> None:
-    store = Store(survivor.study.store)
+    store = open_store(survivor.study.store)
     for point in survivor.study.record.points:
         entry = store.get(point.id)
         assert entry is not None

@@ -14,8 +14,8 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
+from compress.remote import open_store
 from compress.stage import Prune, Recovery, Train
-from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Study:
     study = Study(tmp_path_factory.mktemp("home"), "s")
     study.begin(task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point={})
     study.ask(dict(RECIPE.as_json()), {}, None)
-    for point in Pipeline(digits, Store(study.store)).run(RECIPE):
+    for point in Pipeline(digits, open_store(study.store)).run(RECIPE):
         study.add(0, point_event(point.key, point.sparsity, point.variant, point.measured))
     return study
 
