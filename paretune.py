@@ -73,7 +73,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
         try:
             check_reachable(wanted.mlflow_uri)
         except Unanswered as error:
-            if not wanted.resume:
+            if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
     tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)

@@ -36,6 +36,9 @@ from compress.tasks import Task
 from compress.training import Training
 from compress.transform import transform, weight_count
 
+SHALLOW = 0.5
+"""Stands for every depth of a cut."""
+
 
 @dataclass(frozen=True)
 class Foreseen:
@@ -110,6 +113,21 @@ def skeleton(recipe: Recipe) -> Recipe:
     taught = any(distiller_of(stage) is not None for stage in bare)
     teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
     return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
+
+
+def depth(recipe: Recipe) -> tuple[str, float]:
+    """What names the skeleton but for how deep its one cut goes, and that: where the deepest can be cut, all can.
+
+    A user's own network may want sizes that only some depths leave.
+    """
+    bones = skeleton(recipe)
+    cuts = [stage for stage in bones.stages if isinstance(stage, Prune | Factorize)]
+    deep = cuts[0].sparsity if len(cuts) == 1 else None
+    own = any(model is not None and model.own for model in (bones.student, bones.teacher))
+    if deep is None or own or any(isinstance(stage, Narrow) for stage in bones.stages):
+        return bones.id, 0.0
+    shallow = tuple(replace(stage, sparsity=SHALLOW) if stage is cuts[0] else stage for stage in bones.stages)
+    return replace(bones, stages=shallow).id, deep
 
 
 def _bare(stage: Stage) -> Stage:

@@ -14,69 +14,73 @@ import threading
 import time
 import uuid
 from contextlib import suppress
-from typing import Any
 
 from filelock import Timeout
 
+from compress.bucket import Bucket
 from compress.errors import DiskError
 
 POLL_S = 0.5
 
 
 class Lease:
-    """On the object at `path` of `files`, an fsspec file system, for so many `seconds` at a time."""
+    """On the object `name` of `bucket`, for so many `seconds` at a time."""
 
-    def __init__(self, files: Any, path: str, seconds: float) -> None:
-        self.files, self.path, self.duration = files, path, seconds
+    def __init__(self, bucket: Bucket, name: str, seconds: float) -> None:
+        self.bucket, self.name, self.seconds = bucket, name, seconds
         self.token = uuid.uuid4().hex
         self._seen: tuple[bytes | None, float] = (None, 0.0)
         self._released = threading.Event()
+        self._heart: threading.Thread | None = None
 
     def acquire(self, timeout: float) -> None:
         """`filelock.Timeout` after so many seconds; DiskError when the bucket does not answer."""
         until = time.monotonic() + timeout
-        while not self._claimed():
-            held = self._read()
+        while True:
+            held = self.bucket.read(self.name)
+            if held is None:
+                if self.bucket.create(self.name, self._claim(0)):
+                    break
+                held = self.bucket.read(self.name)
+            if self._is_ours(held):  # the answer to our claim was lost, and it was made twice
+                break
             if held is not None and self._is_stale(held):
-                if self._read() == held:
-                    self._remove()
+                if self.bucket.read(self.name) == held:
+                    self.bucket.remove(self.name)
             elif time.monotonic() > until:
-                raise Timeout(self.path)
-            elif held is not None:
-                time.sleep(min(POLL_S, self.duration / 3))
-        self._released = threading.Event()
-        threading.Thread(target=self._beat, args=(self._released,), daemon=True).start()
+                raise Timeout(self.name)
+            else:
+                time.sleep(min(POLL_S, self.seconds / 3))
+        self._released.clear()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
 
     def release(self) -> None:
-        """If it is still ours."""
+        """If it is still ours; one that cannot be given back expires."""
         self._released.set()
-        if self._is_ours(self._read()):
-            self._remove()
-
-    def _claimed(self) -> bool:
+        if self._heart is not None:
+            self._heart.join()
         try:
-            self.files.pipe_file(self.path, self._claim(0), mode="create")
-        except FileExistsError:
-            return False
-        except Exception as error:
-            raise DiskError(f"store: {self.path}: {type(error).__name__}: {error}") from error
-        return True
+            if self._is_ours(self.bucket.read(self.name)):
+                self.bucket.remove(self.name)
+        except DiskError as error:
+            logging.getLogger(__name__).warning("%s; the lease %s expires by itself", error, self.name)
 
     def _claim(self, beat: int) -> bytes:
-        who = {"token": self.token, "host": socket.gethostname(), "pid": os.getpid(), "beat": beat}
-        return json.dumps(who).encode()
+        return json.dumps({"token": self.token, "host": _host(), "pid": os.getpid(), "beat": beat}).encode()
 
-    def _beat(self, released: threading.Event) -> None:
+    def _beat(self) -> None:
         """Until it is released, or another has taken it over."""
+        once = Bucket(self.bucket.url, patience=0.0)
         beat = 0
-        while not released.wait(self.duration / 3):
+        while not self._released.wait(self.seconds / 3):
             beat += 1
             try:
-                if not self._is_ours(self._read()):
+                if not self._is_ours(once.read(self.name)):
                     return
-                self.files.pipe_file(self.path, self._claim(beat))
-            except Exception as error:  # whatever it was, the next beat may come through
-                logging.getLogger(__name__).warning("store: %s could not be held on to: %s", self.path, error)
+                once.write(self.name, self._claim(beat))
+            except DiskError as error:  # the next beat may come through
+                logging.getLogger(__name__).warning("%s; the lease %s was not renewed", error, self.name)
 
     def _is_ours(self, held: bytes | None) -> bool:
         return held is not None and self.token.encode() in held
@@ -87,22 +91,16 @@ class Lease:
             self._seen = held, now
         with suppress(ValueError, KeyError, TypeError):
             who = json.loads(held)
-            if who["host"] == socket.gethostname() and not _lives(who["pid"]):
+            if who["host"] == _host() and not _lives(who["pid"]):
                 return True
-        return now - self._seen[1] >= self.duration
+        return now - self._seen[1] >= self.seconds
 
-    def _read(self) -> bytes | None:
-        try:
-            found: bytes = self.files.cat_file(self.path)
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            raise DiskError(f"store: {self.path}: {type(error).__name__}: {error}") from error
-        return found
 
-    def _remove(self) -> None:
-        with suppress(FileNotFoundError):
-            self.files.rm_file(self.path)
+def _host() -> str:
+    """Of processes with numbers of their own: a machine, or a container on it."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {uuid.getnode():x} {os.readlink('/proc/self/ns/pid')}"
+    return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
 def _lives(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""A store in a bucket, at any URL for which fsspec has a file system that writes an object only if there is none.
+"""A store in a bucket.
 
 An entry is one object, a zip of the files that any store has, so it is there whole or not at all. What a machine has
 read or made stays in a folder of its own as well; so do the trainings it has begun and what teachers have said.
@@ -12,20 +12,18 @@ import logging
 import os
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from compress.errors import DiskError
+from compress.bucket import Bucket
+from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lease import Lease
 from compress.measurement import Measurement
-from compress.store import RECORD, Entry, Store
+from compress.store import RECORD, Entry, Store, Unreadable
 
 LOCAL = "file://"
-BUCKETS = ("s3", "gs", "abfs")
-"""Protocols of fsspec whose file systems write an object only if there is none, when asked for that."""
 
 
 def is_remote(where: str) -> bool:
@@ -34,107 +32,111 @@ def is_remote(where: str) -> bool:
 
 
 def absolute(where: str) -> str:
-    """The same for every process of this machine."""
-    return where if is_remote(where) else os.path.abspath(os.path.expanduser(where.removeprefix(LOCAL)))
+    """The same place for every process of this machine, in one spelling; ValueError of no place at all."""
+    if not where.strip():
+        raise ValueError(f"store must be a folder or a URL, got {where!r}")
+    scheme, _, path = where.partition("://")
+    return f"{scheme}://{path.rstrip('/')}" if is_remote(where) else os.path.abspath(where.removeprefix(LOCAL))
 
 
 def open_store(where: str) -> Store:
-    """The store in a folder or at a URL; ValueError when there can be none."""
+    """The store in a folder or at a URL; ValueError when there can be none, DiskError when the disk refuses it."""
     try:
         return RemoteStore(where) if is_remote(where) else Store(Path(absolute(where)))
     except OSError as error:
-        raise ValueError(f"store must be writable, got {where}: {error.strerror or error}") from error
+        raise DiskError(f"store: cannot write {error.filename}: {error.strerror or error}") from error
+
+
+def check_store(where: str) -> None:
+    """ValueError unless a bucket can be written to; of a folder nothing is asked."""
+    if is_remote(where):
+        try:
+            RemoteStore(where).check()
+        except OSError as error:
+            raise ValueError(f"store: cannot write {error.filename}: {error.strerror or error}") from error
 
 
 class RemoteStore(Store):
-    """Entries below `url`; ValueError when it is of no bucket, or the package that fsspec needs for it is missing."""
+    """Entries below `url`; ValueError when that is of no bucket."""
 
     def __init__(self, url: str) -> None:
-        import fsspec
-
-        protocol, _, path = url.partition("://")
-        if protocol not in BUCKETS or not path.strip("/"):
-            raise ValueError(f"store must be a folder or BUCKET/PREFIX at {', '.join(BUCKETS)}://, got {url}")
-        self.url = url.rstrip("/")
-        try:
-            self.files, self.base = fsspec.core.url_to_fs(self.url)
-        except (ValueError, ImportError) as error:
-            raise ValueError(f"store: {url}: {error}") from error
+        self.url = absolute(url)
+        self.bucket = Bucket(self.url)
+        self._there: set[str] = set()
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         super().__init__(caches / "paretune" / hashlib.sha256(self.url.encode()).hexdigest()[:16])
 
     def check(self) -> None:
         """ValueError unless objects can be written there, and none over another that was to be new."""
-        probe = f"{self.base}/probe-{uuid.uuid4().hex}"
+        bucket, probe = Bucket(self.url, patience=0.0), f"probe-{uuid.uuid4().hex}"
         try:
-            with self._reached():
-                self.files.pipe_file(probe, b"", mode="create")
-                try:
-                    self.files.pipe_file(probe, b"", mode="create")
-                except FileExistsError:
-                    return
-                finally:
-                    self.files.rm_file(probe)
+            created = [bucket.create(probe, b"") for _ in range(2)]
+            bucket.remove(probe)
         except DiskError as error:
             raise ValueError(f"store must be writable, got {self.url}: {error.__cause__}") from error
-        raise ValueError(f"store must refuse to write an object twice, got {self.url}, which does not")
+        if created != [True, False]:
+            raise ValueError(f"store must refuse to write an object twice, got {self.url}, which does not")
 
     def lock(self, key: str) -> Lease:
         """As a folder's, for all machines that see the bucket."""
-        return Lease(self.files, f"{self.base}/locks/{key}.lease", self.lease_s)
+        return Lease(self.bucket, f"locks/{key}.lease", self.lease_s)
 
     def get(self, key: str) -> Entry | None:
         """The entry, from this machine's folder or the bucket; DiskError when the bucket does not answer."""
         entry = super().get(key)
         if entry is not None:
+            if key not in self._there and not self.bucket.has(_object(key)):  # somebody has removed it
+                self._upload(key, entry.files(), (entry.path / RECORD).read_bytes())
+            self._there.add(key)
             return entry
-        try:
-            with self._reached(FileNotFoundError):
-                packed = self.files.cat_file(self._object(key))
-        except FileNotFoundError:
+        packed = self.bucket.read(_object(key))
+        if packed is None:
             return None
-        with suppress(zipfile.BadZipFile, KeyError):
+        try:
             with zipfile.ZipFile(io.BytesIO(packed)) as found:
-                self._keep(key, Files(found.read(WEIGHTS), found.read(STRUCTURE)), found.read(RECORD))
-            entry = super().get(key)
-        if entry is None:
-            self._set_aside(key, packed)
-        return entry
+                files, record = Files(found.read(WEIGHTS), found.read(STRUCTURE)), found.read(RECORD)
+            self._checked(key, files, record)
+        except Unreadable as error:
+            raise StoreError(f"store: entry {key} cannot be read: {error}") from error
+        except Exception as error:  # of a damaged zip anything may be raised
+            self._set_aside(key, packed, error)
+            return None
+        self._there.add(key)
+        self._keep(key, files, record)
+        return super().get(key)
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
         """To the bucket, then to this machine's folder; the entry that another has made meanwhile if there is one."""
         record = self._record(key, files, measured, made_from)
+        while not self._upload(key, files, record):
+            made = self.get(key)  # if it was damaged it is set aside now
+            if made is not None:
+                return made
+        self._there.add(key)
+        return self._keep(key, files, record) or Entry(key, self.path(key), measured, made_from)
+
+    def _upload(self, key: str, files: Files, record: bytes) -> bool:
+        """Whether there was none."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as into:
             for name, data in ((WEIGHTS, files.weights), (STRUCTURE, files.structure), (RECORD, record)):
                 into.writestr(name, data)
-        try:
-            with self._reached(FileExistsError):
-                self.files.pipe_file(self._object(key), packed.getvalue(), mode="create")
-        except FileExistsError:
-            made = self.get(key)
-            if made is not None:
-                return made
-            return self.put(key, files, measured, made_from)  # it was damaged, and is set aside now
-        self._keep(key, files, record)
-        return Entry(key, self.path(key), measured, made_from)
+        return self.bucket.create(_object(key), packed.getvalue())
 
-    def _object(self, key: str) -> str:
-        return f"{self.base}/{key[:2]}/{key}"
+    def _set_aside(self, key: str, packed: bytes, error: Exception) -> None:
+        aside = f"damaged/{key}-{uuid.uuid4().hex[:8]}"
+        self.bucket.write(aside, packed)
+        if self.bucket.read(_object(key)) == packed:  # nobody was faster and has made it again
+            self.bucket.remove(_object(key))
+        logging.getLogger(__name__).warning(
+            "store: entry %s is damaged (%s: %s); moved to %s/%s and made again",
+            key,
+            type(error).__name__,
+            error,
+            self.url,
+            aside,
+        )
 
-    def _set_aside(self, key: str, packed: bytes) -> None:
-        aside = f"{self.base}/damaged/{key}-{uuid.uuid4().hex[:8]}"
-        with self._reached():
-            self.files.pipe_file(aside, packed)
-            self.files.rm_file(self._object(key))
-        logging.getLogger(__name__).warning("store: entry %s is damaged; moved to %s and made again", key, aside)
 
-    @contextmanager
-    def _reached(self, expected: type[Exception] | None = None) -> Iterator[None]:
-        """Whatever else a library for buckets raises is a disk that refuses."""
-        try:
-            yield
-        except Exception as error:
-            if expected is not None and isinstance(error, expected):
-                raise
-            raise DiskError(f"store: {self.url}: {type(error).__name__}: {error}") from error
+def _object(key: str) -> str:
+    return f"{key[:2]}/{key}"

@@ -56,7 +56,7 @@ class Lock(Protocol):
         """For the next."""
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """An entry to be left as it is."""
 
 
@@ -96,13 +96,8 @@ class Store:
         if not (path / WEIGHTS).exists():
             return None
         try:
-            record = json.loads((path / RECORD).read_bytes())
-            if record["version"] > VERSION:
-                raise _Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
-            if record["key"] != key or record["sha256"] != _seal(Files.read(path), record):
-                raise StoreError("its checksum does not match")
-            return Entry(key, path, Measurement(**record["measured"]), record["made_from"])
-        except (_Unreadable, PermissionError) as error:
+            return self._checked(key, Files.read(path), (path / RECORD).read_bytes())
+        except (Unreadable, PermissionError) as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
         except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
             aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
@@ -117,6 +112,15 @@ class Store:
                 aside,
             )
             return None
+
+    def _checked(self, key: str, files: Files, text: bytes) -> Entry:
+        """The entry of that record; Unreadable of a newer version's, anything else when it is damaged."""
+        record = json.loads(text)
+        if record["version"] > VERSION:
+            raise Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
+        if record["key"] != key or record["sha256"] != _seal(files, record):
+            raise StoreError("its checksum does not match")
+        return Entry(key, self.path(key), Measurement(**record["measured"]), record["made_from"])
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
         """Write an entry, or give the one that another has made meanwhile.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import urllib.error
 import urllib.request
@@ -9,20 +10,27 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 HEALTH_TIMEOUT_S = 5.0
+UNREACHABLE = errno.EHOSTUNREACH, errno.ENETUNREACH
 
 
 def unhealthy(uri: str) -> str:
     """Why a server does not answer at `uri`; "" where it does, or where there is none to ask."""
+    return asked(uri)[0]
+
+
+def asked(uri: str) -> tuple[str, bool]:
+    """The same, and whether it may do so later: the address is one, but the server or what is before it is down."""
     if not uri.startswith(("http:", "https:")):
-        return ""
+        return "", False
     try:
         with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
-            return ""
+            return "", False
     except urllib.error.HTTPError as error:
-        return f"HTTP {error.code} at /health"
+        return f"HTTP {error.code} at /health", error.code >= 500
     except (OSError, ValueError, http.client.HTTPException) as error:
         inner = getattr(error, "reason", error)
-        return str(getattr(inner, "strerror", None) or inner)
+        down = isinstance(inner, ConnectionError | TimeoutError) or getattr(inner, "errno", None) in UNREACHABLE
+        return str(getattr(inner, "strerror", None) or inner), down
 
 
 def shown(uri: str) -> str:

@@ -11,7 +11,7 @@ from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import RemoteStore, absolute, is_remote
+from compress.remote import absolute, check_store
 from compress.tasks import Task, load_task
 from search.amount import Amount
 from search.bounds import Bounds
@@ -59,9 +59,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     space = check_given(settings, models, task)
     check_fits(settings)
     check_address(settings.address)
-    where = before.store if before.exists else settings.store
-    if where is not None and is_remote(where):
-        RemoteStore(where).check()
+    check_store(before.store if before.exists else settings.store or before.store)
     with ExitStack() as held:
         held.enter_context(answering())
         study = _hold(settings, held)

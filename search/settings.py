@@ -95,7 +95,7 @@ class Settings:
             raise ValueError(f"address must name a Ray cluster, such as auto or HOST:PORT, got {self.address!r}")
         _check_folder("home", self.home)
         if self.store is not None:
-            object.__setattr__(self, "store", absolute(self.store))
+            object.__setattr__(self, "store", absolute(os.path.expanduser(self.store)))
             if not is_remote(self.store):
                 _check_folder("store", Path(self.store))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from search.address import database, in_memory, shown, unhealthy
+from search.address import asked, database, in_memory, shown
 from search.mirror import Step
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ class TrackingError(ValueError):
 
 
 class Unanswered(TrackingError):
-    """The address is right for all we know, but no server answers there now."""
+    """No server answers at an address; `down` if it is one, and the server may be back later."""
+
+    def __init__(self, sentence: str, down: bool) -> None:
+        super().__init__(sentence)
+        self.down = down
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,9 @@ def check_reachable(uri: str) -> None:
         raise TrackingError(f"tracking URI must begin with one of {', '.join(SCHEMES)}, got {shown(uri)!r}")
     if in_memory(uri):
         raise TrackingError(f"tracking URI must name a file, sqlite:///PATH, got {uri!r}")
-    trouble = unhealthy(uri)
+    trouble, down = asked(uri)
     if trouble:
-        raise Unanswered(f"tracking URI must name a running MLflow server, {shown(uri)} says: {trouble}")
+        raise Unanswered(f"tracking URI must name a running MLflow server, {shown(uri)} says: {trouble}", down)
     if scheme in ("http", "https"):
         return
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 
-from compress.costs import check, deepest, skeleton
+from compress.costs import check, deepest, depth
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.bounds import Bounds
@@ -16,7 +16,7 @@ class Verdicts:
     def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
         self.task, self.bounds, self.say = task, bounds, say
         self._refused: dict[str, dict[str, float]] = {}
-        self._possible: set[str] = set()
+        self._possible: dict[str, float] = {}
 
     @property
     def refused(self) -> Set[str]:
@@ -27,15 +27,15 @@ class Verdicts:
         """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
         if recipe.id in self._refused:
             return self._refused[recipe.id]
-        bones = skeleton(recipe).id
+        bones, deep = depth(recipe)
         try:
-            if bones not in self._possible:
+            if deep > self._possible.get(bones, -1.0):
                 check(recipe, self.task)
+                self._possible[bones] = deep
         except Exception as error:  # RecipeError, or whatever a library says to an odd network
             self._refused[recipe.id] = {}
             self.say(f"a recipe was not tried: {error}")
             return {}
-        self._possible.add(bones)
         over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
         if over:
             self._refused[recipe.id] = over

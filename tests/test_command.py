@@ -26,6 +26,7 @@ from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
 from search.study import Study, point_event
+from search.tracking import connect
 
 ONCE = Training(epochs=1)
 CUT = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=2)))
@@ -129,7 +130,7 @@ SEARCHES = [
     (("--name", "<script>"), "at most 80 characters, got '<script>'"),
     (("--name", "x" * 81), "at most 80 characters, got 'xxx"),
     (("--resume",), "study demo: there is none in "),
-    (("--tracking-uri", "http://127.0.0.1:1"), "tracking URI must name a running MLflow server, http://127.0.0.1:1"),
+    (("--tracking-uri", "http://[::1"), "tracking URI must name a running MLflow server, http://[::1"),
     (("--tracking-uri", "nonsense"), "tracking URI must begin with one of sqlite, http"),
     (("--storage-url", "nonsense"), "storage-url: cannot open 'nonsense'"),
     (("--storage-url", "sqlite:////nowhere/o.db"), "storage-url: cannot open 'sqlite:////nowhere/o.db'"),
@@ -321,6 +322,19 @@ def test_a_study_is_resumed_while_mlflow_is_down_and_that_is_said(call: Call, ow
     assert said.code == 0, said.err
     assert "note: tracking URI must name a running MLflow server, http://127.0.0.1:1 says: " in said.err
     assert "nothing is lost, run `paretune sync made` when it is back" in said.err
+
+
+def test_a_study_is_begun_while_mlflow_is_down_and_told_later(call: Call, tmp_path: Path) -> None:
+    models = ("--student", "cnn", "--teacher", "cnn")
+    said = call("search", "--trials", 2, "--home", tmp_path, "--tracking-uri", "http://127.0.0.1:1", *models)
+    assert said.code == 0, said.err
+    assert "http://127.0.0.1:1 says: Connection refused; it is told everything once it answers" in said.err
+    assert "nothing is lost, run `paretune sync demo` when it is back" in said.err
+    told = f"sqlite:///{tmp_path / 'later.db'}"
+    assert call("sync", "demo", "--home", tmp_path, "--tracking-uri", told).code == 0
+    client = connect(told)
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert sorted(run.data.tags.get("paretune.trial", "") for run in runs) == ["", "0", "1"]
 
 
 def test_a_sync_while_mlflow_is_down_is_refused(call: Call, home: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.costs import check, foresee, skeleton
+from compress.costs import check, depth, foresee, skeleton
 from compress.distill import CRD, KD, SimKD
 from compress.errors import RecipeError
 from compress.lowrank import SVD
@@ -113,3 +113,19 @@ def test_recipes_that_differ_in_training_alone_have_the_same_skeleton(recipe: Bu
 )
 def test_recipes_that_may_fail_apart_have_skeletons_of_their_own(other: Stage, recipe: Build) -> None:
     assert skeleton(recipe(other)) != skeleton(recipe(CUT))
+
+
+def test_recipes_that_differ_in_how_deep_they_cut_are_known_by_the_deepest(recipe: Build) -> None:
+    deeper = prune(L1Filter(), OneShot(1), 0.7)
+    assert depth(recipe(deeper)) == (depth(recipe(CUT))[0], 0.7)
+    assert depth(recipe(MASK))[0] != depth(recipe(CUT))[0]
+
+
+def test_of_a_users_own_network_every_depth_is_looked_at(source: Callable[[str, str], None], recipe: Build) -> None:
+    source(
+        "mine.py", "from torch import nn\n\n\ndef make(classes, channels):\n    return nn.Linear(channels, classes)\n"
+    )
+    deeper = prune(L1Filter(), OneShot(1), 0.7)
+    names = {depth(recipe(cut, student=Model("mine:make"))) for cut in (deeper, CUT)}
+    assert len({name for name, _ in names}) == 2
+    assert {deep for _, deep in names} == {0.0}

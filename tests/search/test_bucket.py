@@ -14,6 +14,7 @@ from compress.remote import RemoteStore
 from compress.stage import Prune, Recovery, Train
 from compress.training import Training
 from search import launch
+from search.clean import clean
 from search.record import StudyRecord
 from search.settings import Settings
 from search.study import Study, StudyError
@@ -44,16 +45,18 @@ def test_the_models_of_a_search_lie_in_its_bucket(
     assert study.store == Study(home, "s").store == bucket
     assert not list((home / "store").glob("*/*/*.safetensors"))
     store = RemoteStore(bucket)
-    assert not store.files.glob(f"{store.base}/locks/*")
+    assert not store.bucket.files.glob(f"{store.bucket.base}/locks/*")
     shutil.rmtree(tmp_path / "cache")
     for point in study.points:
         assert stored(point, study).files().module() is not None
-        assert store.files.exists(point.path)
+        assert store.bucket.files.exists(point.path)
 
     again = launch.search(Settings("t", space="quick", trials=2, home=tmp_path / "other", store=bucket))
     assert {point.id for point in again.points} == {point.id for point in study.points}
     assert sum(trial.spent.get("train", 0.0) for trial in again.trials) == 0
 
+    with pytest.raises(StudyError, match="clean: the models must lie in the home, those of s are in s3://"):
+        clean(Study(home, "s"), [])
     with pytest.raises(StudyError, match=r"study s: was begun with the store s3://.*, got /elsewhere"):
         launch.search(Settings("s", space="quick", trials=3, home=home, store="/elsewhere", resume=True))
     assert len(launch.search(Settings("s", space="quick", trials=2, home=home, resume=True)).trials) == 2

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -352,8 +353,25 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones(uri: str) -> None:
 def test_a_server_that_is_not_there_is_told_in_a_sentence() -> None:
     with pytest.raises(
         Unanswered, match=r"must name a running MLflow server, http://127\.0\.0\.1:\d+ says: Connection"
-    ):
+    ) as said:
         check_reachable(f"http://me:secret@127.0.0.1:{free_port()}")
+    assert said.value.down
+
+
+@pytest.mark.parametrize(("code", "down"), [(404, False), (503, True)])
+def test_a_server_may_come_back_but_is_not_another(code: int, down: bool) -> None:
+    class Says(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(code)
+
+        def log_message(self, *of: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Says) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(Unanswered, match=f"says: HTTP {code} at /health") as said:
+            check_reachable(f"http://127.0.0.1:{server.server_port}")
+    assert said.value.down == down
 
 
 def test_a_file_that_is_no_database_is_told_in_a_sentence(tmp_path: Path) -> None:
