@@ -17,10 +17,12 @@ from typing import Any
 
 from search.breakpoints import DELTA, Breakpoint
 from search.breakpoints import breakpoints as find_breakpoints
-from search.budget import Budget, choose
-from search.budget import Choice as Selection
+from search.budget import Budget
+from search.choice import Choice as Selection
+from search.choice import choose
 from search.front import DEFAULT_OBJECTIVES, hypervolume
 from search.ledger import FILE
+from search.preference import ACCURACY, check_preference
 from search.record import Point, StudyRecord, TrialRecord
 from search.seeds import front_of
 from search.study import Study
@@ -125,11 +127,15 @@ def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) ->
     return find_breakpoints(open_study(name, home), delta)
 
 
-def select(name: str, *, home: Path | None = None, **bounds: str | None) -> Selection:
-    """The best point within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best."""
+def select(name: str, *, home: Path | None = None, prefer: str = ACCURACY, **bounds: str | None) -> Selection:
+    """The best point within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
+
+    `prefer` is accuracy, params, latency or knee.
+    """
+    check_preference(prefer)
     budget = Budget.parse(**bounds)
     record = open_study(name, home)
-    return choose(record.points, budget.resolve(record.teacher))
+    return choose(record.points, budget.resolve(record.teacher), prefer=prefer)
 
 
 def take(

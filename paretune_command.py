@@ -17,10 +17,11 @@ import typer
 from rich.console import Console
 
 import paretune
-from paretune_words import breakpoints_table, front_table, methods_table, selected, trials_table
+from paretune_words import breakpoints_table, front_table, methods_table, points_table, selected, trials_table
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
+from search.preference import ACCURACY, PREFERENCES
 from search.study import INTERRUPTED as STOPPED_BY_HAND
 
 app = typer.Typer(
@@ -182,13 +183,17 @@ def select(
     max_size_bytes: Annotated[str | None, Bound] = None,
     max_latency_ms: Annotated[str | None, Bound] = None,
     min_accuracy: Annotated[str | None, Least] = None,
+    prefer: Annotated[str, typer.Option(help=f"What is best within the budget: {', '.join(PREFERENCES)}.")] = ACCURACY,
+    top: Annotated[int, typer.Option(help="Show so many of the points within the budget, the best first.")] = 1,
     export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
     home: Home = None,
     data: Data = None,
     tracking_uri: Tracking = None,
     json: Json = False,
 ) -> None:
-    """The most accurate point within a budget, chosen on validation; with --export, the model itself."""
+    """The best point within a budget, chosen on validation; with --export, the model itself."""
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     bounds = {
         "max_params": max_params,
         "max_nonzero_params": max_nonzero_params,
@@ -198,8 +203,8 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
-    found = paretune.select(study, home=home, **bounds)
-    result = found.as_json()
+    found = paretune.select(study, home=home, prefer=prefer, **bounds)
+    result = {**found.as_json(), "top": [point.as_json() for point in found.fits[:top]]}
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
@@ -212,6 +217,8 @@ def select(
         typer.echo(f"select: no point of {study} is within the budget; the nearest are{nearest}", err=True)
     else:
         _out.print(selected(found, taken, export), markup=False, highlight=False)
+        if top > 1:
+            _out.print(points_table(found.fits[:top]))
     if best is None:
         raise typer.Exit(2)
 

@@ -10,17 +10,29 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from search.breakpoints import Breakpoint
-from search.budget import Choice as Selection
-from search.record import TrialRecord
+from search.budget import option
+from search.choice import Choice as Selection
+from search.record import Point, TrialRecord
+from search.seeds import Family
 
 
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
     points = found["points"]
+    table = _points(points)
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    return table
+
+
+def points_table(points: Iterable[Point]) -> Table:
+    """Points side by side, as they come."""
+    return _points([{**point.as_json(), "seeds": Family((point,)).as_json()} for point in points])
+
+
+def _points(points: Iterable[Mapping[str, Any]]) -> Table:
     table = _table(
         "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
     )
-    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
     for p in points:
         table.add_row(
             p["id"][:8],
@@ -93,8 +105,10 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     ]
     if found.why:
         lines.append(f"runner-up: {found.why}")
-    if found.binding:
-        lines.append(f"binding: {', '.join(found.binding)}")
+    if found.budget.bounds:
+        lines.append(f"binding: {', '.join(map(option, found.binding)) or 'no bound'}")
+    if found.more_buys:
+        lines.append(f"one notch more: {found.more_buys}")
     if taken is not None:
         lines += [
             f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",

@@ -11,7 +11,8 @@ from dashboards import curves, history, importance, levels, pareto
 from dashboards.frame import summary
 from dashboards.page import Column, page, paragraph, section, slot, table
 from search.breakpoints import breakpoints
-from search.budget import Amount, Budget, choose
+from search.budget import Amount, Budget
+from search.choice import choose
 from search.front import front, hypervolume
 from search.record import Point, StudyRecord
 

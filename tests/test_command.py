@@ -407,6 +407,17 @@ def test_a_selection_as_json_is_the_best_that_fits(call: Call, home: Path) -> No
     assert (found["best"]["accuracy"]["validation"], found["fits"]) == (max(fits), len(fits))
 
 
+def test_several_that_fit_are_shown_side_by_side_and_what_binds(call: Call, home: Path) -> None:
+    words = ("made", "--home", home, "--prefer", "params", "--min-accuracy", ".2", "--top", "2")
+    said = call("select", *words)
+    assert (said.code, said.err) == (0, "")
+    found = json.loads(call("select", *words, "--json").out)
+    assert [point["id"] for point in found["top"]] == [found["best"]["id"], found["runner_up"]["id"]]
+    assert all(point["id"][:8] in said.out for point in found["top"])
+    sizes = [point.measured.params for point in Study(home, "made").record.points]
+    assert (found["best"]["params"] == min(sizes)) == (found["binding"] == []) == ("binding: no bound" in said.out)
+
+
 @pytest.mark.parametrize("verb", ["front", "trials", "breakpoints", "select", "methods"])
 def test_every_listing_speaks_to_people_too(call: Call, home: Path, verb: str) -> None:
     said = call(verb, *(() if verb == "methods" else ("made", "--home", home)))
