@@ -21,7 +21,7 @@ from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lease import Lease
 from compress.measurement import Measurement
-from compress.store import RECORD, Entry, Store, Unreadable
+from compress.store import RECORD, Entry, Store, Unreadable, readable
 
 LOCAL = "file://"
 
@@ -94,8 +94,10 @@ class RemoteStore(Store):
             return None
         try:
             with zipfile.ZipFile(io.BytesIO(packed)) as found:
-                files, record = Files(found.read(WEIGHTS), found.read(STRUCTURE)), found.read(RECORD)
-            self._checked(key, files, record)
+                record = found.read(RECORD)
+                said = readable(record)
+                files = Files(found.read(WEIGHTS), found.read(STRUCTURE))
+            self._checked(key, files, said)
         except Unreadable as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
         except Exception as error:  # of a damaged zip anything may be raised

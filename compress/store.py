@@ -96,7 +96,8 @@ class Store:
         if not (path / WEIGHTS).exists():
             return None
         try:
-            return self._checked(key, Files.read(path), (path / RECORD).read_bytes())
+            record = readable((path / RECORD).read_bytes())
+            return self._checked(key, Files.read(path), record)
         except (Unreadable, PermissionError) as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
         except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
@@ -113,11 +114,8 @@ class Store:
             )
             return None
 
-    def _checked(self, key: str, files: Files, text: bytes) -> Entry:
-        """The entry of that record; Unreadable of a newer version's, anything else when it is damaged."""
-        record = json.loads(text)
-        if record["version"] > VERSION:
-            raise Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
+    def _checked(self, key: str, files: Files, record: dict[str, Any]) -> Entry:
+        """The entry of that record; StoreError, or whatever comes of odd values, when it is damaged."""
         if record["key"] != key or record["sha256"] != _seal(files, record):
             raise StoreError("its checksum does not match")
         return Entry(key, self.path(key), Measurement(**record["measured"]), record["made_from"])
@@ -180,6 +178,14 @@ class Store:
                 freed += file.stat().st_size
                 file.unlink()
         return freed
+
+
+def readable(text: bytes) -> dict[str, Any]:
+    """A record, whatever else it says; Unreadable of a newer version's, or what comes of odd bytes."""
+    record: dict[str, Any] = json.loads(text)
+    if record["version"] > VERSION:
+        raise Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
+    return record
 
 
 def _seal(files: Files, record: Mapping[str, object]) -> str:

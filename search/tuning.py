@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ray import tune
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
 
 from compress.errors import DiskError
@@ -134,6 +139,20 @@ def _reason(file: str | None) -> str:
     return lines[-1]
 
 
+@contextmanager
+def _surviving_evictions() -> Iterator[None]:
+    """A worker that Ray ends for the machine's memory is one that died: Tune itself would end the whole run."""
+    ours = RayActorManager._actor_task_failed
+
+    def failed(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=str(exception))
+        ours(self, tracked_actor_task, exception)
+
+    with mock.patch.object(RayActorManager, "_actor_task_failed", failed):
+        yield
+
+
 class _End(tune.Stopper):
     """Ends the whole search at its deadline, or when the driver cannot write any more."""
 
@@ -181,4 +200,5 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
             verbose=0,
         ),
     )
-    tuner.fit()
+    with _surviving_evictions():
+        tuner.fit()
