@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from ray import tune
 from ray.air.execution._internal import RayActorManager
@@ -149,8 +148,11 @@ def _surviving_evictions() -> Iterator[None]:
             exception = RayActorError(error_msg=str(exception))
         ours(self, tracked_actor_task, exception)
 
-    with mock.patch.object(RayActorManager, "_actor_task_failed", failed):
+    RayActorManager._actor_task_failed = failed  # type: ignore[method-assign]
+    try:
         yield
+    finally:
+        RayActorManager._actor_task_failed = ours  # type: ignore[method-assign]
 
 
 class _End(tune.Stopper):

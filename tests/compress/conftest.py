@@ -1,4 +1,4 @@
-"""What the tests of the losses share: a comparison with a slow reading of the formula."""
+"""What the tests of this room share: a comparison of a loss with a slow reading of its formula, a model as files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+
+from compress.files import Files
+from compress.models import Model
 
 Array = NDArray[np.float64]
 Agree = Callable[[Callable[[], Tensor], Callable[..., Any], Sequence[Tensor]], None]
@@ -33,3 +36,9 @@ def agree(loss: Callable[[], Tensor], by_hand: Callable[..., Any], inputs: Seque
 @pytest.fixture(name="agree")
 def _agree() -> Agree:
     return agree
+
+
+@pytest.fixture
+def files(net: nn.Module) -> Files:
+    """What a store keeps of that network."""
+    return Files.of(net, Model("cnn", 0.5), classes=10, channels=1)

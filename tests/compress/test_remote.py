@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
 
 import compress.bucket
 import compress.store
@@ -21,11 +20,6 @@ from compress.store import Store
 
 KEY = "ab" * 16
 MADE_FROM = {"stage": "train", "level": 0.5}
-
-
-@pytest.fixture
-def files(net: nn.Module) -> Files:
-    return Files.of(net, Model("cnn", 0.5), classes=10, channels=1)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from torch import nn
 
 import compress.store
 from compress.errors import StoreError
@@ -23,11 +22,6 @@ from compress.store import RECORD, VERSION, Store
 
 KEY = "ab" * 16
 MADE_FROM = {"stage": "train", "level": 0.5}
-
-
-@pytest.fixture
-def files(net: nn.Module) -> Files:
-    return Files.of(net, Model("cnn", 0.5), classes=10, channels=1)
 
 
 @pytest.fixture
