@@ -9,11 +9,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.breakpoints import DELTA, Breakpoint
 from search.breakpoints import breakpoints as find_breakpoints
@@ -26,6 +26,9 @@ from search.preference import ACCURACY, check_preference
 from search.record import Point, StudyRecord, TrialRecord
 from search.seeds import front_of
 from search.study import Study
+
+if TYPE_CHECKING:
+    from search.settings import Settings
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -65,6 +68,14 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 
     bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
     wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
+    from search import launch
+
+    return _followed(wanted, launch.search, show)
+
+
+def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
+    """Carry it out, drawn on standard error and mirrored in MLflow."""
+    name = wanted.name
     from dashboards import figures
     from search import launch
     from search.progress import Progress
@@ -97,7 +108,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
                 tracker.finish()
 
         try:
-            return launch.search(wanted, Watch())
+            return carry_out(wanted, Watch())
         finally:
             if not tracker.close(timeout=120):
                 print(tracker.trouble, file=sys.stderr)
@@ -127,15 +138,42 @@ def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) ->
     return find_breakpoints(open_study(name, home), delta)
 
 
-def select(name: str, *, home: Path | None = None, prefer: str = ACCURACY, **bounds: str | None) -> Selection:
-    """The best point within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
+def select(
+    name: str,
+    *,
+    home: Path | None = None,
+    prefer: str = ACCURACY,
+    robust: bool = False,
+    reseed: int | None = None,
+    top: int = 1,
+    data: Path | None = None,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    show: bool = True,
+    **bounds: str | None,
+) -> Selection:
+    """The best model within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
 
-    `prefer` is accuracy, params, latency or knee.
+    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. Before,
+    with `reseed`, the best `top` or, if that is 1, three are made with so many seeds in all, on this machine or the Ray
+    at `address`; `show` draws progress on standard error.
     """
     check_preference(prefer)
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     budget = Budget.parse(**bounds)
-    record = open_study(name, home)
-    return choose(record.points, budget.resolve(record.teacher), prefer=prefer)
+    study = Study(home_folder(home), name)
+    record = study.record
+    budget = budget.resolve(record.teacher)
+    if reseed is not None:
+        from search import reseed as again
+
+        again.check_seeds(reseed)
+        wanted = again.finalists(budget, prefer, top if top > 1 else again.FINALISTS)
+        settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
+        if again.lacks_seeds(record, wanted, reseed):
+            record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)
+    return choose(record.points, budget, prefer=prefer, robust=robust)
 
 
 def take(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 from compress.costs import foresee
 from compress.errors import DiskError
@@ -62,7 +63,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_store(before.store if before.exists else settings.store or before.store)
     with ExitStack() as held:
         held.enter_context(answering())
-        study = _hold(settings, held)
+        study = hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
         sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
@@ -90,6 +91,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 seed=settings.seed,
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
+                cpus_per_trial=settings.cpus_per_trial,
+                gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({"store": settings.store} if settings.store else {}),
                 objectives=list(objectives),
@@ -110,22 +113,30 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             stops=stops,
             seeds=settings.seeds,
         )
-        desk.heard = lambda: told.heard(study.record, desk)
-        try:
-            if scratch is not None:
-                run_trials(settings, desk, scratch)
-        finally:
-            desk.guard(desk.close)
-            told.over(study.record)
-    if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
-        raise SearchFailed(
-            f"search {settings.name}: {kind}{desk.failure}; what is finished is kept, --resume goes on"
-        ) from desk.failure
+        carry_out(settings, desk, scratch, told)
+    check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
 
 
-def _hold(settings: Settings, held: ExitStack) -> Study:
+def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
+    """Run what the desk has, if Ray has a folder to run in, and bring the study to its end."""
+    desk.heard = lambda: told.heard(desk.study.record, desk)
+    try:
+        if scratch is not None:
+            run_trials(settings, desk, scratch)
+    finally:
+        desk.guard(desk.close)
+        told.over(desk.study.record)
+
+
+def check_went_well(desk: Desk, who: str, again: str) -> None:
+    """SearchFailed if the driver had to give up."""
+    if desk.failure is not None:
+        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
+        raise SearchFailed(f"{who}: {kind}{desk.failure}; what is finished is kept, {again} goes on") from desk.failure
+
+
+def hold(settings: Settings, held: ExitStack) -> Study:
     """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
     first = Study(settings.home, settings.name)
     held.enter_context(first.lock())
