@@ -208,6 +208,10 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
+    if reseed is not None and export is not None:  # not after hours of training
+        from compress.export import check_free
+
+        check_free(export)
     try:
         found = paretune.select(
             study,

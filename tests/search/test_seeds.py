@@ -194,6 +194,16 @@ def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
     assert study.unfinished == [left["trial"]]
 
 
+def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Desk], event: Event) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    cut_off = begun(repeated=at(0.3))
+    assert cut_off.next() is not None
+    cut_off.close()
+    desk = begun(repeated=at(0.3))
+    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
+    assert len(desk.study.trials) == 4
+
+
 def test_what_another_version_made_is_not_made_again(begun: Callable[..., Desk], event: Event) -> None:
     desk = begun(trials=1)
     job = desk.next()
