@@ -17,11 +17,12 @@ from optuna.storages import InMemoryStorage
 
 from compress.remote import check_store
 from compress.tasks import load_task
+from search.begun import check_given, given_models, hold
 from search.budget import Budget
 from search.choice import choose
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
-from search.launch import Listener, carry_out, check_given, check_went_well, given_models, hold
+from search.launch import Listener, carry_out, check_went_well
 from search.record import StudyRecord
 from search.repeats import Repeats, Wanted
 from search.sampler import Proposer

@@ -152,32 +152,36 @@ def test_a_study_that_is_being_searched_is_refused(tmp_path: Path, digits: Task,
         paretune.select("s", home=tmp_path, reseed=2, show=False)
 
 
+def ended_by(ending: signal.Signals, study: Study, words: list[str]) -> tuple[int, str, str]:
+    """The command's exit code, output and errors when it gets this signal in the middle of the second trial."""
+    before = study.ledger.path.stat().st_size
+    command = subprocess.Popen(
+        [sys.executable, "-m", "paretune", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    wait(lambda: study.ledger.path.stat().st_size > before)
+    wait(lambda: [trial.status for trial in Study(study.home, "s").record.trials[1:]] == ["running"])
+    wait(lambda: list((study.home / "store" / "partial").glob("*.pt")))
+    command.send_signal(ending)
+    out, err = command.communicate(timeout=120)
+    return command.returncode, out, err
+
+
 @pytest.mark.slow
 def test_after_ctrl_c_or_a_kill_nothing_is_chosen_and_the_same_command_goes_on(
     tmp_path: Path, digits: Task, measurement: Measurement
 ) -> None:
     study = made_up(tmp_path, digits, measurement, 5000)
     words = ["select", "s", "--home", str(tmp_path), "--reseed", "2", "--json"]
-    partial = tmp_path / "store" / "partial"
     for ending in (signal.SIGINT, signal.SIGKILL, signal.SIGINT):
-        before = study.ledger.path.stat().st_size
-        command = subprocess.Popen(
-            [sys.executable, "-m", "paretune", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        wait(lambda: study.ledger.path.stat().st_size > before)  # noqa: B023
-        wait(lambda: [trial.status for trial in Study(tmp_path, "s").record.trials[1:]] == ["running"])
-        wait(lambda: list(partial.glob("*.pt")))
-        command.send_signal(ending)
-        out, err = command.communicate(timeout=120)
+        code, out, err = ended_by(ending, study, words)
         assert out == ""
-        if ending == signal.SIGKILL:
-            continue
-        assert command.returncode == 130, err
-        assert f"go on: paretune {' '.join(words)}" in err
-        ended = Study(tmp_path, "s").record.trials
-        assert [(trial.status, trial.reason) for trial in ended[1:]] == [("stopped", INTERRUPTED)]
-    assert study.record.trials[0] == ended[0]
+        if ending == signal.SIGINT:
+            assert code == 130, err
+            assert f"go on: paretune {' '.join(words)}" in err
+    found = Study(tmp_path, "s").record.trials
+    assert found[0] == study.record.trials[0]
+    assert [(trial.status, trial.reason) for trial in found[1:]] == [("stopped", INTERRUPTED)]
