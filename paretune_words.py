@@ -129,11 +129,11 @@ def _accuracy(found: Selection) -> list[str]:
     m, family = best.point.measured, best.family
     if family.margin is None:
         return [f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test"]
-    lower = f", at least {best.weighed.measured.accuracy_validation:.4f} with 95 % confidence"
-    interval = lower if found.robust else f" ± {family.margin:.4f}"
+    interval = "" if found.robust else f" ± {family.margin:.4f}"
+    lower = f" (lower end {best.weighed.measured.accuracy_validation:.4f})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {family.validation:.4f}{interval} on validation, {family.test:.4f} on test",
+        f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
         f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
     ]
 

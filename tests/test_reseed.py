@@ -15,6 +15,7 @@ import pytest
 import ray
 
 import paretune
+import paretune_command
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pipeline import Pipeline
@@ -107,6 +108,28 @@ def test_the_same_again_starts_nothing_and_chooses_the_same(
     limit = str(reseeded.chosen.budget.bounds["max_params"])
     assert paretune.select("s", home=reseeded.home, max_params=limit, reseed=3, top=2) == reseeded.chosen
     assert paretune.select("s", home=reseeded.home, max_params=limit) == reseeded.chosen
+
+
+def test_words_say_what_all_seeds_came_to_and_which_one_ships(
+    reseeded: Reseeded, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def said(*more: str) -> str:
+        limit = str(reseeded.chosen.budget.bounds["max_params"])
+        words = ["paretune", "select", "s", "--home", str(reseeded.home), "--max-params", limit, *more]
+        monkeypatch.setattr(sys, "argv", words)
+        assert paretune_command.run() == 0
+        out, err = capfd.readouterr()
+        assert err == ""
+        return out
+
+    best = reseeded.chosen.fits[0]
+    assert f"  over 3 seeds: {best.family.validation:.4f} ± {best.family.margin:.4f} on validation, " in said()
+    assert f"  seed {best.point.recipe['seed']} ships: " in said()
+    robust = paretune.select(
+        "s", home=reseeded.home, max_params=str(reseeded.chosen.budget.bounds["max_params"]), robust=True
+    )
+    assert f" on validation (lower end {robust.fits[0].weighed.measured.accuracy_validation:.4f}), " in said("--robust")
+    assert f"left out: {robust.left_out} within the budget that have one seed only" in said("--robust")
 
 
 def test_it_is_still_a_finished_study(reseeded: Reseeded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
