@@ -65,7 +65,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 
     bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
     wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
-    from dashboards import figures
+    from dashboards import report as draw
     from search import launch
     from search.progress import Progress
     from search.tracker import Tracker
@@ -78,7 +78,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
+    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", draw)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):
@@ -144,6 +144,7 @@ def take(
     folder: Path,
     *,
     budget: Mapping[str, str],
+    prefer: str = ACCURACY,
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
@@ -163,7 +164,7 @@ def take(
     check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
     fresh = take_away(point, record, settings.home, folder, budget, data)
     tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-    registered = tracker.register(folder, f"paretune-{name}", point, budget)
+    registered = tracker.register(folder, f"paretune-{name}", point, budget, prefer)
     return {**fresh, "registered": registered}
 
 
@@ -186,7 +187,7 @@ def report(name: str, path: Path | None = None, *, home: Path | None = None) -> 
 
 def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
     """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
-    from dashboards import figures
+    from dashboards import report as draw
     from search.settings import Settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
@@ -194,7 +195,7 @@ def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
-    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", figures).sync(record)
+    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", draw).sync(record)
 
 
 def methods() -> list[dict[str, str]]:
