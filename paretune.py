@@ -149,8 +149,9 @@ def take(
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered name."""
+    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered names."""
     from compress.export import check_free
+    from search.registry import alias
     from search.settings import Settings
     from search.takeaway import stored
     from search.takeaway import take as take_away
@@ -165,7 +166,8 @@ def take(
     fresh = take_away(point, record, settings.home, folder, budget, data)
     tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
     registered = tracker.register(folder, f"paretune-{name}", point, budget, prefer)
-    return {**fresh, "registered": registered}
+    named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
+    return {**fresh, "registered": registered, "alias": named}
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:

@@ -175,20 +175,20 @@ def write_trial(trial: TrialRecord, folder: Path) -> None:
 
 
 def write_tables(study: StudyRecord, folder: Path) -> None:
-    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, front and points as parquet.
+    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, both and all points as parquet.
 
     A table without rows is not written.
     """
     import pandas
 
     points = study.points
-    best = rows(study, front(points, study.objectives))
-    for name, table in zip(TABLES, (best, [found.as_json() for found in breakpoints(study)]), strict=True):
+    best, breaks = rows(study, front(points, study.objectives)), [found.as_json() for found in breakpoints(study)]
+    for name, table in zip(TABLES, (best, breaks), strict=True):
         if table:
             pandas.DataFrame(table).to_json(folder / name, orient="split", index=False)
-    for name, table in (("front.parquet", best), ("points.parquet", rows(study, points))):
+    for name, table in (("front", best), ("breakpoints", breaks), ("points", rows(study, points))):
         if table:
-            pandas.DataFrame(table).to_parquet(folder / name, index=False)
+            pandas.DataFrame(table).to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def rows(study: StudyRecord, points: Sequence[Point]) -> list[JsonDict]:

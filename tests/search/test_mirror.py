@@ -170,6 +170,7 @@ def test_the_tables_hold_the_front_and_all_points(tmp_path: Path) -> None:
     assert list(best["trial"]) == [0, 1]
     assert list(best["order"].fillna("")) == ["", "prune"]
     assert len(pandas.read_parquet(tmp_path / "points.parquet")) == 3
+    assert list(pandas.read_parquet(tmp_path / "breakpoints.parquet")["trial"]) == [1]
     shown = json.loads((tmp_path / "front.json").read_text())
     assert shown["columns"][:4] == ["trial", "variant", "sparsity", "validation_accuracy"]
     assert json.loads((tmp_path / "breakpoints.json").read_text())["columns"][0] == "trial"

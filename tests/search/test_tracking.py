@@ -59,7 +59,8 @@ def test_the_studys_run_has_its_progress_its_tables_and_its_report(uri: str, tmp
     Tracker(uri, "demo", tmp_path / "artifacts", report).sync(study(trial(0), trial(1)))
     run = everything(uri)["demo"]
     assert [step for step, _ in history(uri, run, "hypervolume")] == [1, 2]
-    files = {"front.json", "breakpoints.json", "front.parquet", "points.parquet", "report.html"}
+    tables = {"front.json", "breakpoints.json", "front.parquet", "breakpoints.parquet", "points.parquet"}
+    files = tables | {"report.html"}
     assert artifacts(uri, run) == files
     assert {file.name for file in (tmp_path / "artifacts").glob("*/artifacts/*")} >= files
     assert json.loads(run.data.tags["mlflow.loggedArtifacts"])[0] == {"path": "front.json", "type": "table"}
