@@ -76,7 +76,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
     """Carry it out, drawn on standard error and mirrored in MLflow."""
     name = wanted.name
-    from dashboards import figures
+    from dashboards import report as draw
     from search import launch
     from search.progress import Progress
     from search.tracker import Tracker
@@ -89,7 +89,7 @@ def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: boo
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
+    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", draw)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):
@@ -182,12 +182,14 @@ def take(
     folder: Path,
     *,
     budget: Mapping[str, str],
+    prefer: str = ACCURACY,
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered name."""
+    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered names."""
     from compress.export import check_free
+    from search.registry import alias
     from search.settings import Settings
     from search.takeaway import stored
     from search.takeaway import take as take_away
@@ -201,8 +203,9 @@ def take(
     check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
     fresh = take_away(point, record, settings.home, folder, budget, data)
     tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-    registered = tracker.register(folder, f"paretune-{name}", point, budget)
-    return {**fresh, "registered": registered}
+    registered = tracker.register(folder, f"paretune-{name}", point, budget, prefer)
+    named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
+    return {**fresh, "registered": registered, "alias": named}
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
@@ -224,7 +227,7 @@ def report(name: str, path: Path | None = None, *, home: Path | None = None) -> 
 
 def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
     """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
-    from dashboards import figures
+    from dashboards import report as draw
     from search.settings import Settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
@@ -232,7 +235,7 @@ def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
-    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", figures).sync(record)
+    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", draw).sync(record)
 
 
 def methods() -> list[dict[str, str]]:

@@ -233,7 +233,9 @@ def select(
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        taken = paretune.take(study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri)
+        taken = paretune.take(
+            study, best, export, budget=budget, prefer=prefer, home=home, data=data, tracking_uri=tracking_uri
+        )
         result["export"] = taken
     if json:
         _json(result)

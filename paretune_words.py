@@ -118,7 +118,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",
             "  reloaded in a new process: accuracy, params, MACs and bytes as recorded; the program agrees on "
             f"{taken['program']['agreement']:.2%} of the test images and takes {taken['program']['latency_ms']:.2f} ms",
-            f"registered as {taken['registered']}",
+            f"registered as {taken['registered']}, or {taken['alias']}",
         ]
     return "\n".join(lines)
 
