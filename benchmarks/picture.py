@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import paretune
-from benchmarks.browser import CHROMIUM, look
+from benchmarks.browser import CHROMIUM, browser
 
 ALONE = """<style>
 main { max-width: none; padding: 0 .5rem; }
@@ -32,7 +32,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = paretune.report(chosen.study, Path(folder) / "front.html", home=chosen.home)
         page.write_text(page.read_text(encoding="utf-8").replace("</head>", ALONE, 1), encoding="utf-8")
-        look(page, f"--screenshot={chosen.out.resolve()}", size=(1000, 490))
+        with browser() as tab:
+            tab.resize(1000, 490)
+            tab.open(page)
+            tab.picture(chosen.out)
     print(chosen.out)
 
 

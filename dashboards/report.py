@@ -80,7 +80,7 @@ _CAPTIONS = {
     "With a mouse, drag to zoom and double-click to go back.",
     "curves": "One line a recipe and variant, dotted where quantized, as far as it is within the budget; faint where "
     "none of its models is on the front. Of the others a dot is the largest sparsity that costs no more than the "
-    "tolerance, a diamond the knee, after which the curve falls fastest. Bars are the 95 % interval of the mean where "
+    "tolerance, a diamond the knee, after which the curve falls fastest. Bars are the 95% interval of the mean where "
     "a recipe was made with several seeds.",
     "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
     "a log scale; trials in the order they were asked for.",
@@ -215,7 +215,12 @@ def _unfinished(study: StudyRecord) -> str:
         [status, str(len(trials)), reason, f"trial {trials[0]}: {recipes[trials[0]]}"]
         for (status, reason), trials in found.items()
     ]
-    heads = (Column("", "word"), Column("trials"), Column("reason", "prose"), Column("the first of them", "prose"))
+    heads = (
+        Column("status", "word"),
+        Column("trials"),
+        Column("reason", "prose"),
+        Column("the first of them", "prose"),
+    )
     return section("Failed and stopped trials", table(heads, rows))
 
 

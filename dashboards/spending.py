@@ -55,7 +55,7 @@ def info(study: StudyRecord) -> Spending:
         worked += trial.seconds
         for what, value in trial.spent.items():
             work[what] += value
-        work["beside"] += max(0.0, trial.seconds - sum(trial.spent.values()))
+        work["other"] += max(0.0, trial.seconds - sum(trial.spent.values()))
         for point in trial.points:
             name = stage(point)
             (reused if point.id in seen else made)[name] += 1

@@ -3,7 +3,8 @@
 const packed = (name) => document.getElementById(name).textContent;
 
 async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 
@@ -25,8 +26,10 @@ async function drawAll() {
 }
 
 function controls() {
-  const resets = [...document.querySelectorAll("[data-bound]")].map(connect);
-  document.getElementById("reset").addEventListener("click", () => resets.forEach((reset) => reset()));
+  const lifts = [...document.querySelectorAll("[data-bound]")].map(connect);
+  const unbound = () => (lifts.forEach((lift) => lift()), moved());
+  document.getElementById("reset").addEventListener("click", unbound);
+  unbound();
   document.getElementById("controls").disabled = false;
   for (const radio of document.querySelectorAll("input[name=cost]")) {
     radio.addEventListener("change", () => ((cost = radio.value), followers.length && drawFront()));
@@ -46,11 +49,11 @@ async function begin() {
     return;
   }
   await loadPlotly();
+  followers.push(drawFront, drawCurves);
   await drawFront();
   await painted();
   document.documentElement.dataset.first = Math.round(performance.now()); // ms until the first picture
   await drawAll();
-  followers.push(drawFront, drawCurves);
   dark.addEventListener("change", drawAll);
   addEventListener("beforeprint", () => ((onPaper = true), drawAll()));
   addEventListener("afterprint", () => ((onPaper = false), drawAll()));

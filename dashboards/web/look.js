@@ -8,22 +8,21 @@ const QUIET = "#8A8F98", TEACHER = "#D55E00";
 const CONFIG = { responsive: true, displayModeBar: false };
 let onPaper = false;
 
-const decades = () => (document.body.clientWidth < 640 ? 1 : "D2"); // of a logarithmic axis; 2 and 5 where there is room
+const decades = () => (document.body.clientWidth < 640 ? 1 : "D2"); // on a phone; else 2 and 5 too
 const ink = () => (dark.matches && !onPaper ? "#d5d8dd" : "#30343b");
 const grid = () => (dark.matches && !onPaper ? "#30343b" : "#e4e6ea");
 const strong = () => (dark.matches && !onPaper ? "#ffffff" : "#000000");
 
+/** Without automargin, with which Plotly draws thousands of points three times over. */
 function axis(title, more) {
-  return {
-    title: { text: title, standoff: 8 }, gridcolor: grid(), linecolor: grid(), zeroline: false, automargin: true, ...more,
-  };
+  return { title: { text: title, standoff: 8 }, gridcolor: grid(), linecolor: grid(), zeroline: false, ...more };
 }
 
 function layout(x, y, more) {
   return {
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink() },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
-    hoverlabel: { align: "left", font: { size: 12 } }, margin: { l: 12, r: 12, t: 28, b: 12 },
+    hoverlabel: { align: "left", font: { size: 12 } }, margin: { l: 68, r: 12, t: 28, b: 52 },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     dragmode: touch ? false : "zoom", // a finger scrolls the page, it does not zoom
     xaxis: x, yaxis: y, ...(onPaper ? { width: PAPER } : {}), ...more,

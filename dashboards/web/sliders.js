@@ -1,7 +1,7 @@
 // The sliders, the pick, and the tables that follow them. `budget` is what all figures read.
 
 const GRID = 160; // stops of a slider at most, beside those of the front
-const budget = { texts: {}, bounds: {}, choice: choose({}) };
+const budget = { texts: {}, bounds: {}, choice: null };
 const followers = []; // called with nothing whenever the budget moves
 
 /** Amounts as they are typed, rising, each just holding a model that is there: near a log scale, and the whole front. */
@@ -19,6 +19,7 @@ function stops(name) {
   return [...new Set([...taken].sort((a, b) => a - b).map((value) => written(value, name)))];
 }
 
+/** Binds a slider and its box to a bound of the budget; what it gives back lifts the bound. */
 function connect(field) {
   const name = field.dataset.bound, least = name === "min_accuracy";
   const slider = field.querySelector("input[type=range]"), box = field.querySelector("input[type=text]");
@@ -39,28 +40,29 @@ function connect(field) {
     if (text === "") delete budget.texts[name], delete budget.bounds[name];
     else budget.texts[name] = text, budget.bounds[name] = amount(text, name);
     slider.setAttribute("aria-valuetext", text === "" ? "no bound" : `${least ? "at least" : "at most"} ${text}`);
-    moved();
   }
   slider.addEventListener("input", () => {
     const text = Number(slider.value) === open ? "" : texts[Number(slider.value) - (least ? 1 : 0)];
     box.value = text;
     set(text);
+    moved();
   });
   box.addEventListener("change", () => {
     const text = box.value.trim();
     try {
       slider.value = text === "" ? open : place(text);
       set(text);
+      moved();
     } catch (error) {
       box.setAttribute("aria-invalid", "true");
       note.textContent = `Expected ${error.message}.`;
     }
   });
-  set("");
   return () => ((box.value = ""), (slider.value = open), set(""));
 }
 
 let waiting = false;
+/** To be called when a bound was. */
 function moved() {
   budget.choice = choose(budget.bounds);
   showPick();

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import random
 import re
-import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.browser import CHROMIUM, Seen, look
+from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
 from dashboards.models import Models
 from search.budget import Budget
@@ -24,10 +23,10 @@ from tests.dashboards.records import point, study, trial
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on the path")
 
 EVIL = "</script><img src=x onerror=console.log(1)><b>"
+Run = Callable[[str, str], Any]
 BOUNDS = ("max_params", "max_macs", "max_size_bytes", "max_latency_ms", "min_accuracy")
 
-PROBE = """<pre id="probe"></pre><script>(async () => {
-  while (!document.documentElement.dataset.drawn) await new Promise((resolve) => setTimeout(resolve, 20));
+PRELUDE = """
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   const text = (id) => document.getElementById(id).textContent;
   const move = async (bound, place) => {
@@ -43,19 +42,39 @@ PROBE = """<pre id="probe"></pre><script>(async () => {
     await frame();
   };
   const traces = (meta, plot = "front") => document.getElementById(plot).data.filter((one) => one.meta === meta);
-  const found = await (async () => { BODY })();
-  document.getElementById("probe").textContent = JSON.stringify(found);
-})();</script></body>"""
+"""
 
 
-def ran(document: str, body: str, page: Path) -> tuple[Any, Seen]:
-    """What a script returns that runs in the drawn report, and all that was seen."""
-    head, _, tail = document.rpartition("</body>")
-    page.write_text(head + PROBE.replace("BODY", body) + tail, encoding="utf-8")
-    seen = look(page, wait_ms=20_000)
-    found = re.search('<pre id="probe">(.+?)</pre>', seen.dom, re.DOTALL)
-    assert found is not None, seen.console
-    return json.loads(html.unescape(found[1])), seen
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    """One browser for all."""
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[str]:
+    """The document that the tab has open."""
+    return [""]
+
+
+@pytest.fixture
+def ran(tab: Page, shown: list[str], tmp_path: Path) -> Iterator[Callable[[str, str], Any]]:
+    """Opens a report, or lifts the bounds of the open one, and gives what a script returns in it; nothing may be said
+    on its console.
+    """
+
+    def run(document: str, body: str) -> Any:
+        if document != shown[0]:
+            page = tmp_path / "report.html"
+            page.write_text(document, encoding="utf-8")
+            tab.open(page)
+            shown[0] = document
+        tab.run("document.getElementById('reset').click(); document.activeElement.blur();")
+        return tab.run(PRELUDE + body)
+
+    yield run
+    assert tab.console == []
 
 
 def searched(name: str = "s", seed: int = 0) -> StudyRecord:
@@ -88,18 +107,17 @@ def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
     return found
 
 
-def test_the_page_picks_what_select_picks(tmp_path: Path) -> None:
+def test_the_page_picks_what_select_picks(ran: Run) -> None:
     record = searched()
     seeds = [point(41, 0.5, 90, family="3/float/0.0"), point(42, 0.99, 1, sparsity=0.2, family="5/float/0.2")]
     record = study(*record.trials, *(trial(one.trial, one) for one in seeds))
     models = Models.of(record)
     asked = budgets(record.points)
-    told, _ = ran(
+    told = ran(
         report(record),
         f"""return {json.dumps(asked)}.map((texts) => choose(Object.fromEntries(
             Object.entries(texts).map(([name, text]) => [name, amount(text, name)])))).map((one) => (
             {{ ...one, fits: one.fits.filter(Boolean).length }}));""",
-        tmp_path / "page.html",
     )
     assert models.teacher is not None
     nothing = 0
@@ -115,9 +133,9 @@ def test_the_page_picks_what_select_picks(tmp_path: Path) -> None:
     assert 0 < nothing < len(asked) / 2
 
 
-def test_a_slider_moves_the_pick_the_figures_and_the_tables(tmp_path: Path) -> None:
+def test_a_slider_moves_the_pick_the_figures_and_the_tables(ran: Run) -> None:
     record = searched()
-    told, seen = ran(
+    told = ran(
         report(record),
         """
         const state = () => ({ name: text("pick-name"), command: text("pick-command"), binding: text("pick-binding"),
@@ -136,10 +154,8 @@ def test_a_slider_moves_the_pick_the_figures_and_the_tables(tmp_path: Path) -> N
         await frame();
         return [...states, state()];
         """,
-        tmp_path / "page.html",
     )
     whole, half, none, again = told
-    assert seen.console == ()
     assert whole["points"] == len(record.points) <= whole["drawn"]
     assert (whole["faint"], whole["pick"]) == (0, 1000)
     text = re.fullmatch(r"paretune select s --max-params (\S+)", half["command"])
@@ -155,8 +171,8 @@ def test_a_slider_moves_the_pick_the_figures_and_the_tables(tmp_path: Path) -> N
     assert again == whole
 
 
-def test_a_bound_is_typed_or_refused_with_a_sentence(tmp_path: Path) -> None:
-    told, _ = ran(
+def test_a_bound_is_typed_or_refused_with_a_sentence(ran: Run) -> None:
+    told = ran(
         report(searched()),
         """
         const state = (bound) => [text("pick-command"), text(`note-${bound}`),
@@ -169,7 +185,6 @@ def test_a_bound_is_typed_or_refused_with_a_sentence(tmp_path: Path) -> None:
         }
         return states;
         """,
-        tmp_path / "page.html",
     )
     assert told == [
         ["paretune select s --max-params 10%", "", "at most 10%"],
@@ -185,12 +200,11 @@ def test_a_bound_is_typed_or_refused_with_a_sentence(tmp_path: Path) -> None:
     ]
 
 
-def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(tmp_path: Path) -> None:
+def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(ran: Run) -> None:
     record = searched()
-    told, _ = ran(
+    told = ran(
         report(record),
         f"return {json.dumps(BOUNDS)}.map((name) => [name, stops(name)]);",
-        tmp_path / "page.html",
     )
     for name, texts in told:
         held = [len(choose(record.points, Budget.parse(**{name: text})).fits) for text in texts]
@@ -199,8 +213,8 @@ def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(tmp_path:
         assert min(held) >= 1
 
 
-def test_the_cost_axis_and_the_published_layer_are_switched(tmp_path: Path) -> None:
-    told, seen = ran(
+def test_the_cost_axis_and_the_published_layer_are_switched(ran: Run) -> None:
+    told = ran(
         report(study(*searched().trials, task="cifar10")),
         """
         const axis = () => [document.getElementById("front").layout.xaxis.title.text, traces("pick")[0].x[0],
@@ -213,9 +227,7 @@ def test_the_cost_axis_and_the_published_layer_are_switched(tmp_path: Path) -> N
         await frame();
         return [...states, axis()];
         """,
-        tmp_path / "page.html",
     )
-    assert seen.console == ()
     assert told == [
         ["parameters (log scale)", 1000, 0, 0],
         ["MACs for one image (log scale)", 10_000, 0, 0],
@@ -223,8 +235,8 @@ def test_the_cost_axis_and_the_published_layer_are_switched(tmp_path: Path) -> N
     ]
 
 
-def test_all_controls_are_native_and_come_in_the_order_they_are_read(tmp_path: Path) -> None:
-    told, _ = ran(
+def test_all_controls_are_native_and_come_in_the_order_they_are_read(ran: Run) -> None:
+    told = ran(
         report(searched()),
         """
         const controls = [...document.querySelectorAll("input, button, [tabindex]")];
@@ -232,7 +244,6 @@ def test_all_controls_are_native_and_come_in_the_order_they_are_read(tmp_path: P
           document.activeElement === one, one.tabIndex,
           Boolean(one.labels?.length || one.textContent || one.ariaLabel)]; });
         """,
-        tmp_path / "page.html",
     )
     names = [name for name, *_ in told]
     assert names[:10] == [f"{kind}-{bound}" for bound in BOUNDS for kind in ("slide", "type")]
@@ -242,45 +253,54 @@ def test_all_controls_are_native_and_come_in_the_order_they_are_read(tmp_path: P
 
 
 @pytest.mark.parametrize("record", [study(), study(trial(0, status="failed")), study(trial(0, point(0, 0.9, 10)))])
-def test_a_study_that_has_just_begun_is_drawn_too(record: StudyRecord, tmp_path: Path) -> None:
-    told, seen = ran(report(record), 'return text("pick-name");', tmp_path / "page.html")
-    assert seen.console == ()
+def test_a_study_that_has_just_begun_is_drawn_too(record: StudyRecord, ran: Run) -> None:
+    told = ran(report(record), 'return text("pick-name");')
     assert told == ("Best of 1: trial 0 at 0 %" if record.points else "No model has been measured yet.")
 
 
-def test_markup_in_names_is_text_in_the_page_and_in_its_figures(tmp_path: Path) -> None:
+def test_markup_in_names_is_text_in_the_page_and_in_its_figures(ran: Run) -> None:
     evil = searched(EVIL)
     record = StudyRecord(EVIL, EVIL, EVIL, evil.objectives, evil.reference_point, evil.trials)
-    told, seen = ran(
+    told = ran(
         report(record),
         """await move("max_params", (most) => Math.round(most / 2));
         return [document.images.length, document.querySelectorAll("main b").length, text("pick-recipe")];""",
-        tmp_path / "page.html",
     )
-    assert seen.console == ()
     assert told[:2] == [0, 0]
     assert EVIL in told[2]
 
 
-LOOKS = {
-    "light": {"size": (1200, 3000)},
-    "dark": {"size": (1200, 3000), "dark": True},
-    "phone": {"size": (500, 3000)},
-    "print": {},
-}
+def test_the_sliders_are_moved_by_keys(ran: Run, tab: Page) -> None:
+    ran(report(searched()), "")
+    tab.press("Tab")
+    assert tab.run("return document.activeElement.id") == "slide-max_params"
+    tab.press("Home")
+    tab.press("ArrowRight")
+    bound = tab.run("return document.activeElement.getAttribute('aria-valuetext')")
+    command = tab.run("return document.getElementById('pick-command').textContent")
+    assert bound == tab.run("return `at most ${stops('max_params')[1]}`")
+    assert command == f"paretune select s --max-params {bound.removeprefix('at most ')}"
+    tab.press("Tab")
+    assert tab.run("return document.activeElement.id") == "type-max_params"
+
+
+LOOKS = {"light": (1200, False), "dark": (1200, True), "phone": (375, False), "print": (1200, False)}
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_what_it_looks_like_is_there_for_a_person_to_see(name: str, tmp_path: Path) -> None:
-    page, picture = tmp_path / "report.html", tmp_path / f"report-{name}.{'pdf' if name == 'print' else 'png'}"
-    page.write_text(report(searched()), encoding="utf-8")
-    if name == "phone":  # a window is never narrower than 500 pixels, a frame is
-        frame = f"<body style='margin:0'><iframe src='{page.as_uri()}' style='border:0' width=375 height=3000></iframe>"
-        page = tmp_path / "phone.html"
-        page.write_text(frame)
-    wanted = f"--print-to-pdf={picture}" if name == "print" else f"--screenshot={picture}"
-    seen = look(page, wanted, "--no-pdf-header-footer", wait_ms=20_000, **LOOKS[name])  # type: ignore[arg-type]
-    assert seen.console == ()
-    assert picture.stat().st_size > 50_000
-    if kept := os.environ.get("PARETUNE_SCREENSHOTS"):
-        shutil.copy(picture, kept)
+def test_what_it_looks_like_is_there_for_a_person_to_see(name: str, ran: Run, tab: Page, tmp_path: Path) -> None:
+    picture = Path(os.environ.get("PARETUNE_SCREENSHOTS") or tmp_path) / f"report-{name}"
+    width, dark = LOOKS[name]
+    tab.resize(width, 900, dark=dark, phone=name == "phone")
+    ran(report(searched()), "await drawAll(); await frame();")
+    if name == "print":
+        tab.print(picture.with_suffix(".pdf"))
+    else:
+        tab.picture(picture.with_suffix(".png"), whole=True)
+    (made,) = picture.parent.glob(f"{picture.name}.*")
+    assert made.stat().st_size > 50_000
+    ground, ink = tab.run("return [getComputedStyle(document.body).backgroundColor, ink()]")
+    assert (ground, ink) == (("rgb(22, 24, 28)", "#d5d8dd") if dark else ("rgb(255, 255, 255)", "#30343b"))
+    wide = "(one) => one.getBoundingClientRect().right > innerWidth && !one.closest('.scroll, svg')"
+    assert tab.run(f"return [innerWidth, [...document.querySelectorAll('main *')].filter({wide}).length]") == [width, 0]
+    tab.resize(1200, 900)

@@ -48,7 +48,7 @@ def test_what_an_earlier_study_made_is_saved_too() -> None:
 
 def test_the_workers_seconds_are_told_by_what_they_went_into() -> None:
     record = study(worked(1, curve(1), 4.5, train=3.0, measure=1.0), trial(2, status="running"))
-    assert spending.info(record).work == pytest.approx({"train": 3.0, "measure": 1.0, "beside": 0.5})
+    assert spending.info(record).work == pytest.approx({"train": 3.0, "measure": 1.0, "other": 0.5})
 
 
 def test_the_figure_draws_both_parts_of_every_stage() -> None:
