@@ -74,7 +74,7 @@ def stages(study: StudyRecord) -> list[Stage]:
 
 def figure(info: pd.DataFrame) -> go.Figure:
     """Draw the hypervolume as steps, since nothing happens between two trials."""
-    drawing = theme.figure("seconds of work, all workers together", "hypervolume of the front", height=340)
+    drawing = theme.figure("seconds of work", "hypervolume of the front", height=340)
     if info.empty:
         return theme.note_empty(drawing, "No trial has finished yet.")
     drawing.add_scatter(

@@ -83,7 +83,7 @@ def figure(info: pd.DataFrame) -> go.Figure:
     drawing = theme.dress(panels, height=110 + 34 * len(choices))
     for column, (target, title) in enumerate(zip(TARGETS, ("of accuracy", "of log params"), strict=True), start=1):
         _add_panel(drawing, info[info["target"] == target], column)
-        drawing.update_xaxes(title_text=f"variance {title}", col=column, tickformat=".0%", rangemode="tozero")
+        drawing.update_xaxes(title_text=title, col=column, tickformat=".0%", rangemode="tozero")
     drawing.update_yaxes(autorange="reversed", showgrid=False)
     return drawing
 

@@ -78,12 +78,12 @@ _CAPTIONS = {
     "front": "Every measured model. Faint ones are beaten on all objectives by another, ringed ones by none, and what "
     "the budget leaves out nearly vanishes. The steps are the best accuracy to be had at a cost within the budget. "
     "With a mouse, drag to zoom and double-click to go back.",
-    "curves": "One line a recipe and variant, dotted where quantized, as far as it is within the budget; faint where "
-    "none of its models is on the front. Of the others a dot is the largest sparsity that costs no more than the "
-    "tolerance, a diamond the knee, after which the curve falls fastest. Bars are the 95% interval of the mean where "
-    "a recipe was made with several seeds.",
+    "curves": "Accuracy as prunable weights go: a line a recipe and variant, dotted where quantized, as far as it "
+    "is within the budget; faint where none of its models is on the front. Of the others a dot is the "
+    "largest sparsity that costs no more than the tolerance, a diamond the knee, after which the curve "
+    "falls fastest. Bars are the 95% interval of the mean where a recipe was made with several seeds.",
     "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
-    "a log scale; trials in the order they were asked for.",
+    "a log scale; trials in the order they were asked for, seconds of all workers together.",
     "stages": "The best accuracy at a number of parameters after a tenth, a quarter, half and all of the work.",
     "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint "
     "bar stays below its mark: shuffling the choice over the trials does as well in at least one case of twenty.",

@@ -59,7 +59,7 @@ function drawCurves() {
   const data = [...curveTraces(), readings("tolerance", study.within, "circle", 7), readings("knee", "knee", "diamond-open", 11),
     ...publishedCurves()];
   return Plotly.react("curves", data, layout(
-    axis("share of prunable weights removed", { tickformat: ".0%", rangemode: "tozero" }),
+    axis("share of weights removed", { tickformat: ".0%", rangemode: "tozero" }),
     axis("accuracy on validation", { tickformat: ".0%" }),
     { height: 480, uirevision: "curves" },
   ), CONFIG);

@@ -4,6 +4,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const touch = matchMedia("(pointer: coarse)").matches;
 const PAPER = 680; // px between the margins of A4
 const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"];
+const ON_DARK = ["#56B4E9", "#E69F00", "#2FC59A", "#E29BC1", "#9AA7FF", "#F28C4A"]; // the same hues, lighter
 const QUIET = "#8A8F98", TEACHER = "#D55E00";
 const CONFIG = { responsive: true, displayModeBar: false };
 let onPaper = false;
@@ -29,7 +30,8 @@ function layout(x, y, more) {
   };
 }
 
-const hue = (group) => PALETTE[study.groups.indexOf(study.words.group[group])] ?? QUIET;
+const palette = () => (dark.matches && !onPaper ? ON_DARK : PALETTE);
+const hue = (group) => palette()[study.groups.indexOf(study.words.group[group])] ?? QUIET;
 const groups = () => study.groups.map((name) => study.words.group.indexOf(name));
 
 /** A Plotly figure made elsewhere, in our colours. */

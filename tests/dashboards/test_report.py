@@ -77,6 +77,13 @@ def test_plotly_lies_in_the_report_once_and_packed() -> None:
     assert gzip.decompress(base64.b64decode(packed_plotly())).decode() == get_plotlyjs()
 
 
+def test_five_thousand_points_fit_into_a_mail() -> None:
+    curves = [[point(i, 1 / (i + s + 3), 90 * i + s, sparsity=s / 10) for s in range(10)] for i in range(1, 501)]
+    record = study(*(trial(i, *points, choices={"lr": i / 7}) for i, points in enumerate(curves, 1)))
+    assert len(record.points) == 5000
+    assert len(report(record).encode()) < 5e6
+
+
 def test_the_same_study_gives_the_same_report() -> None:
     assert report(searched()) == report(searched())
 
