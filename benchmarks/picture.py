@@ -15,7 +15,7 @@ from benchmarks.browser import CHROMIUM, browser
 
 ALONE = """<style>
 main { max-width: none; padding: 0 .5rem; }
-main > :not(section:has(#front)), section > :not(figure), figcaption { display: none; }
+main > :not(section:has(#front)), section > :not(figure), figcaption { display: none !important; }
 section:has(#front) figure { margin: 0; }
 </style></head>"""
 
