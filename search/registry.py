@@ -27,6 +27,7 @@ ALIAS = "paretune.alias"
 EXAMPLE = "input_example.json"
 LONGEST = 5000
 """Characters of a description, in MLflow's database."""
+ATTEMPTS = 4
 _PREFERRED = {ACCURACY: "", PARAMS: "smallest-", LATENCY: "fastest-", KNEE: "knee-"}
 
 
@@ -131,13 +132,26 @@ def add_version(
     )
     newest, moved = str(made.version), ""
     while newest != moved:
-        client.set_registered_model_alias(name, under, newest)
+        _move(client, name, under, newest)
         moved = newest
         found = client.search_model_versions(
             f"name = '{name}' and tags.`{ALIAS}` = '{under}'", max_results=1, order_by=["version_number DESC"]
         )
         newest = str(found[0].version) if found else moved
     return str(made.version)
+
+
+def _move(client: MlflowClient, name: str, under: str, to: str) -> None:
+    """Set an alias. MLflow looks, then inserts: of two who make one at once the second fails, and may move it then."""
+    from mlflow.exceptions import MlflowException
+
+    for left in range(ATTEMPTS)[::-1]:
+        try:
+            return client.set_registered_model_alias(name, under, to)
+        except MlflowException as error:
+            if not left or error.error_code not in ("BAD_REQUEST", "TEMPORARILY_UNAVAILABLE"):
+                raise
+    return None
 
 
 def _written(amount: Amount) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from compress.export import export
 from compress.files import Files
@@ -92,6 +94,26 @@ def test_models_registered_at_once_get_versions_of_their_own(uri: str, tmp_path:
         jobs = [pool.submit(Tracker(uri, "demo").register, folder, "m", point(0, n / 10), {}) for n in range(4)]
     assert {job.result() for job in jobs} == {f"models:/m/{n}" for n in range(1, 5)}
     assert int(MlflowClient(uri).get_model_version_by_alias("m", "best").version) == 4
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["both are let in", "the second is turned away at first"])
+def test_an_alias_that_two_make_at_once_is_on_the_newer_version(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    folder, plain, calls = bare_export(tmp_path / "export"), MlflowClient.set_registered_model_alias, []
+
+    def slowly(client: MlflowClient, name: str, alias: str, version: str) -> None:
+        calls.append(version)
+        if len(calls) == 1:
+            Tracker(uri, "demo").register(folder, "m", point(0, 0.2), {})
+            if fails:
+                raise MlflowException("UNIQUE constraint failed", BAD_REQUEST)
+        plain(client, name, alias, version)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", slowly)
+    assert Tracker(uri, "demo").register(folder, "m", point(0, 0.1), {}) == "models:/m/1"
+    assert calls == (["1", "2", "1", "2"] if fails else ["1", "2", "2"])
+    assert int(MlflowClient(uri).get_model_version_by_alias("m", "best").version) == 2
 
 
 def test_a_model_name_that_mlflow_refuses_is_told(uri: str, tmp_path: Path) -> None:
