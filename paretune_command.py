@@ -186,6 +186,9 @@ def select(
     prefer: Annotated[str, typer.Option(help=f"What is best within the budget: {', '.join(PREFERENCES)}.")] = ACCURACY,
     top: Annotated[int, typer.Option(help="Show so many of the points within the budget, the best first.")] = 1,
     export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="What to write there: pt2, onnx, safetensors; without onnx if left out.")
+    ] = None,
     home: Home = None,
     data: Data = None,
     tracking_uri: Tracking = None,
@@ -194,6 +197,8 @@ def select(
     """The best point within a budget, chosen on validation; with --export, the model itself."""
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
+    if format is not None and export is None:
+        raise ValueError(f"format must come with --export DIR, got {format!r} alone")
     bounds = {
         "max_params": max_params,
         "max_nonzero_params": max_nonzero_params,
@@ -208,7 +213,10 @@ def select(
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        taken = paretune.take(study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri)
+        formats = {} if format is None else {"formats": tuple(part.strip() for part in format.split(","))}
+        taken = paretune.take(
+            study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri, **formats
+        )
         result["export"] = taken
     if json:
         _json(result)
@@ -248,11 +256,11 @@ def methods(json: Json = False) -> None:
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="An exported model.", show_default=False)],
-    task: Annotated[str, typer.Option(help="What to measure it on.")] = "digits",
+    task: Annotated[str | None, typer.Option(help="What to measure it on; its card's if left out.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure an exported model afresh."""
+    """Measure an exported model afresh, in every format that lies there."""
     found = paretune.evaluate(folder, task, data=data)
     if json:
         return _json(found)
