@@ -9,9 +9,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,12 +183,17 @@ def take(
     *,
     budget: Mapping[str, str],
     prefer: str = ACCURACY,
+    formats: Sequence[str] = ("pt2", "safetensors"),
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, register it in MLflow; what was measured, and its registered names."""
-    from compress.export import check_free
+    """Export a point, prove it in a new process, register it in MLflow, put it in `folder`.
+
+    Returns what was measured, the `files` in the folder, and the names it is `registered` under. `formats` are of pt2,
+    onnx and safetensors; a model is registered with its program in any case.
+    """
+    from compress.export import check_formats, check_free, place, read_card
     from search.registry import alias
     from search.settings import Settings
     from search.takeaway import stored
@@ -197,15 +202,20 @@ def take(
     from search.tracking import check_reachable
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    wanted = check_formats(formats)
     record = open_study(name, home)
     check_free(folder)
     stored(point, record)
     check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
-    fresh = take_away(point, record, settings.home, folder, budget, data)
-    tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-    registered = tracker.register(folder, f"paretune-{name}", point, budget, prefer)
+    with tempfile.TemporaryDirectory(prefix="paretune-") as made:
+        staging = Path(made)
+        fresh = take_away(point, record, settings.home, staging, budget=budget, data=data, formats=wanted)
+        tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
+        registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
+        place(staging, folder, wanted)
     named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
-    return {**fresh, "registered": registered, "alias": named}
+    files = [*read_card(folder)["files"], "card.json"]
+    return {**fresh, "files": files, "registered": registered, "alias": named}
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
@@ -247,20 +257,18 @@ def methods() -> list[dict[str, str]]:
     return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
 
 
-def evaluate(folder: Path, task: str, *, data: Path | None = None) -> dict[str, Any]:
-    """Measure an exported model afresh: its figures as a point has them, and the exported program's own."""
+def evaluate(folder: Path, task: str | None = None, *, data: Path | None = None) -> dict[str, Any]:
+    """Measure an exported model afresh, on the task of its card or another one: see `compress.proof.evaluate`."""
     import torch
 
-    from compress.export import evaluate as measure_export
+    from compress.export import read_card
+    from compress.proof import evaluate as measure_export
     from compress.tasks import load_task
 
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
-    measured, program = measure_export(folder, load_task(task, data))
-    figures = asdict(measured)
-    accuracy = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
-    del figures["seconds"]
-    return {"accuracy": accuracy, **figures, "flops": measured.flops, "program": program}
+    card = read_card(folder)
+    return measure_export(folder, load_task(str(card.get("task")) if task is None else task, data))
 
 
 def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:

@@ -193,12 +193,17 @@ def select(
     top: Annotated[int, typer.Option(help="Show so many of the points within the budget, the best first.")] = 1,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster for --reseed, such as auto.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="What to write there: pt2, onnx, safetensors; without onnx if left out.")
+    ] = None,
     home: Home = None,
     data: Data = None,
     tracking_uri: Tracking = None,
     json: Json = False,
 ) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
+    if format is not None and export is None:
+        raise ValueError(f"format must come with --export DIR, got {format!r} alone")
     bounds: dict[str, Any] = {
         "max_params": max_params,
         "max_nonzero_params": max_nonzero_params,
@@ -208,9 +213,11 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
+    formats: dict[str, Any] = {} if format is None else {"formats": tuple(part.strip() for part in format.split(","))}
     if reseed is not None and export is not None:  # not after hours of training
-        from compress.export import check_free
+        from compress.export import check_formats, check_free
 
+        check_formats(**formats)
         check_free(export)
     try:
         found = paretune.select(
@@ -233,9 +240,8 @@ def select(
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        taken = paretune.take(
-            study, best, export, budget=budget, prefer=prefer, home=home, data=data, tracking_uri=tracking_uri
-        )
+        where: dict[str, Any] = {"home": home, "data": data, "tracking_uri": tracking_uri}
+        taken = paretune.take(study, best, export, budget=budget, prefer=prefer, **where, **formats)
         result["export"] = taken
     if json:
         _json(result)
@@ -275,11 +281,11 @@ def methods(json: Json = False) -> None:
 @app.command()
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="An exported model.", show_default=False)],
-    task: Annotated[str, typer.Option(help="What to measure it on.")] = "digits",
+    task: Annotated[str | None, typer.Option(help="What to measure it on; its card's if left out.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure an exported model afresh."""
+    """Measure an exported model afresh, in every format that lies there."""
     found = paretune.evaluate(folder, task, data=data)
     if json:
         return _json(found)

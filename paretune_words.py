@@ -115,11 +115,15 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         lines.append(f"one notch more: {found.more_buys}")
     if taken is not None:
         lines += [
-            f"exported to {folder}: model.safetensors and structure.json, model.pt2, card.json",
-            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded; the program agrees on "
-            f"{taken['program']['agreement']:.2%} of the test images and takes {taken['program']['latency_ms']:.2f} ms",
-            f"registered as {taken['registered']}, or {taken['alias']}",
+            f"exported to {folder}: {', '.join(taken['files'])}",
+            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded",
+            *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
+            f"  {taken['threads']} thread{'s' if taken['threads'] > 1 else ''} on {taken['machine']['processor']}",
         ]
+        zeros = m.params - m.nonzero_params
+        if zeros:
+            lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
+        lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
     return "\n".join(lines)
 
 
@@ -136,6 +140,18 @@ def _accuracy(found: Selection) -> list[str]:
         f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
         f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
     ]
+
+
+def _form(found: Mapping[str, Any]) -> str:
+    """How a form compares with the network, and how long it takes."""
+    times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
+    whole = ""
+    if found.get("int8_layers"):
+        whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
+    return (
+        f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
+        f"{found['difference']:.0e}{whole}; {times}"
+    )
 
 
 def _student(model: Mapping[str, Any]) -> str:

@@ -1,53 +1,115 @@
-"""A stored model taken away: its weights and structure, a `torch.export` program, and a card with what it claims."""
+"""A stored model taken away: its files in the forms that were asked for, and a card with what they claim.
+
+Everything is written to a folder of its own first. What was proven there is put in place file by file; a file that the
+card of an earlier export does not name, or that was changed since, is somebody's and stays.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from compress.errors import ExportError, StoreError
-from compress.files import Files
-from compress.measure import latency, measure
-from compress.measurement import Measurement
+from compress import plain
+from compress.card import text
+from compress.errors import ExportError, check_known
+from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.interchange import check_onnx, write_onnx
+from compress.program import graph, program
 from compress.tasks import Task
-from compress.train import training_device
 
 PROGRAM = "model.pt2"
+ONNX = "model.onnx"
+LOADER = "load.py"
 CARD = "card.json"
+READABLE = "card.md"
+FORMATS: dict[str, tuple[str, ...]] = {
+    "pt2": (PROGRAM,),
+    "onnx": (ONNX,),
+    "safetensors": (WEIGHTS, STRUCTURE, LOADER),
+}
+"""What each format's files are called."""
+DEFAULT_FORMATS = ("pt2", "safetensors")
+OURS = frozenset((CARD, READABLE, *(name for names in FORMATS.values() for name in names)))
 
 
-def export(files: Files, task: Task, folder: Path, card: Mapping[str, Any]) -> Path:
-    """Write the model into `folder` (made if missing) and return it. ExportError when something else lies there.
+def check_formats(formats: Iterable[str] = DEFAULT_FORMATS) -> tuple[str, ...]:
+    """Each format once; RecipeError for an unknown one, ExportError where one needs what is not installed."""
+    wanted = tuple(dict.fromkeys(formats)) or ("",)
+    for name in wanted:
+        check_known("format", name, FORMATS)
+    if "onnx" in wanted:
+        check_onnx("format")
+    return wanted
 
-    The program takes float images `(B, C, H, W)`, any B, normalised with the card's mean and std.
+
+def export(
+    files: Files, task: Task, folder: Path, facts: Mapping[str, Any], formats: Iterable[str] = DEFAULT_FORMATS
+) -> Path:
+    """Write the model into `folder` (made if missing), and `facts` as its card; returns the folder.
+
+    The weights and the program are always there, for they are what the proof starts from. All forms take float images
+    `(B, C, H, W)`, any B, normalised with the card's mean and std, and give logits `(B, classes)`. ExportFailed where
+    the network has no such form.
+    """
+    formats = check_formats(formats)
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (task.channels, task.size, task.size)
+    made = program(files.module(), shape)
+    torch.export.save(made, folder / PROGRAM)
+    files.write(folder)
+    if "safetensors" in formats:
+        structure = {**json.loads(files.structure), **graph(made)}
+        (folder / STRUCTURE).write_text(json.dumps(structure, separators=(",", ":")))
+        shutil.copyfile(plain.__file__, folder / LOADER)
+    if "onnx" in formats:
+        write_onnx(files.module(), shape, folder / ONNX)
+    given = {"channels": task.channels, "size": task.size, "mean": list(task.mean), "std": list(task.std)}
+    write_card(folder, {**facts, "input": {**given, "classes": list(task.classes)}})
+    return folder
+
+
+def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Say `facts`, and which files these are, in `card.json` for programs and `card.md` for people."""
+    there = {name: _seal(folder / name) for name in sorted(OURS - {CARD, READABLE}) if (folder / name).exists()}
+    (folder / READABLE).write_text(text({**facts, "files": there}), encoding="utf-8")
+    there[READABLE] = _seal(folder / READABLE)
+    (folder / CARD).write_text(json.dumps({**facts, "files": there}, indent=1))
+
+
+def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
+    """Copy these formats and their card to `folder`, in place of an earlier export there, the card last.
+
+    ExportError when something else lies there, RuntimeError when it cannot be written; then it is as it was.
     """
     check_free(folder)
-    exported = program(files.module(), (task.channels, task.size, task.size))
+    before = _named(folder)
+    facts = {key: value for key, value in read_card(made).items() if key != "files"}
+    names = [name for form in FORMATS if form in formats for name in FORMATS[form]]
+    new = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as drafted:
+            draft = Path(drafted)
+            for name in names:
+                shutil.copyfile(made / name, draft / name)
+            write_card(draft, facts)
+            for name in (*names, READABLE, CARD):
+                os.replace(draft / name, folder / name)
     except OSError as error:
-        raise ExportError(f"export: {folder} must be writable, got {error.strerror}") from error
-    files.write(folder)
-    torch.export.save(exported, folder / PROGRAM)
-    whole = {
-        **card,
-        "input": {
-            "channels": task.channels,
-            "size": task.size,
-            "mean": list(task.mean),
-            "std": list(task.std),
-            "classes": list(task.classes),
-        },
-    }
-    (folder / CARD).write_text(json.dumps(whole, indent=1))
-    return folder
+        for part in new:
+            if part.is_dir() and not any(part.iterdir()):
+                part.rmdir()
+        raise RuntimeError(f"export: {folder} cannot be written: {error.strerror or error}") from error
+    for name in before.keys() - {*names, READABLE, CARD}:
+        (folder / name).unlink(missing_ok=True)
 
 
 def check_free(folder: Path) -> None:
@@ -55,16 +117,27 @@ def check_free(folder: Path) -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         raise ExportError(f"export: {folder} must be a folder, {'it' if there == folder else there} is a file")
-    if there == folder and any(folder.iterdir()) and not (folder / CARD).exists():
-        raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
+    if there == folder and any(folder.iterdir()):
+        if not (folder / CARD).exists():
+            raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
+        named = _named(folder)
+        for name in sorted(OURS - {CARD}):
+            if os.path.lexists(folder / name) and _seal(folder / name) != named.get(name):
+                raise ExportError(f"export: {folder / name} must be as the card there says, it is another file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ExportError(f"export: {folder} must be writable, no permission in {there}")
 
 
-def program(model: nn.Module, shape: tuple[int, int, int]) -> torch.export.ExportedProgram:
-    """The model as a graph of torch operations, batch size dynamic."""
-    images = (torch.zeros(2, *shape),)
-    return torch.export.export(model.eval(), images, dynamic_shapes=({0: torch.export.Dim("batch")},))
+def _named(folder: Path) -> dict[str, Any]:
+    """The files of an earlier export, by its card; none without one."""
+    files = read_card(folder).get("files") if (folder / CARD).exists() else None
+    return {name: seal for name, seal in files.items() if name in OURS} if isinstance(files, dict) else {}
+
+
+def _seal(file: Path) -> dict[str, object] | None:
+    if not file.is_file():
+        return None
+    return {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -78,38 +151,3 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise ExportError(f"evaluate: {folder / CARD} must hold a JSON object")
     return card
-
-
-def evaluate(folder: Path, task: Task) -> tuple[Measurement, dict[str, float]]:
-    """Measure an exported model afresh: the rebuilt module's figures, and the program's own.
-
-    The program's figures are `agreement` (share of test images given the same class as by the module, in [0, 1]) and
-    `latency_ms`, `latency_p95_ms` at batch 1.
-    """
-    device = training_device()
-    task = task.to(device)
-    read_card(folder)
-    try:
-        files = Files.read(folder)
-        module = files.module().to(device)
-    except StoreError as error:
-        raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
-    measured = measure(module, task, files)
-    loaded = _load_program(folder / PROGRAM).to(device)
-    same = 0
-    with torch.no_grad():
-        for batch in task.test.batches(512):
-            same += int((loaded(batch.images).argmax(1) == module(batch.images).argmax(1)).sum())
-    median, p95 = latency(loaded, (task.channels, task.size, task.size))
-    return replace(measured, seconds=0.0), {
-        "agreement": same / len(task.test),
-        "latency_ms": median,
-        "latency_p95_ms": p95,
-    }
-
-
-def _load_program(file: Path) -> nn.Module:
-    try:
-        return torch.export.load(file).module()
-    except Exception as error:  # a torn archive can fail anywhere in the reader
-        raise ExportError(f"evaluate: {file} cannot be loaded: {error}") from error

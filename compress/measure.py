@@ -7,11 +7,12 @@ elements of all parameters, `nonzero_params` those that are not zero, `macs` are
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from compress.data import Split
@@ -42,24 +43,34 @@ def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
     )
 
 
-def accuracy(model: nn.Module, split: Split, batch_size: int = 512) -> float:
+def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = 512) -> float:
     """Share of the split's images whose largest logit is the label's, in [0, 1]."""
-    right = torch.zeros((), dtype=torch.long, device=next(model.parameters()).device)
+    right = torch.zeros((), dtype=torch.long, device=split.device)
     with torch.no_grad():
         for batch in split.batches(batch_size):
             right += (model(batch.images).argmax(1) == batch.labels).sum()
     return int(right) / len(split)
 
 
-def latency(model: nn.Module, shape: tuple[int, int, int], *, calls: int = 30) -> tuple[float, float]:
-    """Median and 95th percentile in ms of one image's forward pass in eager mode, after three calls to warm up."""
-    device = next(model.parameters()).device
-    image = torch.zeros(1, *shape, device=device)
+def latency(
+    model: Callable[[Tensor], Tensor],
+    shape: tuple[int, int, int],
+    *,
+    batch: int = 1,
+    calls: int = 30,
+    device: torch.device | None = None,
+) -> tuple[float, float]:
+    """Median and 95th percentile in ms of a forward pass of `batch` images, after three calls to warm up.
+
+    On `device`, by default the CPU.
+    """
+    device = device or torch.device("cpu")
+    images = torch.zeros(batch, *shape, device=device)
     times = []
     with torch.inference_mode():
         for _ in range(calls + 3):
             start = time.perf_counter()
-            model(image)
+            model(images)
             if device.type == "cuda":
                 torch.cuda.synchronize()
             times.append((time.perf_counter() - start) * 1000)
@@ -71,7 +82,7 @@ def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
     """All figures of a model that lies in `files`; `seconds` is left 0 for the caller to fill."""
     shape = (task.channels, task.size, task.size)
     costs = count(model, shape)
-    median, p95 = latency(model, shape)
+    median, p95 = latency(model, shape, device=next(model.parameters()).device)
     return Measurement(
         accuracy_validation=accuracy(model, task.validation),
         accuracy_test=accuracy(model, task.test),

@@ -5,47 +5,84 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from compress.errors import StoreError
-from compress.export import export
+from compress.export import DEFAULT_FORMATS, export, read_card, write_card
+from compress.lineage import lineage, sources, told
+from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.store import Entry
-from compress.tasks import load_task
+from compress.tasks import FOLDER, Task, load_task
 from search.record import Point, StudyRecord
+from search.seeds import families
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
+CLOSE = 1e-4
+"""How far the logits of a form may be from the network's, relative where they are beyond 1."""
+INT8_AGREEMENT = 0.99
+"""Of an int8 network's ONNX: a float sum in another order may round to the next of 256 steps, so a class may differ."""
 
 
 class Mismatch(RuntimeError):
-    """An export that is not what the record claims; nothing was registered."""
+    """An export that is not what the record claims; nothing was put in place or registered."""
 
 
 def take(
-    point: Point, study: StudyRecord, home: Path, folder: Path, budget: Mapping[str, str], data: Path | None
-) -> Any:
-    """Export a point into `folder` and return what a new process measured of it.
+    point: Point,
+    study: StudyRecord,
+    home: Path,
+    staging: Path,
+    *,
+    budget: Mapping[str, str],
+    data: Path | None = None,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+) -> dict[str, Any]:
+    """Export a point into the empty folder `staging` and return what a new process measured of it.
 
-    ValueError when the point's model is gone or damaged, StoreError when the folder is in use, Mismatch when a
-    figure differs from the record.
+    Weights and program are there whatever the formats; `place` takes from there what was asked for. ValueError when the
+    point's model is gone or damaged, ExportFailed when the network has no such form, Mismatch when a figure differs
+    from the record, or a form from the network.
     """
     entry = stored(point, study)
     task = load_task(study.task, data, cache_dir=home / "store" / "data")
-    card = {
+    facts = {
         "study": study.name,
         "task": study.task,
         "budget": dict(budget),
         "point": {**point.as_json(), "path": None},
+        "spread": spread(point, study),
+        "data": task.summary.replace(task.name, shown(task.name)),
         "made_from": dict(entry.made_from),
+        **_origin(point, task),
     }
-    export(entry.files(), task, folder, card)
-    fresh = remeasure(folder, study.task, data)
+    export(entry.files(), task, staging, facts, formats)
+    fresh: dict[str, Any] = remeasure(staging, study.task, data)
     wrong = differences(point, fresh)
     if wrong:
-        raise Mismatch(f"select: the export in {folder} is not what was recorded: {'; '.join(wrong)}")
+        raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
+    card = {key: value for key, value in read_card(staging).items() if key != "files"}
+    write_card(staging, {**card, "measured": fresh})
     return fresh
+
+
+def shown(task: str) -> str:
+    """A task's name without the folders of the machine that it lay on."""
+    return task.rpartition("/")[2] if task.startswith(FOLDER) else task
+
+
+def _origin(point: Point, task: Task) -> dict[str, object]:
+    recipe = Recipe.from_json(point.recipe)
+    steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
+    return {"made": told(recipe, steps), "sources": sources(recipe, steps)}
+
+
+def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:
+    """What the point's model comes to over all seeds it was made with; None with one seed."""
+    family = next(family for family in families(study.points) if point.id in (one.id for one in family.points))
+    return family.as_json() if len(family.points) > 1 else None
 
 
 def stored(point: Point, study: StudyRecord) -> Entry:
@@ -69,20 +106,30 @@ def remeasure(folder: Path, task: str, data: Path | None) -> Any:
         command += ["--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Mismatch(f"select: the export in {folder} does not load again: {done.stderr.strip()}")
+        raise Mismatch(f"select: the export does not load again, so nothing was kept: {done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
 def differences(point: Point, fresh: Mapping[str, Any]) -> list[str]:
-    """Sentences on every recorded figure that a fresh measurement does not give."""
+    """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
+
+    A form must give every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give
+    `INT8_AGREEMENT` of them its class; how far its logits are is said in the card.
+    """
     recorded = point.as_json()
     pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
     accuracy: Any = recorded["accuracy"]
     for split in ("validation", "test"):
         pairs[f"{split} accuracy"] = (accuracy[split], fresh["accuracy"][split])
     found = [f"{name} recorded {old}, measured {new}" for name, (old, new) in pairs.items() if old != new]
-    if fresh["program"]["agreement"] < 1.0:
-        found.append(
-            f"the exported program agrees on {fresh['program']['agreement']:.4f} of the test images, not on all"
-        )
+    for form, figures in fresh["formats"].items():
+        rounds = form == "onnx" and figures["int8_layers"] > 0
+        least = INT8_AGREEMENT if rounds else 1.0
+        if not figures["agreement"] >= least:
+            found.append(
+                f"{form} agrees with the network on {figures['agreement']:.4f} of {figures['images']} test images, "
+                f"must on {'all' if least == 1 else f'{least:g}'}"
+            )
+        if not rounds and not figures["difference"] <= CLOSE:
+            found.append(f"the logits of {form} are {figures['difference']:.1e} from the network's, must be {CLOSE:g}")
     return found

@@ -25,7 +25,7 @@ from compress.stage import Train
 from compress.store import Store
 from search import launch
 from search.study import Study, point_event
-from tests.wrong import BOUNDS, EXPORTS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
+from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
 
 HEADER: dict[str, Any] = {
     "task": "digits",
@@ -195,6 +195,14 @@ def test_an_export_is_refused(refused: Refused, folder: str) -> None:
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.take("made", paretune.open_study("made").points[0], Path(folder), budget={})
     assert EXPORTS[folder] in str(told.value)
+
+
+@pytest.mark.parametrize(("formats", "sentence"), FORMATS, ids=shown)
+def test_a_format_is_refused(refused: Refused, formats: str, sentence: str) -> None:
+    refused(sentence, "select", "made", "--export", "out", "--format", formats)
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.take("made", paretune.open_study("made").points[0], Path("out"), budget={}, formats=formats.split(","))
+    assert sentence in str(told.value)
 
 
 @pytest.mark.parametrize("delta", ["nan", "inf", "-0.1", "2"])

@@ -450,7 +450,10 @@ def test_an_export_as_json_agrees_with_its_record(call: Call, exported: Path, ho
     recorded = Study(home, "made").record.points[1].as_json()
     assert found["accuracy"] == recorded["accuracy"]
     assert found["params"] == recorded["params"]
-    assert found["program"]["agreement"] == 1.0
+    assert {form: figures["agreement"] for form, figures in found["formats"].items()} == {
+        "pt2": 1.0,
+        "safetensors": 1.0,
+    }
 
 
 def test_cleaning_says_what_it_dropped_and_keeps_the_front(call: Call, own: Path) -> None:
@@ -488,7 +491,27 @@ def test_a_selection_is_written_proven_and_registered(call: Call, own: Path, tmp
     found = json.loads(said.out)
     assert found["export"]["registered"] == "models:/paretune-made/1"
     assert found["export"]["accuracy"] == found["best"]["accuracy"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"model.safetensors", "model.pt2", "card.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*found["export"]["files"]}
+    assert {"model.safetensors", "model.pt2", "card.json"} < {*found["export"]["files"]}
+
+
+def test_a_selection_is_written_in_the_format_that_was_asked_for(call: Call, own: Path, tmp_path: Path) -> None:
+    words = ("--max-params", "2k", "--export", tmp_path / "out", "--format", "onnx")
+    said = call("select", "made", "--home", own, *words)
+    assert said.code == 0, said.err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"card.json", "card.md", "model.onnx"}
+    assert f"exported to {tmp_path / 'out'}: model.onnx, card.md, card.json" in said.out
+    assert "  onnx: same class on " in said.out
+    assert "% of 256 test images, logits within " in said.out
+    again = json.loads(call("evaluate", tmp_path / "out", "--json").out)
+    assert list(again["formats"]) == ["onnx"]
+    claimed = json.loads((tmp_path / "out" / "card.json").read_text())["measured"]["accuracy"]
+    assert again["accuracy"] == pytest.approx(claimed, abs=0.01)
+
+
+def test_a_format_without_a_folder_is_refused(call: Call, home: Path) -> None:
+    said = call("select", "made", "--home", home, "--format", "onnx")
+    assert_refused(said, "format must come with --export DIR, got 'onnx' alone")
 
 
 def test_a_sync_brings_the_study_into_mlflow(call: Call, own: Path) -> None:

@@ -118,6 +118,14 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
     ({"min_accuracy": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
 ]
+FORMATS: list[tuple[str, str]] = [
+    ("tflite", "format: unknown 'tflite', known are onnx, pt2, safetensors"),
+    ("pt2,", "format: unknown '', known are onnx, pt2, safetensors"),
+    ("", "format: unknown '', known are onnx, pt2, safetensors"),
+    ("PT2", "format: unknown 'PT2', known are onnx, pt2, safetensors"),
+    ("../x", "format: unknown '../x', known are onnx, pt2, safetensors"),
+    ("\x1b[1m", r"format: unknown '\x1b[1m', known are onnx, pt2, safetensors"),
+]
 SELECTS: list[tuple[dict[str, Any], str]] = [
     ({"reseed": 1}, "reseed must be at least 2, got 1"),
     ({"reseed": -3}, "reseed must be at least 2, got -3"),

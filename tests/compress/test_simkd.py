@@ -20,11 +20,11 @@ from compress.distill.distiller import Outputs
 from compress.distill.projector import Projector
 from compress.distill.teaching import Teaching, observe
 from compress.errors import RecipeError, StoreError
-from compress.export import program
 from compress.files import Files
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Made, Pipeline
+from compress.program import program
 from compress.pruning import Cubic, Exponential, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe

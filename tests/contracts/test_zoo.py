@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +17,12 @@ from compress.distill import DISTILLERS, Distiller
 from compress.distill.projector import pooling
 from compress.distill.teaching import Teaching, tapped
 from compress.errors import RecipeError
-from compress.export import program
-from compress.files import Files
+from compress.files import STRUCTURE, Files
+from compress.interchange import open_onnx, write_onnx
 from compress.lowrank import FACTORIZERS
 from compress.models import MODELS, Model
+from compress.plain import load
+from compress.program import graph, program
 from compress.pruning import PRUNERS, Inside, OneShot
 from compress.pruning.pruner import weighted_layers
 from compress.quantize import QUANTIZERS
@@ -73,12 +78,20 @@ SLOW = {name for name in MODELS if is_slow(name)}
 every_model = pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in MODELS])
 
 
-def cases(stages: list[Change]) -> list[object]:
-    """The shrinking ones first, so that a case has the same number in both lists and is changed only once."""
-    return [pytest.param((n, s), id=f"{s.method.name}-{n}", marks=marks(n)) for s in stages for n in MODELS]
+def exchanged(name: str, stage: Change) -> list[pytest.MarkDecorator]:
+    """ONNX takes a second or more to make, so but for one model in each kind of layers it is slow."""
+    return [] if name == next(iter(MODELS)) and stage in FIRST else [pytest.mark.slow]
+
+
+def cases(
+    stages: list[Change], marks: Callable[[str, Change], list[pytest.MarkDecorator]] = lambda name, _: marks(name)
+) -> list[object]:
+    """The shrinking ones first, so that a case has the same number in all lists and is changed only once."""
+    return [pytest.param((n, s), id=f"{s.method.name}-{n}", marks=marks(n, s)) for s in stages for n in MODELS]
 
 
 every_change = pytest.mark.parametrize("changed", cases(CHANGES), indirect=True, scope="module")
+every_exchange = pytest.mark.parametrize("changed", cases(CHANGES, exchanged), indirect=True, scope="module")
 shrinking = pytest.mark.parametrize("changed", cases(SHRINKING), indirect=True, scope="module")
 
 
@@ -165,7 +178,9 @@ def test_the_pooling_gives_the_head_the_mean_of_the_last_map_unless_there_is_non
 
 @every_model
 @pytest.mark.parametrize("method", SHIPPING.values(), ids=list(SHIPPING))
-def test_a_model_with_what_a_method_ships_is_cut_and_stored(name: str, method: Distiller) -> None:
+def test_a_model_with_what_a_method_ships_is_cut_stored_and_taken_away(
+    name: str, method: Distiller, tmp_path: Path
+) -> None:
     if MODELS[name].flat:
         with pytest.raises(RecipeError, match=f"{method.name}: .*got {name} x0.25, which flattens it"):
             Recipe("digits", narrow(name), (Distill(method),), Model("cnn"), Training())
@@ -179,8 +194,10 @@ def test_a_model_with_what_a_method_ships_is_cut_and_stored(name: str, method: D
         made = transform(copy.deepcopy(model), stage, 0.5, full=full, calibration=batch) if stage else model
         made.eval()
         with torch.no_grad():
-            again = Files.of(made, narrow(name), classes=10, channels=1).module()
-            assert torch.equal(again(shown), made(shown))
+            files = Files.of(made, narrow(name), classes=10, channels=1)
+            assert torch.equal(files.module()(shown), made(shown))
+            if stage is None:
+                assert_taken_away(files, shown, tmp_path)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -236,8 +253,33 @@ def test_what_is_stored_gives_the_same_logits(changed: Changed) -> None:
 
 
 @every_change
-def test_the_exported_program_gives_the_same_logits(changed: Changed) -> None:
+def test_program_and_plain_torch_give_the_same_logits(changed: Changed, tmp_path: Path) -> None:
     model, shown = changed.module(), changed.images(5)
-    graph = program(model, (1, *shown.shape[2:])).module()
+    files = Files.of(model, narrow(changed.name), classes=10, channels=1)
+    assert_taken_away(files, shown, tmp_path)
+
+
+@every_exchange
+def test_onnx_gives_the_same_logits(changed: Changed, tmp_path: Path) -> None:
+    assert_exchanged(changed.module(), changed.images(5), tmp_path)
+
+
+def assert_taken_away(files: Files, shown: Tensor, folder: Path) -> None:
+    """Bit for bit, from files that say nothing of the machine they were made on."""
+    made = program(files.module(), (1, *shown.shape[2:]))
+    files.write(folder)
+    (folder / STRUCTURE).write_text(json.dumps({**json.loads(files.structure), **graph(made)}))
     with torch.no_grad():
-        torch.testing.assert_close(graph(shown), model(shown), rtol=1e-4, atol=1e-4)
+        wanted = files.module()(shown)
+        torch.testing.assert_close(made.module()(shown), wanted, rtol=1e-4, atol=1e-4)
+        assert torch.equal(load(folder)(shown), wanted)
+
+
+def assert_exchanged(model: nn.Module, shown: Tensor, folder: Path) -> None:
+    """To 1e-4; in int8 a sum in another order may round to the next step, so to a few steps."""
+    with torch.no_grad():
+        wanted = model(shown)
+    write_onnx(model, (1, *shown.shape[2:]), folder / "model.onnx")
+    session = open_onnx(folder / "model.onnx")
+    near = 0.05 * float(wanted.abs().amax()) if session.int8_layers else 1e-4
+    torch.testing.assert_close(session.run(shown), wanted, rtol=1e-4, atol=near)

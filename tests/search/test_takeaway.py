@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from compress.errors import ExportError
+import paretune
+from compress.export import FORMATS, OURS
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import L1Filter, OneShot
@@ -20,7 +21,8 @@ from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
 from search.study import Study, point_event
-from search.takeaway import Mismatch, differences, take
+from search.takeaway import Mismatch, differences, shown, spread, take
+from search.tracking import connect
 
 ONCE = Training(epochs=1)
 RECIPE = Recipe("digits", Model("cnn", 0.25), (Train(ONCE), Prune(L1Filter(), 0.5, OneShot(), Recovery(ONCE))))
@@ -37,36 +39,70 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Study:
     return study
 
 
+FAITHFUL = {"images": 256, "agreement": 1.0, "difference": 1e-6}
+
+
 @pytest.fixture
 def fresh(made: Study) -> dict[str, Any]:
     """What a faithful export of the pruned point measures."""
-    return {**made.record.points[1].as_json(), "program": {"agreement": 1.0}}
+    forms = {"pt2": FAITHFUL, "safetensors": FAITHFUL, "onnx": {**FAITHFUL, "int8_layers": 0}}
+    return {**made.record.points[1].as_json(), "formats": forms}
 
 
-def taken(made: Study, point: Point, folder: Path) -> Any:
-    return take(point, made.record, made.home, folder, {"max_params": "20k"}, None)
+def taken(made: Study, point: Point, folder: Path, *formats: str) -> Any:
+    return take(
+        point, made.record, made.home, folder, budget={"max_params": "20k"}, formats=formats or ("safetensors",)
+    )
 
 
 def test_an_export_measures_in_a_new_process_what_was_recorded(made: Study, tmp_path: Path) -> None:
     point = made.record.points[1]
-    fresh = taken(made, point, tmp_path / "out")
+    fresh = taken(made, point, tmp_path / "out", "onnx", "safetensors")
     assert fresh["accuracy"] == point.as_json()["accuracy"]
     assert fresh["params"] == point.measured.params < made.record.points[0].measured.params
-    assert fresh["program"]["agreement"] == 1.0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "card.json", "model.pt2", "model.safetensors", "structure.json",
-    ]  # fmt: skip
+    assert {form: figures["agreement"] for form, figures in fresh["formats"].items()} == dict.fromkeys(FORMATS, 1.0)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == OURS
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert (card["study"], card["task"], card["budget"]) == ("s", "digits", {"max_params": "20k"})
     assert card["point"]["id"] == point.id
+    assert card["measured"] == fresh
+    assert card["made"][1:] == [
+        "trained on labels: 1 epoch, learning rate 0.1, batches of 128",
+        "pruned with l1-filter (spare_shortcuts False) until 50.0% of its weights are gone, one-shot (steps 1); "
+        "recovered by training all weights: 1 epoch, learning rate 0.1, batches of 128",
+    ]
+    assert card["sources"]["l1-filter"] == L1Filter.source
+    text = (tmp_path / "out" / "card.md").read_text()
+    assert f"| test accuracy | {point.measured.accuracy_test:.4f} |" in text
+    assert f"| parameters | {point.measured.params:,}, of which" in text
+    assert "Seed 0." in text
+    assert f"<{L1Filter.source}>" in text
+
+
+def test_a_program_is_there_to_be_registered_whatever_is_asked_for(made: Study, tmp_path: Path) -> None:
+    taken(made, made.record.points[0], tmp_path / "out", "pt2")
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"model.pt2", "model.safetensors", "structure.json", "card.json", "card.md"}
 
 
 def test_a_record_that_was_tampered_with_is_found_out(made: Study, tmp_path: Path) -> None:
     point = made.record.points[1]
     better = replace(point, measured=replace(point.measured, accuracy_test=1.0, params=5))
-    with pytest.raises(Mismatch, match="is not what was recorded: params recorded 5, measured ") as caught:
+    with pytest.raises(Mismatch, match="is not what was recorded, so nothing was kept: params recorded 5") as caught:
         taken(made, better, tmp_path / "out")
     assert "test accuracy recorded 1.0, measured 0." in str(caught.value)
+
+
+def test_nothing_is_put_in_place_or_registered_on_a_mismatch(
+    made: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.takeaway.CLOSE", -1.0)  # no logits are so near
+    (tmp_path / "out").mkdir()
+    uri = f"sqlite:///{tmp_path / 'm.db'}"
+    with pytest.raises(Mismatch, match="the logits of pt2 are"):
+        paretune.take("s", made.record.points[0], tmp_path / "out", budget={}, home=made.home, tracking_uri=uri)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert connect(uri).search_registered_models() == []
 
 
 @pytest.mark.parametrize("name", ["params", "nonzero_params", "macs", "size_bytes"])
@@ -84,11 +120,41 @@ def test_both_accuracies_are_compared(made: Study, fresh: dict[str, Any], split:
     assert sentence.startswith(f"{split} accuracy recorded 0.")
 
 
-def test_a_program_that_answers_differently_is_named(made: Study, fresh: dict[str, Any]) -> None:
-    wrong = {**fresh, "program": {"agreement": 0.75}}
-    assert differences(made.record.points[1], wrong) == [
-        "the exported program agrees on 0.7500 of the test images, not on all"
-    ]
+WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("pt2", {"agreement": 0.75}, ["pt2 agrees with the network on 0.7500 of 256 test images, must on all"]),
+    ("pt2", {"agreement": float("nan")}, ["pt2 agrees with the network on nan of 256 test images, must on all"]),
+    ("safetensors", {"difference": 2e-4}, ["the logits of safetensors are 2.0e-04 from the network's, must be 0.0001"]),
+    ("onnx", {"difference": 2e-4}, ["the logits of onnx are 2.0e-04 from the network's, must be 0.0001"]),
+    ("onnx", {"difference": float("nan")}, ["the logits of onnx are nan from the network's, must be 0.0001"]),
+    ("onnx", {"agreement": 0.996}, ["onnx agrees with the network on 0.9960 of 256 test images, must on all"]),
+    ("onnx", {"agreement": 0.996, "difference": 0.1, "int8_layers": 4}, []),
+    ("onnx", {"agreement": 0.98, "difference": 0.1, "int8_layers": 4},
+     ["onnx agrees with the network on 0.9800 of 256 test images, must on 0.99"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "figures", "sentences"), WRONG)
+def test_a_form_that_answers_differently_is_named(
+    made: Study, fresh: dict[str, Any], form: str, figures: dict[str, Any], sentences: list[str]
+) -> None:
+    wrong = {**fresh, "formats": {**fresh["formats"], form: {**fresh["formats"][form], **figures}}}
+    assert differences(made.record.points[1], wrong) == sentences
+
+
+def test_the_spread_is_of_the_points_family_and_not_of_one_seed(made: Study) -> None:
+    first, second = made.record.points
+    again = replace(first, id="another", family=first.id)
+    trial = replace(made.record.trials[0], id=1, points=(again,))
+    record = replace(made.record, trials=(*made.record.trials, trial))
+    found = spread(first, record)
+    assert found is not None
+    assert (found["count"], found["margin"]) == (2, 0.0)
+    assert spread(second, record) is None
+
+
+def test_a_card_does_not_say_where_the_images_lay() -> None:
+    assert shown("folder:/home/me/cats") == "cats"
+    assert shown("digits") == "digits"
 
 
 def test_a_model_that_is_gone_is_a_sentence_and_exports_nothing(made: Study, tmp_path: Path) -> None:
@@ -96,10 +162,3 @@ def test_a_model_that_is_gone_is_a_sentence_and_exports_nothing(made: Study, tmp
     with pytest.raises(ValueError, match=f"select: the model of point {'0' * 32} is not in the store any more"):
         taken(made, gone, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_of_somebody_elses_is_left_alone(made: Study, tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(ExportError, match="must be empty or an earlier export, it holds other files"):
-        taken(made, made.record.points[1], tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]

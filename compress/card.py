@@ -1,0 +1,183 @@
+"""An export's card for people: what the model is, how it was made, what was measured, how to load each form.
+
+Every figure comes from the facts that `card.json` holds. Whatever a user named is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|~#])")
+_LINK = re.compile(r"https://[\w.~:/?#@!$&'()*+,;=%-]+")
+
+_RUN = """\
+given = json.load(open("card.json"))["input"]
+mean, std = (torch.tensor(given[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
+pixels = torch.zeros(1, given["channels"], given["size"], given["size"])  # yours, on their raw scale
+logits = model((pixels - mean) / std)
+print(given["classes"][int(logits.argmax(1))])"""
+_LOAD = {
+    "model.pt2": ("`torch.export` program", "import json, torch", 'model = torch.export.load("model.pt2").module()'),
+    "load.py": (
+        "`safetensors`, plain torch: `load.py` beside this card reads `model.safetensors` and `structure.json`",
+        "import json, torch\nfrom load import load",
+        'model = load(".")',
+    ),
+    "model.onnx": (
+        "ONNX, here by onnxruntime",
+        "import json, torch, onnxruntime",
+        'session = onnxruntime.InferenceSession("model.onnx")\n'
+        'model = lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])',
+    ),
+}
+
+
+def text(facts: Mapping[str, Any]) -> str:
+    """The card in Markdown. What the facts do not hold yet, such as figures before the proof, is left out."""
+    parts = [_title(facts), _made(facts), _figures(facts), _input(facts), _forms(facts), _loading(facts)]
+    return "\n\n".join(part for part in (*parts, _sources(facts), _limits(facts)) if part) + "\n"
+
+
+def plain(value: object) -> str:
+    """Text that Markdown and HTML take as it is, in one line."""
+    return _SPECIAL.sub(r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
+
+
+def _title(facts: Mapping[str, Any]) -> str:
+    made = facts.get("made", [])
+    lines = [f"# {plain(made[0] if made else 'A compressed model')}"]
+    point = facts.get("point")
+    if isinstance(point, Mapping):
+        bounds = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.get("budget", {}).items())
+        lines.append(
+            f"A classifier, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
+            f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. Chosen on "
+            f"validation alone, within the budget: {plain(bounds or 'none')}. Data: {plain(facts['data'])}."
+        )
+    return "\n\n".join(lines)
+
+
+def _made(facts: Mapping[str, Any]) -> str:
+    made = facts.get("made", [])[1:]
+    if not made:
+        return ""
+    seed = facts["point"]["recipe"]["seed"] if "point" in facts else ""
+    steps = "\n".join(f"{number}. {plain(line)}" for number, line in enumerate(made, 1))
+    return f"## How it was made\n\n{steps}\n\nSeed {seed}."
+
+
+def _figures(facts: Mapping[str, Any]) -> str:
+    found = facts.get("measured")
+    if not found:
+        return ""
+    rows = [
+        ("validation accuracy", f"{found['accuracy']['validation']:.4f}"),
+        ("test accuracy", f"{found['accuracy']['test']:.4f}"),
+        ("parameters", f"{found['params']:,}, of which {found['nonzero_params']:,} are not zero"),
+        ("operations for one image", f"{found['macs']:,} MACs, {found['flops']:,} FLOPs"),
+        ("bytes of `model.safetensors`", f"{found['size_bytes']:,}, deflated {found['compressed_bytes']:,}"),
+    ]
+    spread = facts.get("spread")
+    if spread:
+        rows.append(
+            (
+                f"over {spread['count']} seeds",
+                f"mean validation accuracy {spread['validation']:.4f} ± {spread['margin']:.4f} (95 % confidence), "
+                f"test {spread['test']:.4f}",
+            )
+        )
+    body = "Measured from these files in a new process; the search had recorded the same."
+    return f"## What was measured\n\n{body}\n\n{_table(('what', 'figure'), rows)}\n\n{_latency(found)}"
+
+
+def _latency(found: Mapping[str, Any]) -> str:
+    where = found["machine"]
+    rows = [
+        (form, str(row["batch"]), f"{row['median_ms']:.3f}", f"{row['p95_ms']:.3f}", plain(row["device"]))
+        for form, figures in found["formats"].items()
+        for row in figures["latency"]
+    ]
+    zeros = found["params"] - found["nonzero_params"]
+    idle = (
+        f"\n\n{zeros / found['params']:.1%} of the parameters are zeros. They were not measured as speed: every form "
+        "multiplies them like other numbers. They make the file smaller once it is compressed."
+        if zeros
+        else ""
+    )
+    return (
+        "### Latency\n\n"
+        + _table(("form", "batch", "median ms", "95th percentile ms", "on"), rows)
+        + f"\n\n{found['threads']} thread{'s' if found['threads'] > 1 else ''}, {plain(where['processor'])}, "
+        f"{where['cores']} cores, Python {plain(where['python'])}, torch {plain(where['torch'])}.{idle}"
+    )
+
+
+def _input(facts: Mapping[str, Any]) -> str:
+    given = facts["input"]
+    classes = ", ".join(plain(name) for name in given["classes"])
+    return (
+        f"## Input and output\n\nFloat images `(B, {given['channels']}, {given['size']}, {given['size']})`, any B: raw "
+        f"pixels less `mean` {given['mean']}, divided by `std` {given['std']}, both per channel. "
+        f"Out come logits `(B, {len(given['classes'])})`; the classes are, in order: {classes}."
+    )
+
+
+def _forms(facts: Mapping[str, Any]) -> str:
+    """How each form compares with the network itself."""
+    lines = [_form(name, figures) for name, figures in facts.get("measured", {}).get("formats", {}).items()]
+    return "\n".join(["## The forms", "", *lines]) if lines else ""
+
+
+def _form(name: str, found: Mapping[str, Any]) -> str:
+    line = (
+        f"- `{name}`: the same class as the network on {found['agreement']:.2%} of {found['images']} test images, "
+        f"logits within {found['difference']:.1e} (relative beyond 1)"
+    )
+    if name != "onnx":
+        return f"{line}."
+    line += f"; opset {found['opset']}, onnxruntime {plain(found['onnxruntime'])}, on the CPU."
+    if not found["int8_layers"]:
+        return line
+    return (
+        f"{line} Its int8 weights are stored as int8, its activations quantized to uint8 (QuantizeLinear and "
+        f"DequantizeLinear). Of {found['int8_layers']} such layers onnxruntime multiplies {found['integer_layers']} in "
+        "integers here, the others in float on the same values."
+    )
+
+
+def _loading(facts: Mapping[str, Any]) -> str:
+    parts = ["## How to load it", "", "In this folder:"]
+    for name, (title, imports, load) in _LOAD.items():
+        if name in facts["files"]:
+            parts += ["", f"{title[0].upper()}{title[1:]}:", "", f"```python\n{imports}\n\n{load}\n{_RUN}\n```"]
+    return "\n".join(parts)
+
+
+def _sources(facts: Mapping[str, Any]) -> str:
+    rows = [f"- {plain(name)}: {_linked(link)}" for name, link in facts.get("sources", {}).items() if link]
+    return "## Sources\n\n" + "\n".join(rows) if rows else ""
+
+
+def _limits(facts: Mapping[str, Any]) -> str:
+    lines = [
+        "- The accuracies are those of this task's images alone; nothing is known of other images.",
+        "- Latencies are of the machine and versions above; on another they differ.",
+    ]
+    if facts.get("point", {}).get("variant") == "int8":
+        lines.append(
+            "- `model.pt2` and `load.py` keep the int8 weights and compute in float on their values, as integers would "
+            "give: they are small, not fast."
+        )
+    return "## Limits\n\n" + "\n".join(lines)
+
+
+def _linked(link: str) -> str:
+    return f"<{link}>" if _LINK.fullmatch(link) else plain(link)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,152 @@
+"""An exported model measured afresh, in every form that lies in its folder: counts, accuracy, agreement, latency."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress import plain
+from compress.errors import ExportError, StoreError
+from compress.export import FORMATS, LOADER, ONNX, PROGRAM, read_card
+from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.interchange import open_onnx
+from compress.measure import accuracy, device_name, latency, measure
+from compress.tasks import Task
+from compress.train import training_device
+
+Run = Callable[[Tensor], Tensor]
+SHOWN = 256
+"""Test images that ONNX is compared on, drawn from the split, or all if it has fewer."""
+BATCHES = {1: 30, 64: 10}
+"""How many images a forward pass is timed with, and how often."""
+
+
+def evaluate(folder: Path, task: Task) -> dict[str, Any]:
+    """Measure an exported model: its figures as a point has them, and under `formats` those of each form.
+
+    A form's `agreement` is the share of `images` given the same class as by the module that `structure.json` describes
+    (where that is not there, by the program), in [0, 1]; `difference` the largest between their logits, relative for
+    logits beyond 1; `latency` the median and 95th percentile in ms by batch. `pt2` and `safetensors` see all test
+    images, `onnx` 256 of them on the CPU. The figures are those of the module; without it they are its accuracy alone.
+    ExportError when the folder is no export, or damaged.
+    """
+    names = _listed(folder)
+    device = training_device()
+    task = task.to(device)
+    forms: dict[str, dict[str, Any]] = {}
+    torches = dict(_torch_forms(folder, names, device))
+    exchange = open_onnx(folder / ONNX) if ONNX in names else None
+    shape = (task.channels, task.size, task.size)
+    found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
+    if WEIGHTS in names:
+        files, module = _module(folder)
+        reference: Run = module.to(device)
+        found = {**_figures(module, task, files), **found}
+    else:
+        reference = next(iter(torches.values())) if exchange is None else torches.get("pt2", exchange.run)
+        splits = {"validation": task.validation, "test": task.test}
+        found = {"accuracy": {name: accuracy(reference, split) for name, split in splits.items()}, **found}
+    for form, run in torches.items():
+        forms[form] = _compared(run, reference, (batch.images for batch in task.test.batches(512)))
+        forms[form]["latency"] = _latencies(run, shape, device)
+    if exchange is not None:
+        shown = next(task.test.batches(SHOWN, torch.Generator().manual_seed(0))).images.cpu()
+        at_home = reference.cpu() if isinstance(reference, nn.Module) else reference
+        forms["onnx"] = {
+            **_compared(exchange.run, at_home, [shown]),
+            "opset": exchange.opset,
+            "onnxruntime": exchange.runtime,
+            "int8_layers": exchange.int8_layers,
+            "integer_layers": exchange.integer_layers,
+            "latency": _latencies(exchange.run, shape, torch.device("cpu")),
+        }
+    return {**found, "formats": forms}
+
+
+def _listed(folder: Path) -> set[str]:
+    """The files that the card names, all of which must be there."""
+    listed = read_card(folder).get("files")
+    if not isinstance(listed, dict) or not listed.keys() & {PROGRAM, ONNX, WEIGHTS}:
+        raise ExportError(f"evaluate: {folder} is not an exported model: its card names no files of one")
+    wanted = [name for names in FORMATS.values() for name in names if name in listed]
+    for name in wanted:
+        if not (folder / name).is_file():
+            raise ExportError(f"evaluate: {folder} is damaged: {name} must be there, for the card names it")
+    return set(wanted)
+
+
+def _module(folder: Path) -> tuple[Files, nn.Module]:
+    try:
+        files = Files.read(folder)
+        return files, files.module()
+    except StoreError as error:
+        raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
+
+
+def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterator[tuple[str, Run]]:
+    if PROGRAM in names:
+        yield "pt2", _program(folder / PROGRAM).to(device)
+    if LOADER in names:
+        try:
+            yield "safetensors", plain.load(folder, str(device))
+        except Exception as error:  # whatever comes of odd values
+            raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE} or {WEIGHTS}: {error}") from error
+
+
+def _program(file: Path) -> nn.Module:
+    try:
+        return torch.export.load(file).module()
+    except Exception as error:  # a torn archive can fail anywhere in the reader
+        raise ExportError(f"evaluate: {file} cannot be loaded: {error}") from error
+
+
+def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
+    measured = measure(module, task, files)
+    figures = asdict(measured)
+    split = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
+    del figures["seconds"]
+    return {"accuracy": split, **figures, "flops": measured.flops}
+
+
+def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
+    count, same, difference = 0, 0, 0.0
+    with torch.no_grad():
+        for images in batches:
+            wanted, given = reference(images), run(images)
+            count += len(images)
+            same += int((wanted.argmax(1) == given.argmax(1)).sum())
+            apart = ((given - wanted).abs() / wanted.abs().clamp(min=1.0)).amax()
+            difference = max(difference, float(apart.nan_to_num(nan=torch.inf)))
+    return {"images": count, "agreement": same / count, "difference": difference}
+
+
+def _latencies(run: Run, shape: tuple[int, int, int], device: torch.device) -> list[dict[str, Any]]:
+    rows = []
+    for batch, calls in BATCHES.items():
+        median, p95 = latency(run, shape, batch=batch, calls=calls, device=device)
+        rows.append({"batch": batch, "median_ms": median, "p95_ms": p95, "device": device_name(device)})
+    return rows
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on: processor, cores, versions."""
+    try:
+        with open("/proc/cpuinfo") as info:
+            lines = info.read().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return {
+        "processor": next(named, platform.machine()),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
