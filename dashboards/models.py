@@ -82,7 +82,7 @@ def columns(models: Models) -> dict[str, Any]:
 
     Accuracies and sparsity are in [0, 1], costs as in `Measurement`; `margin` is half the interval of 95 % of the mean
     on validation, `spread` the standard deviation on test, both null with one seed. `seeds` holds the single points of
-    the rows that stand for several.
+    the rows that stand for several, `whole` the figures that shares such as `10%` are of.
     """
     rows = range(len(models.means))
     variant, group, recipe = _Words(), _Words(), _Words()
@@ -102,7 +102,9 @@ def columns(models: Models) -> dict[str, Any]:
     several = [(row, point) for row in rows if told["count"][row] > 1 for point in models.families[row].points]
     seeds = {"row": [row for row, _ in several], **_figures([point for _, point in several])}
     words = {"variant": list(variant), "group": list(group), "recipe": list(recipe)}
-    return {"rows": told, "seeds": seeds, "words": words, "teacher": models.teacher}
+    teacher = models.study.teacher
+    whole = None if teacher is None else {name: one for name, (one,) in _figures([teacher]).items()}
+    return {"rows": told, "seeds": seeds, "words": words, "teacher": models.teacher, "whole": whole}
 
 
 def _figures(points: Sequence[Point]) -> dict[str, list[Any]]:

@@ -124,7 +124,7 @@ def _numbers(models: Models) -> str:
 
 
 def _budget(models: Models) -> str:
-    best = choose(models.means, Budget()).best
+    best = choose(models.study.points, Budget()).best
     pick: dict[str, str] = {}
     name = "No model has been measured yet."
     if best is not None:
@@ -146,8 +146,8 @@ def _best_by_size(models: Models) -> str:
     columns = [Column("at most", "word"), *_MODEL]
     rows = []
     for share in SHARES:
-        budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.means[models.teacher])
-        best = choose(models.means, budget).best
+        budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.study.teacher)
+        best = choose(models.study.points, budget).best
         if best:
             rows.append([f"{share:.0%} of the teacher's parameters", *_model(models, models.row[best.id])])
     return section("Best under a size", table(columns, rows))

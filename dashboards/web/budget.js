@@ -1,12 +1,14 @@
 "use strict";
 // The budget and the pick, as `search/amount.py`, `search/budget.py` and `search/choice.py` have them, preferring
-// accuracy. Rows number the columns of `study.rows`.
+// accuracy; of a model made with several seeds the mean is weighed. Rows number the columns of `study.rows`.
 
 const rows = study.rows;
 const count = rows.trial.length;
 const all = Array.from({ length: count }, (_, row) => row);
 rows.flops = rows.macs.map((macs) => 2 * macs);
 study.seeds.flops = study.seeds.macs.map((macs) => 2 * macs);
+const members = {}; // of rows that stand for several seeds, the study's own first
+study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
 const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
 const BOUNDS = { // in the order in which `search.budget.Budget` has them
@@ -29,40 +31,60 @@ function amount(text, name) {
     if (name === "min_accuracy" && value > 1) throw new Error("a number in [0, 1], or a share such as 97%");
     return value;
   }
-  if (study.teacher === null) throw new Error("a number: shares are of the teacher, and none is measured yet");
-  const value = (number / 100) * rows[BOUNDS[name]][study.teacher];
+  if (study.whole === null) throw new Error("a number: shares are of the teacher, and none is measured yet");
+  const value = (number / 100) * study.whole[BOUNDS[name]];
   if (name === "min_accuracy" && value > 1) throw new Error("a share that is not over 1");
   return value;
 }
 
-/** By which bounds a row misses, and by how much; costs relative, accuracy absolute, `total` all relative. */
-function miss(row, bounds) {
+/** By which bounds figures miss, and by how much: costs relative, accuracy absolute. */
+function beyond(figures, at, bounds) {
   const over = {};
-  let total = 0;
   for (const [name, figure] of Object.entries(BOUNDS)) {
     if (!(name in bounds)) continue;
-    const limit = bounds[name], has = rows[figure][row];
-    const beyond = name === "min_accuracy" ? limit - has : has - limit;
-    if (beyond <= ROUNDING * limit) continue;
-    const relative = limit ? beyond / limit : Infinity;
-    over[name] = name === "min_accuracy" ? beyond : relative;
-    total += relative;
+    const limit = bounds[name], by = name === "min_accuracy" ? limit - figures[figure][at] : figures[figure][at] - limit;
+    if (by > ROUNDING * limit) over[name] = name === "min_accuracy" ? by : limit ? by / limit : Infinity;
   }
-  return { row, over, total };
+  return over;
 }
 
-/** Below 0 where row a is the better one; in accuracy itself they may be equal. */
+/** The sum of what misses, all relative. */
+function sum(over, bounds) {
+  const relative = (name) => (name !== "min_accuracy" ? over[name] : over[name] / bounds[name]);
+  return Object.keys(over).reduce((total, name) => total + relative(name), 0);
+}
+
+/**
+ * What a row misses. Of several seeds the mean is weighed, and the one is shipped that misses least and then is nearest
+ * to the mean: `shipped` is its place in `study.seeds`, whose costs count.
+ */
+function miss(row, bounds) {
+  let over = beyond(rows, row, bounds), shipped = null;
+  if (rows.count[row] > 1) {
+    const rank = (at) => [sum(beyond(study.seeds, at, bounds), bounds),
+      Math.round(1e9 * Math.abs(study.seeds.validation[at] - rows.validation[row]))];
+    const ranked = members[row].map((at) => [...rank(at), at]);
+    shipped = ranked.reduce((best, one) => (one[0] < best[0] || (one[0] === best[0] && one[1] < best[1]) ? one : best))[2];
+    const mean = { min_accuracy: over.min_accuracy };
+    over = { ...beyond(study.seeds, shipped, bounds), ...(mean.min_accuracy === undefined ? {} : mean) };
+  }
+  return { row, over, total: sum(over, bounds), shipped };
+}
+
+/** Below 0 where a is the better one of two as `miss` has them; in accuracy itself they may be equal. */
 function compare(a, b) {
-  return rows.validation[b] - rows.validation[a] || rows.params[a] - rows.params[b] ||
-    rows.macs[a] - rows.macs[b] || rows.size_bytes[a] - rows.size_bytes[b];
+  const cost = (one, name) => (one.shipped === null ? rows[name][one.row] : study.seeds[name][one.shipped]);
+  const by = (name) => cost(a, name) - cost(b, name);
+  return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
 }
 
 /** What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does. */
 function choose(bounds) {
   const judged = all.map((row) => miss(row, bounds));
   const fits = judged.map((one) => Object.keys(one.over).length === 0);
-  let best = null;
-  for (const row of all) if (fits[row] && (best === null || compare(row, best) < 0)) best = row;
+  const within = judged.filter((one) => fits[one.row]);
+  const first = within.reduce((best, one) => (best === null || compare(one, best) < 0 ? one : best), null);
+  const best = first === null ? null : first.row;
   const misses = judged.filter((one) => !fits[one.row]).sort((a, b) => a.total - b.total);
   if (best === null) return { fits, best, binding: [], more: null, misses: misses.slice(0, 3) };
   const better = misses.filter((one) => rows.validation[one.row] > rows.validation[best]);
