@@ -10,10 +10,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.breakpoints import DELTA, Breakpoint
 from search.breakpoints import breakpoints as find_breakpoints
@@ -27,8 +27,12 @@ from search.record import Point, StudyRecord, TrialRecord
 from search.seeds import front_of
 from search.study import Study
 
+if TYPE_CHECKING:
+    from search.settings import Settings
+
 __all__ = [
     "DEFAULT_OBJECTIVES",
+    "FORMATS",
     "breakpoints",
     "clean",
     "evaluate",
@@ -43,6 +47,9 @@ __all__ = [
     "sync",
     "trials",
 ]
+
+FORMATS = ("pt2", "safetensors")
+"""What a model is taken away in unless told otherwise."""
 
 
 def home_folder(home: Path | str | None = None) -> Path:
@@ -65,7 +72,15 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 
     bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
     wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
-    from dashboards import figures
+    from search import launch
+
+    return _followed(wanted, launch.search, show)
+
+
+def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
+    """Carry it out, drawn on standard error and mirrored in MLflow."""
+    name = wanted.name
+    from dashboards import report as draw
     from search import launch
     from search.progress import Progress
     from search.tracker import Tracker
@@ -78,7 +93,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", figures)
+    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", draw)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):
@@ -97,7 +112,7 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
                 tracker.finish()
 
         try:
-            return launch.search(wanted, Watch())
+            return carry_out(wanted, Watch())
         finally:
             if not tracker.close(timeout=120):
                 print(tracker.trouble, file=sys.stderr)
@@ -127,15 +142,42 @@ def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) ->
     return find_breakpoints(open_study(name, home), delta)
 
 
-def select(name: str, *, home: Path | None = None, prefer: str = ACCURACY, **bounds: str | None) -> Selection:
-    """The best point within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
+def select(
+    name: str,
+    *,
+    home: Path | None = None,
+    prefer: str = ACCURACY,
+    robust: bool = False,
+    reseed: int | None = None,
+    top: int = 1,
+    data: Path | None = None,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    show: bool = True,
+    **bounds: str | None,
+) -> Selection:
+    """The best model within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
 
-    `prefer` is accuracy, params, latency or knee.
+    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. Before,
+    with `reseed`, the best `top` or, if that is 1, three are made with so many seeds in all, on this machine or the Ray
+    at `address`; `show` draws progress on standard error.
     """
     check_preference(prefer)
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     budget = Budget.parse(**bounds)
-    record = open_study(name, home)
-    return choose(record.points, budget.resolve(record.teacher), prefer=prefer)
+    study = Study(home_folder(home), name)
+    record = study.record
+    budget = budget.resolve(record.teacher)
+    if reseed is not None:
+        from search import reseed as again
+
+        again.check_seeds(reseed)
+        wanted = again.finalists(budget, prefer, top if top > 1 else again.FINALISTS)
+        settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
+        if again.lacks_seeds(record, wanted, reseed):
+            record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)
+    return choose(record.points, budget, prefer=prefer, robust=robust)
 
 
 def take(
@@ -144,17 +186,19 @@ def take(
     folder: Path,
     *,
     budget: Mapping[str, str],
-    formats: Sequence[str] = ("pt2", "safetensors"),
+    formats: Sequence[str] = FORMATS,
+    prefer: str = ACCURACY,
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
     """Export a point, prove it in a new process, register it in MLflow, put it in `folder`.
 
-    Returns what was measured, the `files` in the folder, and the `registered` name. `formats` are of pt2, onnx and
+    Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
     safetensors; a model is registered with its program in any case.
     """
     from compress.export import check_formats, check_free, place, read_card
+    from search.registry import alias
     from search.settings import Settings
     from search.takeaway import stored
     from search.takeaway import take as take_away
@@ -171,9 +215,11 @@ def take(
         staging = Path(made)
         fresh = take_away(point, record, settings.home, staging, budget=budget, data=data, formats=wanted)
         tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-        registered = tracker.register(staging, f"paretune-{name}", point, budget)
+        registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
         place(staging, folder, wanted)
-    return {**fresh, "files": [*read_card(folder)["files"], "card.json"], "registered": registered}
+    named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
+    files = [*read_card(folder)["files"], "card.json"]
+    return {**fresh, "files": files, "registered": registered, "alias": named}
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
@@ -195,7 +241,7 @@ def report(name: str, path: Path | None = None, *, home: Path | None = None) -> 
 
 def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
     """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
-    from dashboards import figures
+    from dashboards import report as draw
     from search.settings import Settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
@@ -203,7 +249,7 @@ def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
-    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", figures).sync(record)
+    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", draw).sync(record)
 
 
 def methods() -> list[dict[str, str]]:

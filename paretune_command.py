@@ -11,7 +11,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -184,7 +184,14 @@ def select(
     max_latency_ms: Annotated[str | None, Bound] = None,
     min_accuracy: Annotated[str | None, Least] = None,
     prefer: Annotated[str, typer.Option(help=f"What is best within the budget: {', '.join(PREFERENCES)}.")] = ACCURACY,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Compare by the lower end of the 95 % confidence over seeds.")
+    ] = False,
+    reseed: Annotated[
+        int | None, typer.Option(help="First make the best, three or --top, with so many seeds in all.")
+    ] = None,
     top: Annotated[int, typer.Option(help="Show so many of the points within the budget, the best first.")] = 1,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster for --reseed, such as auto.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
     format: Annotated[
         str | None, typer.Option(help="What to write there: pt2, onnx, safetensors; without onnx if left out.")
@@ -195,11 +202,10 @@ def select(
     json: Json = False,
 ) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
     if format is not None and export is None:
         raise ValueError(f"format must come with --export DIR, got {format!r} alone")
-    bounds = {
+    formats = paretune.FORMATS if format is None else tuple(part.strip() for part in format.split(","))
+    bounds: dict[str, Any] = {
         "max_params": max_params,
         "max_nonzero_params": max_nonzero_params,
         "max_macs": max_macs,
@@ -208,14 +214,42 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
-    found = paretune.select(study, home=home, prefer=prefer, **bounds)
-    result = {**found.as_json(), "top": [point.as_json() for point in found.fits[:top]]}
+    if reseed is not None and export is not None:  # not after hours of training
+        from compress.export import check_formats, check_free
+
+        check_formats(formats)
+        check_free(export)
+    try:
+        found = paretune.select(
+            study,
+            home=home,
+            prefer=prefer,
+            robust=robust,
+            reseed=reseed,
+            top=top,
+            data=data,
+            address=address,
+            tracking_uri=tracking_uri,
+            **bounds,
+        )
+    except KeyboardInterrupt:
+        if reseed is not None:
+            typer.echo(f"go on: {shlex.join(['paretune', *sys.argv[1:]])}", err=True)
+        raise
+    result = {**found.as_json(), "top": [offer.as_json() for offer in found.fits[:top]]}
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        formats = {} if format is None else {"formats": tuple(part.strip() for part in format.split(","))}
         taken = paretune.take(
-            study, best, export, budget=budget, home=home, data=data, tracking_uri=tracking_uri, **formats
+            study,
+            best,
+            export,
+            budget=budget,
+            prefer=prefer,
+            formats=formats,
+            home=home,
+            data=data,
+            tracking_uri=tracking_uri,
         )
         result["export"] = taken
     if json:

@@ -12,8 +12,8 @@ from rich.table import Table
 from search.breakpoints import Breakpoint
 from search.budget import option
 from search.choice import Choice as Selection
-from search.record import Point, TrialRecord
-from search.seeds import Family
+from search.offers import Offer
+from search.record import TrialRecord
 
 
 def front_table(found: Mapping[str, Any]) -> Table:
@@ -24,9 +24,9 @@ def front_table(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def points_table(points: Iterable[Point]) -> Table:
-    """Points side by side, as they come."""
-    return _points([{**point.as_json(), "seeds": Family((point,)).as_json()} for point in points])
+def points_table(found: Iterable[Offer]) -> Table:
+    """What is within a budget side by side, as it comes."""
+    return _points([offer.as_json() for offer in found])
 
 
 def _points(points: Iterable[Mapping[str, Any]]) -> Table:
@@ -99,12 +99,16 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     m = best.measured
     lines = [
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
-        f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+        *_accuracy(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
         f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms",
     ]
     if found.why:
         lines.append(f"runner-up: {found.why}")
+    if found.alike:
+        lines.append(f"too close: {found.alike}")
+    if found.left_out:
+        lines.append(f"left out: {found.left_out} within the budget that have one seed only")
     if found.budget.bounds:
         lines.append(f"binding: {', '.join(map(option, found.binding)) or 'no bound'}")
     if found.more_buys:
@@ -119,7 +123,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         zeros = m.params - m.nonzero_params
         if zeros:
             lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
-        lines.append(f"registered as {taken['registered']}")
+        lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
     return "\n".join(lines)
 
 
@@ -133,6 +137,21 @@ def _form(found: Mapping[str, Any]) -> str:
         f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
         f"{found['difference']:.0e}{whole}; {times}"
     )
+
+
+def _accuracy(found: Selection) -> list[str]:
+    """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
+    best = found.fits[0]
+    m, family = best.point.measured, best.family
+    if family.margin is None:
+        return [f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test"]
+    interval = "" if found.robust else f" ± {family.margin:.4f}"
+    lower = f" (lower end {best.weighed.measured.accuracy_validation:.4f})" if found.robust else ""
+    count, seed = len(family.points), best.point.recipe["seed"]
+    return [
+        f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
+        f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+    ]
 
 
 def _student(model: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The README's picture: a study's front against parameters, drawn by headless Chromium.
+"""The README's picture: the figure of the front in a study's report, drawn by headless Chromium.
 
 python -m benchmarks.picture STUDY [--home DIR] [--out docs/front.png]
 """
@@ -6,16 +6,18 @@ python -m benchmarks.picture STUDY [--home DIR] [--out docs/front.png]
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import paretune
-from dashboards import figures
+from benchmarks.browser import CHROMIUM, browser
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
+ALONE = """<style>
+main { max-width: none; padding: 0 .5rem; }
+main > :not(section:has(#front)), section > :not(figure), figcaption { display: none !important; }
+section:has(#front) figure { margin: 0; }
+</style></head>"""
 
 
 def main() -> None:
@@ -25,18 +27,15 @@ def main() -> None:
     options.add_argument("--home", type=Path)
     options.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "front.png")
     chosen = options.parse_args()
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
+    if CHROMIUM is None:
         sys.exit("picture: needs chromium or chrome on the path")
-    figure = figures(paretune.open_study(chosen.study, chosen.home))["front_params"]
-    figure.update_layout(width=1000, height=560)
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "front.html"
-        page.write_text(
-            f"<body style='margin:0'>{figure.to_html(full_html=False, config={'displayModeBar': False})}</body>"
-        )
-        wanted = (f"--user-data-dir={folder}/profile", f"--screenshot={chosen.out.resolve()}", "--window-size=1000,570")
-        subprocess.run([browser, *FLAGS, *wanted, page.as_uri()], check=True, capture_output=True)
+        page = paretune.report(chosen.study, Path(folder) / "front.html", home=chosen.home)
+        page.write_text(page.read_text(encoding="utf-8").replace("</head>", ALONE, 1), encoding="utf-8")
+        with browser() as tab:
+            tab.resize(1000, 490)
+            tab.open(page)
+            tab.picture(chosen.out)
     print(chosen.out)
 
 

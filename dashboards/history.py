@@ -1,48 +1,117 @@
-"""How far a study has come: the hypervolume of its front after each finished trial."""
+"""How a study came along, over the seconds its workers worked: the hypervolume of its front, and the front itself.
+
+Trials count in the order they were asked for, each with all of its seconds, so that the axis does not depend on how
+many workers there were.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from search.front import GrowingFront
-from search.record import StudyRecord
+from search.front import GrowingFront, front
+from search.record import Point, StudyRecord
 
-COLUMNS = ("finished", "trial", "status", "hypervolume")
+COLUMNS = ("finished", "trial", "status", "seconds", "hypervolume")
+SHARES = (0.1, 0.25, 0.5, 1.0)
+COST = "params"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The front of accuracy and params after `seconds` of work and `trials` finished trials.
+
+    `steps` are its (params, validation accuracy) by rising params.
+    """
+
+    seconds: float
+    trials: int
+    steps: tuple[tuple[float, float], ...]
 
 
 def info(study: StudyRecord) -> pd.DataFrame:
     """One row a trial that is not running, in the order asked for; never falling.
 
-    `finished` counts them from 1, `hypervolume` in [0, 1] is of all points up to and with that trial's,
-    under the study's objectives and reference point. A failed trial counts, as it was paid for too.
+    `finished` counts them from 1, `seconds` adds up theirs, `hypervolume` in [0, 1] is of all points up to and with
+    that trial's, under the study's objectives and reference point. A failed trial counts, as it was paid for too.
     """
-    front = GrowingFront(study.objectives, study.reference_point)
-    rows: list[tuple[int, int, str, float]] = []
+    growing = GrowingFront(study.objectives, study.reference_point)
+    rows: list[tuple[int, int, str, float, float]] = []
+    seconds = 0.0
     for trial in (trial for trial in study.trials if trial.status != "running"):
+        seconds += trial.seconds
         for point in trial.points:
-            front.add(point)
-        rows.append((len(rows) + 1, trial.id, trial.status, front.hypervolume))
+            growing.add(point)
+        rows.append((len(rows) + 1, trial.id, trial.status, seconds, growing.hypervolume))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def stages(study: StudyRecord) -> list[Stage]:
+    """The front when a tenth, a quarter, half and all of the seconds were spent, where there are points, each once.
+
+    A stage holds the trials that were finished by then.
+    """
+    ended = [trial for trial in study.trials if trial.status != "running"]
+    whole = sum(trial.seconds for trial in ended)
+    found: dict[int, Stage] = {}
+    for share in SHARES:
+        seconds, trials = 0.0, 0
+        points: list[Point] = []
+        for trial in ended:
+            if trials and seconds + trial.seconds > share * whole * (1 + 1e-9):
+                break
+            seconds, trials = seconds + trial.seconds, trials + 1
+            points += trial.points
+        best = reversed(front(points, ("accuracy", COST)))
+        steps = tuple((float(point.measured.params), point.measured.accuracy_validation) for point in best)
+        if steps:
+            found[trials] = Stage(seconds, trials, steps)
+    return list(found.values())
+
+
 def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw it as steps, since nothing happens between two trials."""
-    drawing = theme.figure("trials finished", "hypervolume of the front", height=340)
+    """Draw the hypervolume as steps, since nothing happens between two trials."""
+    drawing = theme.figure("seconds of work", "hypervolume of the front", height=340)
     if info.empty:
         return theme.note_empty(drawing, "No trial has finished yet.")
     drawing.add_scatter(
-        x=info["finished"],
+        x=info["seconds"],
         y=info["hypervolume"],
-        mode="lines+markers",
+        mode="lines+markers" if len(info) <= 100 else "lines",
         line={"shape": "hv", "width": 1.8, "color": theme.PALETTE[0]},
         marker={"size": 5},
         hovertext=[
-            f"<b>trial {row.trial}</b>, {row.status}<br>hypervolume {row.hypervolume:.4f}" for row in info.itertuples()
+            f"<b>trial {row.trial}</b>, {row.status}<br>hypervolume {row.hypervolume:.4f} after {row.seconds:,.0f} s"
+            for row in info.itertuples()
         ],
         hoverinfo="text",
         showlegend=False,
     )
     drawing.update_xaxes(rangemode="tozero")
+    return drawing
+
+
+def stages_figure(found: list[Stage]) -> go.Figure:
+    """Draw the fronts over each other, the last one strongest."""
+    drawing = theme.figure("parameters (log scale)", "accuracy on validation", height=400)
+    if not found:
+        return theme.note_empty(drawing, "No model has been measured yet.")
+    drawing.update_xaxes(type="log", exponentformat="SI")
+    drawing.update_yaxes(tickformat=".0%")
+    for place, stage in enumerate(found):
+        last = place == len(found) - 1
+        x, y = zip(*stage.steps, strict=True)
+        drawing.add_scatter(
+            x=x,
+            y=y,
+            mode="lines+markers",
+            name=f"{stage.seconds:,.0f} s, {stage.trials} trial{'s' if stage.trials > 1 else ''}",
+            line={"shape": "hv", "width": 2.2 if last else 1.4, "color": theme.PALETTE[0] if last else theme.QUIET},
+            marker={"size": 5},
+            opacity=1 if last else 0.35 + 0.2 * place,
+            hovertemplate="%{x:,} params, %{y:.2%} on validation",
+        )
     return drawing

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from dashboards import theme
-from dashboards.frame import ABSENT, CHOICE, level, points_frame
+from dashboards.choices import ABSENT, choice_names, level
 from search.record import StudyRecord
 
 COLUMNS = ("choice", "target", "share", "chance")
@@ -56,15 +56,21 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
 
 
 def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The points of trials that chose something; those trials' levels, a row a trial, a column a choice."""
-    points = points_frame(study)
-    asked = {trial.id: trial for trial in study.trials if trial.choices}
-    points = points[points["trial"].isin(list(asked))].reset_index(drop=True)
-    ids = list(dict.fromkeys(points["trial"]))
-    names = [column.removeprefix(CHOICE) for column in points.columns if column.startswith(CHOICE)]
-    columns = {name: _levels(pd.Series([asked[i].choices.get(name) for i in ids], dtype=object)) for name in names}
+    """The points of trials that chose something; those trials' levels, a row a trial, a column a choice.
+
+    A point counts once, for the first trial that has it: `trial`, `accuracy_validation` in [0, 1], `params`.
+    """
+    owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
+    chosen = [(owners[point.id], point.measured) for point in study.points if owners[point.id].choices]
+    rows = [(trial.id, m.accuracy_validation, m.params) for trial, m in chosen]
+    points = pd.DataFrame(rows, columns=["trial", "accuracy_validation", "params"])
+    asked = {trial.id: trial.choices for trial, _ in chosen}
+    columns = {
+        name: _levels(pd.Series([made.get(name) for made in asked.values()], dtype=object))
+        for name in choice_names(study)
+    }
     varied = {name: column for name, column in columns.items() if len(set(column)) > 1}
-    return points, pd.DataFrame(varied, index=pd.Index(ids))
+    return points, pd.DataFrame(varied, index=pd.Index(list(asked)))
 
 
 def figure(info: pd.DataFrame) -> go.Figure:
@@ -77,7 +83,7 @@ def figure(info: pd.DataFrame) -> go.Figure:
     drawing = theme.dress(panels, height=110 + 34 * len(choices))
     for column, (target, title) in enumerate(zip(TARGETS, ("of accuracy", "of log params"), strict=True), start=1):
         _add_panel(drawing, info[info["target"] == target], column)
-        drawing.update_xaxes(title_text=f"variance {title}", col=column, tickformat=".0%", rangemode="tozero")
+        drawing.update_xaxes(title_text=title, col=column, tickformat=".0%", rangemode="tozero")
     drawing.update_yaxes(autorange="reversed", showgrid=False)
     return drawing
 

@@ -52,7 +52,7 @@ def info(study: StudyRecord) -> pd.DataFrame:
 def figure(info: pd.DataFrame) -> go.Figure:
     """Draw it: under each choice's name a dot and its standard error a level, in points of accuracy."""
     lines = 2 * info["choice"].nunique() + len(info)
-    drawing = theme.figure("accuracy points against the same size", "", height=90 + 20 * lines)
+    drawing = theme.figure("points of accuracy", "", height=90 + 20 * lines)
     if info.empty:
         return theme.note_empty(drawing, "Three measured trials with differing choices are needed.")
     drawing.add_vline(x=0, line={"width": 1, "color": theme.QUIET})

@@ -21,7 +21,7 @@ from search.front import front
 from search.line import Line
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
-from search.repeats import Repeats
+from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
 from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
 from search.verdicts import Verdicts
@@ -44,8 +44,9 @@ class NotNow(Exception):
 class Desk:
     """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all.
 
-    With `stops` a trial of which the sampler `auto` expects little more is ended early. With more `seeds` than one the
-    front's recipes are carried out again, each as another trial, once there is nothing else to hand out.
+    With `stops` a trial of which the sampler `auto` expects little more is ended early. With more `seeds` than one
+    what is on the front is made again, by further trials, once there is nothing else to hand out; with `repeated` that
+    is made again instead, and nothing else is done.
     """
 
     def __init__(
@@ -61,20 +62,22 @@ class Desk:
         *,
         stops: bool = True,
         seeds: int = 1,
+        repeated: Wanted | None = None,
     ) -> None:
         self.study, self.proposer, self.space, self.task = study, proposer, space, task
         self.trials, self.seed, self.stops = trials, seed, stops
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
-        self.exhausted = False
+        self.exhausted = repeated is not None
         self.notes: list[str] = []
         self.line = Line(self._catch_up, self._say)
         self.verdicts = Verdicts(task, bounds, self._say)
         self.started: dict[int, float] = {}
-        self.queue = deque(study.requeue())
+        self.queue = deque(study.requeue() if repeated is None else [])
         known = {trial: Recipe.from_json(state.recipe) for trial, state in study.trials.items()}
         self.recipes = {recipe.id: trial for trial, recipe in known.items()}
-        self.repeats = Repeats(seeds, seed, task.fingerprint, known.values())
+        self.originals = study.originals
+        self.repeats = Repeats(seeds, seed, task.fingerprint, repeated or on_front)
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
         for trial in self.queue:
@@ -106,11 +109,11 @@ class Desk:
             if self._asked_all or len(self.queue) >= SET_ASIDE:
                 if self.queue:
                     return self._hand_out(self.queue[0])
-                again = self.repeats.due(self.study.record)
+                again = self.repeats.due(self.study.record, self.recipes)
                 if again is None:
                     self._wait_for_others()
                     return None
-                self._queue(*again, None)
+                self._repeat(*again)
                 continue
             if not self.line.reach(self._propose):
                 if self.queue:
@@ -119,7 +122,7 @@ class Desk:
 
     @property
     def _asked_all(self) -> bool:
-        return self.repeats.originals >= self.trials or self.exhausted
+        return self.originals >= self.trials or self.exhausted
 
     def _wait_for_others(self) -> None:
         """NotNow while what runs may still come to the front, and would have to be made with other seeds."""
@@ -135,7 +138,18 @@ class Desk:
         form = recipe.as_json()
         trial = self.study.ask(form, choices, number)
         self.recipes[recipe.id] = trial
-        self.repeats.add(recipe)
+        self.originals += recipe.seed == self.seed
+        self._line_up(trial, recipe)
+
+    def _repeat(self, recipe: Recipe, choices: dict[str, Any]) -> None:
+        """A trial that was begun before goes on."""
+        if recipe.id not in self.recipes:
+            self._queue(recipe, choices, None)
+        else:
+            self.study.requeue([self.recipes[recipe.id]])
+            self._line_up(self.recipes[recipe.id], recipe)
+
+    def _line_up(self, trial: int, recipe: Recipe) -> None:
         self.prefixes.add(trial, recipe)
         self.queue.append(trial)
 
@@ -205,6 +219,8 @@ class Desk:
             self.end(trial, "failed", str(odd), seconds, spent or {})
         elif self.stops and self.chooser is not None and self.chooser.gives_up(trial):
             self.end(trial, "stopped", EARLY, seconds, spent or {})
+        elif self.repeats.is_enough(self.study.record, trial):
+            self.end(trial, "stopped", ENOUGH, seconds, spent or {})
         self.heard()
 
     def has_ended(self, trial: int) -> bool:

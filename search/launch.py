@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import absolute, check_store
+from compress.remote import check_store
 from compress.tasks import Task, load_task
-from search.amount import Amount
+from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
-from search.budget import Budget
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
-from search.front import DEFAULT_OBJECTIVES
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, open_storage
-from search.settings import Settings, check_models
-from search.study import Study, StudyError
+from search.settings import Settings
+from search.study import Study
 from search.tuning import run_trials
-from spaces import SPACES, Space
+from spaces import Space
 
 
 class Listener:
@@ -54,7 +51,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
     before = Study(settings.home, settings.name)
     check_study(before, settings)
-    earlier = _earlier(settings)
+    earlier = earlier_of(settings)
     models = given_models(before, settings)
     space = check_given(settings, models, task)
     check_fits(settings)
@@ -62,7 +59,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_store(before.store if before.exists else settings.store or before.store)
     with ExitStack() as held:
         held.enter_context(answering())
-        study = _hold(settings, held)
+        study = hold(settings, held)
         new = not study.exists
         objectives = tuple(settings.objectives if new else study.header["objectives"])
         sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
@@ -90,6 +87,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 seed=settings.seed,
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
+                cpus_per_trial=settings.cpus_per_trial,
+                gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({"store": settings.store} if settings.store else {}),
                 objectives=list(objectives),
@@ -110,109 +109,27 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             stops=stops,
             seeds=settings.seeds,
         )
-        desk.heard = lambda: told.heard(study.record, desk)
-        try:
-            if scratch is not None:
-                run_trials(settings, desk, scratch)
-        finally:
-            desk.guard(desk.close)
-            told.over(study.record)
-    if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
-        raise SearchFailed(
-            f"search {settings.name}: {kind}{desk.failure}; what is finished is kept, --resume goes on"
-        ) from desk.failure
+        carry_out(settings, desk, scratch, told)
+    check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
 
 
-def _hold(settings: Settings, held: ExitStack) -> Study:
-    """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
-    first = Study(settings.home, settings.name)
-    held.enter_context(first.lock())
-    study = Study(settings.home, settings.name)
-    study.made = first.made
-    held.callback(study.forsake)
-    check_study(study, settings)
-    return study
+def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
+    """Run what the desk has, if Ray has a folder to run in, and bring the study to its end."""
+    desk.heard = lambda: told.heard(desk.study.record, desk)
+    try:
+        if scratch is not None:
+            run_trials(settings, desk, scratch)
+    finally:
+        desk.guard(desk.close)
+        told.over(desk.study.record)
 
 
-def check_study(study: Study, settings: Settings) -> None:
-    """StudyError unless the study may be begun, or resumed with these settings."""
-    if study.exists and not settings.resume:
-        raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
-    if settings.resume and not study.exists:
-        raise StudyError(f"study {study.name}: there is none in {study.home} to resume")
-    asked = {"space": settings.space, "task": settings.task}
-    if settings.objectives != DEFAULT_OBJECTIVES:  # left out, they are the study's own
-        asked["objectives"] = ",".join(settings.objectives)
-    for what, got in asked.items() if study.exists else ():
-        begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
-        if begun != got:
-            raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
-    if study.exists and settings.store not in (None, absolute(study.store)):
-        raise StudyError(f"study {study.name}: was begun with the store {study.store}, got {settings.store}")
-    if study.exists and settings.budget.bounds and settings.budget != budget_of(study):
-        raise StudyError(
-            f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "
-            f"begin a new one with --from {study.name}"
-        )
-
-
-def budget_of(study: Study) -> Budget:
-    """What the study was bounded by when it was begun."""
-    return Budget(**{name: Amount(**amount) for name, amount in study.header.get("budget", {}).items()})
-
-
-def _earlier(settings: Settings) -> StudyRecord | None:
-    """The study that a new one starts from; StudyError unless it says something of what is asked for."""
-    if settings.start_from is None or settings.resume:
-        return None
-    record = Study(settings.home, settings.start_from).record
-    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
-        if begun != asked:
-            raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
-    return record
-
-
-def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:
-    """What the header says of models given by the user: for each by name what may change behind it; {} without any.
-
-    StudyError when a study that exists was begun with others, or what is behind a name has changed since.
-    """
-    header = study.header
-    found = {}
-    for what, names in (("students", settings.students), ("teachers", settings.teachers)):
-        begun: dict[str, dict[str, str]] = header.get(what, {})
-        asked = {f"{m.family}@{m.weights}" if m.weights else m.family: m for m in check_models(what, names)}
-        if study.exists and asked and list(asked) != list(begun):
-            was, got = (", ".join(map(repr, some)) or "those of its space" for some in (begun, asked))
-            raise StudyError(f"study {study.name}: was begun with {what} {was}, got {got}")
-        now = {name: Model.parse(name).fingerprints for name in (begun or asked)}
-        for name, prints in begun.items():
-            changed = [part for part, value in prints.items() if now[name].get(part) != value]
-            if changed:
-                raise StudyError(
-                    f"study {study.name}: {name} must be as it was when the study was begun, got another "
-                    f"{' and '.join(changed)}; begin a new study"
-                )
-        if now:
-            found[what] = now
-    return found
-
-
-def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
-    """The space over the given models; RecipeError unless all of them do for the task, and a note on unused weights."""
-    space = SPACES[settings.space]
-    if space.given is None or not models:
-        return space
-    students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
-    for model in dict.fromkeys((*students, *teachers)):
-        left = model.check(len(task.classes), task.channels, task.size)
-        if left:
-            logging.getLogger(__name__).warning(
-                "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
-            )
-    return space.given(students, teachers)
+def check_went_well(desk: Desk, who: str, again: str) -> None:
+    """SearchFailed if the driver had to give up."""
+    if desk.failure is not None:
+        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
+        raise SearchFailed(f"{who}: {kind}{desk.failure}; what is finished is kept, {again} goes on") from desk.failure
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:

@@ -1,25 +1,22 @@
-"""A study in MLflow's words: which tags, params, metrics, tables and figures stand for it. Pure, MLflow unseen.
+"""A study in MLflow's words: which tags, params, metrics and tables stand for it. Pure, MLflow unseen.
 
-A trial's curve becomes metrics whose step is the sparsity in per mille, so that MLflow draws it along sparsity and the
-last value is the deepest point's. Curves of another variant than "float" have it before the key: `int8/params`.
+A trial's curves are metrics named after their variant, `float/params` or `int8/params`, whose step is the sparsity in
+per mille, so that MLflow draws them along sparsity. The plain `params`, `test_accuracy` and so on of a run are always
+figures of one and the same model, for MLflow's search looks at the last value of each metric by itself: of a trial its
+sparsest model within the tolerance (`search/breakpoints.py`), of a run below it the model of the front that it is.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compress.codec import digest
-from search.breakpoints import breakpoints, curves
+from search.breakpoints import breakpoints, curves, tolerance
 from search.front import GrowingFront, front
 from search.record import JsonDict, Point, StudyRecord, TrialRecord
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
 
 Step = tuple[str, float, int]
 """A metric's key, value and step."""
@@ -31,14 +28,12 @@ METHODS = ("method", "pruner", "factorizer", "distiller")
 STATUSES = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
 """A trial's status in MLflow's words."""
 TABLES = ("front.json", "breakpoints.json")
-PAGE = "figures.html"
-STYLE = "body{margin:1rem;font:14px sans-serif;background:#fff;color:#222}h2{font-size:1.1rem;margin:1rem 0 0}"
 
 _LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
 
 
 def bare_tags(study: str, kind: str = "study") -> dict[str, str]:
-    """What a run is found by; kinds are study, trial and model."""
+    """What a run is found by; kinds are study, trial, front (a model of the front) and model (a registered one)."""
     return {"paretune.study": study, "paretune.kind": kind}
 
 
@@ -49,26 +44,32 @@ def study_tags(study: StudyRecord) -> dict[str, str]:
         "task": study.task,
         "space": study.space,
         "objectives": ", ".join(study.objectives),
-        "mlflow.note.content": f"A mirror of the study's own ledger, made again by `paretune sync {study.name}`. "
-        f"One child run a trial; `{PAGE}` and the tables are below *Artifacts*.",
     }
 
 
 def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
     """Tags of a trial's run; `paretune.state` changes with what is to be logged of it."""
-    chosen = {name: str(trial.choices[name]) for name in LABELS if name in trial.choices}
-    method = next((str(trial.choices[name]) for name in METHODS if name in trial.choices), None)
-    tags = {
-        **chosen,
-        **({"method": method} if method else {}),
+    return {
+        **_labels(trial),
         **bare_tags(study, "trial"),
         "paretune.trial": str(trial.id),
         "paretune.recipe": digest(trial.recipe),
         "paretune.state": state(trial),
         "status": trial.status,
-        "reason": trial.reason,
+        "reason": trial.reason[:_LONGEST],
     }
-    return {key: value[:_LONGEST] for key, value in tags.items()}
+
+
+def front_tags(point: Point, trial: TrialRecord, study: str) -> dict[str, str]:
+    """Tags of the run of a model on the front: its trial's labels, and `front`, which says no once it has left it."""
+    return {
+        **_labels(trial),
+        **bare_tags(study, "front"),
+        "paretune.trial": str(point.trial),
+        "paretune.point": point.id,
+        "variant": point.variant,
+        "front": "yes",
+    }
 
 
 def state(trial: TrialRecord) -> str:
@@ -83,18 +84,38 @@ def trial_params(trial: TrialRecord) -> dict[str, str]:
 
 
 def trial_metrics(trial: TrialRecord) -> list[Step]:
-    """A trial's curves, and once it has ended what it took in seconds."""
-    alone = StudyRecord("", "", "", (), {}, (trial,))
+    """A trial's curves, and once it has ended the figures of its breakpoint and what it took in seconds.
+
+    The breakpoint is that of the float curve, or of the only one there is.
+    """
+    found = {variant: curve for (_, variant), curve in curves(StudyRecord("", "", "", (), {}, (trial,))).items()}
     logged = [
-        (key if variant == "float" else f"{variant}/{key}", value, round(1000 * point.sparsity))
-        for (_, variant), curve in curves(alone).items()
+        (f"{variant}/{key}", value, per_mille(point))
+        for variant, curve in found.items()
         for point in curve
         for key, value in figures(point).items()
     ]
     if trial.status != "running":
+        if found:
+            logged += point_metrics(tolerance(found.get("float") or next(iter(found.values()))))
         logged.append(("seconds", trial.seconds, 0))
         logged += [(f"spent/{name}", seconds, 0) for name, seconds in trial.spent.items()]
     return logged
+
+
+def label(point: Point) -> str:
+    """What the run of a model of the front is called."""
+    return f"trial {point.trial} at {point.sparsity:.1%}" + ("" if point.variant == "float" else f" {point.variant}")
+
+
+def point_metrics(point: Point) -> list[Step]:
+    """A model's figures, at its sparsity."""
+    return [(key, value, per_mille(point)) for key, value in {**figures(point), "sparsity": point.sparsity}.items()]
+
+
+def per_mille(point: Point) -> int:
+    """The step that stands for a point's sparsity."""
+    return round(1000 * point.sparsity)
 
 
 def figures(point: Point) -> dict[str, float]:
@@ -154,20 +175,20 @@ def write_trial(trial: TrialRecord, folder: Path) -> None:
 
 
 def write_tables(study: StudyRecord, folder: Path) -> None:
-    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, front and points as parquet.
+    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, both and all points as parquet.
 
     A table without rows is not written.
     """
     import pandas
 
     points = study.points
-    best = rows(study, front(points, study.objectives))
-    for name, table in zip(TABLES, (best, [found.as_json() for found in breakpoints(study)]), strict=True):
+    best, breaks = rows(study, front(points, study.objectives)), [found.as_json() for found in breakpoints(study)]
+    for name, table in zip(TABLES, (best, breaks), strict=True):
         if table:
             pandas.DataFrame(table).to_json(folder / name, orient="split", index=False)
-    for name, table in (("front.parquet", best), ("points.parquet", rows(study, points))):
+    for name, table in (("front", best), ("breakpoints", breaks), ("points", rows(study, points))):
         if table:
-            pandas.DataFrame(table).to_parquet(folder / name, index=False)
+            pandas.DataFrame(table).to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def rows(study: StudyRecord, points: Sequence[Point]) -> list[JsonDict]:
@@ -188,37 +209,10 @@ def rows(study: StudyRecord, points: Sequence[Point]) -> list[JsonDict]:
     ]
 
 
-def page(title: str, drawn: Mapping[str, Figure]) -> str:
-    """All figures in one HTML document that fetches nothing: plotly.js, 5 MB, stands in it once."""
-    parts = [
-        f"<section><h2>{html.escape(name.replace('_', ' '))}</h2>"
-        + figure.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"figure-{number}")
-        + "</section>"
-        for number, (name, figure) in enumerate(drawn.items())
-    ]
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
-    return f"<!DOCTYPE html>\n<html><head>{head}</head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-
-
-def model_tags(point: Point, budget: Mapping[str, str], study: str) -> dict[str, str]:
-    """Tags of a registered model's version: its budget, its figures, and where it comes from."""
-    bounds = {f"budget.{name}": value for name, value in budget.items()}
-    measured = {
-        name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in figures(point).items()
-    }
-    origin = {"paretune.study": study, "paretune.trial": str(point.trial), "paretune.point": point.id}
-    return {**bounds, **measured, "sparsity": f"{point.sparsity:.4g}", "variant": point.variant, **origin}
-
-
-def describe(point: Point, budget: Mapping[str, str], study: str) -> str:
-    """A registered version in two sentences."""
-    m = point.measured
-    bounds = ", ".join(f"{name} {value}" for name, value in budget.items()) or "none"
-    return (
-        f"Study {study}, trial {point.trial} at {point.sparsity:.1%} sparsity ({point.variant}): accuracy "
-        f"{m.accuracy_validation:.4f} on validation and {m.accuracy_test:.4f} on test, {m.params:,} params, "
-        f"{m.flops:,} FLOPs, {m.size_bytes:,} bytes, {m.latency_ms:.3g} ms on {m.device}. Chosen under: {bounds}."
-    )
+def _labels(trial: TrialRecord) -> dict[str, str]:
+    chosen = {name: str(trial.choices[name])[:_LONGEST] for name in LABELS if name in trial.choices}
+    method = next((str(trial.choices[name])[:_LONGEST] for name in METHODS if name in trial.choices), None)
+    return {**chosen, **({"method": method} if method else {})}
 
 
 def _text(value: object) -> str | None:

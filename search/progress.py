@@ -43,7 +43,9 @@ class Progress:
 
     def __call__(self, record: StudyRecord, desk: Desk) -> None:
         """Show the study as it stands."""
-        done = [trial for trial in self.tally.follow(record) if trial.status != "running"]
+        changed = self.tally.follow(record)
+        done = [trial for trial in changed if trial.status != "running"]
+        self.done_said.difference_update(trial.id for trial in changed if trial.status == "running")
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
@@ -95,7 +97,7 @@ class Progress:
 
     def _left(self, done: int) -> str:
         now = done - (self.done_before or 0)
-        if not now:
+        if not now or done >= self.trials:  # how many are to be repeated with other seeds shows as they come
             return "unknown"
         seconds = (time.monotonic() - self.started) / now * max(0, self.trials - done)
         return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"

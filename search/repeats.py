@@ -1,61 +1,79 @@
-"""Which recipes are to be carried out again with another seed: those of the front, until its every point has enough."""
+"""Which recipes are to be carried out again with another seed, and how far, until what is wanted has enough seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from compress.plan import plan
 from compress.recipe import Recipe
-from compress.stage import Quantize
-from search.record import Choice, StudyRecord
-from search.seeds import front_of
+from search.record import Choice, StudyRecord, TrialRecord
+from search.seeds import Family, front_of
+from search.study import INTERRUPTED
+
+ENOUGH = "the rest of its curve was not wanted with this seed"
+Wanted = Callable[[StudyRecord], Sequence[Family]]
+"""The models that are to have several seeds, as the study stands, what matters most first."""
+
+
+def on_front(record: StudyRecord) -> list[Family]:
+    """Those of the front of the means."""
+    return front_of(record.points, record.objectives)
 
 
 class Repeats:
-    """For a study whose own seed is `first`; `seeds` in all are wanted of each point of the front, `first` one of them.
+    """For a study whose own seed is `first`; `seeds` in all are asked of what is `wanted`, `first` one of them."""
 
-    Tell it by `add` of every recipe that is carried out.
-    """
+    def __init__(self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front) -> None:
+        self.seeds, self.first, self.fingerprint, self.wanted = seeds, first, fingerprint, wanted
+        self._same: dict[str, bool] = {}
 
-    def __init__(self, seeds: int, first: int, fingerprint: str, recipes: Iterable[Recipe] = ()) -> None:
-        self.seeds, self.first, self.fingerprint = seeds, first, fingerprint
-        self._tried: set[tuple[str, int]] = set()
-        self.originals = 0
-        for recipe in recipes:
-            self.add(recipe)
-
-    def add(self, recipe: Recipe) -> None:
-        """It is carried out, or was."""
-        self._tried.add((self._original(recipe).id, recipe.seed))
-        self.originals += recipe.seed == self.first
+    def is_ours(self, family: Family) -> bool:
+        """Whether its recipe would give the same model here and now, not that of an older version or of other data."""
+        own = family.points[0]
+        if own.id not in self._same:
+            made = plan(Recipe.from_json(own.recipe), self.fingerprint)
+            self._same[own.id] = own.id in {step.key for step in made}
+        return self._same[own.id]
 
     def families(self, form: Mapping[str, Any]) -> dict[str, str]:
         """By the keys of a recipe's points those of the same models with the study's own seed; {} if that is its."""
         if form["seed"] == self.first:
             return {}
         recipe = Recipe.from_json(form)
-        pairs = zip(plan(recipe, self.fingerprint), plan(self._original(recipe), self.fingerprint), strict=True)
-        return {step.key: own.key for step, own in pairs}
+        own = plan(replace(recipe, seed=self.first), self.fingerprint)
+        return {step.key: first.key for step, first in zip(plan(recipe, self.fingerprint), own, strict=True)}
 
-    def due(self, record: StudyRecord) -> tuple[Recipe, dict[str, Choice]] | None:
-        """The next one, and what to call its choices. A point that no cut has made needs only the first stage again."""
-        if self.seeds == 1:
-            return None
-        for family in front_of(record.points, record.objectives):
-            if len(family.points) >= self.seeds:
-                continue
-            whole = self._original(Recipe.from_json(family.points[0].recipe))
-            choices = dict(record.trials[family.points[0].trial].choices)
-            bits = tuple(stage for stage in whole.stages[1:] if isinstance(stage, Quantize))
-            uncut = replace(whole, stages=(whole.stages[0], *bits))
-            if family.points[0].id in {step.key for step in plan(uncut, self.fingerprint)}:
-                whole, choices = uncut, {"student": str(whole.student)}
+    def due(self, record: StudyRecord, known: Mapping[str, int]) -> tuple[Recipe, dict[str, Choice]] | None:
+        """The next one, and what to call its choices; `known` are the study's trials by their recipes' ids.
+
+        One of them is due again if it ended before it came to what is wanted, and could have gone on.
+        """
+        for family in self._lacking(record):
+            own = family.points[0]
+            choices = record.trials[own.trial].choices or {"student": str(Recipe.from_json(own.recipe).student)}
             for seed in range(self.first + 1, self.first + self.seeds):
-                if (whole.id, seed) not in self._tried:
-                    return replace(whole, seed=seed), {**choices, "seed": seed}
+                again = Recipe.from_json({**own.recipe, "seed": seed})
+                trial = known.get(again.id)
+                if trial is None or _goes_on(record.trials[trial], own.id):
+                    return again, {**choices, "seed": seed}
         return None
 
-    def _original(self, recipe: Recipe) -> Recipe:
-        return replace(recipe, seed=self.first)
+    def is_enough(self, record: StudyRecord, trial: int) -> bool:
+        """Whether a trial has made all that is wanted of its recipe with its seed, and there is more that it could."""
+        told = record.trials[trial]
+        if told.recipe["seed"] == self.first or len(told.points) >= len(self.families(told.recipe)):
+            return False
+        recipe, made = {**told.recipe, "seed": self.first}, {point.family for point in told.points}
+        firsts = [family.points[0] for family in self._lacking(record)]
+        return not any(first.recipe == recipe and first.id not in made for first in firsts)
+
+    def _lacking(self, record: StudyRecord) -> Iterator[Family]:
+        if self.seeds > 1:
+            yield from (f for f in self.wanted(record) if len(f.points) < self.seeds and self.is_ours(f))
+
+
+def _goes_on(trial: TrialRecord, wanted: str) -> bool:
+    ended = trial.status == "stopped" and trial.reason in (INTERRUPTED, ENOUGH)
+    return ended and wanted not in {point.family for point in trial.points}

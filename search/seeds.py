@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from scipy.special import stdtrit
@@ -29,22 +29,30 @@ class Family:
     @property
     def validation(self) -> float:
         """Mean validation accuracy, in [0, 1]."""
-        return fmean(point.measured.accuracy_validation for point in self.points)
+        return _mean(point.measured.accuracy_validation for point in self.points)
 
     @property
     def test(self) -> float:
         """Mean test accuracy, in [0, 1]."""
-        return fmean(point.measured.accuracy_test for point in self.points)
+        return _mean(point.measured.accuracy_test for point in self.points)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the validation accuracy from seed to seed; None with one seed."""
+        return stdev(point.measured.accuracy_validation for point in self.points) if len(self.points) > 1 else None
 
     @property
     def margin(self) -> float | None:
         """Half the width of the interval of confidence of `validation`, by Student's t; None with one seed."""
-        count = len(self.points)
-        if count == 1:
-            return None
-        spread = stdev(point.measured.accuracy_validation for point in self.points)
-        quantile = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
-        return quantile * spread / math.sqrt(count)
+        return None if self.spread is None else _margin(self.spread, len(self.points))
+
+    def lower_end(self, usual: float) -> float | None:
+        """Of that interval; None with one seed.
+
+        Where the seeds agree by more than is `usual` (a spread), that is taken for chance: the interval is that of the
+        usual spread. To go by the spread of three seeds alone is to look for three that happen to agree.
+        """
+        return None if self.spread is None else self.validation - _margin(max(self.spread, usual), len(self.points))
 
     @property
     def mean(self) -> Point:
@@ -64,6 +72,41 @@ class Family:
         return {"count": len(self.points), "validation": self.validation, "test": self.test, "margin": self.margin}
 
 
+@dataclass(frozen=True)
+class Difference:
+    """By how much one family is more accurate than another: the mean over the `count` seeds that both have.
+
+    `margin` is half the width of its interval of confidence. Seed by seed, for two models of one seed may share their
+    teacher, or even the network that both were cut from.
+    """
+
+    mean: float
+    margin: float
+    count: int
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is more than chance."""
+        return abs(self.mean) > self.margin
+
+
+def difference(one: Family, other: Family) -> Difference | None:
+    """Between two families; None unless they have two seeds in common."""
+    ours, theirs = (
+        {point.recipe.get("seed"): point.measured.accuracy_validation for point in family.points}
+        for family in (one, other)
+    )
+    each = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+    if len(each) < 2:
+        return None
+    return Difference(_mean(each), _margin(stdev(each), len(each)), len(each))
+
+
+def usual_spread(found: Iterable[Family]) -> float:
+    """The median of the spreads of those with several seeds; 0 if there are none."""
+    return median([family.spread for family in found if family.spread is not None] or [0.0])
+
+
 def families(points: Iterable[Point]) -> list[Family]:
     """In the order of their first points."""
     found: dict[str, list[Point]] = {}
@@ -76,3 +119,13 @@ def front_of(points: Iterable[Point], objectives: Sequence[str]) -> list[Family]
     """The families whose means no other's beat, by falling accuracy."""
     means = {family.mean.id: (family.mean, family) for family in families(points)}
     return [means[point.id][1] for point in front([mean for mean, _ in means.values()], objectives)]
+
+
+def _mean(each: Iterable[float]) -> float:
+    """To nine digits, so that what came to the same is the same; of one value that value."""
+    values = list(each)
+    return values[0] if len(values) == 1 else round(fmean(values), 9)
+
+
+def _margin(spread: float, count: int) -> float:
+    return float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2)) * spread / math.sqrt(count)

@@ -80,10 +80,10 @@ class Settings:
         check_foreseen(self.budget)
         if self.start_from is not None:
             check_name(self.start_from)
-        _check_whole("trials", self.trials, 1, MOST_TRIALS)
-        _check_whole("seed", self.seed, 0, MOST_SEED)
-        _check_whole("seeds", self.seeds, 1, MOST_SEEDS)
-        _check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
+        check_whole("trials", self.trials, 1, MOST_TRIALS)
+        check_whole("seed", self.seed, 0, MOST_SEED)
+        check_whole("seeds", self.seeds, 1, MOST_SEEDS)
+        check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
         _check("gpus-per-trial", self.gpus_per_trial, 0)
         if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
             raise ValueError(f"gpus-per-trial must be whole where it is over 1, got {self.gpus_per_trial:g}")
@@ -138,7 +138,8 @@ def _check(option: str, value: float, least: float) -> None:
         raise ValueError(f"{option} must be at least {least:g}, got {value:g}")
 
 
-def _check_whole(option: str, value: int, least: int, most: int) -> None:
+def check_whole(option: str, value: int, least: int, most: int) -> None:
+    """ValueError unless it is a whole number of that range."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{option} must be a whole number, got {value!r}")
     if not least <= value <= most:

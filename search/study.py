@@ -151,9 +151,9 @@ class Study:
         """Trials that never came to an end of their own."""
         return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
 
-    def requeue(self) -> list[int]:
-        """Trials that never came to an end of their own go back to running; their numbers."""
-        back = self.unfinished
+    def requeue(self, trials: Sequence[int] | None = None) -> list[int]:
+        """These, or all that never came to an end of their own, go back to running; their numbers."""
+        back = self.unfinished if trials is None else list(trials)
         for trial in back:
             self._apply(self.ledger.append("resumed", trial=trial))
         return back

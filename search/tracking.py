@@ -1,4 +1,4 @@
-"""MLflow as it is used here, and the only file that imports it: a URI is checked, and a study's runs are written.
+"""MLflow's tracking as it is used here: a URI is checked, and a study's runs are written.
 
 What is true stands in the study's ledger; MLflow is a mirror that may lag, be down, or be rebuilt (`search.tracker`).
 Its import takes over 1.5 s and happens on first use.
@@ -12,17 +12,19 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock
 
 from search.address import asked, database, in_memory, shown
 from search.mirror import Step
+from search.registry import add_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+K = TypeVar("K")
 EXPERIMENT = "paretune"
 KIND = "custom_model_development"
 """Without it MLflow's pages take the experiment for one of language models."""
@@ -103,7 +105,9 @@ def connect(uri: str) -> MlflowClient:
 
 
 class Runs:
-    """What MLflow has of one study, found by tags; `known` by trial, the study's own run under None.
+    """What MLflow has of one study, found by tags in pages.
+
+    `known` is by trial, the study's own run under None; `front` is by point.
 
     Made anew after any error, for then nobody knows what arrived.
     """
@@ -112,15 +116,14 @@ class Runs:
         self._client = connect(uri)
         self.experiment = _experiment(self._client, uri, artifact_root)
         self.known: dict[int | None, Logged] = {}
+        self.front: dict[str, Logged] = {}
         for run in self._search(f"tags.`paretune.study` = '{study}'"):
             tags = run.data.tags
-            if tags["paretune.study"] != study or tags.get("paretune.kind") not in ("study", "trial"):
-                continue
-            key = int(tags["paretune.trial"]) if tags["paretune.kind"] == "trial" else None
-            if key in self.known:  # two trackers made it at once: the elder stays
-                self._client.delete_run(run.info.run_id)
-            else:
-                self.known[key] = _logged(run)
+            kind = tags.get("paretune.kind") if tags["paretune.study"] == study else None
+            if kind in ("study", "trial"):
+                self._keep(self.known, int(tags["paretune.trial"]) if kind == "trial" else None, run)
+            elif kind == "front":
+                self._keep(self.front, tags["paretune.point"], run)
 
     def create(self, name: str, tags: Mapping[str, str], *, started: float | None = None) -> Logged:
         """A new run; `started` in seconds since 1970, now if None."""
@@ -164,19 +167,15 @@ class Runs:
             self._client.set_terminated(run.id, status, int(1000 * (time.time() if ended is None else ended)))
         return replace(run, status=status)
 
-    def version(self, name: str, run: Logged, tags: Mapping[str, str], description: str) -> str:
-        """The run's artifacts below `model/` as the next version of a registered model, made if missing; its number."""
-        from mlflow.exceptions import MlflowException
+    def register(self, name: str, run: Logged, tags: Mapping[str, str], description: str, alias: str) -> str:
+        """The run's artifacts below `model/` as a version of a registered model; its number."""
+        return add_version(self._client, name, f"{run.artifacts}/model", run.id, tags, description, alias)
 
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        made = self._client.create_model_version(
-            name, f"{run.artifacts}/model", run.id, dict(tags), description=description, await_creation_for=0
-        )
-        return str(made.version)
+    def _keep(self, known: dict[K, Logged], key: K, run: Run) -> None:
+        if key in known:  # two trackers made it at once: the elder stays
+            self._client.delete_run(run.info.run_id)
+        else:
+            known[key] = _logged(run)
 
     def _search(self, wanted: str) -> Iterable[Run]:
         token = None

@@ -182,7 +182,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
         "limit": settings.trial_limit_s,
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
-    left = len(desk.queue) + max(0, settings.trials - desk.repeats.originals)
+    left = len(desk.queue) + max(0, settings.trials - desk.originals)
     ear = _Ear(desk)
     tuner = tune.Tuner(
         tune.with_resources(Compression, resources),

@@ -19,10 +19,13 @@ import ray
 import paretune
 import paretune_command
 from compress.measurement import Measurement
+from compress.models import Model
+from compress.recipe import Recipe
+from compress.stage import Train
 from compress.store import Store
 from search import launch
 from search.study import Study, point_event
-from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, UNTYPED
+from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
 
 HEADER: dict[str, Any] = {
     "task": "digits",
@@ -50,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a study `made`, several whose ledgers are damaged, and a store of a newer version."""
     folder = tmp_path_factory.mktemp("home")
     measured = Measurement(0.5, 0.4, 10, 9, 100, 1000, 900, 1.0, 2.0, "cpu", 1, 3.0)
-    recipe = {"task": "digits", "student": {"family": "cnn", "width": 0.25}, "stages": []}
+    recipe = dict(Recipe("digits", Model("cnn", 0.25), (Train(),)).as_json())
     study = Study(folder, "made")
     study.begin(**HEADER)
     study.ask(recipe, {}, None)
@@ -172,6 +175,18 @@ def test_a_budget_is_refused(refused: Refused, bounds: dict[str, Any], sentence:
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.select("made", home=None, **bounds)
     assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("asked", "sentence"), SELECTS, ids=shown)
+def test_a_choice_is_refused(refused: Refused, asked: dict[str, Any], sentence: str) -> None:
+    refused(sentence, "select", "made", *options(asked))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.select("made", **asked)
+    assert sentence in str(told.value)
+
+
+def test_what_is_exported_to_a_place_that_is_taken_is_not_made_again_before(refused: Refused) -> None:
+    refused(EXPORTS["full"], "select", "made", "--reseed", "2", "--export", "full")
 
 
 @pytest.mark.parametrize("folder", EXPORTS)

@@ -126,6 +126,20 @@ FORMATS: list[tuple[str, str]] = [
     ("../x", "format: unknown '../x', known are onnx, pt2, safetensors"),
     ("\x1b[1m", r"format: unknown '\x1b[1m', known are onnx, pt2, safetensors"),
 ]
+SELECTS: list[tuple[dict[str, Any], str]] = [
+    ({"reseed": 1}, "reseed must be at least 2, got 1"),
+    ({"reseed": -3}, "reseed must be at least 2, got -3"),
+    ({"reseed": 101}, "reseed must be at most 100, got 101"),
+    ({"reseed": 10**400}, "reseed must be at most 100, got 1000"),
+    ({"reseed": 2, "address": ""}, "address must name a Ray cluster, such as auto or HOST:PORT, got ''"),
+    ({"reseed": 2, "address": "127.0.0.1:99999"}, "address: no Ray cluster answers at '127.0.0.1:99999'"),
+    ({"reseed": 2, "tracking_uri": "nonsense"}, "tracking URI must begin with one of sqlite, http"),
+    ({"reseed": 2, "max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
+    ({"reseed": 2}, "reseed: trial 0 was made by another version or of other data, so its like cannot be made"),
+    ({"robust": True}, "robust: needs models made with several seeds, and the study has none; add --reseed 3"),
+    ({"top": 0}, "top must be at least 1, got 0"),
+    ({"prefer": "beauty"}, "prefer: unknown 'beauty', known are accuracy, params, latency, knee"),
+]
 EXPORTS = {
     "file": "export: file must be a folder, it is a file",
     "file/below": "export: file/below must be a folder, ",

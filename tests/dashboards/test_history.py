@@ -30,3 +30,30 @@ def test_the_figure_draws_the_frame() -> None:
 
 def test_an_empty_study_says_so() -> None:
     assert history.figure(history.info(study())).layout.annotations[0].text == "No trial has finished yet."
+
+
+def test_seconds_add_up_in_the_order_asked_for() -> None:
+    record = study(trial(0, point(0, 0.9, 10)), trial(1, status="failed"), trial(2, status="running"))
+    assert history.info(record)["seconds"].tolist() == [1, 2]
+
+
+def test_stages_are_the_fronts_at_shares_of_the_seconds() -> None:
+    trials = [trial(i, point(i, 0.5 + i / 100, 100 + i)) for i in range(10)]
+    found = history.stages(study(*trials))
+    assert [(stage.seconds, stage.trials) for stage in found] == [(1, 1), (2, 2), (5, 5), (10, 10)]
+    assert found[1].steps == ((100.0, 0.5), (101.0, 0.51))
+
+
+def test_a_stage_that_adds_no_trial_is_not_told_twice() -> None:
+    (only,) = history.stages(study(trial(0, point(0, 0.9, 10)), trial(1, status="running")))
+    assert only.trials == 1
+
+
+def test_the_figure_draws_a_line_a_stage() -> None:
+    found = history.stages(study(*(trial(i, point(i, 0.9, 10 + i)) for i in range(4))))
+    assert len(history.stages_figure(found).data) == len(found) == 3
+
+
+def test_a_study_without_points_has_no_stage() -> None:
+    drawing = history.stages_figure(history.stages(study(trial(0, status="failed"))))
+    assert drawing.layout.annotations[0].text == "No model has been measured yet."

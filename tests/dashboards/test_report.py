@@ -1,16 +1,21 @@
+import base64
+import gzip
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from plotly.offline import get_plotlyjs
 
-from dashboards import figures, report
-from dashboards.page import Column, page, table
+from dashboards import report
+from dashboards.page import Column, Follows, packed_plotly, page, table
+from dashboards.report import figures
 from search.record import Choice, StudyRecord, TrialRecord
 from tests.dashboards.records import point, study, trial
 
-NAMES = {"front_params", "front_flops", "breakpoints", "hypervolume", "importance", "levels"}
+NAMES = {"hypervolume", "stages", "importance", "levels", "spending"}
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
@@ -25,7 +30,7 @@ class Tags(HTMLParser):
 
 def tags(document: str) -> list[tuple[str, dict[str, str | None]]]:
     parser = Tags()
-    parser.feed(document.replace(get_plotlyjs(), ""))
+    parser.feed(document.replace(packed_plotly(), ""))
     return parser.seen
 
 
@@ -44,9 +49,18 @@ def test_every_figure_is_drawn_whatever_the_study_holds(record: StudyRecord) -> 
     assert set(figures(record)) == NAMES
 
 
+def told(document: str) -> Any:
+    """What the page's script reads."""
+    found = re.search(r'<script type="application/json" id="study">(.*)</script>', document)
+    assert found is not None
+    return json.loads(found[1])
+
+
 @pytest.mark.parametrize("record", [study(), study(trial(0, status="failed")), searched()])
 def test_the_report_has_a_place_for_every_figure(record: StudyRecord) -> None:
-    assert {attrs["id"] for _, attrs in tags(report(record)) if "id" in attrs} == NAMES
+    document = report(record)
+    places = {attrs["id"] for _, attrs in tags(document) if attrs.get("class") == "plot"}
+    assert places == NAMES | {"front"} | ({"curves"} if told(document)["curves"] else set())
 
 
 def test_nothing_is_fetched() -> None:
@@ -57,8 +71,21 @@ def test_nothing_is_fetched() -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_plotly_stands_in_the_report_once() -> None:
-    assert report(searched()).count(get_plotlyjs()) == 1
+def test_plotly_lies_in_the_report_once_and_packed() -> None:
+    document = report(searched())
+    assert document.count(packed_plotly()) == 1
+    assert gzip.decompress(base64.b64decode(packed_plotly())).decode() == get_plotlyjs()
+
+
+def test_five_thousand_points_fit_into_a_mail() -> None:
+    curves = [[point(i, 1 / (i + s + 3), 90 * i + s, sparsity=s / 10) for s in range(10)] for i in range(1, 501)]
+    record = study(*(trial(i, *points, choices={"lr": i / 7}) for i, points in enumerate(curves, 1)))
+    assert len(record.points) == 5000
+    assert len(report(record).encode()) < 5e6
+
+
+def test_the_same_study_gives_the_same_report() -> None:
+    assert report(searched()) == report(searched())
 
 
 def test_markup_in_names_comes_out_as_text() -> None:
@@ -72,19 +99,45 @@ def test_markup_in_names_adds_no_element() -> None:
     assert [tag for tag, _ in tags(report(searched(EVIL)))] == [tag for tag, _ in tags(report(searched("prune")))]
 
 
-def test_figures_travel_as_json() -> None:
+def test_the_data_travel_as_json() -> None:
     document = report(searched(EVIL))
-    found = re.search(r"^const figures = (.*);$", document, re.MULTILINE)
-    assert found is not None
-    assert set(json.loads(found[1])) == NAMES
+    assert set(told(document)["figures"]) == NAMES
+    assert told(document)["words"]["variant"] == ["float", EVIL]
 
 
 def test_the_front_is_a_table_by_rising_params_with_test_beside_validation() -> None:
     text = report(searched())
-    front = text[text.index("<h2>The front</h2>") : text.index("<h2>Breakpoints</h2>")]
+    front = text[text.index("<h2>The front</h2>") : text.index("<h2>Best under a size</h2>")]
     cells = re.findall(r'<td class="figure">(.*?)</td>', front)
     assert cells[2:5] == ["80.00%", "70.00%", "50"]
     assert [cells[i] for i in range(4, len(cells), 8)] == ["50", "400", "1,000"]
+
+
+def test_rows_of_the_front_say_which_model_they_are_about() -> None:
+    text = report(searched())
+    front = text[text.index("<h2>The front</h2>") : text.index("<h2>Best under a size</h2>")]
+    params = told(text)["rows"]["params"]
+    assert [params[int(row)] for row in re.findall('data-rows="(.*?)"', front)] == [50, 400, 1000]
+
+
+def test_published_results_are_offered_on_their_data_set_alone() -> None:
+    record = searched()
+    assert 'id="published"' not in report(record)
+    assert 'id="published"' in report(replace(record, task="cifar10"))
+
+
+def test_the_name_of_a_study_is_quoted_in_the_command() -> None:
+    assert told(report(searched("a b")))["quoted"] == "'a b'"
+
+
+def test_seeds_stand_with_their_interval() -> None:
+    seeds = (trial(1, point(1, 0.9, 100)), trial(2, point(2, 0.88, 100, family="1/float/0.0")))
+    assert '<td class="figure">89.00% ± 12.71%</td>' in report(study(*seeds))
+
+
+def test_trials_that_ended_alike_are_one_row() -> None:
+    record = study(trial(0, point(0, 0.9, 10)), *(trial(i, status="stopped") for i in range(1, 40)))
+    assert re.findall(r'<td class="word">stopped</td><td class="figure">(\d+)</td>', report(record)) == ["39"]
 
 
 def test_failed_trials_stand_there_with_their_reason() -> None:
@@ -100,6 +153,8 @@ def test_the_best_model_under_a_size_is_validations() -> None:
 def test_a_table_row_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         table([Column("one"), Column("two")], [["1"]])
+    with pytest.raises(ValueError, match="zip"):
+        table([Column("one")], [["1"], ["2"]], Follows("rows", [[0]]))
 
 
 def test_a_title_is_escaped() -> None:

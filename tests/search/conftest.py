@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from compress.recipe import Recipe
 from compress.stage import Train
 from compress.training import Training
 from search.study import Study, point_event
+from search.tracking import check_reachable
 
 REFERENCE = {"accuracy": 0.0, "params": 1000, "flops": 9000}
 
@@ -46,3 +49,19 @@ def study(tmp_path: Path) -> Study:
     begun = Study(tmp_path, "s")
     begun.begin(task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point=REFERENCE)
     return begun
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its schema, which takes seconds to make."""
+    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        check_reachable(f"sqlite:///{database}")
+    return database
+
+
+@pytest.fixture
+def uri(template: Path, tmp_path: Path) -> str:
+    shutil.copy(template, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"

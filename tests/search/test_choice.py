@@ -1,6 +1,8 @@
 """What is chosen within a budget, and what is said of it."""
 
+import itertools
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,8 @@ from search.budget import Amount, Budget
 from search.choice import choose
 from search.preference import PREFERENCES
 from search.record import Point
+
+NUMBERS = itertools.count()
 
 
 def point(
@@ -23,7 +27,7 @@ def point(
     ms: float = 1.0,
 ) -> Point:
     measured = Measurement(accuracy, test, params, params, macs, size, size, ms, ms, "cpu", 1, 1.0)
-    return Point(f"{trial}", trial, {}, 0.6, "float", measured, "")
+    return Point(f"{next(NUMBERS)}", trial, {}, 0.6, "float", measured, "")
 
 
 def test_choosing_by_an_open_share_is_refused() -> None:
@@ -130,7 +134,7 @@ CURVE = [point(0.5, 10, trial=1), point(0.9, 100, trial=2), point(0.95, 1000, tr
 def test_what_is_preferred_comes_first(prefer: str, best: str) -> None:
     found = choose(CURVE, Budget(), prefer=prefer)
     assert found.best is not None
-    assert found.best.id == best
+    assert str(found.best.trial) == best
     assert len(found.fits) == 4
     assert found.more is None
 
@@ -142,7 +146,7 @@ def test_of_equal_latency_the_most_accurate_comes_first_and_the_unmeasured_last(
         point(0.85, trial=3),
         point(ms=math.nan, trial=4),
     ]
-    assert [one.id for one in choose(points, Budget(), prefer="latency").fits] == ["3", "2", "1", "4"]
+    assert [one.point.trial for one in choose(points, Budget(), prefer="latency").fits] == [3, 2, 1, 4]
 
 
 @pytest.mark.parametrize("points", [CURVE[:1], CURVE[:2], [point(0.9, trial=1), point(0.8, trial=2)]])
@@ -174,3 +178,109 @@ def test_of_the_fastest_the_accuracy_binds() -> None:
 def test_an_unknown_preference_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="prefer: unknown 'beauty', known are accuracy, params, latency, knee"):
         choose(CURVE, Budget(), prefer="beauty")
+
+
+def seeds(*accuracies: float, params: tuple[int, ...] = (100,), trial: int = 1) -> list[Point]:
+    """One model by seeds 0, 1, 2 ...; the last of the `params` is that of all further seeds."""
+    made = [point(a, params[min(n, len(params) - 1)], trial=trial) for n, a in enumerate(accuracies)]
+    return [replace(p, recipe={"seed": n}, family=made[0].id if n else "") for n, p in enumerate(made)]
+
+
+def test_a_lucky_seed_is_not_chosen() -> None:
+    lucky, steady = seeds(0.97, 0.91, 0.92), point(0.95, trial=2)
+    assert choose([*lucky, steady], Budget()).best == steady
+    assert choose([lucky[0], steady], Budget()).best == lucky[0]
+
+
+@pytest.mark.parametrize(("accuracies", "seed"), [((0.9, 0.94), 0), ((0.97, 0.9, 0.93), 2), ((0.9, 0.96, 0.94), 2)])
+def test_the_seed_nearest_to_the_mean_ships_of_equal_ones_the_studys_own(
+    accuracies: tuple[float, ...], seed: int
+) -> None:
+    made = seeds(*accuracies)
+    assert choose(made, Budget()).best == made[seed]
+
+
+def test_a_seed_beyond_the_budget_ships_only_where_all_are() -> None:
+    made = seeds(0.93, 0.9, 0.96, params=(120, 90, 80))
+    assert choose(made, Budget(max_params=Amount(100))).best == made[1]
+    (miss,) = choose(made, Budget(max_params=Amount(75))).misses
+    assert miss.point == made[2]
+    assert miss.over == pytest.approx({"max_params": 5 / 75})
+
+
+def test_the_least_accuracy_is_asked_of_the_mean_and_of_the_seed_that_ships() -> None:
+    made = seeds(0.95, 0.95, 0.89)
+    (miss,) = choose(made, Budget(min_accuracy=Amount(0.94))).misses
+    assert miss.over == pytest.approx({"min_accuracy": 0.01})
+    made = seeds(0.949, 0.949, 0.97)
+    assert choose(made, Budget(min_accuracy=Amount(0.95))).best == made[2]
+
+
+def test_robust_goes_by_the_lower_end_of_the_confidence() -> None:
+    erratic, steady = seeds(0.99, 0.93, 0.96), seeds(0.95, 0.951, 0.952, trial=2)
+    found = choose([*erratic, *steady], Budget(), robust=True)
+    assert [offer.point.trial for offer in found.fits] == [2, 1]
+    assert [offer.point.trial for offer in choose([*erratic, *steady], Budget()).fits] == [1, 2]
+    assert found.fits[1].weighed.measured.accuracy_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
+    assert found.why.startswith("trial 1 at 60 %: .885 against ")
+    assert found.why.endswith(" at the lower end, with the same size and MACs")
+
+
+def test_seeds_that_happen_to_agree_are_taken_to_be_as_uncertain_as_others() -> None:
+    agree, better = seeds(0.95, 0.95, 0.95), seeds(0.954, 0.958, 0.962, trial=2)
+    others = [one for trial in (3, 4) for one in seeds(0.9, 0.904, 0.908, trial=trial)]
+    found = choose([*agree, *better, *others], Budget(), robust=True)
+    assert [offer.point.trial for offer in found.fits[:2]] == [2, 1]
+
+
+def test_robust_leaves_out_what_has_one_seed_and_counts_it() -> None:
+    made = [*seeds(0.9, 0.91), point(0.99, trial=2), point(0.99, 5000, trial=3)]
+    found = choose(made, Budget(max_params=Amount(200)), robust=True)
+    assert ([offer.point.trial for offer in found.fits], found.left_out, found.more) == ([1], 1, None)
+
+
+def test_robust_without_a_second_seed_anywhere_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="robust: needs models made with several seeds, and the study has none; add"):
+        choose([point()], Budget(), robust=True)
+    assert len(choose([point()], Budget(max_params=Amount(1)), robust=True).misses) == 1
+
+
+def test_models_that_seeds_do_not_tell_apart_are_named() -> None:
+    one, other = seeds(0.95, 0.96, 0.94), seeds(0.94, 0.94, 0.96, trial=2)
+    assert choose([*one, *other], Budget(), robust=True).alike == (
+        "trial 1 at 60 % and trial 2 at 60 % cannot be told apart: over 3 seeds they differ by 0.33 ± 5.17 points on "
+        "validation"
+    )
+    assert choose([*one, point(0.8)], Budget()).alike == ""
+
+
+def test_models_that_differ_alike_with_every_seed_are_told_apart() -> None:
+    one, other = seeds(0.99, 0.93, 0.96), seeds(0.979, 0.92, 0.951, trial=2)
+    assert choose([*one, *other], Budget(), robust=True).alike == ""
+
+
+def test_json_says_what_all_seeds_came_to() -> None:
+    best = choose(seeds(0.97, 0.9, 0.93), Budget()).as_json()["best"]
+    assert isinstance(best, dict)
+    assert best["accuracy"]["validation"] == 0.93
+    assert (best["seeds"]["count"], best["seeds"]["validation"]) == (3, pytest.approx(0.9333333))
+
+
+def test_going_by_means_or_lower_ends_finds_better_models_than_going_by_one_seed() -> None:
+    chance = random.Random(0)
+    lost = {"one seed": 0.0, "means": 0.0, "lower ends": 0.0}
+    for _ in range(400):
+        truth = [chance.gauss(0.95, 0.004) for _ in range(8)]
+        made = [
+            seeds(*(round(360 * chance.gauss(t, 0.006)) / 360 for _ in range(3)), trial=n) for n, t in enumerate(truth)
+        ]
+        every = [one for some in made for one in some]
+        for how, found in (
+            ("one seed", choose([some[0] for some in made], Budget())),
+            ("means", choose(every, Budget())),
+            ("lower ends", choose(every, Budget(), robust=True)),
+        ):
+            assert found.best is not None
+            lost[how] += max(truth) - truth[found.best.trial]
+    assert lost["means"] < 0.75 * lost["one seed"]
+    assert lost["lower ends"] < 0.85 * lost["one seed"]

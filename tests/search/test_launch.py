@@ -28,6 +28,7 @@ from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
 from search import launch
+from search.begun import check_study
 from search.budget import Budget
 from search.desk import Desk
 from search.front import front
@@ -277,7 +278,7 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(cold: Done, settings:
 
 def test_another_space_on_resume_is_refused(cold: Done) -> None:
     with pytest.raises(StudyError, match="study cold: was begun with space 'quick', got 'joint'"):
-        launch.check_study(cold.study, Settings("cold", home=cold.home, resume=True))
+        check_study(cold.study, Settings("cold", home=cold.home, resume=True))
 
 
 def test_a_driver_that_cannot_write_ends_the_search_and_says_so(

@@ -3,16 +3,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas
-import plotly.graph_objects as go
 
 from compress.measurement import Measurement
 from search.front import front, hypervolume
 from search.mirror import (
-    PAGE,
     Course,
-    describe,
-    model_tags,
-    page,
+    front_tags,
+    label,
+    point_metrics,
     rows,
     state,
     study_tags,
@@ -40,15 +38,28 @@ def study(*trials: TrialRecord) -> StudyRecord:
 
 def test_a_curve_is_a_metric_over_per_mille_of_sparsity() -> None:
     metrics = trial_metrics(trial(1, point(1, 0.5, 0.8), point(1, 0.25, 0.9)))
-    assert [m for m in metrics if m[0] == "validation_accuracy"] == [
-        ("validation_accuracy", 0.9, 250),
-        ("validation_accuracy", 0.8, 500),
+    assert [m for m in metrics if m[0] == "float/validation_accuracy"] == [
+        ("float/validation_accuracy", 0.9, 250),
+        ("float/validation_accuracy", 0.8, 500),
     ]
+
+
+def test_a_trials_own_figures_are_those_of_its_breakpoint() -> None:
+    curve = [point(1, s, a, params=p) for s, a, p in [(0.0, 0.95, 900), (0.3, 0.945, 600), (0.6, 0.7, 300)]]
+    for one in (trial(1, *curve), trial(1, *curve, point(1, 0.9, 0.95, params=100, variant="int8"))):
+        logged = [step for step in trial_metrics(one) if "/" not in step[0] and step[0] != "seconds"]
+        assert logged == point_metrics(curve[1])
+        assert {("params", 600, 300), ("validation_accuracy", 0.945, 300), ("sparsity", 0.3, 300)} <= set(logged)
+    alone = trial_metrics(trial(1, point(1, 0.5, 0.7, params=50, variant="int8")))
+    assert ("params", 50, 500) in alone
 
 
 def test_every_figure_of_a_point_is_logged_and_no_accuracy_is_mistaken_for_the_other() -> None:
     logged = {key: value for key, value, _ in trial_metrics(trial(1, point(1, 0.5, 0.8)))}
-    assert logged == {
+    curve = {key.removeprefix("float/"): value for key, value in logged.items() if key.startswith("float/")}
+    assert curve.items() <= logged.items()
+    assert {key: value for key, value in logged.items() if not key.startswith("float/")} == {
+        "sparsity": 0.5,
         "validation_accuracy": 0.8,
         "test_accuracy": 0.78,
         "params": 100,
@@ -63,15 +74,22 @@ def test_every_figure_of_a_point_is_logged_and_no_accuracy_is_mistaken_for_the_o
     }
 
 
-def test_another_variants_curve_has_the_variant_before_its_keys() -> None:
+def test_each_variant_has_a_curve() -> None:
     metrics = trial_metrics(trial(1, point(1, 0.5, 0.8), point(1, 0.5, 0.7, variant="int8")))
     assert ("int8/validation_accuracy", 0.7, 500) in metrics
-    assert ("validation_accuracy", 0.8, 500) in metrics
+    assert ("float/validation_accuracy", 0.8, 500) in metrics
 
 
-def test_a_running_trial_has_no_seconds_yet() -> None:
+def test_a_running_trial_has_its_curve_and_no_figures_of_its_own_yet() -> None:
     metrics = trial_metrics(replace(trial(1, point(1, 0.5, 0.8)), status="running"))
-    assert not [key for key, _, _ in metrics if key == "seconds" or key.startswith("spent")]
+    assert {key.partition("/")[0] for key, _, _ in metrics} == {"float"}
+
+
+def test_a_model_of_the_front_is_found_by_its_trials_labels() -> None:
+    best = point(1, 0.5, 0.8, variant="int8")
+    tags = front_tags(best, trial(1, best, order="prune", pruner="l1", lr=0.05), "demo")
+    assert (tags["order"], tags["method"], tags["front"], tags["variant"]) == ("prune", "l1", "yes", "int8")
+    assert label(best) == "trial 1 at 50.0% int8"
 
 
 def test_labels_are_tags_and_all_choices_are_params() -> None:
@@ -152,6 +170,7 @@ def test_the_tables_hold_the_front_and_all_points(tmp_path: Path) -> None:
     assert list(best["trial"]) == [0, 1]
     assert list(best["order"].fillna("")) == ["", "prune"]
     assert len(pandas.read_parquet(tmp_path / "points.parquet")) == 3
+    assert list(pandas.read_parquet(tmp_path / "breakpoints.parquet")["trial"]) == [1]
     shown = json.loads((tmp_path / "front.json").read_text())
     assert shown["columns"][:4] == ["trial", "variant", "sparsity", "validation_accuracy"]
     assert json.loads((tmp_path / "breakpoints.json").read_text())["columns"][0] == "trial"
@@ -165,26 +184,6 @@ def test_a_study_without_points_has_no_tables(tmp_path: Path) -> None:
 def test_a_row_of_an_unknown_trial_has_no_labels() -> None:
     (row,) = rows(study(trial(1, order="prune")), [point(5, 0.5, 0.8)])
     assert row["order"] is None
-
-
-def test_the_page_holds_every_figure_and_plotly_once_and_fetches_nothing() -> None:
-    figure = go.Figure(go.Scatter(x=[0, 1], y=[2, 3]))
-    whole = page("<demo>", {"front_params": figure, "levels": figure})
-    assert whole.count("Plotly.newPlot(") == 2
-    assert "&lt;demo&gt;" in whole
-    assert "<h2>front params</h2>" in whole
-    assert "<script src=" not in whole
-    assert 3e6 < len(whole) < 7e6
-    assert PAGE.endswith(".html")
-
-
-def test_a_model_version_says_its_budget_and_its_figures() -> None:
-    tags = model_tags(point(3, 0.5, 0.8, params=12345), {"max_params": "20k"}, "demo")
-    assert tags["budget.max_params"] == "20k"
-    assert (tags["params"], tags["paretune.trial"], tags["test_accuracy"]) == ("12345", "3", "0.78")
-    words = describe(point(3, 0.5, 0.8, params=12345), {"max_params": "20k"}, "demo")
-    assert "12,345 params" in words
-    assert words.endswith("Chosen under: max_params 20k.")
 
 
 def test_a_studys_tags_name_what_it_searched() -> None:

@@ -22,9 +22,10 @@ from compress.tasks import Task
 from compress.training import Training
 from search.desk import Desk, NotNow
 from search.front import front
-from search.record import Point
+from search.record import Point, StudyRecord
+from search.repeats import ENOUGH, Wanted
 from search.sampler import Proposer
-from search.seeds import families, front_of
+from search.seeds import Family, families, front_of
 from search.study import Study
 from spaces import Space
 from spaces.space import Trial
@@ -85,13 +86,13 @@ SPACE = Space("widths", build, Model("cnn"), "")
 def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
     """`begun(seeds)` is the desk of study `a`, new or gone on with."""
 
-    def begin(seeds: int = SEEDS, trials: int = 4) -> Desk:
+    def begin(seeds: int = SEEDS, trials: int = 4, repeated: Wanted | None = None) -> Desk:
         study = Study(tmp_path, "a")
         if not study.exists:
             reference = {"accuracy": 0.0, "params": 1e6, "macs": 1e9, "latency_ms": 1.0}
             study.begin(task="digits", space="widths", objectives=OBJECTIVES, seed=7, reference_point=reference)
         proposer = Proposer(InMemoryStorage(), "a", OBJECTIVES, 0, "random")
-        return Desk(study, proposer, SPACE, digits, trials, 7, seeds=seeds)
+        return Desk(study, proposer, SPACE, digits, trials, 7, seeds=seeds, repeated=repeated)
 
     return begin
 
@@ -103,6 +104,8 @@ def carry_out(desk: Desk, event: Event, job: dict[str, Any]) -> Recipe:
         accuracy = 0.9 - 0.3 * (exact.sparsity or 0) + 0.01 * (recipe.seed % 2)
         figures = {"accuracy_validation": accuracy, "params": exact.costs.params}
         desk.add(job["trial"], [event(step.key, exact.sparsity, exact.variant, **figures)])
+        if desk.has_ended(job["trial"]):
+            break
     desk.end(job["trial"], "complete", "", 1.0, {})
     return recipe
 
@@ -130,15 +133,84 @@ def test_what_is_on_the_front_is_made_with_every_seed_and_nothing_else_is(
     assert best <= {recipe.student for recipe in made[4:]}
 
 
-def test_an_uncut_point_is_made_again_without_the_cuts(begun: Callable[..., Desk], event: Event) -> None:
+def test_the_plain_teacher_is_made_again_by_its_name(begun: Callable[..., Desk], event: Event) -> None:
     desk = begun(trials=1)
     made = carry_out_all(desk, event)
     assert [recipe.seed for recipe in made] == [7, 8, 9]
-    assert [len(recipe.stages) for recipe in made] == [1, 1, 1]
     assert [dict(trial.choices) for trial in desk.study.record.trials[1:]] == [
         {"student": "cnn", "seed": 8},
         {"student": "cnn", "seed": 9},
     ]
+
+
+def at(sparsity: float) -> Wanted:
+    """The float point of the second trial's curve that comes last up to there."""
+
+    def wanted(record: StudyRecord) -> list[Family]:
+        reached = [p for p in record.trials[1].points if p.sparsity <= sparsity and p.variant == "float"]
+        return [family for family in families(record.points) if family.points[0] in reached[-1:]]
+
+    return wanted
+
+
+def test_of_a_curve_no_more_is_made_again_than_is_wanted(begun: Callable[..., Desk], event: Event) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    desk = begun(repeated=at(0.3))
+    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
+    again = desk.study.record.trials[2:]
+    assert [(trial.status, trial.reason) for trial in again] == [("stopped", ENOUGH)] * 2
+    assert [[point.variant for point in trial.points] for trial in again] == [["float", "int8", "float"]] * 2
+
+
+def test_a_curve_goes_on_where_more_of_it_is_wanted_and_nothing_is_asked_twice(
+    begun: Callable[..., Desk], event: Event
+) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    carry_out_all(begun(repeated=at(0.3)), event)
+    desk = begun(repeated=at(1.0))
+    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
+    assert [len(trial.points) for trial in desk.study.record.trials[2:]] == [5, 5]
+    assert carry_out_all(begun(repeated=at(1.0)), event) == []
+
+
+def test_a_trial_that_has_made_all_it_can_is_complete(begun: Callable[..., Desk], event: Event) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    desk = begun(repeated=lambda record: families(record.trials[1].points)[-1:])
+    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
+    assert [(trial.status, len(trial.points)) for trial in desk.study.record.trials[2:]] == [("complete", 6)] * 2
+
+
+def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
+    begun: Callable[..., Desk], event: Event
+) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    search = begun(seeds=1, trials=3)
+    left = search.next()
+    assert left
+    search.close()
+    made = carry_out_all(begun(repeated=at(0.3)), event)
+    assert [recipe.seed for recipe in made] == [8, 9]
+    study = begun(repeated=at(0.3)).study
+    assert study.unfinished == [left["trial"]]
+
+
+def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Desk], event: Event) -> None:
+    carry_out_all(begun(seeds=1, trials=2), event)
+    cut_off = begun(repeated=at(0.3))
+    assert cut_off.next() is not None
+    cut_off.close()
+    desk = begun(repeated=at(0.3))
+    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
+    assert len(desk.study.trials) == 4
+
+
+def test_what_another_version_made_is_not_made_again(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=1)
+    job = desk.next()
+    assert job
+    desk.add(job["trial"], [event("made-otherwise")])
+    desk.end(job["trial"], "complete", "", 1.0, {})
+    assert desk.next() is None
 
 
 def test_repeats_wait_for_what_may_still_come_to_the_front(begun: Callable[..., Desk], event: Event) -> None:

@@ -1,87 +1,28 @@
-import contextlib
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import plotly.graph_objects as go
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from compress.measurement import Measurement
 from search import address, tracker, tracking
-from search.address import shown, unhealthy
-from search.record import Point, StudyRecord, TrialRecord
+from search.address import shown
+from search.record import StudyRecord
 from search.tracker import Tracker
 from search.tracking import TrackingError, Unanswered, check_reachable
+from tests.search.mirrored import everything, found, free_port, history, report, server, study, trial
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
-
-
-def point(trial: int, sparsity: float) -> Point:
-    params = int(1000 * (1 - sparsity)) + trial
-    measured = Measurement(0.98 - sparsity / (3 + trial), 0.9, params, params, 10, 40, 30, 0.5, 0.6, "cpu", 1, 2.0)
-    return Point(f"{trial}/{sparsity}", trial, {"seed": trial}, sparsity, "float", measured, "/store/x")
-
-
-def trial(number: int, points: int = 3) -> TrialRecord:
-    curve = tuple(point(number, n / 10) for n in range(points))
-    return TrialRecord(
-        number, "complete", "", {"seed": number}, {"order": "prune", "lr": 0.1}, curve, 7.0, {"train": 6.0}
-    )
-
-
-def study(*trials: TrialRecord) -> StudyRecord:
-    reference = {"accuracy": 0.0, "params": 2000.0}
-    return StudyRecord("demo", "digits", "joint", ("accuracy", "params"), reference, trials)
-
-
-def figures(study: StudyRecord) -> Mapping[str, go.Figure]:
-    return {"front": go.Figure(go.Scatter(x=[point.measured.params for point in study.points], y=[1]))}
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its schema, which takes seconds to make."""
-    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        check_reachable(f"sqlite:///{database}")
-    return database
-
-
-@pytest.fixture
-def uri(template: Path, tmp_path: Path) -> str:
-    shutil.copy(template, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
-
-
-def everything(uri: str) -> dict[str, Run]:
-    """All runs by name; a name met twice fails."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("paretune")
-    assert experiment is not None
-    found = list(client.search_runs([experiment.experiment_id]))
-    names = [str(run.info.run_name) for run in found]
-    assert len(set(names)) == len(names), names
-    return dict(zip(names, found, strict=True))
-
-
-def history(uri: str, run: Run, key: str) -> list[tuple[int, float]]:
-    return sorted((m.step, m.value) for m in MlflowClient(uri).get_metric_history(run.info.run_id, key))
 
 
 def artifacts(uri: str, run: Run) -> set[str]:
@@ -107,18 +48,19 @@ def test_a_study_is_a_run_and_its_trials_are_its_children(uri: str) -> None:
     assert child.info.end_time - child.info.start_time == pytest.approx(7000, abs=1)
 
 
-def test_a_childs_metrics_are_its_curve_and_its_last_value_the_deepest_point(uri: str) -> None:
+def test_a_childs_metrics_are_its_curve_and_the_figures_of_its_breakpoint(uri: str) -> None:
     Tracker(uri, "demo").sync(study(trial(1)))
     child = everything(uri)["trial 1"]
-    assert history(uri, child, "params") == [(0, 1001.0), (100, 901.0), (200, 801.0)]
-    assert child.data.metrics["params"] == 801.0
+    assert history(uri, child, "float/params") == [(0, 1001.0), (100, 901.0), (200, 801.0)]
+    assert child.data.metrics["params"] == 1001.0
 
 
-def test_the_studys_run_has_its_progress_its_tables_and_its_figures(uri: str, tmp_path: Path) -> None:
-    Tracker(uri, "demo", tmp_path / "artifacts", figures).sync(study(trial(0), trial(1)))
+def test_the_studys_run_has_its_progress_its_tables_and_its_report(uri: str, tmp_path: Path) -> None:
+    Tracker(uri, "demo", tmp_path / "artifacts", report).sync(study(trial(0), trial(1)))
     run = everything(uri)["demo"]
     assert [step for step, _ in history(uri, run, "hypervolume")] == [1, 2]
-    files = {"front.json", "breakpoints.json", "front.parquet", "points.parquet", "figures.html"}
+    tables = {"front.json", "breakpoints.json", "front.parquet", "breakpoints.parquet", "points.parquet"}
+    files = tables | {"report.html"}
     assert artifacts(uri, run) == files
     assert {file.name for file in (tmp_path / "artifacts").glob("*/artifacts/*")} >= files
     assert json.loads(run.data.tags["mlflow.loggedArtifacts"])[0] == {"path": "front.json", "type": "table"}
@@ -137,16 +79,37 @@ def test_a_trials_status_is_its_runs(uri: str, status: str, shown_as: str) -> No
     assert child.data.tags["reason"] == one.reason
 
 
+def test_search_finds_a_trial_by_its_breakpoint_and_each_model_of_the_front(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0), trial(1, points=9)))
+    fits = {r.info.run_name for r in found(uri, "metrics.params < 900 and metrics.validation_accuracy > 0.85")}
+    assert fits == {"trial 0 at 20.0%", "trial 1 at 20.0%", "trial 1 at 30.0%", "trial 1 at 40.0%", "trial 1 at 50.0%"}
+    assert [r.info.run_name for r in found(uri, "metrics.params = 1001 and metrics.test_accuracy > 0.8")] == ["trial 1"]
+    assert not found(uri, "metrics.params < 300 and metrics.validation_accuracy > 0.9")
+    (one,) = found(uri, "tags.front = 'yes' and tags.order = 'prune' and metrics.params = 801")
+    assert one.data.tags["mlflow.parentRunId"] == everything(uri)["trial 1"].info.run_id
+    assert (one.info.status, one.data.params["lr"], one.data.metrics["sparsity"]) == ("FINISHED", "0.1", 0.2)
+
+
+def test_a_model_that_has_left_the_front_says_so_and_one_that_is_back_too(uri: str) -> None:
+    better = trial(1)
+    better = replace(better, points=tuple(replace(p, measured=replace(p.measured, params=1)) for p in better.points))
+    mirror = Tracker(uri, "demo")
+    for trials, left in (([trial(0)], 0), ([trial(0), better], 3), ([trial(0)], 0)):
+        mirror.sync(study(*trials))
+        assert len(found(uri, "tags.front = 'no' and tags.paretune.trial = '0'")) == left
+    assert len(found(uri, "tags.paretune.kind = 'front'")) == 4
+
+
 def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) -> None:
-    mirror = Tracker(uri, "demo", draw=figures)
+    mirror = Tracker(uri, "demo", draw=report)
     mirror.sync(study(trial(0), trial(1)))
     before = everything(uri)
-    for again in (mirror, Tracker(uri, "demo", draw=figures)):
+    for again in (mirror, Tracker(uri, "demo", draw=report)):
         again.sync(study(trial(0), trial(1)))
     assert {name: run.to_dictionary()["data"] for name, run in everything(uri).items()} == {
         name: run.to_dictionary()["data"] for name, run in before.items()
     }
-    Tracker(uri, "demo", draw=figures).sync(study(trial(0), trial(1), trial(2)))
+    Tracker(uri, "demo", draw=report).sync(study(trial(0), trial(1), trial(2)))
     runs = everything(uri)
     assert set(runs) == {"demo", "trial 0", "trial 1", "trial 2"}
     assert [step for step, _ in history(uri, runs["demo"], "points")] == [1, 2, 3]
@@ -159,12 +122,13 @@ def test_a_finished_trial_is_not_written_again(uri: str, monkeypatch: pytest.Mon
     plain = tracking.Runs.write
 
     def write(self: tracking.Runs, run: tracking.Logged, *rest: object, **more: object) -> tracking.Logged:
-        written.append(run.tags.get("paretune.trial"))
+        written.append((run.tags["paretune.kind"], run.tags.get("paretune.trial")))
         return plain(self, run, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tracking.Runs, "write", write)
     Tracker(uri, "demo").sync(study(trial(0), trial(1), trial(2)))
-    assert written == ["2", None]
+    assert [trial for kind, trial in written if kind == "trial"] == ["2"]
+    assert [trial for kind, trial in written if kind == "front"] == ["2", "2"]
 
 
 def test_a_trial_cut_off_in_the_middle_is_finished(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +143,7 @@ def test_a_trial_cut_off_in_the_middle_is_finished(uri: str, monkeypatch: pytest
     Tracker(uri, "demo").sync(study(trial(0)))
     child = everything(uri)["trial 0"]
     assert child.info.status == "FINISHED"
-    assert len(history(uri, child, "params")) == 3
+    assert len(history(uri, child, "float/params")) == 3
 
 
 def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> None:
@@ -191,7 +155,7 @@ def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> 
     assert everything(uri)["trial 1"].info.status == "RUNNING"
     mirror.sync(study(trial(1)))
     child = everything(uri)["trial 1"]
-    assert (child.info.status, len(history(uri, child, "params"))) == ("FINISHED", 3)
+    assert (child.info.status, len(history(uri, child, "float/params"))) == ("FINISHED", 3)
 
 
 def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str) -> None:
@@ -246,17 +210,17 @@ def test_artifacts_are_not_written_to_where_the_folder_was_before(uri: str, tmp_
         Tracker(uri, "demo", tmp_path / "new").sync(study(trial(0)))
 
 
-def test_figures_that_cannot_be_drawn_leave_all_else_in_place(uri: str) -> None:
-    def broken(_: StudyRecord) -> Mapping[str, go.Figure]:
+def test_a_report_that_cannot_be_drawn_leaves_all_else_in_place(uri: str) -> None:
+    def broken(_: StudyRecord) -> str:
         raise ZeroDivisionError("no points")
 
-    with pytest.raises(TrackingError, match=r"figures of demo could not be drawn \(no points\); all else is in MLflow"):
+    with pytest.raises(TrackingError, match=r"report of demo could not be drawn \(no points\); all else is in MLflow"):
         Tracker(uri, "demo", draw=broken).sync(study(trial(0)))
     assert "front.json" in artifacts(uri, everything(uri)["demo"])
 
 
 def test_the_thread_mirrors_what_is_posted_and_closes_complete(uri: str) -> None:
-    mirror = Tracker(uri, "demo", draw=figures)
+    mirror = Tracker(uri, "demo", draw=report)
     mirror.start()
     for count in range(1, 6):
         mirror.post(study(*(trial(n) for n in range(count))))
@@ -265,7 +229,7 @@ def test_the_thread_mirrors_what_is_posted_and_closes_complete(uri: str) -> None
     runs = everything(uri)
     assert set(runs) == {"demo", *(f"trial {n}" for n in range(5))}
     assert runs["demo"].info.status == "FINISHED"
-    assert "figures.html" in artifacts(uri, runs["demo"])
+    assert "report.html" in artifacts(uri, runs["demo"])
 
 
 def test_a_study_closed_with_trials_running_is_shown_as_killed(uri: str) -> None:
@@ -276,16 +240,16 @@ def test_a_study_closed_with_trials_running_is_shown_as_killed(uri: str) -> None
 
 
 @pytest.mark.parametrize(("draw_every", "takes"), [(60, 0.0), (0, 0.3)], ids=["by the clock", "by what it costs"])
-def test_figures_are_drawn_at_most_so_often_and_at_the_end(
+def test_the_report_is_drawn_at_most_so_often_and_at_the_end(
     uri: str, monkeypatch: pytest.MonkeyPatch, draw_every: float, takes: float
 ) -> None:
     monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
     drawn = []
 
-    def draw(study: StudyRecord) -> Mapping[str, go.Figure]:
+    def draw(study: StudyRecord) -> str:
         drawn.append(len(study.trials))
         time.sleep(takes)
-        return {}
+        return ""
 
     mirror = Tracker(uri, "demo", draw=draw, draw_every=draw_every)
     mirror.start()
@@ -300,48 +264,6 @@ def test_figures_are_drawn_at_most_so_often_and_at_the_end(
 
 def _names(uri: str) -> set[str]:
     return set(everything(uri)) if MlflowClient(uri).get_experiment_by_name("paretune") else set()
-
-
-def test_a_model_becomes_the_next_version_with_its_budget(uri: str, tmp_path: Path) -> None:
-    folder = tmp_path / "export"
-    folder.mkdir()
-    (folder / "card.json").write_text("{}")
-    mirror = Tracker(uri, "demo")
-    mirror.sync(study(trial(0)))
-    assert mirror.register(folder, "digits-small", point(0, 0.1), {"max_params": "20k"}) == "models:/digits-small/1"
-    assert mirror.register(folder, "digits-small", point(0, 0.2), {}) == "models:/digits-small/2"
-    client = MlflowClient(uri)
-    version = client.get_model_version("digits-small", "1")
-    assert version.tags["budget.max_params"] == "20k"
-    assert version.tags["params"] == "900"
-    assert "trial 0 at 10.0% sparsity" in str(version.description)
-    run = client.get_run(str(version.run_id))
-    assert run.data.tags["mlflow.parentRunId"] == everything_by_kind(uri)["study"].info.run_id
-    assert (Path(str(version.source).removeprefix("file://")) / "card.json").exists()
-    mirror.sync(study(trial(0)))
-
-
-def everything_by_kind(uri: str) -> dict[str, Run]:
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("paretune")
-    assert experiment is not None
-    return {run.data.tags["paretune.kind"]: run for run in client.search_runs([experiment.experiment_id])}
-
-
-def test_models_registered_at_once_get_versions_of_their_own(uri: str, tmp_path: Path) -> None:
-    folder = tmp_path / "export"
-    folder.mkdir()
-    (folder / "card.json").write_text("{}")
-    Tracker(uri, "demo").sync(study(trial(0)))
-    with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(Tracker(uri, "demo").register, folder, "m", point(0, n / 10), {}) for n in range(4)]
-    assert {job.result() for job in jobs} == {f"models:/m/{n}" for n in range(1, 5)}
-
-
-def test_a_model_name_that_mlflow_refuses_is_told(uri: str, tmp_path: Path) -> None:
-    (tmp_path / "export").mkdir()
-    with pytest.raises(TrackingError, match=r"register: a/b is not in MLflow at sqlite:.*Invalid"):
-        Tracker(uri, "demo").register(tmp_path / "export", "a/b", point(0, 0.1), {})
 
 
 @pytest.mark.parametrize("uri", ["ftp://x", "mlruns", "file:///tmp/x", "databricks"])
@@ -424,21 +346,20 @@ import sys
 from pathlib import Path
 import search.tracker, search.mirror
 assert not {"mlflow", "pandas", "plotly"} & set(sys.modules), "imported too early"
-sys.path.insert(0, sys.argv[1])
-from test_tracking import Tracker, check_reachable, figures, point, study, trial
-folder = Path(sys.argv[2])
+from search.tracker import Tracker
+from search.tracking import check_reachable
+from tests.search.mirrored import bare_export, point, report, study, trial
+folder = Path(sys.argv[1])
 uri = f"sqlite:///{folder}/mlflow.db"
 check_reachable(uri)
-mirror = Tracker(uri, "demo", draw=figures)
+mirror = Tracker(uri, "demo", draw=report)
 mirror.sync(study(trial(0)))
-mirror.register(folder / "export", "m", point(0, 0.1), {})
+mirror.register(bare_export(folder / "export"), "m", point(0, 0.1), {})
 """
 
 
 def test_nothing_is_printed_and_mlflow_is_imported_late(uri: str, tmp_path: Path) -> None:
-    (tmp_path / "export").mkdir()
-    (tmp_path / "export" / "card.json").write_text("{}")
-    command = [sys.executable, "-c", PRINTS_NOTHING, str(Path(__file__).parent), str(tmp_path)]
+    command = [sys.executable, "-c", PRINTS_NOTHING, str(tmp_path)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
     done = subprocess.run(
         command, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
@@ -455,33 +376,6 @@ def test_four_processes_may_check_a_fresh_database_at_once(tmp_path: Path) -> No
     assert [process.wait(120) for process in started] == [0, 0, 0, 0]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@contextlib.contextmanager
-def server(template: Path, folder: Path, port: int) -> Iterator[str]:
-    """A real MLflow server over a database in `folder`, killed in the end."""
-    folder.mkdir(exist_ok=True)
-    if not (folder / "mlflow.db").exists():
-        shutil.copy(template, folder / "mlflow.db")
-    uri = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "files"), "--port", str(port), "--workers", "1"]
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder)
-    try:
-        until = time.monotonic() + 90
-        while unhealthy(uri):
-            assert time.monotonic() < until, (folder / "log").read_text()
-            time.sleep(0.2)
-        yield uri
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -492,7 +386,7 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     alive, reached = threading.Event(), 0
     with server(template, tmp_path / "server", port) as uri:
         check_reachable(uri)
-        mirror = Tracker(uri, "demo", draw=figures)
+        mirror = Tracker(uri, "demo", draw=report)
         mirror.start()
         mirror.post(whole)
         while reached < 3:
@@ -505,18 +399,15 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     assert "could not be reached (Connection refused): nothing is lost" in mirror.trouble
     with server(template, tmp_path / "server", port) as uri:
         assert reached <= len(_names(uri)) <= 9
-        later = Tracker(uri, "demo", draw=figures)
+        later = Tracker(uri, "demo", draw=report)
         later.sync(study(*whole.trials, trial(8)))
         runs = everything(uri)
         assert set(runs) == {"demo", *(f"trial {n}" for n in range(9))}
         assert {run.info.status for run in runs.values()} == {"FINISHED"}
-        assert all(len(history(uri, runs[f"trial {n}"], "params")) == 3 for n in range(9))
+        assert all(len(history(uri, runs[f"trial {n}"], "float/params")) == 3 for n in range(9))
         assert later.link == f"{uri}/#/experiments/1/runs/{runs['demo'].info.run_id}?workflowType=machine_learning"
         files = json.dumps(sorted(artifacts(uri, runs["demo"])))
-        assert "figures.html" in files
-        (tmp_path / "export").mkdir()
-        (tmp_path / "export" / "card.json").write_text("{}")
-        assert later.register(tmp_path / "export", "m", point(0, 0.1), {}) == "models:/m/1"
+        assert "report.html" in files
     assert capfd.readouterr().out == ""
 
 
@@ -540,7 +431,7 @@ def test_a_server_that_is_back_before_the_end_is_told_everything_once(
         assert mirror.trouble == ""
         runs = everything(uri)
         assert set(runs) == {"demo", "trial 0", "trial 1", "trial 2"}
-        assert all(len(history(uri, runs[f"trial {n}"], "params")) == 3 for n in range(3))
+        assert all(len(history(uri, runs[f"trial {n}"], "float/params")) == 3 for n in range(3))
 
 
 def until(true: Callable[[], object]) -> None:

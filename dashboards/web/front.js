@@ -1,0 +1,101 @@
+// The figure of the front: every model against one cost, what the budget leaves out dimmed, the pick marked.
+
+const TITLES = {
+  params: "parameters", nonzero_params: "non-zero parameters", macs: "MACs for one image",
+  flops: "FLOPs for one image", size_bytes: "bytes on disk", compressed_bytes: "bytes on disk, deflated",
+  latency_ms: "latency in ms, batch 1",
+};
+const BOUND_OF = { params: "max_params", macs: "max_macs", size_bytes: "max_size_bytes", latency_ms: "max_latency_ms" };
+const INSIDE = 0.95, BEATEN = 0.4, BEYOND = 0.1;
+let cost = "params", showsPublished = false, hovers = null;
+
+const take = (column, chosen) => chosen.map((row) => column[row]);
+
+function marked(name, chosen, marker, more) {
+  return {
+    type: "scatter", mode: "markers", name: plain(name), marker, x: take(rows[cost], chosen),
+    y: take(rows.validation, chosen), hovertext: take(hovers, chosen), hoverinfo: "text", ...more,
+  };
+}
+
+/** Traces of the models by group: opacity says on the front, beaten, or beyond the budget. */
+function modelTraces() {
+  const { fits } = budget.choice;
+  const models = all.filter((row) => row !== study.teacher);
+  return groups().flatMap((group) => {
+    const chosen = models.filter((row) => rows.group[row] === group), name = study.words.group[group] || "models";
+    if (!chosen.length) return [];
+    const opacity = chosen.map((row) => (!fits[row] ? BEYOND : rows.front[row] ? INSIDE : BEATEN));
+    const entry = { type: "scatter", mode: "markers", x: [null], y: [null], name: plain(name), legendgroup: plain(name) };
+    return [ // a legend shows the first point's opacity, so the entry is a trace of its own
+      marked(name, chosen, { size: 7, color: hue(group), opacity },
+        { showlegend: false, legendgroup: plain(name), meta: "models" }),
+      { ...entry, marker: { size: 7, color: hue(group) } },
+    ];
+  });
+}
+
+/** Rows that stand for several seeds: the interval of their mean, and the single ones. */
+function seedTraces() {
+  const several = all.filter((row) => rows.count[row] > 1);
+  if (!several.length) return [];
+  const seeds = study.seeds;
+  return [
+    { type: "scatter", mode: "markers", name: "single seeds", x: seeds[cost], y: seeds.validation, hoverinfo: "text",
+      hovertext: seeds.row.map((row, i) => `one of the seeds of ${plain(label(row))}<br>` +
+        `validation ${percent(seeds.validation[i])}, test ${percent(seeds.test[i])}`),
+      marker: { size: 4, symbol: "cross-thin", line: { width: 1, color: QUIET } }, meta: "seeds" },
+    marked("95 % of the mean", several, { size: 1, color: QUIET }, { hoverinfo: "skip",
+      error_y: { array: take(rows.margin, several), thickness: 1.2, width: 3, color: QUIET } }),
+  ];
+}
+
+/** The best accuracy to be had at each cost within the budget. */
+function steps() {
+  const within = all.filter((row) => budget.choice.fits[row]);
+  within.sort((a, b) => rows[cost][a] - rows[cost][b] || rows.validation[b] - rows.validation[a]);
+  const best = [];
+  for (const row of within) {
+    if (!best.length || rows.validation[row] > rows.validation[best[best.length - 1]]) best.push(row);
+  }
+  return { type: "scatter", mode: "lines", name: "best within the budget", x: take(rows[cost], best),
+    y: take(rows.validation, best), line: { shape: "hv", width: 1.5, color: QUIET }, hoverinfo: "skip" };
+}
+
+function publishedTraces() {
+  const known = study.published.models.filter((one) => one[cost] !== undefined);
+  if (!showsPublished || !known.length) return [];
+  return [{ type: "scatter", mode: "markers", name: "published, on test", x: known.map((one) => one[cost]),
+    y: known.map((one) => one.accuracy), hoverinfo: "text",
+    hovertext: known.map((one) => `<b>${plain(one.name)}</b><br>test ${percent(one.accuracy)}<br>${plain(one.source)}`),
+    marker: { symbol: "x-thin", size: 9, line: { width: 2, color: ink() } }, meta: "published" }];
+}
+
+function boundLines() {
+  const line = { color: QUIET, width: 1, dash: "dash" }, at = budget.bounds, lines = [];
+  const most = cost === "flops" && "max_macs" in at ? 2 * at.max_macs : at[BOUND_OF[cost]];
+  if (most > 0) lines.push({ type: "line", x0: most, x1: most, yref: "paper", y0: 0, y1: 1, line });
+  if ("min_accuracy" in at) lines.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: at.min_accuracy, y1: at.min_accuracy, line });
+  return lines;
+}
+
+function drawFront() {
+  hovers ??= all.map(hover);
+  const { fits, best } = budget.choice, members = all.filter((row) => rows.front[row] && row !== study.teacher);
+  const ring = { symbol: "circle-open", size: 13, color: QUIET, line: { width: 1.5 } };
+  const data = [...modelTraces(), steps(),
+    marked("on the study's front", members.filter((row) => fits[row]), ring, { hoverinfo: "skip" }), ...seedTraces()];
+  if (study.teacher !== null) {
+    data.push(marked("teacher", [study.teacher], { symbol: "star", size: 15, color: TEACHER,
+      opacity: fits[study.teacher] ? 1 : 3 * BEYOND }, { meta: "teacher" }));
+  }
+  data.push(...publishedTraces());
+  if (best !== null) {
+    data.push(marked("the pick", [best], { symbol: "circle-open", size: 18, color: strong(), line: { width: 3 } }, { meta: "pick" }));
+  }
+  return Plotly.react("front", data, layout(
+    axis(`${TITLES[cost]} (log scale)`, { type: "log", exponentformat: "SI", dtick: decades() }),
+    axis("accuracy on validation", { tickformat: ".0%" }),
+    { height: 480, shapes: boundLines(), uirevision: cost },
+  ), CONFIG);
+}

@@ -1,0 +1,113 @@
+// The sliders, the pick, and the tables that follow them. `budget` is what all figures read.
+
+const GRID = 160; // stops of a slider at most, beside those of the front
+const budget = { texts: {}, bounds: {}, choice: null };
+const followers = []; // called with nothing whenever the budget moves
+
+/** Amounts as they are typed, rising, each just holding a model that is there: near a log scale, and the whole front. */
+function stops(name) {
+  const figures = rows[BOUNDS[name]];
+  const values = [...new Set(figures)].filter(Number.isFinite).sort((a, b) => a - b);
+  if (!values.length) return [];
+  const from = Math.log1p(values[0]), to = Math.log1p(values[values.length - 1]), taken = new Set();
+  for (let i = 0, at = 0; i <= GRID; i++) {
+    const least = Math.expm1(from + ((to - from) * i) / GRID) * (1 - ROUNDING);
+    while (at < values.length - 1 && values[at] < least) at++;
+    taken.add(values[at]);
+  }
+  for (const row of all) if (rows.front[row]) taken.add(figures[row]);
+  return [...new Set([...taken].sort((a, b) => a - b).map((value) => written(value, name)))];
+}
+
+/** Binds a slider and its box to a bound of the budget; what it gives back lifts the bound. */
+function connect(field) {
+  const name = field.dataset.bound, least = name === "min_accuracy";
+  const slider = field.querySelector("input[type=range]"), box = field.querySelector("input[type=text]");
+  const note = field.querySelector("small"), texts = stops(name);
+  const open = least ? 0 : texts.length; // the end without a bound
+  const values = texts.map((text) => amount(text, name));
+  const place = (text) => {
+    const value = amount(text, name);
+    if (least) return Math.max(1, values.filter((one) => one <= value * (1 + ROUNDING)).length);
+    return Math.min(texts.length - 1, values.filter((one) => one < value * (1 - ROUNDING)).length);
+  };
+  slider.max = texts.length;
+  slider.value = open;
+
+  function set(text) {
+    box.removeAttribute("aria-invalid");
+    note.textContent = "";
+    if (text === "") delete budget.texts[name], delete budget.bounds[name];
+    else budget.texts[name] = text, budget.bounds[name] = amount(text, name);
+    slider.setAttribute("aria-valuetext", text === "" ? "no bound" : `${least ? "at least" : "at most"} ${text}`);
+  }
+  slider.addEventListener("input", () => {
+    const text = Number(slider.value) === open ? "" : texts[Number(slider.value) - (least ? 1 : 0)];
+    box.value = text;
+    set(text);
+    moved();
+  });
+  box.addEventListener("change", () => {
+    const text = box.value.trim();
+    try {
+      slider.value = text === "" ? open : place(text);
+      set(text);
+      moved();
+    } catch (error) {
+      box.setAttribute("aria-invalid", "true");
+      note.textContent = `Expected ${error.message}.`;
+    }
+  });
+  return () => ((box.value = ""), (slider.value = open), set(""));
+}
+
+let waiting = false;
+/** To be called when a bound was. */
+function moved() {
+  budget.choice = choose(budget.bounds);
+  showPick();
+  showTables();
+  if (waiting) return;
+  waiting = true; // figures are drawn once a frame, however fast the slider moves
+  requestAnimationFrame(() => {
+    waiting = false;
+    followers.forEach((follow) => follow());
+  });
+}
+
+function showPick() {
+  const { best, binding, more, misses, fits } = budget.choice, at = (name) => document.getElementById(name);
+  const bounded = Object.keys(budget.texts).length > 0;
+  const say = (name, text) => ((at(name).textContent = text), (at(name).hidden = text === ""));
+  at("pick-figures").hidden = best === null;
+  say("pick-recipe", best === null ? "" : study.words.recipe[rows.recipe[best]]);
+  say("pick-misses", misses.length ? `Nearest: ${misses.map((one) =>
+    `${label(one.row)} misses ${Object.entries(one.over).map(([name, by]) => missed(name, by)).join(", ")}`).join("; ")}.` : "");
+  say("pick-binding", best === null || !bounded ? "" : binding.length ? `Binding: ${binding.map(option).join(", ")}.`
+    : "No bound keeps a better model out.");
+  say("pick-more", more === null ? "" : `One notch more: ${Object.entries(more.over).map(([name, by]) =>
+    wider(name, by)).join(" and ")} buys ${label(more.row)}, ` +
+    `${three.format(100 * (rows.validation[more.row] - rows.validation[best]))} points more on validation.`);
+  at("pick-command").textContent = command(budget.texts);
+  if (best === null) return say("pick-name", count ? "No model is within the budget." : "No model has been measured yet.");
+  say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}`);
+  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(rows.latency_ms[best]) };
+  for (const cell of document.querySelectorAll("#pick-figures dd")) {
+    cell.textContent = shown[cell.dataset.figure] ?? number.format(rows[cell.dataset.figure][best]);
+  }
+}
+
+/** A table's row stays while one of the models it is about is within the budget. */
+function showTables() {
+  const { fits } = budget.choice;
+  for (const table of document.querySelectorAll("table[data-of]")) {
+    let shown = 0;
+    const lines = table.querySelectorAll("tbody tr");
+    for (const line of lines) {
+      line.hidden = !line.dataset.rows.split(" ").some((row) => fits[row]);
+      line.classList.toggle("picked", line.dataset.rows === String(budget.choice.best));
+      shown += !line.hidden;
+    }
+    table.caption.textContent = `${shown} of ${lines.length} ${table.dataset.of} within the budget`;
+  }
+}

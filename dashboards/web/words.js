@@ -1,0 +1,61 @@
+// Numbers and models in words. Texts of the study go into the page as text, into figures through `plain`.
+
+const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)}%`;
+const UNITS = { size_bytes: "bytes", compressed_bytes: "bytes, deflated", latency_ms: "ms", macs: "MACs", flops: "FLOPs" };
+
+function label(row) {
+  const variant = study.words.variant[rows.variant[row]];
+  const bits = variant === "float" ? "" : ` (${variant})`;
+  return `trial ${rows.trial[row]} at ${three.format(100 * rows.sparsity[row])} %${bits}`;
+}
+
+function onValidation(row) {
+  const margin = rows.margin[row] === null ? "" : ` ± ${percent(rows.margin[row])}`;
+  return percent(rows.validation[row]) + margin;
+}
+
+function onTest(row) {
+  const spread = rows.spread[row] === null ? "" : ` ± ${percent(rows.spread[row])} (${rows.count[row]} seeds)`;
+  return percent(rows.test[row]) + spread;
+}
+
+/** Lines of at most 60 characters, broken between words. */
+function wrapped(text) {
+  return text.replace(/(.{1,60})(?:, |$)/g, (line) => `${line.trimEnd()}\n`).trim().split("\n");
+}
+
+function hover(row) {
+  return [
+    `<b>${plain(label(row))}</b>`,
+    `validation ${onValidation(row)}, test ${onTest(row)}`,
+    `${number.format(rows.params[row])} params, ${number.format(rows.macs[row])} MACs`,
+    `${number.format(rows.size_bytes[row])} bytes, ${three.format(rows.latency_ms[row])} ms`,
+    ...wrapped(study.words.recipe[rows.recipe[row]]).map(plain),
+  ].join("<br>");
+}
+
+/** Three digits, a cost rounded up and an accuracy down, so that the model it was read off stays within it. */
+function written(value, name) {
+  if (name === "min_accuracy") return trimmed((Math.floor(1e4 * value + 1e-9) / 1e4).toFixed(4));
+  if (!(value > 0)) return "0";
+  const [suffix, scale] = Object.entries(SUFFIXES).reverse().find(([, size]) => value >= size) ?? ["", 1];
+  const shown = value / scale, digits = 2 - Math.floor(Math.log10(shown) + 1e-12);
+  return trimmed((Math.ceil(shown * 10 ** digits * (1 - 1e-12)) / 10 ** digits).toFixed(Math.max(0, digits))) + suffix;
+}
+
+const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+/** What missing a bound by so much is called. */
+function missed(name, by) {
+  if (name === "min_accuracy") return `${option(name)} by ${three.format(100 * by)} points`;
+  return `${option(name)} by ${three.format(100 * by)} %`;
+}
+
+/** What lifting a bound by so much is called. */
+function wider(name, by) {
+  if (name === "min_accuracy") return `${option(name)} ${three.format(100 * by)} points lower`;
+  return `${option(name)} ${three.format(100 * by)} % higher`;
+}

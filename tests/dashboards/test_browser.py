@@ -1,0 +1,307 @@
+"""The report in a real browser: its figure, its sliders, its pick against the command's, its looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.browser import CHROMIUM, Page, browser
+from dashboards import report
+from dashboards.models import Models
+from search.budget import Budget
+from search.choice import choose
+from search.record import Point, StudyRecord
+from tests.dashboards.records import point, study, trial
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on the path")
+
+EVIL = "</script><img src=x onerror=console.log(1)><b>"
+Run = Callable[[str, str], Any]
+BOUNDS = ("max_params", "max_macs", "max_size_bytes", "max_latency_ms", "min_accuracy")
+
+PRELUDE = """
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+  const text = (id) => document.getElementById(id).textContent;
+  const move = async (bound, place) => {
+    const slider = document.getElementById(`slide-${bound}`);
+    slider.value = place(Number(slider.max));
+    slider.dispatchEvent(new Event("input"));
+    await frame();
+  };
+  const type = async (bound, amount) => {
+    const box = document.getElementById(`type-${bound}`);
+    box.value = amount;
+    box.dispatchEvent(new Event("change"));
+    await frame();
+  };
+  const traces = (meta, plot = "front") => document.getElementById(plot).data.filter((one) => one.meta === meta);
+"""
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    """One browser for all."""
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[str]:
+    """The document that the tab has open."""
+    return [""]
+
+
+@pytest.fixture
+def ran(tab: Page, shown: list[str], tmp_path: Path) -> Iterator[Callable[[str, str], Any]]:
+    """Opens a report, or lifts the bounds of the open one, and gives what a script returns in it; nothing may be said
+    on its console.
+    """
+
+    def run(document: str, body: str) -> Any:
+        if document != shown[0]:
+            page = tmp_path / "report.html"
+            page.write_text(document, encoding="utf-8")
+            tab.open(page)
+            shown[0] = document
+        tab.run("document.getElementById('reset').click(); document.activeElement.blur();")
+        return tab.run(PRELUDE + body)
+
+    yield run
+    assert tab.console == []
+
+
+def searched(name: str = "s", seed: int = 0) -> StudyRecord:
+    """Forty falling curves with many ties, and a teacher."""
+    draw = random.Random(seed)
+    trials = [trial(0, point(0, 0.98, 1000))]
+    for number in range(1, 41):
+        size, best = draw.choice((200, 400, 800)), draw.choice((0.9, 0.95, 0.97))
+        places = [(stop / 5, round(best - (stop / 5) ** 3 * draw.random(), 2)) for stop in range(5)]
+        points = [point(number, max(0.1, a), int(size * (1 - s)), sparsity=s) for s, a in places]
+        trials.append(trial(number, *points, choices={"order": draw.choice(("prune", "lowrank")), name: "kd"}))
+    return study(*trials)
+
+
+def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
+    """Amounts as they are typed, absolute and as shares, of one to five bounds; some that nothing fits."""
+    draw = random.Random(1)
+    found: list[dict[str, str]] = [{}]
+    for _ in range(count):
+        near = draw.choice(points).measured
+        typed = {
+            "max_params": draw.choice((str(near.params), f"{near.params / 1000:.3f}k", "10%", "0")),
+            "max_macs": draw.choice((str(near.macs), "29%")),
+            "max_size_bytes": draw.choice((str(near.size_bytes), "1M")),
+            "max_latency_ms": draw.choice(("1", ".5", "2")) if draw.random() < 0.3 else "1.0",
+            "min_accuracy": draw.choice((f"{near.accuracy_validation:.4f}", "97%", ".5")),
+        }
+        kept = [bound for bound in BOUNDS if draw.random() < 0.45]
+        found.append({bound: typed[bound] for bound in kept})
+    return found
+
+
+def test_the_page_picks_what_select_picks(ran: Run) -> None:
+    record = searched()
+    seeds = [point(41, 0.5, 90, family="3/float/0.0"), point(42, 0.99, 1, sparsity=0.2, family="5/float/0.2")]
+    seeds.append(point(43, 0.979, 570))  # 57 % of the teacher's 10,000 MACs are 5,699.999999999999 in floats
+    record = study(*record.trials, *(trial(one.trial, one) for one in seeds))
+    models = Models.of(record)
+    asked = [{"max_macs": "57%"}, *budgets(record.points)]
+    told = ran(
+        report(record),
+        f"""return {json.dumps(asked)}.map((texts) => choose(Object.fromEntries(
+            Object.entries(texts).map(([name, text]) => [name, amount(text, name)])))).map((one) => (
+            {{ ...one, fits: one.fits.filter(Boolean).length }}));""",
+    )
+    assert models.teacher is not None
+    nothing = 0
+    for texts, page in zip(asked, told, strict=True):
+        choice = choose(models.means, Budget.parse(**texts).resolve(models.means[models.teacher]))
+        rows = [models.row[miss.point.id] for miss in choice.misses]
+        assert page["best"] == (None if choice.best is None else models.row[choice.best.id]), texts
+        assert page["fits"] == len(choice.fits)
+        assert page["binding"] == list(choice.binding)
+        assert [miss["row"] for miss in page["misses"]] == rows
+        assert (page["more"] or {}).get("row") == (choice.more and models.row[choice.more.point.id])
+        nothing += choice.best is None
+    assert 0 < nothing < len(asked) / 2
+
+
+def test_a_slider_moves_the_pick_the_figures_and_the_tables(ran: Run) -> None:
+    record = searched()
+    told = ran(
+        report(record),
+        """
+        const state = () => ({ name: text("pick-name"), command: text("pick-command"), binding: text("pick-binding"),
+          pick: traces("pick").map((one) => one.x[0])[0] ?? null,
+          points: [...traces("models"), ...traces("teacher")].reduce((sum, one) => sum + one.x.length, 0),
+          faint: traces("models").flatMap((one) => one.marker.opacity).filter((one) => one < 0.2).length,
+          drawn: document.querySelectorAll("#front .scatterlayer .point").length,
+          lines: traces("curves", "curves").flatMap((one) => one.y).filter((one) => one !== null).length,
+          caption: document.querySelector("table[data-of]").caption.textContent });
+        const states = [state()];
+        await move("max_params", (most) => Math.round(most / 2));
+        states.push(state());
+        await move("min_accuracy", (most) => most);
+        states.push(state());
+        document.getElementById("reset").click();
+        await frame();
+        return [...states, state()];
+        """,
+    )
+    whole, half, none, again = told
+    assert whole["points"] == len(record.points) <= whole["drawn"]
+    assert (whole["faint"], whole["pick"]) == (0, 1000)
+    text = re.fullmatch(r"paretune select s --max-params (\S+)", half["command"])
+    assert text is not None
+    best = choose(record.points, Budget.parse(max_params=text[1])).best
+    assert best is not None
+    assert half["pick"] == best.measured.params < 1000
+    assert half["binding"] == "Binding: max-params."
+    assert 0 < half["faint"] < half["points"] == whole["points"]
+    assert 0 < half["lines"] < whole["lines"]
+    assert half["caption"] != whole["caption"]
+    assert (none["name"], none["pick"]) == ("No model is within the budget.", None)
+    assert again == whole
+
+
+def test_a_bound_is_typed_or_refused_with_a_sentence(ran: Run) -> None:
+    told = ran(
+        report(searched()),
+        """
+        const state = (bound) => [text("pick-command"), text(`note-${bound}`),
+          document.getElementById(`slide-${bound}`).getAttribute("aria-valuetext")];
+        const states = [];
+        for (const [bound, amount] of [["max_params", "10%"], ["max_params", "2.5 k"], ["max_params", "12q"],
+          ["max_params", ""], ["min_accuracy", "97"], ["min_accuracy", ".9"]]) {
+          await type(bound, amount);
+          states.push(state(bound));
+        }
+        return states;
+        """,
+    )
+    assert told == [
+        ["paretune select s --max-params 10%", "", "at most 10%"],
+        ["paretune select s --max-params 2.5k", "", "at most 2.5 k"],
+        [
+            "paretune select s --max-params 2.5k",
+            "Expected a number with k, M or G, or a share such as 10%.",
+            "at most 2.5 k",
+        ],
+        ["paretune select s", "", "no bound"],
+        ["paretune select s", "Expected a number in [0, 1], or a share such as 97%.", "no bound"],
+        ["paretune select s --min-accuracy .9", "", "at least .9"],
+    ]
+
+
+def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(ran: Run) -> None:
+    record = searched()
+    told = ran(
+        report(record),
+        f"return {json.dumps(BOUNDS)}.map((name) => [name, stops(name)]);",
+    )
+    for name, texts in told:
+        held = [len(choose(record.points, Budget.parse(**{name: text})).fits) for text in texts]
+        assert held == sorted(set(held), reverse=name == "min_accuracy"), name
+        assert held[0 if name == "min_accuracy" else -1] == len(record.points)
+        assert min(held) >= 1
+
+
+def test_the_cost_axis_and_the_published_layer_are_switched(ran: Run) -> None:
+    told = ran(
+        report(study(*searched().trials, task="cifar10")),
+        """
+        const axis = () => [document.getElementById("front").layout.xaxis.title.text, traces("pick")[0].x[0],
+          traces("published").length, traces("published", "curves").length];
+        const states = [axis()];
+        document.querySelector("input[value=macs]").click();
+        await frame();
+        states.push(axis());
+        document.getElementById("published").click();
+        await frame();
+        return [...states, axis()];
+        """,
+    )
+    assert told == [
+        ["parameters (log scale)", 1000, 0, 0],
+        ["MACs for one image (log scale)", 10_000, 0, 0],
+        ["MACs for one image (log scale)", 10_000, 1, 4],
+    ]
+
+
+def test_all_controls_are_native_and_come_in_the_order_they_are_read(ran: Run) -> None:
+    told = ran(
+        report(searched()),
+        """
+        const controls = [...document.querySelectorAll("input, button, [tabindex]")];
+        return controls.map((one) => { one.focus(); return [one.id || one.name || one.getAttribute("aria-label"),
+          document.activeElement === one, one.tabIndex,
+          Boolean(one.labels?.length || one.textContent || one.ariaLabel)]; });
+        """,
+    )
+    names = [name for name, *_ in told]
+    assert names[:10] == [f"{kind}-{bound}" for bound in BOUNDS for kind in ("slide", "type")]
+    assert names[10:12] == ["reset", "command"]
+    assert set(names[12:]) == {"cost", "table"}
+    assert all(focused and index == 0 and labelled for _, focused, index, labelled in told)
+
+
+@pytest.mark.parametrize("record", [study(), study(trial(0, status="failed")), study(trial(0, point(0, 0.9, 10)))])
+def test_a_study_that_has_just_begun_is_drawn_too(record: StudyRecord, ran: Run) -> None:
+    told = ran(report(record), 'return text("pick-name");')
+    assert told == ("Best of 1: trial 0 at 0 %" if record.points else "No model has been measured yet.")
+
+
+def test_markup_in_names_is_text_in_the_page_and_in_its_figures(ran: Run) -> None:
+    evil = searched(EVIL)
+    record = StudyRecord(EVIL, EVIL, EVIL, evil.objectives, evil.reference_point, evil.trials)
+    told = ran(
+        report(record),
+        """await move("max_params", (most) => Math.round(most / 2));
+        return [document.images.length, document.querySelectorAll("main b").length, text("pick-recipe")];""",
+    )
+    assert told[:2] == [0, 0]
+    assert EVIL in told[2]
+
+
+def test_the_sliders_are_moved_by_keys(ran: Run, tab: Page) -> None:
+    ran(report(searched()), "")
+    tab.press("Tab")
+    assert tab.run("return document.activeElement.id") == "slide-max_params"
+    tab.press("Home")
+    tab.press("ArrowRight")
+    bound = tab.run("return document.activeElement.getAttribute('aria-valuetext')")
+    command = tab.run("return document.getElementById('pick-command').textContent")
+    assert bound == tab.run("return `at most ${stops('max_params')[1]}`")
+    assert command == f"paretune select s --max-params {bound.removeprefix('at most ')}"
+    tab.press("Tab")
+    assert tab.run("return document.activeElement.id") == "type-max_params"
+
+
+LOOKS = {"light": (1200, False), "dark": (1200, True), "phone": (375, False), "print": (1200, False)}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_what_it_looks_like_is_there_for_a_person_to_see(name: str, ran: Run, tab: Page, tmp_path: Path) -> None:
+    picture = Path(os.environ.get("PARETUNE_SCREENSHOTS") or tmp_path) / f"report-{name}"
+    width, dark = LOOKS[name]
+    tab.resize(width, 900, dark=dark, phone=name == "phone")
+    ran(report(searched()), "await drawAll(); await frame();")
+    if name == "print":
+        tab.print(picture.with_suffix(".pdf"))
+    else:
+        tab.picture(picture.with_suffix(".png"), whole=True)
+    (made,) = picture.parent.glob(f"{picture.name}.*")
+    assert made.stat().st_size > 50_000
+    ground, ink = tab.run("return [getComputedStyle(document.body).backgroundColor, ink()]")
+    assert (ground, ink) == (("rgb(22, 24, 28)", "#d5d8dd") if dark else ("rgb(255, 255, 255)", "#30343b"))
+    wide = "(one) => one.getBoundingClientRect().right > innerWidth && !one.closest('.scroll, svg')"
+    assert tab.run(f"return [innerWidth, [...document.querySelectorAll('main *')].filter({wide}).length]") == [width, 0]
+    tab.resize(1200, 900)
