@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
+    "FORMATS",
     "breakpoints",
     "clean",
     "evaluate",
@@ -46,6 +47,9 @@ __all__ = [
     "sync",
     "trials",
 ]
+
+FORMATS = ("pt2", "safetensors")
+"""What a model is taken away in unless told otherwise."""
 
 
 def home_folder(home: Path | str | None = None) -> Path:
@@ -182,16 +186,16 @@ def take(
     folder: Path,
     *,
     budget: Mapping[str, str],
+    formats: Sequence[str] = FORMATS,
     prefer: str = ACCURACY,
-    formats: Sequence[str] = ("pt2", "safetensors"),
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
     """Export a point, prove it in a new process, register it in MLflow, put it in `folder`.
 
-    Returns what was measured, the `files` in the folder, and the names it is `registered` under. `formats` are of pt2,
-    onnx and safetensors; a model is registered with its program in any case.
+    Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
+    safetensors; a model is registered with its program in any case.
     """
     from compress.export import check_formats, check_free, place, read_card
     from search.registry import alias

@@ -204,6 +204,7 @@ def select(
     """The best point within a budget, chosen on validation; with --export, the model itself."""
     if format is not None and export is None:
         raise ValueError(f"format must come with --export DIR, got {format!r} alone")
+    formats = paretune.FORMATS if format is None else tuple(part.strip() for part in format.split(","))
     bounds: dict[str, Any] = {
         "max_params": max_params,
         "max_nonzero_params": max_nonzero_params,
@@ -217,7 +218,7 @@ def select(
     if reseed is not None and export is not None:  # not after hours of training
         from compress.export import check_formats, check_free
 
-        check_formats(**formats)
+        check_formats(formats)
         check_free(export)
     try:
         found = paretune.select(
@@ -240,8 +241,17 @@ def select(
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        where: dict[str, Any] = {"home": home, "data": data, "tracking_uri": tracking_uri}
-        taken = paretune.take(study, best, export, budget=budget, prefer=prefer, **where, **formats)
+        taken = paretune.take(
+            study,
+            best,
+            export,
+            budget=budget,
+            prefer=prefer,
+            formats=formats,
+            home=home,
+            data=data,
+            tracking_uri=tracking_uri,
+        )
         result["export"] = taken
     if json:
         _json(result)

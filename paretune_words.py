@@ -127,6 +127,18 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     return "\n".join(lines)
 
 
+def _form(found: Mapping[str, Any]) -> str:
+    """How a form compares with the network, and how long it takes."""
+    times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
+    whole = ""
+    if found.get("int8_layers"):
+        whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
+    return (
+        f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
+        f"{found['difference']:.0e}{whole}; {times}"
+    )
+
+
 def _accuracy(found: Selection) -> list[str]:
     """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
     best = found.fits[0]
@@ -140,18 +152,6 @@ def _accuracy(found: Selection) -> list[str]:
         f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
         f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
     ]
-
-
-def _form(found: Mapping[str, Any]) -> str:
-    """How a form compares with the network, and how long it takes."""
-    times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
-    whole = ""
-    if found.get("int8_layers"):
-        whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
-    return (
-        f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
-        f"{found['difference']:.0e}{whole}; {times}"
-    )
 
 
 def _student(model: Mapping[str, Any]) -> str:

@@ -36,7 +36,6 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "safetensors": (WEIGHTS, STRUCTURE, LOADER),
 }
 """What each format's files are called."""
-DEFAULT_FORMATS = ("pt2", "safetensors")
 OURS = frozenset((CARD, READABLE, *(name for names in FORMATS.values() for name in names)))
 
 
@@ -51,7 +50,7 @@ def check_formats(formats: Iterable[str] = DEFAULT_FORMATS) -> tuple[str, ...]:
 
 
 def export(
-    files: Files, task: Task, folder: Path, facts: Mapping[str, Any], formats: Iterable[str] = DEFAULT_FORMATS
+    files: Files, task: Task, folder: Path, facts: Mapping[str, Any], formats: Iterable[str] = ("pt2", "safetensors")
 ) -> Path:
     """Write the model into `folder` (made if missing), and `facts` as its card; returns the folder.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.errors import StoreError
-from compress.export import DEFAULT_FORMATS, export, read_card, write_card
+from compress.export import export, read_card, write_card
 from compress.lineage import lineage, sources, told
 from compress.recipe import Recipe
 from compress.remote import open_store
@@ -38,7 +38,7 @@ def take(
     *,
     budget: Mapping[str, str],
     data: Path | None = None,
-    formats: Sequence[str] = DEFAULT_FORMATS,
+    formats: Sequence[str],
 ) -> dict[str, Any]:
     """Export a point into the empty folder `staging` and return what a new process measured of it.
 
