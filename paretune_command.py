@@ -214,7 +214,6 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
-    formats: dict[str, Any] = {} if format is None else {"formats": tuple(part.strip() for part in format.split(","))}
     if reseed is not None and export is not None:  # not after hours of training
         from compress.export import check_formats, check_free
 

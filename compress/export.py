@@ -39,7 +39,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
 OURS = frozenset((CARD, READABLE, *(name for names in FORMATS.values() for name in names)))
 
 
-def check_formats(formats: Iterable[str] = DEFAULT_FORMATS) -> tuple[str, ...]:
+def check_formats(formats: Iterable[str]) -> tuple[str, ...]:
     """Each format once; RecipeError for an unknown one, ExportError where one needs what is not installed."""
     wanted = tuple(dict.fromkeys(formats)) or ("",)
     for name in wanted:
