@@ -1,5 +1,5 @@
-"""What a study looks like: its figures, and the report that holds them all."""
+"""What a study looks like: the report, one page that holds it all."""
 
-from dashboards.report import figures, report
+from dashboards.report import report
 
-__all__ = ["figures", "report"]
+__all__ = ["report"]

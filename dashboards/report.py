@@ -11,19 +11,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dashboards import controls, curves, history, importance, levels, spending
-from dashboards.choices import summary
+from dashboards import controls, curves, history, importance, levels, spending, tables
 from dashboards.curves import Curve
-from dashboards.models import TEACHER, Models, columns
-from dashboards.page import Column, Follows, page, paragraph, section, slot, table
+from dashboards.models import Models, columns
+from dashboards.page import page, paragraph, section, slot
 from dashboards.published import published
 from search.breakpoints import DELTA
-from search.budget import Amount, Budget
+from search.budget import Budget
 from search.choice import choose
 from search.front import hypervolume
 from search.record import StudyRecord
 
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 WITHIN = f"tolerance: loses at most {100 * DELTA:.3g}%"
 
 
@@ -53,14 +51,17 @@ def report(study: StudyRecord) -> str:
         "<noscript><p>Without scripts this page has its tables, and neither figures nor sliders.</p></noscript>",
         _budget(models),
         section(
-            "The front", controls.axes(any(known.values())), slot("front", 480, _CAPTIONS["front"]), _front(models)
+            "The front",
+            controls.axes(any(known.values())),
+            slot("front", 480, _CAPTIONS["front"]),
+            tables.of_front(models),
         ),
-        _best_by_size(models),
-        section("Breakpoints", _curves_slot(lines), _breakpoints(models, lines)),
+        tables.best_by_size(models),
+        section("Breakpoints", _curves_slot(lines), tables.of_breakpoints(models, lines)),
         section("Progress", *(_slot(name, drawn) for name in ("hypervolume", "stages"))),
         section("Which choices matter", *(_slot(name, drawn) for name in ("importance", "levels"))),
-        section("What it cost", _slot("spending", drawn), _spent(study)),
-        _unfinished(study),
+        section("What it cost", _slot("spending", drawn), tables.spent(study)),
+        tables.unfinished(study),
     ]
     told: dict[str, Any] = {
         **columns(models),
@@ -114,7 +115,7 @@ def _numbers(models: Models) -> str:
         ("models measured", f"{len(study.points):,}", "each stored and reloadable"),
         ("on the front", str(len(models.front)), f"of {len(study.objectives)} objectives"),
         ("hypervolume", f"{volume:.3f}", "of 1"),
-        ("work", _duration(worked), "of all workers together"),
+        ("work", tables.duration(worked), "of all workers together"),
     ]
     items = (
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(figure)}<small>{html.escape(note)}</small></dd></div>"
@@ -132,126 +133,9 @@ def _budget(models: Models) -> str:
         name = f"Most accurate: trial {best.trial} at {100 * best.sparsity:.3g} %"
         costs = {"params": m.params, "macs": m.macs, "flops": m.flops, "size_bytes": m.size_bytes}
         pick = {
-            "validation": _validation(models, row),
-            "test": _percent(m.accuracy_test),
+            "validation": tables.validation(models, row),
+            "test": tables.percent(m.accuracy_test),
             **{name: f"{cost:,}" for name, cost in costs.items()},
             "latency_ms": f"{m.latency_ms:.3g}",
         }
     return controls.budget(pick, name, f"paretune select {shlex.quote(models.study.name)}")
-
-
-def _best_by_size(models: Models) -> str:
-    if models.teacher is None:
-        return ""
-    columns = [Column("at most", "word"), *_MODEL]
-    rows = []
-    for share in SHARES:
-        budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.study.teacher)
-        best = choose(models.study.points, budget).best
-        if best:
-            rows.append([f"{share:.0%} of the teacher's parameters", *_model(models, models.row[best.id])])
-    return section("Best under a size", table(columns, rows))
-
-
-def _front(models: Models) -> str:
-    rows = sorted(models.front, key=lambda row: models.means[row].measured.params)
-    if not rows:
-        return ""
-    texts = [[*_model(models, row), *_costs(models, row), models.recipe(row)] for row in rows]
-    follows = Follows("models of the front", [[row] for row in rows])
-    return table([*_MODEL, *_COSTS, Column("recipe", "prose")], texts, follows)
-
-
-def _breakpoints(models: Models, lines: Sequence[Curve]) -> str:
-    members = set(models.front)
-    best = [line for line in lines if members.intersection(line.rows)]
-    if not best:
-        return ""
-    read = ("validation", "test")
-    names = ("trial", "variant", "unpruned", "tolerance", *read, "knee", *read)
-    rows = [[str(line.trial), line.variant, *_readings(models, line)] for line in best]
-    follows = Follows("curves through the front", [line.rows for line in best])
-    left = len(lines) - len(best)
-    words = f"The {left:,} other curves are in the figure, and paretune breakpoints lists them." if left else ""
-    return table([Column(name, "word" if name == "variant" else "figure") for name in names], rows, follows) + (
-        paragraph(words) if words else ""
-    )
-
-
-def _readings(models: Models, line: Curve) -> list[str]:
-    held = models.means[line.tolerance]
-    seeds = line.tolerances if len(line.tolerances) > 1 else ()
-    spread = f" ({min(seeds):.0%} to {max(seeds):.0%}, {len(seeds)} seeds)" if seeds else ""
-    first = [_validation(models, line.rows[0]), f"{held.sparsity:.0%}{spread}"]
-    first += [_validation(models, line.tolerance), _percent(held.measured.accuracy_test)]
-    if line.knee is None:
-        return [*first, "", "", ""]
-    bend = models.means[line.knee]
-    return [*first, f"{bend.sparsity:.0%}", _validation(models, line.knee), _percent(bend.measured.accuracy_test)]
-
-
-def _spent(study: StudyRecord) -> str:
-    found = spending.info(study)
-    if not found.worked:
-        return ""
-    share = f"{found.saved / found.anew:.0%}" if found.anew else "0%"
-    words = (
-        f"The trials worked for {_duration(found.worked)}. Without the store their curves would have taken at least "
-        f"{_duration(found.anew)}: it saved {share}."
-    )
-    rows = [[what, f"{seconds:,.1f}", f"{seconds / found.worked:.1%}"] for what, seconds in found.work.items()]
-    return paragraph(words) + table([Column("workers' time", "word"), Column("seconds"), Column("share")], rows)
-
-
-def _unfinished(study: StudyRecord) -> str:
-    found: dict[tuple[str, str], list[int]] = {}
-    for trial in study.trials:
-        if trial.status in ("failed", "stopped"):
-            found.setdefault((trial.status, trial.reason), []).append(trial.id)
-    if not found:
-        return ""
-    recipes = {trial.id: summary(trial.choices) or TEACHER for trial in study.trials}
-    rows = [
-        [status, str(len(trials)), reason, f"trial {trials[0]}: {recipes[trials[0]]}"]
-        for (status, reason), trials in found.items()
-    ]
-    heads = (
-        Column("status", "word"),
-        Column("trials"),
-        Column("reason", "prose"),
-        Column("the first of them", "prose"),
-    )
-    return section("Failed and stopped trials", table(heads, rows))
-
-
-_MODEL = (Column("trial"), Column("pruned"), *(Column(name) for name in ("validation", "test", "params")))
-_COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", "word"))
-
-
-def _model(models: Models, row: int) -> list[str]:
-    mean = models.means[row]
-    accuracies = [_validation(models, row), _percent(mean.measured.accuracy_test)]
-    return [str(mean.trial), f"{mean.sparsity:.0%}", *accuracies, f"{mean.measured.params:,}"]
-
-
-def _costs(models: Models, row: int) -> list[str]:
-    mean = models.means[row]
-    m = mean.measured
-    return [f"{m.macs:,}", f"{m.size_bytes:,}", f"{m.latency_ms:.3g}", mean.variant]
-
-
-def _validation(models: Models, row: int) -> str:
-    margin = models.families[row].margin
-    interval = "" if margin is None else f" ± {_percent(margin)}"
-    return _percent(models.means[row].measured.accuracy_validation) + interval
-
-
-def _percent(accuracy: float) -> str:
-    return f"{100 * accuracy:.2f}%"
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 3:
-        return f"{hours:,.1f} h"
-    return f"{minutes:.1f} min" if minutes >= 3 else f"{seconds:.3g} s"

@@ -1,0 +1,139 @@
+"""The report's tables, ready HTML of plain texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboards import spending
+from dashboards.choices import summary
+from dashboards.curves import Curve
+from dashboards.models import TEACHER, Models
+from dashboards.page import Column, Follows, paragraph, section, table
+from search.budget import Amount, Budget
+from search.choice import choose
+from search.note import SHARES
+from search.record import StudyRecord
+
+_MODEL = (Column("trial"), Column("pruned"), *(Column(name) for name in ("validation", "test", "params")))
+_COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", "word"))
+
+
+def best_by_size(models: Models) -> str:
+    """The most accurate model under each share of the teacher's parameters, a section; "" without a teacher."""
+    if models.teacher is None:
+        return ""
+    columns = [Column("at most", "word"), *_MODEL]
+    rows = []
+    for share in SHARES:
+        budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.study.teacher)
+        best = choose(models.study.points, budget).best
+        if best:
+            rows.append([f"{share:.0%} of the teacher's parameters", *_model(models, models.row[best.id])])
+    return section("Best under a size", table(columns, rows))
+
+
+def of_front(models: Models) -> str:
+    """The models of the front, the smallest first, as far as they are within the budget."""
+    rows = sorted(models.front, key=lambda row: models.means[row].measured.params)
+    if not rows:
+        return ""
+    texts = [[*_model(models, row), *_costs(models, row), models.recipe(row)] for row in rows]
+    follows = Follows("models of the front", [[row] for row in rows])
+    return table([*_MODEL, *_COSTS, Column("recipe", "prose")], texts, follows)
+
+
+def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
+    """The curves that come to the front, with their breakpoints, as far as they are within the budget."""
+    members = set(models.front)
+    best = [line for line in lines if members.intersection(line.rows)]
+    if not best:
+        return ""
+    read = ("validation", "test")
+    names = ("trial", "variant", "unpruned", "tolerance", *read, "knee", *read)
+    rows = [[str(line.trial), line.variant, *_readings(models, line)] for line in best]
+    follows = Follows("curves through the front", [line.rows for line in best])
+    left = len(lines) - len(best)
+    words = f"The {left:,} other curves are in the figure, and paretune breakpoints lists them." if left else ""
+    return table([Column(name, "word" if name == "variant" else "figure") for name in names], rows, follows) + (
+        paragraph(words) if words else ""
+    )
+
+
+def _readings(models: Models, line: Curve) -> list[str]:
+    held = models.means[line.tolerance]
+    seeds = line.tolerances if len(line.tolerances) > 1 else ()
+    spread = f" ({min(seeds):.0%} to {max(seeds):.0%}, {len(seeds)} seeds)" if seeds else ""
+    first = [validation(models, line.rows[0]), f"{held.sparsity:.0%}{spread}"]
+    first += [validation(models, line.tolerance), percent(held.measured.accuracy_test)]
+    if line.knee is None:
+        return [*first, "", "", ""]
+    bend = models.means[line.knee]
+    return [*first, f"{bend.sparsity:.0%}", validation(models, line.knee), percent(bend.measured.accuracy_test)]
+
+
+def spent(study: StudyRecord) -> str:
+    """What went into the work, and what the store saved of it."""
+    found = spending.info(study)
+    if not found.worked:
+        return ""
+    share = f"{found.saved / found.anew:.0%}" if found.anew else "0%"
+    words = (
+        f"The trials worked for {duration(found.worked)}. Without the store their curves would have taken at least "
+        f"{duration(found.anew)}: it saved {share}."
+    )
+    rows = [[what, f"{seconds:,.1f}", f"{seconds / found.worked:.1%}"] for what, seconds in found.work.items()]
+    return paragraph(words) + table([Column("workers' time", "word"), Column("seconds"), Column("share")], rows)
+
+
+def unfinished(study: StudyRecord) -> str:
+    """Trials that failed or were stopped, by reason, a section."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for trial in study.trials:
+        if trial.status in ("failed", "stopped"):
+            found.setdefault((trial.status, trial.reason), []).append(trial.id)
+    if not found:
+        return ""
+    recipes = {trial.id: summary(trial.choices) or TEACHER for trial in study.trials}
+    rows = [
+        [status, str(len(trials)), reason, f"trial {trials[0]}: {recipes[trials[0]]}"]
+        for (status, reason), trials in found.items()
+    ]
+    heads = (
+        Column("status", "word"),
+        Column("trials"),
+        Column("reason", "prose"),
+        Column("the first of them", "prose"),
+    )
+    return section("Failed and stopped trials", table(heads, rows))
+
+
+def _model(models: Models, row: int) -> list[str]:
+    mean = models.means[row]
+    accuracies = [validation(models, row), percent(mean.measured.accuracy_test)]
+    return [str(mean.trial), f"{mean.sparsity:.0%}", *accuracies, f"{mean.measured.params:,}"]
+
+
+def _costs(models: Models, row: int) -> list[str]:
+    mean = models.means[row]
+    m = mean.measured
+    return [f"{m.macs:,}", f"{m.size_bytes:,}", f"{m.latency_ms:.3g}", mean.variant]
+
+
+def validation(models: Models, row: int) -> str:
+    """A row's validation accuracy, with its margin where it has several seeds."""
+    margin = models.families[row].margin
+    interval = "" if margin is None else f" ± {percent(margin)}"
+    return percent(models.means[row].measured.accuracy_validation) + interval
+
+
+def percent(accuracy: float) -> str:
+    """An accuracy in [0, 1], in words."""
+    return f"{100 * accuracy:.2f}%"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, in words."""
+    minutes, hours = seconds / 60, seconds / 3600
+    if hours >= 3:
+        return f"{hours:,.1f} h"
+    return f"{minutes:.1f} min" if minutes >= 3 else f"{seconds:.3g} s"
