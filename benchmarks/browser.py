@@ -1,15 +1,12 @@
-"""Headless Chromium, driven over its DevTools protocol: scripts run in a page, keys pressed, pictures taken.
-
-No more of WebSocket (RFC 6455) than one client needs that talks to one server on this machine.
-"""
+"""Headless Chromium, driven over its DevTools protocol by a pipe: scripts run, keys pressed, pictures taken."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import select
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,14 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 _FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-port=0"),
+    "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-quic --no-first-run --window-size=1200,900 "
+    "--disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe"
 )
 _DRAWN = """new Promise((done) => { const look = () =>
   document.documentElement.dataset.drawn ? requestAnimationFrame(() => setTimeout(done)) : setTimeout(look, 10);
@@ -33,38 +28,50 @@ _KEYS = {"Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "En
 
 
 class Page:
-    """A tab: `console` is what was said in it, errors and warnings included, since a page was opened last."""
+    """A tab. `console` is what was said, warnings included, since a page was opened last, in it and in its sandboxed
+    frames, whose sessions are `frames`; `errors` what was thrown or said as an error in any page so far.
+    """
 
-    def __init__(self, address: str) -> None:
-        place = urlsplit(address)
+    def __init__(self, to: int, back: int) -> None:
+        self._to, self._back, self._number, self._rest = to, back, 0, b""
+        self._answers: dict[int, dict[str, Any]] = {}
         self.console: list[str] = []
-        self._calls = 0
-        self._socket = socket.create_connection((place.hostname or "", place.port or 0), timeout=PATIENCE_S)
-        key = base64.b64encode(os.urandom(16)).decode()
-        upgrade = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13"
-        self._socket.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n{upgrade}\r\n\r\n".encode())
-        self._file = self._socket.makefile("rb")
-        while self._file.readline().strip():
-            pass
-        for domain in ("Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
+        self.errors: list[str] = []
+        self.frames: list[str] = []
+        target = self._call("Target.createTarget", None, url="about:blank")["targetId"]
+        self._page = self._call("Target.attachToTarget", None, targetId=target, flatten=True)["sessionId"]
+        self._begin(self._page)
+        self.call("Log.enable")
+
+    def go(self, url: str) -> None:
+        """Begin to load a page."""
+        self.console.clear()
+        self.frames.clear()
+        self.call("Page.navigate", url=url)
 
     def open(self, path: Path) -> None:
         """Show a report, and wait until all its figures are drawn."""
-        self.console.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        deadline = time.monotonic() + PATIENCE_S
-        while self.run("return document.readyState + location.protocol") != "completefile:":
-            assert time.monotonic() < deadline, f"{path.name} did not load"
+        self.go(path.resolve().as_uri())
+        self.until("document.readyState + location.protocol === 'completefile:'")
         self.run(f"await {_DRAWN}")
 
-    def run(self, script: str) -> Any:
-        """What the body of an async function returns in the page; RuntimeError with what it threw."""
-        code = f"(async () => {{ {script} }})()"
-        answer = self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+    def run(self, script: str, frame: str | None = None) -> Any:
+        """What the body of an async function returns in the page, or a frame; RuntimeError with what it threw."""
+        code = {"expression": f"(async () => {{ {script} }})()", "awaitPromise": True, "returnByValue": True}
+        answer = self._call("Runtime.evaluate", frame or self._page, **code)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"browser: {json.dumps(answer['exceptionDetails'])[:2000]}")
         return answer["result"].get("value")
+
+    def until(self, expression: str, frame: str | None = None) -> Any:
+        """The first value of an expression that is true; RuntimeError when none comes."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (value := self.run(f"return {expression}", frame)):
+            if time.monotonic() > deadline:
+                shown = self.run("return document.body.innerText", frame)
+                raise RuntimeError(f"browser: {expression} did not come true, the page shows {shown[:2000]}")
+            time.sleep(0.05)
+        return value
 
     def press(self, key: str) -> None:
         """A key of the keyboard, down and up."""
@@ -89,76 +96,76 @@ class Page:
         path.write_bytes(base64.b64decode(made["data"]))
 
     def call(self, method: str, **params: object) -> dict[str, Any]:
-        """One method of the protocol; RuntimeError with what is wrong."""
-        self._calls += 1
-        self._send(json.dumps({"id": self._calls, "method": method, "params": params}).encode())
-        while True:
-            message = json.loads(self._receive())
-            if message.get("id") == self._calls:
-                if "error" in message:
-                    raise RuntimeError(f"browser: {method}: {message['error']['message']}")
-                found: dict[str, Any] = message["result"]
-                return found
-            self._hear(message)
+        """One method of the protocol, for the page; RuntimeError with what is wrong."""
+        return self._call(method, self._page, **params)
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        told = message.get("params", {})
-        if message.get("method") == "Runtime.consoleAPICalled":
+    def _begin(self, session: str) -> None:
+        for domain in ("Page", "Runtime"):
+            self._call(f"{domain}.enable", session)
+        self._call("Target.setAutoAttach", session, autoAttach=True, waitForDebuggerOnStart=False, flatten=True)
+
+    def _call(self, method: str, session: str | None, **params: object) -> dict[str, Any]:
+        self._number += 1
+        number = self._number
+        message = {"id": number, "method": method, "params": params} | ({"sessionId": session} if session else {})
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._to, data) :]
+        while number not in self._answers:
+            heard = self._read()
+            if "id" in heard:
+                self._answers[heard["id"]] = heard
+            else:
+                self._hear(heard)  # may itself call, and read the answer waited for here
+        answer = self._answers.pop(number)
+        if "error" in answer:
+            raise RuntimeError(f"browser: {method}: {answer['error']['message']}")
+        return dict(answer["result"])
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        what, told = event.get("method"), event.get("params", {})
+        if what == "Target.attachedToTarget" and told["targetInfo"]["type"] == "iframe":
+            self.frames.append(told["sessionId"])
+            self._begin(told["sessionId"])
+        elif what == "Runtime.consoleAPICalled":
             self.console.append(" ".join(str(one.get("value", one.get("description"))) for one in told["args"]))
-        elif message.get("method") == "Runtime.exceptionThrown":
-            self.console.append(json.dumps(told["exceptionDetails"])[:1000])
-        elif message.get("method") == "Log.entryAdded":
+            self.errors += self.console[-1:] * (told["type"] == "error")
+        elif what == "Runtime.exceptionThrown":
+            details = told["exceptionDetails"]
+            self.console.append(details.get("exception", {}).get("description") or details["text"])
+            self.errors.append(self.console[-1])
+        elif what == "Log.entryAdded":
             self.console.append(told["entry"]["text"])
 
-    def _send(self, data: bytes) -> None:
-        size = len(data)
-        head = bytes([0x81, 0x80 | 126]) + size.to_bytes(2, "big")
-        if size < 126:
-            head = bytes([0x81, 0x80 | size])
-        elif size >= 1 << 16:
-            head = bytes([0x81, 0x80 | 127]) + size.to_bytes(8, "big")
-        self._socket.sendall(head + bytes(4) + data)  # a mask of zeros leaves the data as they are
-
-    def _receive(self) -> bytes:
-        whole = b""
-        while True:
-            first, size = self._file.read(2)
-            if size >= 126:
-                size = int.from_bytes(self._file.read(2 if size == 126 else 8), "big")
-            whole += self._file.read(size)
-            if first & 0x80:
-                return whole
-
-    def close(self) -> None:
-        """Let go of the tab."""
-        self._file.close()
-        self._socket.close()
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            if not select.select([self._back], [], [], PATIENCE_S)[0]:
+                raise RuntimeError(f"browser: Chromium said nothing for {PATIENCE_S:g} s")
+            more = os.read(self._back, 1 << 20)
+            if not more:
+                raise RuntimeError("browser: Chromium has ended")
+            self._rest += more
+        line, _, self._rest = self._rest.partition(b"\0")
+        return dict(json.loads(line))
 
 
 @contextmanager
 def browser() -> Iterator[Page]:
     """A fresh Chromium with one empty tab of 1200 x 900 pixels; ended at the end."""
     assert CHROMIUM is not None
+    theirs, to = os.pipe()
+    back, ours = os.pipe()
+    words = f'exec "$0" {_FLAGS} --user-data-dir="$1" about:blank 3<&{theirs} 4>&{ours}'  # it reads 3 and writes 4
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "--window-size=1200,900", "about:blank"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = ["bash", "-c", words, CHROMIUM, profile]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(command, pass_fds=(theirs, ours), stdout=quiet, stderr=quiet)
+        os.close(theirs)
+        os.close(ours)
         try:
-            page = Page(_tab(Path(profile) / "DevToolsActivePort"))
-            try:
-                yield page
-            finally:
-                page.close()
+            yield Page(to, back)
         finally:
-            process.terminate()
+            process.kill()
             process.wait()
-
-
-def _tab(ports: Path) -> str:
-    deadline = time.monotonic() + PATIENCE_S
-    while not ports.exists() or not ports.read_text():
-        assert time.monotonic() < deadline, "Chromium did not start"
-        time.sleep(0.05)
-    port = ports.read_text().splitlines()[0]
-    with urlopen(Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT"), timeout=PATIENCE_S) as tab:
-        address: str = json.load(tab)["webSocketDebuggerUrl"]
-    return address
+            os.close(to)
+            os.close(back)

@@ -1,60 +1,59 @@
 """What a person sees at a real MLflow server; the screenshots are left in the test's folder, to be looked at."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
 from search.note import FOR_TRAINING
 from search.tracker import Tracker
-from tests.search.browser import Page, browser
 from tests.search.mirrored import bare_export, found, free_port, point, server, study, trial
 
-CHROMIUM = shutil.which("chromium") or ""
 HARMLESS = "ResizeObserver loop completed with undelivered notifications."
 """Of MLflow's own charts."""
 EVIL = "<img src=x onerror=alert(1)>"
 DRAWN = "[...document.querySelectorAll('.js-plotly-plot')].map(plot => (plot.calcdata || []).map(t => t.length))"
 """Of every figure of a page the points of each of its traces."""
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
 
 def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path) -> None:
     whole = study(*(replace(trial(n, points=8), choices={"order": EVIL, "pruner": f"l{n}"}) for n in range(4)))
     whole = replace(whole, task=f"folder:{EVIL}")
-    with server(template, tmp_path / "server", free_port()) as uri, browser(CHROMIUM, tmp_path) as page:
+    with server(template, tmp_path / "server", free_port()) as uri, browser() as page:
+        page.resize(1700, 1300)
         mirror = Tracker(uri, "demo", draw=report)
         mirror.sync(whole)
         link = mirror.link
         mirror.register(bare_export(tmp_path / "export"), "m", point(0, 0.1), {"max_params": "20k"})
-        page.open(link)
+        page.go(link)
         assert page.until("document.querySelector('table td') && document.body.innerText").count(EVIL) >= 1
-        assert not page.says("document.querySelector('img[src=x]')")
-        page.shoot(tmp_path / "overview.png")
-        noted = page.says("[...document.querySelectorAll('a')].map(a => a.href).filter(url => url.includes('#'))")
+        assert not page.run("return document.querySelector('img[src=x]')")
+        page.picture(tmp_path / "overview.png")
+        noted = page.run("return [...document.querySelectorAll('a')].map(a => a.href).filter(url => url.includes('#'))")
         (to_report,) = [url for url in noted if "report.html" in url]
         (to_curves,) = [url for url in noted if "CHART" in url]
-        page.open(to_report)
+        page.go(to_report)
         see_report(page, len(whole.points))
-        page.shoot(tmp_path / "report.png")
+        page.picture(tmp_path / "report.png")
         runs = f"{link.partition('/runs/')[0]}/runs?{FOR_TRAINING}"
-        page.open(to_curves)
+        page.go(to_curves)
         page.until("document.body.innerText.includes('float/params')")
         page.until(f"{DRAWN}.some(traces => traces.filter(points => points == 8).length >= 4)")
-        page.shoot(tmp_path / "curves.png")
+        page.picture(tmp_path / "curves.png")
         wanted = "metrics.params < 700 and metrics.test_accuracy > 0.8 and tags.method = 'l3'"
-        page.open(f"{runs}&searchFilter={quote(wanted)}&orderByKey={quote('metrics.`params`')}")
+        page.go(f"{runs}&searchFilter={quote(wanted)}&orderByKey={quote('metrics.`params`')}")
         assert len(found(uri, wanted)) == 4
         page.until(
             "document.body.innerText.includes('4 matching runs') && document.body.innerText.includes('at 70.0%')"
         )
-        page.shoot(tmp_path / "filtered.png")
-        page.open(f"{uri}/#/models/m/versions/1")
+        page.picture(tmp_path / "filtered.png")
+        page.go(f"{uri}/#/models/m/versions/1")
         page.until("document.body.innerText.includes('under-20k-params')")
-        page.shoot(tmp_path / "version.png")
+        page.picture(tmp_path / "version.png")
         assert [error for error in page.errors if HARMLESS not in error] == []
 
 
@@ -66,4 +65,4 @@ def see_report(page: Page, points: int) -> None:
     (frame,) = page.frames
     counts = page.until(f"(drawn => drawn.some(traces => traces.length) && drawn)({DRAWN})", frame)
     assert max(sum(traces) for traces in counts) >= points
-    assert not page.says("document.querySelector('img')", frame)
+    assert not page.run("return document.querySelector('img')", frame)
