@@ -89,6 +89,22 @@ def searched(name: str = "s", seed: int = 0) -> StudyRecord:
     return study(*trials)
 
 
+def reseeded(record: StudyRecord) -> StudyRecord:
+    """With two more seeds of twenty trials, whose models are not quite as accurate, nor all as small."""
+    draw = random.Random(2)
+    again = []
+    for seed in (1, 2):
+        for old in record.trials[1:21]:
+            accuracies = [max(0.0, p.measured.accuracy_validation + draw.choice((-0.03, 0, 0.01))) for p in old.points]
+            sizes = [p.measured.params + draw.choice((0, 0, 10)) for p in old.points]
+            made = [
+                point(100 * seed + old.id, accuracy, params, sparsity=p.sparsity, family=p.id)
+                for p, accuracy, params in zip(old.points, accuracies, sizes, strict=True)
+            ]
+            again.append(trial(100 * seed + old.id, *made, choices=old.choices))
+    return study(*record.trials, *again)
+
+
 def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
     """Amounts as they are typed, absolute and as shares, of one to five bounds; some that nothing fits."""
     draw = random.Random(1)
@@ -107,10 +123,12 @@ def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
     return found
 
 
-def test_the_page_picks_what_select_picks(ran: Run) -> None:
-    record = searched()
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_page_picks_what_select_picks(ran: Run, seeds: int) -> None:
     exact = point(43, 0.979, 570)  # 57 % of the teacher's 10,000 MACs are 5,699.999999999999 in floats
-    record = study(*record.trials, trial(43, exact))
+    record = study(*searched().trials, trial(43, exact))
+    if seeds > 1:
+        record = reseeded(record)
     models = Models.of(record)
     asked = [{"max_macs": "57%"}, *budgets(record.points)]
     told = ran(
