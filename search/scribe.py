@@ -131,8 +131,9 @@ class Scribe:
             parent = {"mlflow.parentRunId": runs.known[trial.id].id}
             if run is None or run.status != "FINISHED" or not parent.items() <= run.tags.items():
                 tags = mirror.front_tags(point, trial, self._study) | parent
+                known = {} if run is None else tags
                 run = run or runs.create(mirror.label(point), tags)
-                run = runs.write(run, mirror.point_metrics(point), mirror.trial_params(trial), tags)
+                run = runs.write(run, mirror.point_metrics(point), mirror.trial_params(trial), known)
                 runs.front[key] = runs.turn(run, "FINISHED")
         for key, run in runs.front.items():
             tag = {"front": "yes" if key in best else "no"}
