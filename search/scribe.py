@@ -107,8 +107,8 @@ class Scribe:
         tags = {**mirror.trial_tags(trial, self._study), "mlflow.parentRunId": parent.id}
         run = runs.known.get(trial.id)
         if run is None:
-            stateless = {key: value for key, value in tags.items() if key != "paretune.state"}
-            run = runs.create(f"trial {trial.id}", stateless, started=time.time() - trial.seconds)
+            state = {"paretune.state": tags.pop("paretune.state")}
+            run, tags = runs.create(f"trial {trial.id}", tags, started=time.time() - trial.seconds), state
         elif run.tags.get("paretune.recipe") != tags["paretune.recipe"]:
             raise TrackingError(
                 f"MLflow at {shown(self._uri)} must hold one study named {self._study}, its trial {trial.id} has "
