@@ -6,12 +6,17 @@ missing then.
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial, TrialState
+
+WAITING = (TrialState.WAITING,)
 
 
 class Journal(BaseJournalBackend):
@@ -40,6 +45,35 @@ class Journal(BaseJournalBackend):
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("ab") as file:
             file.write(text.encode())
+
+
+class OneWriters(JournalStorage):
+    """The storage in the journal at `path`. It knows which trials wait: Optuna looks through all whenever it is asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(Journal(path))
+        self._waiting: dict[int, list[int]] = {}
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """As Optuna has it."""
+        if states != WAITING:
+            return super().get_all_trials(study_id, deepcopy, states)
+        if study_id in self._waiting:
+            known = (self.get_trial_id_from_study_id_trial_number(study_id, n) for n in self._waiting[study_id])
+            found = [trial for trial in map(self.get_trial, known) if trial.state == TrialState.WAITING]
+        else:
+            found = super().get_all_trials(study_id, False, states)
+        self._waiting[study_id] = [trial.number for trial in found]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """As Optuna has it."""
+        made = super().create_new_trial(study_id, template_trial)
+        if template_trial is not None and template_trial.state == TrialState.WAITING and study_id in self._waiting:
+            self._waiting[study_id].append(self.get_trial(made).number)
+        return made
 
 
 def _mend(path: Path) -> None:

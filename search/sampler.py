@@ -13,13 +13,12 @@ from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.address import in_memory, shown
 from search.front import value
-from search.journal import Journal
+from search.journal import OneWriters
 from search.record import Choice, Point, StudyRecord
 from spaces.space import place
 
@@ -178,7 +177,7 @@ class Proposer:
 def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     """A database by its URL, or a journal file in the study's folder."""
     if url is None:
-        return JournalStorage(Journal(folder / "optuna.journal"))
+        return OneWriters(folder / "optuna.journal")
     if in_memory(url):
         raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:

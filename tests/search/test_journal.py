@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import optuna
@@ -9,7 +10,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
-from search.journal import Journal
+from search.journal import WAITING, Journal, OneWriters
 
 
 @pytest.fixture
@@ -52,3 +53,26 @@ def test_journals_that_optuna_wrote_are_read(path: Path) -> None:
     backend = optuna.storages.journal.JournalFileBackend(str(path))
     optuna.create_study(storage=JournalStorage(backend), study_name="s").ask()
     assert len(optuna.load_study(storage=JournalStorage(Journal(path)), study_name="s").trials) == 1
+
+
+def test_those_that_wait_are_known_whatever_happens_to_them_and_after_a_restart(path: Path) -> None:
+    draw, queued, storage = random.Random(0), 0, OneWriters(path)
+    study = optuna.create_study(storage=storage, study_name="s")
+    most = 0
+    for _ in range(60):
+        if draw.random() < 0.5:
+            study.enqueue_trial({"x": queued})
+            queued += 1
+        elif draw.random() < 0.5:
+            asked = study.ask()
+            asked.suggest_int("x", 0, 100)
+            study.tell(asked, 1.0)
+        else:
+            storage = OneWriters(path)
+            study = optuna.load_study(storage=storage, study_name="s")
+        every = [trial.number for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.WAITING]
+        assert [trial.number for trial in study.get_trials(states=WAITING)] == every
+        most = max(most, len(every))
+    begun = [trial.params["x"] for trial in study.trials if "fixed_params" in trial.system_attrs and trial.params]
+    assert begun == list(range(len(begun)))
+    assert most > 2
