@@ -48,7 +48,7 @@ class Journal(BaseJournalBackend):
 
 
 class OneWriters(JournalStorage):
-    """The storage in the journal at `path`. It knows which trials wait: Optuna looks through all whenever it is asked."""
+    """The storage in the journal at `path`. It knows which trials wait; Optuna would look through all for them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(Journal(path))
