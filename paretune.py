@@ -192,7 +192,7 @@ def take(
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, register it in MLflow, put it in `folder`.
+    """Export a point, prove it in a new process, put it in `folder`, register it in MLflow.
 
     Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
     safetensors; a model is registered with its program in any case.
@@ -203,7 +203,7 @@ def take(
     from search.takeaway import stored
     from search.takeaway import take as take_away
     from search.tracker import Tracker
-    from search.tracking import check_reachable
+    from search.tracking import TrackingError, check_reachable
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     wanted = check_formats(formats)
@@ -215,8 +215,11 @@ def take(
         staging = Path(made)
         fresh = take_away(point, record, settings.home, staging, budget=budget, data=data, formats=wanted)
         tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-        registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
         place(staging, folder, wanted)
+        try:
+            registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
+        except TrackingError as error:
+            raise RuntimeError(f"{error}; the export itself is whole, in {folder}") from error
     named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
     files = [*read_card(folder)["files"], "card.json"]
     return {**fresh, "files": files, "registered": registered, "alias": named}

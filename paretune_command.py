@@ -10,6 +10,7 @@ import json as json_text
 import logging
 import shlex
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -240,17 +241,18 @@ def select(
     best, taken = found.best, None
     if best is not None and export is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
-        taken = paretune.take(
-            study,
-            best,
-            export,
-            budget=budget,
-            prefer=prefer,
-            formats=formats,
-            home=home,
-            data=data,
-            tracking_uri=tracking_uri,
-        )
+        with redirect_stdout(sys.stderr):
+            taken = paretune.take(
+                study,
+                best,
+                export,
+                budget=budget,
+                prefer=prefer,
+                formats=formats,
+                home=home,
+                data=data,
+                tracking_uri=tracking_uri,
+            )
         result["export"] = taken
     if json:
         _json(result)
@@ -295,7 +297,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure an exported model afresh, in every format that lies there."""
-    found = paretune.evaluate(folder, task, data=data)
+    with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
+        found = paretune.evaluate(folder, task, data=data)
     if json:
         return _json(found)
     return _out.print_json(json_text.dumps(found))

@@ -89,7 +89,7 @@ def _figures(facts: Mapping[str, Any]) -> str:
                 f"test {spread['test']:.4f}",
             )
         )
-    body = "Measured from these files in a new process; the search had recorded the same."
+    body = "Measured of the exported network in a new process; the search had recorded the same."
     return f"## What was measured\n\n{body}\n\n{_table(('what', 'figure'), rows)}\n\n{_latency(found)}"
 
 

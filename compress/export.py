@@ -117,9 +117,9 @@ def check_free(folder: Path) -> None:
     if not there.is_dir():
         raise ExportError(f"export: {folder} must be a folder, {'it' if there == folder else there} is a file")
     if there == folder and any(folder.iterdir()):
-        if not (folder / CARD).exists():
-            raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
         named = _named(folder)
+        if not named:
+            raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
         for name in sorted(OURS - {CARD}):
             if os.path.lexists(folder / name) and _seal(folder / name) != named.get(name):
                 raise ExportError(f"export: {folder / name} must be as the card there says, it is another file")
@@ -133,9 +133,10 @@ def _named(folder: Path) -> dict[str, Any]:
     return {name: seal for name, seal in files.items() if name in OURS} if isinstance(files, dict) else {}
 
 
-def _seal(file: Path) -> dict[str, object] | None:
+def _seal(file: Path) -> dict[str, object]:
+    """What tells a file from another of its name; {} for what is no file."""
     if not file.is_file():
-        return None
+        return {}
     return {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
 
 

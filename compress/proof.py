@@ -38,7 +38,7 @@ def evaluate(folder: Path, task: Task) -> dict[str, Any]:
     ExportError when the folder is no export, or damaged.
     """
     names = _listed(folder)
-    device = training_device()
+    device = torch.device("cpu") if names == {ONNX} else training_device()
     task = task.to(device)
     forms: dict[str, dict[str, Any]] = {}
     torches = dict(_torch_forms(folder, names, device))

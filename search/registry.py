@@ -1,8 +1,8 @@
 """A chosen model in MLflow's registry: an export made an MLflow model, a version with its budget, an alias for it.
 
 The version is the export itself with four files beside it: `MLmodel` says that `model.pt2` is what
-`mlflow.pyfunc.load_model` and `mlflow.pytorch.load_model` load, for which MLflow and torch are enough. Nothing is
-pickled.
+`mlflow.pyfunc.load_model` and `mlflow.pytorch.load_model` load, for which MLflow and torch are enough, also
+where MLflow may not unpickle.
 """
 
 from __future__ import annotations

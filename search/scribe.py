@@ -53,7 +53,8 @@ class Scribe:
         steps = self._course.after(ended, known)
         tags["paretune.ended"] = str(max(known, self._course.length))
         if any(parent.tags.get(key) != value for key, value in tags.items()):
-            runs.known[None] = runs.write(parent, steps, {}, tags, at=time.time())
+            runs.write(parent, steps, {}, {}, at=time.time())  # all of them before the tag that says so
+            runs.known[None] = runs.write(parent, (), {}, tags)
         self.synced = study
 
     def show(self, study: StudyRecord) -> str:

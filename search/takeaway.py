@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compress.errors import StoreError
+from compress.errors import RecipeError, StoreError
 from compress.export import export, read_card, write_card
 from compress.lineage import lineage, sources, told
 from compress.recipe import Recipe
@@ -59,7 +60,7 @@ def take(
         **_origin(point, task),
     }
     export(entry.files(), task, staging, facts, formats)
-    fresh: dict[str, Any] = remeasure(staging, study.task, data)
+    fresh: dict[str, Any] = remeasure(staging, study.task, data, on_cpu=point.measured.device == "cpu")
     wrong = differences(point, fresh)
     if wrong:
         raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
@@ -74,8 +75,17 @@ def shown(task: str) -> str:
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:
-    recipe = Recipe.from_json(point.recipe)
-    steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
+    """How it was made, for the card; all the recipe's stages where the files are gone that tell which led to the point,
+    nothing of a recipe that another version wrote.
+    """
+    try:
+        recipe = Recipe.from_json(point.recipe)
+    except RecipeError:
+        return {}
+    try:
+        steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
+    except RecipeError:  # weights it began with, or a teacher's module
+        steps = []
     return {"made": told(recipe, steps), "sources": sources(recipe, steps)}
 
 
@@ -99,12 +109,16 @@ def stored(point: Point, study: StudyRecord) -> Entry:
     return entry
 
 
-def remeasure(folder: Path, task: str, data: Path | None) -> Any:
-    """Measure an export in a process that knows nothing but its files; Mismatch when that process fails."""
+def remeasure(folder: Path, task: str, data: Path | None, *, on_cpu: bool) -> Any:
+    """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
+
+    With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up in another order.
+    """
+    seen = {"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
     command = [sys.executable, "-m", "paretune", "evaluate", str(folder), "--task", task, "--json"]
     if data is not None:
         command += ["--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | seen)
     if done.returncode:
         raise Mismatch(f"select: the export does not load again, so nothing was kept: {done.stderr.strip()}")
     return json.loads(done.stdout)

@@ -207,6 +207,23 @@ def test_a_file_that_was_changed_or_is_somebody_elses_is_not_replaced(name: str,
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def test_nothing_takes_the_place_of_a_folder_or_of_a_link_to_nowhere(whole: Path, tmp_path: Path) -> None:
+    place(whole, tmp_path, ["pt2"])
+    (tmp_path / LOADER).mkdir()
+    (tmp_path / ONNX).symlink_to("nowhere")
+    for form in ("safetensors", "onnx"):
+        with pytest.raises(ExportError, match=r"must be as the card there says, it is another file"):
+            place(whole, tmp_path, [form])
+    assert names(tmp_path) == {PROGRAM, CARD, READABLE, LOADER, ONNX}
+
+
+def test_a_card_of_somebody_elses_is_left_alone(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / CARD).write_text('{"mine": 1}')
+    with pytest.raises(ExportError, match="must be empty or an earlier export, it holds other files"):
+        place(whole, tmp_path, FORMATS)
+    assert (tmp_path / CARD).read_text() == '{"mine": 1}'
+
+
 def test_a_folder_with_other_files_is_refused_and_left_alone(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ExportError, match="must be empty or an earlier export, it holds other files"):

@@ -21,8 +21,8 @@ from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
 from search.study import Study, point_event
-from search.takeaway import Mismatch, differences, shown, spread, take
-from search.tracking import connect
+from search.takeaway import Mismatch, _origin, differences, shown, spread, take
+from search.tracking import TrackingError, connect
 
 ONCE = Training(epochs=1)
 RECIPE = Recipe("digits", Model("cnn", 0.25), (Train(ONCE), Prune(L1Filter(), 0.5, OneShot(), Recovery(ONCE))))
@@ -77,6 +77,26 @@ def test_an_export_measures_in_a_new_process_what_was_recorded(made: Study, tmp_
     assert f"| parameters | {point.measured.params:,}, of which" in text
     assert "Seed 0." in text
     assert f"<{L1Filter.source}>" in text
+
+
+def test_a_model_leaves_without_the_weights_that_it_began_with(made: Study, digits: Task, tmp_path: Path) -> None:
+    point = made.record.points[1]
+    gone = Model("cnn", 0.25, weights=str(tmp_path / "gone.safetensors"))
+    told = _origin(replace(point, recipe=replace(RECIPE, student=gone).as_json()), digits)
+    assert told["sources"] == _origin(point, digits)["sources"]
+    assert str(told["made"]).count("l1-filter") == 1
+    assert _origin(replace(point, recipe={"of": "another version"}), digits) == {}
+
+
+def test_a_proven_export_is_kept_when_mlflow_dies(made: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> str:
+        raise TrackingError("register: MLflow is gone")
+
+    monkeypatch.setattr("search.tracker.Tracker.register", dies)
+    uri = f"sqlite:///{tmp_path / 'm.db'}"
+    with pytest.raises(RuntimeError, match="MLflow is gone; the export itself is whole, in "):
+        paretune.take("s", made.record.points[0], tmp_path / "out", budget={}, home=made.home, tracking_uri=uri)
+    assert {path.name for path in (tmp_path / "out").iterdir()} > {"model.pt2", "card.md"}
 
 
 def test_a_program_is_there_to_be_registered_whatever_is_asked_for(made: Study, tmp_path: Path) -> None:
