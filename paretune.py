@@ -173,7 +173,8 @@ def select(
         from search import reseed as again
 
         again.check_seeds(reseed)
-        wanted = again.finalists(budget, prefer, top if top > 1 else again.FINALISTS)
+        count = top if top > 1 else again.FINALISTS
+        wanted = again.finalists(budget, prefer, count, robust=reseed if robust else 0)
         settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
         if again.lacks_seeds(record, wanted, reseed):
             record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)

@@ -203,6 +203,8 @@ def select(
     json: Json = False,
 ) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
+    if address is not None and reseed is None:
+        raise ValueError(f"address must come with --reseed N, got {address!r} alone")
     if format is not None and export is None:
         raise ValueError(f"format must come with --export DIR, got {format!r} alone")
     formats = paretune.FORMATS if format is None else tuple(part.strip() for part in format.split(","))

@@ -37,7 +37,7 @@ def _points(points: Iterable[Mapping[str, Any]]) -> Table:
         table.add_row(
             p["id"][:8],
             str(p["trial"]),
-            _student(p["recipe"]["student"]),
+            _plain(_student(p["recipe"]["student"])),
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",

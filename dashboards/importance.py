@@ -58,10 +58,12 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
 def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The points of trials that chose something; those trials' levels, a row a trial, a column a choice.
 
-    A point counts once, for the first trial that has it: `trial`, `accuracy_validation` in [0, 1], `params`.
+    A point counts once, for the first trial that has it: `trial`, `accuracy_validation` in [0, 1], `params`. Those made
+    again with other seeds do not count: only the best are.
     """
     owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
-    chosen = [(owners[point.id], point.measured) for point in study.points if owners[point.id].choices]
+    once = [point for point in study.points if owners[point.id].choices and not point.family]
+    chosen = [(owners[point.id], point.measured) for point in once]
     rows = [(trial.id, m.accuracy_validation, m.params) for trial, m in chosen]
     points = pd.DataFrame(rows, columns=["trial", "accuracy_validation", "params"])
     asked = {trial.id: trial.choices for trial, _ in chosen}

@@ -110,8 +110,10 @@ def choose(
     if robust:
         left_out = sum(not offer.over and offer.family.spread is None for offer in judged)
         told = offers(found, budget, robust=True)
-        if left_out and not told:
-            raise ValueError("robust: needs models made with several seeds, and the study has none; add --reseed 3")
+        if left_out and all(offer.over for offer in told):
+            raise ValueError(
+                "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"
+            )
         judged = told or judged
     fits = [offer for offer in judged if not offer.over]
     misses = [offer for offer in judged if offer.over]

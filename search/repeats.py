@@ -70,8 +70,12 @@ class Repeats:
         return not any(first.recipe == recipe and first.id not in made for first in firsts)
 
     def _lacking(self, record: StudyRecord) -> Iterator[Family]:
-        if self.seeds > 1:
-            yield from (f for f in self.wanted(record) if len(f.points) < self.seeds and self.is_ours(f))
+        """Those that are to be made again; a model that only another seed's trial came to, its own having ended before,
+        is not.
+        """
+        for family in self.wanted(record) if self.seeds > 1 else ():
+            if len(family.points) < self.seeds and not family.points[0].family and self.is_ours(family):
+                yield family
 
 
 def _goes_on(trial: TrialRecord, wanted: str) -> bool:

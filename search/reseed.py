@@ -23,10 +23,11 @@ from search.choice import choose
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.launch import Listener, carry_out, check_went_well
+from search.offers import offers
 from search.record import StudyRecord
 from search.repeats import Repeats, Wanted
 from search.sampler import Proposer
-from search.seeds import Family
+from search.seeds import Family, families
 from search.settings import MOST_SEEDS, Settings, check_whole
 from search.study import INTERRUPTED, Study, StudyError
 
@@ -39,18 +40,27 @@ def check_seeds(seeds: int) -> None:
     check_whole("reseed", seeds, 2, MOST_SEEDS)
 
 
-def finalists(budget: Budget, prefer: str, count: int) -> Wanted:
-    """The best `count` models within a resolved budget."""
+def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wanted:
+    """The best `count` models within a resolved budget; those with `robust` seeds must be in it by their lower ends."""
 
     def wanted(record: StudyRecord) -> list[Family]:
-        return [offer.family for offer in choose(record.points, budget, prefer=prefer).fits[:count]]
+        found = [offer.family for offer in choose(record.points, budget, prefer=prefer).fits]
+        if robust:
+            every = families(record.points)
+            sure = {offer.point.id for offer in offers(every, budget, robust=True) if not offer.over}
+            found = [
+                family
+                for family in found
+                if len(family.points) < robust or sure.intersection(point.id for point in family.points)
+            ]
+        return found[:count]
 
     return wanted
 
 
 def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
     """Whether there is anything to do."""
-    return any(len(family.points) < seeds for family in wanted(record))
+    return any(len(family.points) < seeds and not family.points[0].family for family in wanted(record))
 
 
 def settings_of(
@@ -94,7 +104,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     check_store(before.store)
     repeats = Repeats(settings.seeds, before.header["seed"], task.fingerprint, wanted)
     for family in wanted(before.record):
-        if not repeats.is_ours(family):
+        if len(family.points) < settings.seeds and not repeats.is_ours(family):
             raise StudyError(
                 f"reseed: trial {family.points[0].trial} was made by another version or of other data, so its like "
                 "cannot be made; begin a new study"

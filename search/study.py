@@ -210,7 +210,9 @@ class Study:
         elif kind == "ended":
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = event["status"], event["reason"]
-            trial.seconds, trial.spent = event["seconds"], event["spent"]
+            trial.seconds += event["seconds"]  # on top of those before it was resumed
+            before, now = trial.spent, event["spent"]
+            trial.spent = {name: before.get(name, 0.0) + now.get(name, 0.0) for name in {**before, **now}}
         else:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = "running", ""

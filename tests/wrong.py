@@ -136,7 +136,7 @@ SELECTS: list[tuple[dict[str, Any], str]] = [
     ({"reseed": 2, "tracking_uri": "nonsense"}, "tracking URI must begin with one of sqlite, http"),
     ({"reseed": 2, "max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
     ({"reseed": 2}, "reseed: trial 0 was made by another version or of other data, so its like cannot be made"),
-    ({"robust": True}, "robust: needs models made with several seeds, and the study has none; add --reseed 3"),
+    ({"robust": True}, "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"),
     ({"top": 0}, "top must be at least 1, got 0"),
     ({"prefer": "beauty"}, "prefer: unknown 'beauty', known are accuracy, params, latency, knee"),
 ]

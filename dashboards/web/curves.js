@@ -6,7 +6,7 @@ const onFront = (curve) => curve.rows.some((row) => rows.front[row]);
 function curveTraces() {
   const bundles = new Map();
   for (const curve of study.curves) {
-    const dash = curve.variant === "float" ? "solid" : "dot", group = rows.group[curve.rows[0]], key = [onFront(curve), group, dash];
+    const dash = curve.variant === "float" ? "solid" : "dot", group = rows.group[curve.rows.at(-1)], key = [onFront(curve), group, dash];
     if (!bundles.has(String(key))) bundles.set(String(key), { strong: onFront(curve), group, dash, path: [] });
     bundles.get(String(key)).path.push(...curve.rows, null);
   }

@@ -240,8 +240,12 @@ def test_robust_leaves_out_what_has_one_seed_and_counts_it() -> None:
 
 
 def test_robust_without_a_second_seed_anywhere_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="robust: needs models made with several seeds, and the study has none; add"):
+    with pytest.raises(
+        ValueError, match="robust: needs models made with several seeds, and none within the budget is; add"
+    ):
         choose([point()], Budget(), robust=True)
+    with pytest.raises(ValueError, match="and none within the budget is"):
+        choose([point(), *seeds(0.9, 0.91, params=(5000,))], Budget(max_params=Amount(200)), robust=True)
     assert len(choose([point()], Budget(max_params=Amount(1)), robust=True).misses) == 1
 
 

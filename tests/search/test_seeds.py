@@ -204,6 +204,29 @@ def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Des
     assert len(desk.study.trials) == 4
 
 
+def test_a_repeat_that_comes_further_than_its_own_seeds_trial_is_no_reason_for_more(
+    begun: Callable[..., Desk], event: Event
+) -> None:
+    def points(desk: Desk, job: dict[str, Any], count: int) -> None:
+        recipe = Recipe.from_json(desk.study.trials[job["trial"]].recipe)
+        planned = zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True)
+        desk.add(job["trial"], [event(step.key, exact.sparsity, exact.variant) for step, exact in planned][:count])
+
+    desk = begun(seeds=1, trials=2)
+    for count in (6, 3):
+        job = desk.next()
+        assert job
+        points(desk, job, count)
+        desk.end(job["trial"], "complete", "", 1.0, {})
+    desk = begun(repeated=lambda record: families(record.points))
+    made: list[int] = []
+    while len(made) < 9 and (job := desk.next()) is not None:
+        made.append(job["trial"])
+        points(desk, job, 4)
+        desk.end(job["trial"], "complete", "", 1.0, {})
+    assert made == [2, 3, 4, 5]
+
+
 def test_what_another_version_made_is_not_made_again(begun: Callable[..., Desk], event: Event) -> None:
     desk = begun(trials=1)
     job = desk.next()

@@ -81,6 +81,14 @@ def test_a_trial_ends_with_status_reason_and_time(study: Study, form: Form) -> N
     assert trial.spent == {"train": 1.5}
 
 
+def test_what_a_trial_took_before_it_was_resumed_counts(study: Study, form: Form) -> None:
+    study.end(study.ask(form(1), {}, None), "stopped", INTERRUPTED, 2.0, {"train": 1.5, "cut": 0.5})
+    study.requeue()
+    study.end(0, "complete", "", 1.0, {"train": 0.5, "wait": 0.5})
+    trial = again(study).record.trials[0]
+    assert (trial.seconds, trial.spent) == (3.0, {"train": 2.0, "cut": 0.5, "wait": 0.5})
+
+
 def test_requeue_takes_up_what_ran_or_was_interrupted_and_nothing_else(study: Study, form: Form) -> None:
     for n, (status, reason) in enumerate(
         [("complete", ""), ("failed", "why"), ("stopped", INTERRUPTED), ("stopped", "too late"), ("running", "")]
