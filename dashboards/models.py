@@ -100,7 +100,8 @@ def columns(models: Models) -> dict[str, Any]:
         "spread": [_spread(family) for family in models.families],
     }
     several = [(row, point) for row in rows if told["count"][row] > 1 for point in models.families[row].points]
-    seeds = {"row": [row for row, _ in several], **_figures([point for _, point in several])}
+    single = [point for _, point in several]
+    seeds = {"row": [row for row, _ in several], "trial": [point.trial for point in single], **_figures(single)}
     words = {"variant": list(variant), "group": list(group), "recipe": list(recipe)}
     teacher = models.study.teacher
     whole = None if teacher is None else {name: one for name, (one,) in _figures([teacher]).items()}

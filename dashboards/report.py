@@ -134,7 +134,7 @@ def _budget(models: Models) -> str:
         costs = {"params": m.params, "macs": m.macs, "flops": m.flops, "size_bytes": m.size_bytes}
         pick = {
             "validation": tables.validation(models, row),
-            "test": tables.percent(m.accuracy_test),
+            "test": tables.percent(models.means[row].measured.accuracy_test),
             **{name: f"{cost:,}" for name, cost in costs.items()},
             "latency_ms": f"{m.latency_ms:.3g}",
         }

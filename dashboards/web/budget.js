@@ -78,19 +78,19 @@ function compare(a, b) {
   return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
 }
 
-/** What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does. */
+/** What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does, `shipped` as of `miss`. */
 function choose(bounds) {
   const judged = all.map((row) => miss(row, bounds));
   const fits = judged.map((one) => Object.keys(one.over).length === 0);
   const within = judged.filter((one) => fits[one.row]);
   const first = within.reduce((best, one) => (best === null || compare(one, best) < 0 ? one : best), null);
-  const best = first === null ? null : first.row;
+  const best = first === null ? null : first.row, shipped = first === null ? null : first.shipped;
   const misses = judged.filter((one) => !fits[one.row]).sort((a, b) => a.total - b.total);
-  if (best === null) return { fits, best, binding: [], more: null, misses: misses.slice(0, 3) };
+  if (best === null) return { fits, best, shipped, binding: [], more: null, misses: misses.slice(0, 3) };
   const better = misses.filter((one) => rows.validation[one.row] > rows.validation[best]);
   const alone = better.map((one) => Object.keys(one.over)).filter((names) => names.length === 1).flat();
   const binding = alone.length ? [...new Set(alone)] : Object.keys(better[0]?.over ?? {});
-  return { fits, best, binding, more: better[0] ?? null, misses: [] };
+  return { fits, best, shipped, binding, more: better[0] ?? null, misses: [] };
 }
 
 /** The command that takes exactly this pick; `texts` are amounts as they were typed, by bound. */

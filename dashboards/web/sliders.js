@@ -76,7 +76,7 @@ function moved() {
 }
 
 function showPick() {
-  const { best, binding, more, misses, fits } = budget.choice, at = (name) => document.getElementById(name);
+  const { best, shipped, binding, more, misses, fits } = budget.choice, at = (name) => document.getElementById(name);
   const bounded = Object.keys(budget.texts).length > 0;
   const say = (name, text) => ((at(name).textContent = text), (at(name).hidden = text === ""));
   at("pick-figures").hidden = best === null;
@@ -90,10 +90,12 @@ function showPick() {
     `${three.format(100 * (rows.validation[more.row] - rows.validation[best]))} points more on validation.`);
   at("pick-command").textContent = command(budget.texts);
   if (best === null) return say("pick-name", count ? "No model is within the budget." : "No model has been measured yet.");
-  say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}`);
-  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(rows.latency_ms[best]) };
+  const ships = shipped === null ? "" : `, of its seeds trial ${study.seeds.trial[shipped]}'s`;
+  say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}${ships}`);
+  const cost = (name) => (shipped === null ? rows[name][best] : study.seeds[name][shipped]);
+  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(cost("latency_ms")) };
   for (const cell of document.querySelectorAll("#pick-figures dd")) {
-    cell.textContent = shown[cell.dataset.figure] ?? number.format(rows[cell.dataset.figure][best]);
+    cell.textContent = shown[cell.dataset.figure] ?? number.format(cost(cell.dataset.figure));
   }
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
-from dashboards.models import Models
+from dashboards.models import Models, columns
 from search.budget import Budget
 from search.choice import choose
 from search.record import Point, StudyRecord
@@ -137,11 +137,15 @@ def test_the_page_picks_what_select_picks(ran: Run, seeds: int) -> None:
             Object.entries(texts).map(([name, text]) => [name, amount(text, name)])))).map((one) => (
             {{ ...one, fits: one.fits.filter(Boolean).length }}));""",
     )
-    nothing = 0
+    nothing, seen = 0, columns(models)["seeds"]["trial"]
+    assert any(page["shipped"] is not None for page in told) == (seeds > 1)
     for texts, page in zip(asked, told, strict=True):
         choice = choose(record.points, Budget.parse(**texts).resolve(record.teacher))
         rows = [models.row[miss.point.id] for miss in choice.misses]
         assert page["best"] == (None if choice.best is None else models.row[choice.best.id]), texts
+        if page["shipped"] is not None:
+            assert choice.best is not None
+            assert seen[page["shipped"]] == choice.best.trial, texts
         assert page["fits"] == len(choice.fits)
         assert page["binding"] == list(choice.binding)
         assert [miss["row"] for miss in page["misses"]] == rows
