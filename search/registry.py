@@ -58,18 +58,9 @@ def version_tags(point: Point, budget: Mapping[str, str], study: str) -> dict[st
     return {**bounds, **measured, "sparsity": f"{point.sparsity:.4g}", "variant": point.variant, **origin}
 
 
-def describe(folder: Path, point: Point, budget: Mapping[str, str], study: str) -> str:
-    """A version's description in Markdown: the export's `card.md`, or where there is none two sentences."""
-    card = folder / "card.md"
-    if card.exists():
-        return card.read_text(encoding="utf-8")[:LONGEST]
-    m = point.measured
-    bounds = ", ".join(f"{name} {value}" for name, value in budget.items()) or "none"
-    return (
-        f"Study {study}, trial {point.trial} at {point.sparsity:.1%} sparsity ({point.variant}): accuracy "
-        f"{m.accuracy_validation:.4f} on validation and {m.accuracy_test:.4f} on test, {m.params:,} params, "
-        f"{m.flops:,} FLOPs, {m.size_bytes:,} bytes, {m.latency_ms:.3g} ms on {m.device}. Chosen under: {bounds}."
-    )
+def describe(folder: Path) -> str:
+    """A version's description in Markdown: the export's card, as much of it as MLflow takes."""
+    return (folder / "card.md").read_text(encoding="utf-8")[:LONGEST]
 
 
 def write_model(export: Path, folder: Path, run: str) -> None:

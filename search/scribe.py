@@ -99,7 +99,7 @@ class Scribe:
             name,
             run,
             registry.version_tags(point, budget, self._study),
-            registry.describe(folder, point, budget, self._study),
+            registry.describe(folder),
             registry.alias(Budget.parse(**budget), prefer),
         )
 

@@ -96,4 +96,5 @@ def bare_export(folder: Path) -> Path:
     folder.mkdir()
     given = {"channels": 1, "size": 8, "mean": [4.9], "std": [6.0], "classes": ["even", "odd"]}
     (folder / "card.json").write_text(json.dumps({"input": given}))
+    (folder / "card.md").write_text("# A network\n")
     return folder
