@@ -266,17 +266,22 @@ def methods() -> list[dict[str, str]]:
 
 
 def evaluate(folder: Path, task: str | None = None, *, data: Path | None = None) -> dict[str, Any]:
-    """Measure an exported model afresh, on the task of its card or another one: see `compress.proof.evaluate`."""
+    """Measure an exported model afresh, on the task of its card or another one: see `compress.proof.evaluate`.
+
+    A card does not say where a folder of images lay: unless one of its name is here, ValueError asks for `task`.
+    """
     import torch
 
     from compress.export import read_card
     from compress.proof import evaluate as measure_export
-    from compress.tasks import load_task
+    from compress.tasks import FOLDER, load_task
 
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
-    card = read_card(folder)
-    return measure_export(folder, load_task(str(card.get("task")) if task is None else task, data))
+    named = str(read_card(folder).get("task"))
+    if task is None and named.startswith(FOLDER) and not Path(named.removeprefix(FOLDER)).is_dir():
+        raise ValueError(f"evaluate: {folder} was trained on {named}, which is not here; say --task folder:PATH")
+    return measure_export(folder, load_task(named if task is None else task, data))
 
 
 def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:

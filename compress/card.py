@@ -19,6 +19,10 @@ mean, std = (torch.tensor(given[name]).view(1, -1, 1, 1) for name in ("mean", "s
 pixels = torch.zeros(1, given["channels"], given["size"], given["size"])  # yours, on their raw scale
 logits = model((pixels - mean) / std)
 print(given["classes"][int(logits.argmax(1))])"""
+_ON_A_GPU = {
+    "load.py": '`load(".", "cuda")`',
+    "model.pt2": '`torch.export.passes.move_to_device_pass(torch.export.load("model.pt2"), "cuda").module()`',
+}
 _LOAD = {
     "model.pt2": ("`torch.export` program", "import json, torch", 'model = torch.export.load("model.pt2").module()'),
     "load.py": (
@@ -153,6 +157,9 @@ def _loading(facts: Mapping[str, Any]) -> str:
     for name, (title, imports, load) in _LOAD.items():
         if name in facts["files"]:
             parts += ["", f"{title[0].upper()}{title[1:]}:", "", f"```python\n{imports}\n\n{load}\n{_RUN}\n```"]
+    moved = [code for name, code in _ON_A_GPU.items() if name in facts["files"]]
+    if moved:
+        parts += ["", f"For images on a GPU: {', or '.join(moved)}."]
     return "\n".join(parts)
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 def load(folder: str | Path, device: str = "cpu") -> Callable[[Tensor], Tensor]:
     """The model as a function of images on `device`."""
     structure = json.loads(Path(folder, "structure.json").read_text())
-    flat = load_file(Path(folder, "model.safetensors"), device=device)  # one tensor a dtype, all of them in a row
+    stored = load_file(Path(folder, "model.safetensors"))  # one tensor a dtype, all of them in a row
+    flat = {dtype: tensor.to(device) for dtype, tensor in stored.items()}
     known = {n: torch.tensor(v, dtype=getattr(torch, d), device=device) for n, d, v in structure["constants"]}
     for name, dtype, shape in structure["tensors"]:
         known[name], flat[dtype] = flat[dtype][: prod(shape)].reshape(shape).clone(), flat[dtype][prod(shape) :]
@@ -30,7 +31,7 @@ def load(folder: str | Path, device: str = "cpu") -> Callable[[Tensor], Tensor]:
         return [value(one, at) for one in arg] if isinstance(arg, list) else arg
 
     def model(images: Tensor) -> Tensor:
-        at: dict[str, Any] = {**known, "images": images}
+        at: dict[str, Any] = {**known, "images": images, "- device": images.device}
         for name, operation, args, named, unneeded in structure["steps"]:
             run = operator.attrgetter(operation)(torch.ops if "." in operation else operator)
             at[name] = run(*value(args, at), **{key: value(arg, at) for key, arg in named.items()})

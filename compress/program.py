@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 IMAGES = "images"
+DEVICE = "- device"  # no name of a module
 CHECKS = ("aten._assert", "aten.sym_constrain")
 """Operations that only watch the others."""
 
@@ -45,7 +46,8 @@ def graph(made: ExportedProgram) -> dict[str, Any]:
 
     `constants` are `[name, dtype, values]` of tensors that are in no weights file, `steps` are `[name, operation,
     arguments, named arguments, names needed no more]`; the last one gives the logits. An argument `{"of": name}` stands
-    for an earlier result, a tensor of the weights by its own name, or the images; `{"torch": name}` for a dtype.
+    for an earlier result, a tensor of the weights by its own name, the images, or the `DEVICE` that these are on;
+    `{"torch": name}` for a dtype.
     ExportFailed where an operation is none of torch's own.
     """
     inputs = made.graph_signature
@@ -85,7 +87,7 @@ def _plain(value: object, names: Mapping[Node, str]) -> object:
     if isinstance(value, torch.dtype | torch.layout | torch.memory_format):
         return {"torch": str(value).removeprefix("torch.")}
     if isinstance(value, torch.device):
-        return value.type
+        return {"of": DEVICE}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ExportFailed(f"export: an argument {value!r} of an operation has no plain form")

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
 
 from compress import plain
 from compress.errors import ExportError, StoreError
@@ -92,7 +93,7 @@ def _module(folder: Path) -> tuple[Files, nn.Module]:
 
 def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterator[tuple[str, Run]]:
     if PROGRAM in names:
-        yield "pt2", _program(folder / PROGRAM).to(device)
+        yield "pt2", _program(folder / PROGRAM, device)
     if LOADER in names:
         try:
             yield "safetensors", plain.load(folder, str(device))
@@ -100,9 +101,9 @@ def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterato
             raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE} or {WEIGHTS}: {error}") from error
 
 
-def _program(file: Path) -> nn.Module:
+def _program(file: Path, device: torch.device) -> nn.Module:
     try:
-        return torch.export.load(file).module()
+        return move_to_device_pass(torch.export.load(file), device).module()
     except Exception as error:  # a torn archive can fail anywhere in the reader
         raise ExportError(f"evaluate: {file} cannot be loaded: {error}") from error
 

@@ -84,8 +84,10 @@ _CAPTIONS = {
     "largest sparsity that costs no more than the tolerance, a diamond the knee, after which the curve "
     "falls fastest. Bars are the 95% interval of the mean where a recipe was made with several seeds.",
     "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
-    "a log scale; trials in the order they were asked for, seconds of all workers together.",
-    "stages": "The best accuracy at a number of parameters after a tenth, a quarter, half and all of the work.",
+    "a log scale; trials in the order they were asked for, seconds of all workers together. What was made again with "
+    "another seed is one more model here; at the top of the page its mean counts.",
+    "stages": "The best validation accuracy at a number of parameters by the trials finished after a tenth, a quarter, "
+    "half and all of the work.",
     "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint "
     "bar stays below its mark: shuffling the choice over the trials does as well in at least one case of twenty.",
     "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by "

@@ -51,9 +51,9 @@ def take(
     task = load_task(study.task, data, cache_dir=home / "store" / "data")
     facts = {
         "study": study.name,
-        "task": study.task,
+        "task": shown(study.task),
         "budget": dict(budget),
-        "point": {**point.as_json(), "path": None},
+        "point": {**point.as_json(), "path": None, "recipe": {**point.recipe, "task": shown(study.task)}},
         "spread": spread(point, study),
         "data": task.summary.replace(task.name, shown(task.name)),
         "made_from": dict(entry.made_from),
@@ -71,7 +71,7 @@ def take(
 
 def shown(task: str) -> str:
     """A task's name without the folders of the machine that it lay on."""
-    return task.rpartition("/")[2] if task.startswith(FOLDER) else task
+    return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else task
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:

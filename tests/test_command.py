@@ -301,6 +301,16 @@ def test_an_export_is_not_evaluated_on_a_task_it_was_not_made_for(call: Call, ex
     assert_refused(call("evaluate", exported, "--task", "mnist"), "task: unknown 'mnist'")
 
 
+def test_an_export_of_a_folder_of_images_does_not_say_where_these_lay(
+    call: Call, exported: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "out"))
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "task": "folder:cats"}))
+    assert_refused(call("evaluate", folder), "was trained on folder:cats, which is not here; say --task folder:PATH")
+    assert call("evaluate", folder, "--task", "digits").code == 0
+
+
 def test_an_export_into_somebody_elses_folder_is_refused(call: Call, own: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()

@@ -194,10 +194,10 @@ def ended_by(ending: signal.Signals, study: Study, words: list[str]) -> tuple[in
 
 
 @pytest.mark.slow
-def test_after_ctrl_c_or_a_kill_nothing_is_chosen_and_the_same_command_goes_on(
+def test_after_ctrl_c_or_a_kill_nothing_is_chosen_and_the_same_command_goes_on_to_the_end(
     tmp_path: Path, digits: Task, measurement: Measurement
 ) -> None:
-    study = made_up(tmp_path, digits, measurement, 5000)
+    study = made_up(tmp_path, digits, measurement, 1000)
     words = ["select", "s", "--home", str(tmp_path), "--reseed", "2", "--json"]
     for ending in (signal.SIGINT, signal.SIGKILL, signal.SIGINT):
         code, out, err = ended_by(ending, study, words)
@@ -205,6 +205,11 @@ def test_after_ctrl_c_or_a_kill_nothing_is_chosen_and_the_same_command_goes_on(
         if ending == signal.SIGINT:
             assert code == 130, err
             assert f"go on: paretune {' '.join(words)}" in err
+            found = Study(tmp_path, "s").record.trials
+            assert [(trial.status, trial.reason) for trial in found[1:]] == [("stopped", INTERRUPTED)]
+    whole = subprocess.run([sys.executable, "-m", "paretune", *words], capture_output=True, text=True, check=True)
     found = Study(tmp_path, "s").record.trials
     assert found[0] == study.record.trials[0]
-    assert [(trial.status, trial.reason) for trial in found[1:]] == [("stopped", INTERRUPTED)]
+    assert [(trial.status, trial.recipe["seed"], len(trial.points)) for trial in found[1:]] == [("complete", 1, 1)]
+    (best,) = json.loads(whole.stdout)["top"]
+    assert best["seeds"]["count"] == 2

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from benchmarks.courses import Came, Course, moving, read, write
 from benchmarks.one_point import chain
 from benchmarks.plain_search import Spent, points_of
-from benchmarks.search_efficiency import Course, until
+from benchmarks.search_efficiency import Table
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pipeline import Pipeline
@@ -22,7 +23,6 @@ from compress.stage import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
-from search.record import Point, StudyRecord
 
 SHORT = Training(epochs=1, batch_size=32)
 
@@ -79,11 +79,39 @@ def test_seconds_add_up_and_a_result_that_tune_repeats_counts_once(tmp_path: Pat
     assert Measurement(**lines[0]["measured"]) == measured(0.5, 10)
 
 
-def test_a_hypervolume_is_reached_at_the_point_that_brings_it(tmp_path: Path) -> None:
-    point = Point("", 0, {}, 0.0, "", measured(0.5, 30), "")
-    better = replace(point, measured=measured(0.9, 10))
-    record = StudyRecord("s", "t", "p", ("accuracy", "params"), {"accuracy": 0.0, "params": 100.0}, ())
-    found = Course([(1.0, point), (4.0, better), (9.0, better)], 3, 9.0)
-    assert until(found, record, 0.01) == 1.0
-    assert until(found, record, 0.3) == 4.0
-    assert until(found, record, 0.99) is None
+REFERENCE = {"accuracy": 0.0, "params": 100.0, "flops": 200.0}
+
+
+def course(search: str, seed: int, compute: float, *came: Came) -> Course:
+    return Course(search, seed, "here", 3, 9, compute, compute, REFERENCE, moving(came, REFERENCE))
+
+
+def test_a_hypervolume_is_reached_at_the_point_that_brings_it() -> None:
+    found = course("ours", 0, 9.0, Came(1.0, 0.5, 30, 30), Came(4.0, 0.9, 10, 10), Came(8.0, 0.8, 10, 10))
+    assert len(found.came) == 2
+    assert found.until(0.01) == 1.0
+    assert found.until(0.1) == 4.0
+    assert found.until(0.99) is None
+
+
+def test_a_recorded_search_is_read_as_it_was_and_the_later_of_two_counts(tmp_path: Path) -> None:
+    first, again, other = (
+        course("ours", seed, end, Came(1.0, 0.5, 30, 30)) for seed, end in ((0, 5.0), (0, 6.0), (1, 5.0))
+    )
+    for one in (first, other, again):
+        write(one, tmp_path / "recorded")
+    assert read(tmp_path / "recorded") == {("ours", 0): again, ("ours", 1): other}
+    assert read(tmp_path / "none") == {}
+
+
+def test_the_table_says_how_many_times_longer_another_search_took_and_what_was_not_run() -> None:
+    fast = [course("ours", seed, 20.0, Came(2.0, 0.9, 10, 10)) for seed in (0, 1)]
+    slow = course("plain tpe", 0, 30.0, Came(10.0, 0.9, 10, 10))
+    known = {(one.search, one.seed): one for one in (*fast, slow)}
+    table = Table(known)
+    assert table.times("plain tpe", 0.95) == "5.0, -"
+    assert "| 10 (10, -) |" in table.row("plain tpe")
+    short = Table({**known, ("plain tpe", 0): course("plain tpe", 0, 30.0, Came(10.0, 0.5, 90, 90))})
+    assert short.times("plain tpe", 0.95) == ">15.0, -"
+    assert "| never (>30, -) |" in short.row("plain tpe")
+    assert table.row("ours") in table.markdown()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
 
 from compress.data import Batch
 from compress.errors import ExportError
@@ -317,6 +318,33 @@ def test_plain_torch_does_what_no_network_of_the_zoo_does(images: Tensor, tmp_pa
     (tmp_path / STRUCTURE).write_text(json.dumps(whole))
     with torch.no_grad():
         assert torch.equal(load(tmp_path)(images[:5]), model(images[:5]))
+
+
+class Placed(nn.Module):
+    """Makes a tensor on the device that the images are on, which a graph made on the CPU must not put there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(images.flatten(1)) + torch.arange(3, device=images.device)
+        return logits
+
+
+def test_programs_follow_the_images_to_another_device(tmp_path: Path) -> None:
+    """Of the devices that are not the CPU `meta` is everywhere: it has shapes and no values."""
+    model = Placed().eval()
+    made = program(model, (1, 8, 8))
+    files = Files.of(model, Model("cnn"), classes=3, channels=1)
+    files.write(tmp_path)
+    (tmp_path / STRUCTURE).write_text(json.dumps({**json.loads(files.structure), **graph(made)}))
+    torch.export.save(made, tmp_path / PROGRAM)
+    images = torch.zeros(5, 1, 8, 8, device="meta")
+    moved = move_to_device_pass(torch.export.load(tmp_path / PROGRAM), "meta").module()
+    for run in (load(tmp_path, "meta"), moved):
+        logits = run(images)
+        assert (logits.device.type, logits.shape) == ("meta", (5, 3))
 
 
 class Branching(nn.Module):

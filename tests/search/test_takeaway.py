@@ -173,7 +173,7 @@ def test_the_spread_is_of_the_points_family_and_not_of_one_seed(made: Study) -> 
 
 
 def test_a_card_does_not_say_where_the_images_lay() -> None:
-    assert shown("folder:/home/me/cats") == "cats"
+    assert shown("folder:/home/me/cats") == "folder:cats"
     assert shown("digits") == "digits"
 
 
