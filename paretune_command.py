@@ -18,12 +18,11 @@ import typer
 from rich.console import Console
 
 import paretune
-from paretune_words import breakpoints_table, front_table, methods_table, points_table, selected, trials_table
+from paretune_words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
 from search.preference import ACCURACY, PREFERENCES
-from search.study import INTERRUPTED as STOPPED_BY_HAND
 
 app = typer.Typer(
     add_completion=False,
@@ -90,7 +89,7 @@ def search(
     """Run a search, or go on with one; then say what it found."""
     again = shlex.join(["paretune", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
-        paretune.search(
+        found = paretune.search(
             name,
             home=home,
             space=space,
@@ -126,20 +125,13 @@ def search(
             typer.echo(f"go on: {again}", err=True)
         raise
     front(name, home, False)
-    states = [trial.status for trial in paretune.trials(name, home=home)]
-    counts = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)
-    where = "" if home is None else f" --home {home}"
-    _out.print(f"trials: {counts}\nreport: {paretune.report(name, home=home)}", markup=False)
-    if any(trial.reason == STOPPED_BY_HAND for trial in paretune.trials(name, home=home)):
-        _out.print(f"go on: {again}", markup=False)
     database = paretune.home_folder(home) / "mlflow.db"
-    if tracking_uri is None:
-        _out.print(f"look: mlflow server --backend-store-uri sqlite:///{database}", markup=False)
-    _out.print(f"take: paretune select {name} --max-params 5k --min-accuracy .95 --export out/{where}", markup=False)
-    if set(states) == {"failed"}:
-        raise RuntimeError(
-            f"search {name}: every trial failed, the first with {paretune.trials(name, home=home)[0].reason}"
-        )
+    look = f"mlflow server --backend-store-uri sqlite:///{database}" if tracking_uri is None else ""
+    where = [] if home is None else ["--home", str(home)]
+    said = searched(found, {"report": str(paretune.report(name, home=home)), "go on": again, "look": look}, where)
+    _out.print(said, markup=False, highlight=False)
+    if found.trials and all(trial.status == "failed" for trial in found.trials):
+        raise RuntimeError(f"search {name}: every trial failed, the first with {found.trials[0].reason}")
 
 
 @app.command()

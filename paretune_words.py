@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from rich.table import Table
 from search.breakpoints import Breakpoint
 from search.budget import option
 from search.choice import Choice as Selection
+from search.front import front
 from search.offers import Offer
-from search.record import TrialRecord
+from search.record import StudyRecord, TrialRecord
+from search.study import INTERRUPTED
 
 
 def front_table(found: Mapping[str, Any]) -> Table:
@@ -90,6 +93,19 @@ def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     for method in found:
         table.add_row(method["kind"], method["name"], method["source"])
     return table
+
+
+def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str]) -> str:
+    """How a search's trials ended and what to type next; the budget of the example is that of half of the front."""
+    states = [trial.status for trial in found.trials]
+    lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
+    interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
+    lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
+    sizes = sorted(point.measured.params for point in front(found.points, found.objectives))
+    if sizes:
+        words = ["select", found.name, "--max-params", str(sizes[len(sizes) // 2]), "--export", "out/", *where]
+        lines.append(f"take: {shlex.join(['paretune', *words])}")
+    return "\n".join(lines)
 
 
 def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:

@@ -1,9 +1,9 @@
 """The obvious search, for comparison: Ray Tune and its Optuna searcher as they come, one point a trial.
 
-    python -m benchmarks.plain_search tpe|nsga2|random|asha --out FILE [--seed 0] [--seconds 1800]
+    python -m benchmarks.plain_search tpe|nsga2|random|asha --out FILE [--seed 0] [--seconds 1800] [--teachers DIR]
 
-Same space (joint on digits), same training code, two trials at once. The teachers are trained before, for nothing; what
-else a point needs, its trial trains. `asha` takes configurations by chance, reports every level of their curves, and
+Same space (joint on digits), same training code, two trials at once. The teachers are trained before, for nothing, or
+are in DIR from an earlier search with the same seed; what else a point needs, its trial trains. `asha` takes configurations by chance, reports every level of their curves, and
 Ray's scheduler ends those that are less accurate. Ends after so many compute seconds: of all that was trained and
 measured, without what Ray needs to start a trial. Writes a line of JSON a point: compute seconds, wall seconds and
 figures. Tune is not set up for this project here, so `search` is not imported.
@@ -77,10 +77,17 @@ def train(config: dict[str, Any], *, seed: int, teachers: Path, whole: bool) -> 
     """One trial, in a store that has the teachers alone."""
     torch.set_num_threads(1)
     recipe = JOINT.build(optuna.trial.FixedTrial(config), TASK, seed)
-    with tempfile.TemporaryDirectory(dir=teachers.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         home = shutil.copytree(teachers, Path(folder) / "store")
         for measured, spent in points_of(Pipeline(load_task(TASK), Store(home)), recipe, config, whole):
             tune.report({**asdict(measured), "spent": spent})
+
+
+def teach(folder: Path, seed: int) -> None:
+    """Train what of the teachers is not in that store yet."""
+    pipeline = Pipeline(load_task(TASK), Store(folder))
+    for model in TEACHERS:
+        list(pipeline.run(Recipe(TASK, model, (Train(schooling(TASK, model)),), seed=seed)))
 
 
 class Spent(Stopper):
@@ -136,16 +143,15 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--seconds", type=float, default=1800.0)
     options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--teachers", type=Path)
     chosen = options.parse_args()
     os.environ.update({"RAY_AIR_NEW_OUTPUT": "0", "RAY_USAGE_STATS_ENABLED": "0"})
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     import ray
 
     with tempfile.TemporaryDirectory() as folder:
-        teachers = Path(folder) / "teachers"
-        pipeline = Pipeline(load_task(TASK), Store(teachers))
-        for model in TEACHERS:
-            list(pipeline.run(Recipe(TASK, model, (Train(schooling(TASK, model)),), seed=chosen.seed)))
+        teachers = (chosen.teachers or Path(folder) / "teachers").resolve()
+        teach(teachers, chosen.seed)
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         whole = chosen.way == "asha"
         scheduler = ASHAScheduler(metric="accuracy_validation", mode="max", max_t=9, grace_period=1) if whole else None

@@ -1,12 +1,12 @@
 """Compute seconds until a search has found a share of the best hypervolume known: real trainings, search by search.
 
     python -m benchmarks.search_efficiency [--searches ours tpe ... "plain tpe" ...] [--seeds 0 1 ...] [--trials 80]
-                                           [--times 5.5]
+                                           [--times 5.5] [--teachers DIR]
 
 Every one of ours is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own
 teachers and students is shared: `ours`, as it comes; `ours, whole curves`, without early stopping; `ours, tpe` and so
 on, with another sampler. The `plain` ones are Ray Tune and its Optuna searcher as they come, see
-`benchmarks/plain_search.py`, whose teachers cost nothing; one ends after so many `--times` the compute seconds in which
+`benchmarks/plain_search.py`, whose teachers cost nothing (kept in DIR for the next); one ends after so many `--times` the compute seconds in which
 `ours` came to 97 % with the same seed. Searches run one after the other, seed by seed, two trials at once on two cores.
 
 Compute seconds are those of the points, training and measuring, in the order the points came in, and of our trials also
@@ -20,6 +20,7 @@ not searched again. Prints Markdown and writes `benchmarks/results/search_effici
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import subprocess
@@ -78,14 +79,14 @@ def course(study: Study, search: str, seed: int) -> Course:
     return Course(search, seed, machine(), len(study.trials), points, seconds, wall, reference, came)
 
 
-def plainly(home: Path, search: str, seed: int, known: Known, times: float) -> Course:
+def plainly(out: Path, search: str, seed: int, known: Known, times: float, teachers: Path) -> Course:
     """Plain Ray Tune, run for so many times what ours took to 97 %."""
     ours = known["ours", seed]
     enough = ours.until(0.97 * best_known(known, seed))
     seconds = times * (ours.compute if enough is None else enough)
-    out = home / "points.jsonl"
     command = [sys.executable, "-m", "benchmarks.plain_search", PLAIN[search], "--seed", str(seed), "--out", str(out)]
-    subprocess.run([*command, "--seconds", str(seconds)], check=True, capture_output=True)
+    more = ["--seconds", str(seconds), "--teachers", str(teachers)]
+    subprocess.run([*command, *more], check=True, capture_output=True)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     figures = [(line["compute"], line["measured"]) for line in lines]
     found = [Came(spent, one["accuracy_validation"], one["params"], one["macs"]) for spent, one in figures]
@@ -184,22 +185,24 @@ def main() -> None:
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     options.add_argument("--trials", type=int, default=80)
     options.add_argument("--times", type=float, default=5.5)
+    options.add_argument("--teachers", type=Path)
     options.add_argument("--recorded", type=Path, default=RECORDED)
     options.add_argument("--out", type=Path, default=RESULTS)
     chosen = options.parse_args()
-    for seed in chosen.seeds:
-        for search in chosen.searches:
+    with tempfile.TemporaryDirectory() as kept:
+        for seed, search in itertools.product(chosen.seeds, chosen.searches):
             known = read(chosen.recorded)
             if (search, seed) in known:
                 continue
             if search in PLAIN and ("ours", seed) not in known:
                 options.error(f"--searches: {search!r} with seed {seed} is measured against ours, which comes first")
             with tempfile.TemporaryDirectory() as folder:
-                home = Path(folder)
                 if search in OURS:
-                    write(searched(home, search, seed, chosen.trials), chosen.recorded)
+                    found = searched(Path(folder), search, seed, chosen.trials)
                 else:
-                    write(plainly(home, search, seed, known, chosen.times), chosen.recorded)
+                    teachers = (chosen.teachers or Path(kept)).resolve() / f"seed-{seed}"
+                    found = plainly(Path(folder) / "points.jsonl", search, seed, known, chosen.times, teachers)
+            write(found, chosen.recorded)
             print(f"{search}, seed {seed}", file=sys.stderr)
     text = f"# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency --trials {chosen.trials}`. "
     text += Table(read(chosen.recorded)).markdown()

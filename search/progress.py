@@ -63,7 +63,8 @@ class Progress:
     def line(self, ended: TrialRecord) -> str:
         """One finished trial in one line."""
         reason = f": {ended.reason}" if ended.reason else ""
-        names = ", ".join(f"{value}" for value in ended.choices.values()) or "the plain teacher"
+        chosen = [_shown(name, value) for name, value in ended.choices.items() if value is not False]
+        names = ", ".join(chosen) or "the plain teacher"
         return (
             f"trial {ended.id} {ended.status}{reason}  {len(ended.points)} points in {ended.seconds:.0f} s  ({names})  "
             + "  ".join(f"{name} {value}" for name, value in self.figures().items())
@@ -101,3 +102,10 @@ class Progress:
             return "unknown"
         seconds = (time.monotonic() - self.started) / now * max(0, self.trials - done)
         return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _shown(name: str, value: object) -> str:
+    """A choice in a word: of what is simply on, its name."""
+    if value is True:
+        return name
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import paretune
 import paretune_command
 from compress.models import Model
 from compress.pipeline import Pipeline
@@ -25,6 +28,7 @@ from compress.stage import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
+from paretune_words import searched
 from search.study import Study, point_event
 from search.tracking import connect
 
@@ -257,6 +261,15 @@ def test_a_budget_that_nothing_fits_names_the_nearest(call: Call, home: Path) ->
     assert first == "select: no point of made is within the budget; the nearest are"
     assert len(nearest) == 3
     assert all("misses max-params by" in line and "min-accuracy by" in line for line in nearest)
+
+
+def test_what_is_said_to_take_after_a_search_can_be_taken(call: Call, home: Path) -> None:
+    said = searched(paretune.open_study("made", home), {"look": "", "go on": "again"}, ["--home", str(home)])
+    counts, take = said.splitlines()
+    assert re.fullmatch(r"trials: \d+ complete.*", counts)
+    command = shlex.split(take.removeprefix("take: paretune "))
+    at = command.index("--export")
+    assert call(*command[:at], *command[at + 2 :]).out.startswith("best: point ")
 
 
 def test_a_budget_that_nothing_fits_is_json_too(call: Call, home: Path) -> None:
