@@ -3,10 +3,11 @@
     python -m benchmarks.plain_search tpe|nsga2|random|asha --out FILE [--seed 0] [--seconds 1800] [--teachers DIR]
 
 Same space (joint on digits), same training code, two trials at once. The teachers are trained before, for nothing, or
-are in DIR from an earlier search with the same seed; what else a point needs, its trial trains. `asha` takes configurations by chance, reports every level of their curves, and
-Ray's scheduler ends those that are less accurate. Ends after so many compute seconds: of all that was trained and
-measured, without what Ray needs to start a trial. Writes a line of JSON a point: compute seconds, wall seconds and
-figures. Tune is not set up for this project here, so `search` is not imported.
+are in DIR from an earlier search with the same seed; what else a point needs, its trial trains. `asha` takes
+configurations by chance, reports every level of their curves, and Ray's scheduler ends those that are less accurate.
+Ends after so many compute seconds: of all that was trained and measured, without what Ray needs to start a trial.
+Writes a line of JSON a point: compute seconds, wall seconds and figures. Tune is not set up for this project here, so
+`search` is not imported.
 """
 
 from __future__ import annotations

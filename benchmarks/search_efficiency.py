@@ -6,8 +6,9 @@
 Every one of ours is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own
 teachers and students is shared: `ours`, as it comes; `ours, whole curves`, without early stopping; `ours, tpe` and so
 on, with another sampler. The `plain` ones are Ray Tune and its Optuna searcher as they come, see
-`benchmarks/plain_search.py`, whose teachers cost nothing (kept in DIR for the next); one ends after so many `--times` the compute seconds in which
-`ours` came to 97 % with the same seed. Searches run one after the other, seed by seed, two trials at once on two cores.
+`benchmarks/plain_search.py`, whose teachers cost nothing (kept in DIR for the next); one ends after so many `--times`
+the compute seconds in which `ours` came to 97 % with the same seed. Searches run one after the other, seed by seed, two
+trials at once on two cores.
 
 Compute seconds are those of the points, training and measuring, in the order the points came in, and of our trials also
 what went into rounds that were taken back; a model that several of our trials share is counted once. A seed is of the
