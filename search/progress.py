@@ -65,9 +65,9 @@ class Progress:
         reason = f": {ended.reason}" if ended.reason else ""
         chosen = [_shown(name, value) for name, value in ended.choices.items() if value is not False]
         names = ", ".join(chosen) or "the plain teacher"
-        return (
-            f"trial {ended.id} {ended.status}{reason}  {len(ended.points)} points in {ended.seconds:.0f} s  ({names})  "
-            + "  ".join(f"{name} {value}" for name, value in self.figures().items())
+        count = "1 point" if len(ended.points) == 1 else f"{len(ended.points)} points"
+        return f"trial {ended.id} {ended.status}{reason}  {count} in {ended.seconds:.0f} s  ({names})  " + "  ".join(
+            f"{name} {value}" for name, value in self.figures().items()
         )
 
     def block(self, record: StudyRecord) -> Table:
