@@ -49,18 +49,20 @@ def test_one_point_pays_for_what_it_is_made_from_and_nothing_else(
     last = entries[-1]
     assert last is not None
     assert measured == last.measured
+    assert list(points_of(Pipeline(tiny, store), made, asked, whole=False)) == [(measured, 0.0)]
 
 
 def test_a_method_that_finds_its_sparsity_gives_its_last_point_for_all_its_seconds(tiny: Task, tmp_path: Path) -> None:
     made = recipe(tiny, Prune(APoZRounds(tolerance=0.9, rounds=2), recovery=Recovery(SHORT)))
     asked = {"int8": False, "sparsity": 0.5}
-    store = Store(tmp_path)
+    store, other = Store(tmp_path / "one"), Store(tmp_path / "other")
     ((measured, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
-    curve = list(points_of(Pipeline(tiny, store), made, asked, whole=True))
+    whole = list(Pipeline(tiny, store).run(made))
+    assert spent == pytest.approx(sum(point.measured.seconds for point in whole))
+    curve = list(points_of(Pipeline(tiny, other), made, asked, whole=True))
     assert len(curve) > 1
-    assert measured == curve[-1][0]
-    int8 = [point.measured.seconds for point in Pipeline(tiny, store).run(made)][-1]
-    assert spent == pytest.approx(sum(seconds for _, seconds in curve) + int8)
+    assert curve[-1][0].accuracy_test == measured.accuracy_test
+    assert list(points_of(Pipeline(tiny, other), made, asked, whole=True)) == [(one, 0.0) for one, _ in curve]
 
 
 def measured(accuracy: float, params: int) -> Measurement:

@@ -9,10 +9,10 @@ from typing import Any, cast
 from rich.console import Console
 
 from search.progress import Progress
-from search.record import StudyRecord
+from search.record import Choice, StudyRecord
 from tests.dashboards.records import point, study, trial
 
-CHOICES = {"order": "prune", "sparsity": 0.7910119402707279, "int8": True, "spare_shortcuts": False}
+CHOICES: dict[str, Choice] = {"order": "prune", "sparsity": 0.7910119402707279, "int8": True, "spare_shortcuts": False}
 PLAIN = trial(0, point(0, 0.9, 100))
 RUNNING = trial(1, point(1, 0.8, 50), choices=CHOICES, status="running")
 DONE = trial(1, point(1, 0.8, 50), point(1, 0.7, 20, sparsity=0.6), choices=CHOICES)
