@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,13 @@ from search.study import Study
 
 if TYPE_CHECKING:
     from search.settings import Settings
+    from search.tracker import Tracker
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
     "FORMATS",
     "breakpoints",
+    "check_export",
     "clean",
     "evaluate",
     "front",
@@ -189,6 +192,7 @@ def take(
     budget: Mapping[str, str],
     formats: Sequence[str] = FORMATS,
     prefer: str = ACCURACY,
+    robust: bool = False,
     home: Path | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
@@ -196,34 +200,57 @@ def take(
     """Export a point, prove it in a new process, put it in `folder`, register it in MLflow.
 
     Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
-    safetensors; a model is registered with its program in any case.
+    safetensors; a model is registered with its program in any case. `prefer` and `robust` say how it was chosen.
     """
-    from compress.export import check_formats, check_free, place, read_card
+    from compress.export import check_formats, place, read_card
     from search.registry import alias
-    from search.settings import Settings
-    from search.takeaway import stored
     from search.takeaway import take as take_away
-    from search.tracker import Tracker
-    from search.tracking import TrackingError, check_reachable
+    from search.tracking import TrackingError
 
-    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
-    wanted = check_formats(formats)
-    record = open_study(name, home)
-    check_free(folder)
-    stored(point, record)
-    check_reachable(settings.mlflow_uri)  # last, for it makes the home's own database
+    tracker = check_export(name, folder, formats, point=point, home=home, tracking_uri=tracking_uri)
+    record, wanted = open_study(name, home), check_formats(formats)
     with tempfile.TemporaryDirectory(prefix="paretune-") as made:
         staging = Path(made)
-        fresh = take_away(point, record, settings.home, staging, budget=budget, data=data, formats=wanted)
-        tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
+        asked = partial(take_away, budget=budget, prefer=prefer, robust=robust, data=data, formats=wanted)
+        fresh = asked(point, record, home_folder(home), staging)
         place(staging, folder, wanted)
         try:
             registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
         except TrackingError as error:
             raise RuntimeError(f"{error}; the export itself is whole, in {folder}") from error
     named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
-    files = [*read_card(folder)["files"], "card.json"]
-    return {**fresh, "files": files, "registered": registered, "alias": named}
+    card = read_card(folder)
+    shown = {"formats": card["measured"]["formats"], "files": [*card["files"], "card.json"]}
+    return {**fresh, **shown, "registered": registered, "alias": named}
+
+
+def check_export(
+    name: str,
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    point: Point | None = None,
+    home: Path | None = None,
+    tracking_uri: str | None = None,
+) -> Tracker:
+    """ValueError unless a model of the study, or that of `point`, can be exported there and registered.
+
+    Nothing is made but the home's own MLflow database.
+    """
+    from compress.export import check_formats, check_free
+    from search.settings import Settings
+    from search.takeaway import stored
+    from search.tracker import Tracker
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    record = open_study(name, home)
+    check_formats(formats)
+    check_free(folder)
+    if point is not None:
+        stored(point, record)
+    tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
+    tracker.open()  # last, for it makes the database
+    return tracker
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:

@@ -127,7 +127,8 @@ def search(
     front(name, home, False)
     database = paretune.home_folder(home) / "mlflow.db"
     look = f"mlflow server --backend-store-uri sqlite:///{database}" if tracking_uri is None else ""
-    where = [] if home is None else ["--home", str(home)]
+    given = {"--home": home, "--data": data, "--tracking-uri": tracking_uri}
+    where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     said = searched(found, {"report": str(paretune.report(name, home=home)), "go on": again, "look": look}, where)
     _out.print(said, markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
@@ -185,7 +186,7 @@ def select(
     ] = None,
     top: Annotated[int, typer.Option(help="Show so many of the points within the budget, the best first.")] = 1,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster for --reseed, such as auto.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
+    export: Annotated[str | None, typer.Option(help="Write the model there, prove it, register it.")] = None,
     format: Annotated[
         str | None, typer.Option(help="What to write there: pt2, onnx, safetensors; without onnx if left out.")
     ] = None,
@@ -209,11 +210,11 @@ def select(
         "max_latency_ms": max_latency_ms,
         "min_accuracy": min_accuracy,
     }
-    if reseed is not None and export is not None:  # not after hours of training
-        from compress.export import check_formats, check_free
-
-        check_formats(formats)
-        check_free(export)
+    if export == "":
+        raise ValueError("export must name a folder, got ''")
+    folder = None if export is None else Path(export)
+    if reseed is not None and folder is not None:  # not after hours of training
+        paretune.check_export(study, folder, formats, home=home, tracking_uri=tracking_uri)
     try:
         found = paretune.select(
             study,
@@ -233,15 +234,16 @@ def select(
         raise
     result = {**found.as_json(), "top": [offer.as_json() for offer in found.fits[:top]]}
     best, taken = found.best, None
-    if best is not None and export is not None:
+    if best is not None and folder is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}
         with redirect_stdout(sys.stderr):
             taken = paretune.take(
                 study,
                 best,
-                export,
+                folder,
                 budget=budget,
                 prefer=prefer,
+                robust=robust,
                 formats=formats,
                 home=home,
                 data=data,
@@ -254,7 +256,7 @@ def select(
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
         typer.echo(f"select: no point of {study} is within the budget; the nearest are{nearest}", err=True)
     else:
-        _out.print(selected(found, taken, export), markup=False, highlight=False)
+        _out.print(selected(found, taken, folder), markup=False, highlight=False)
         if top > 1:
             _out.print(points_table(found.fits[:top]))
     if best is None:

@@ -19,16 +19,17 @@ mean, std = (torch.tensor(given[name]).view(1, -1, 1, 1) for name in ("mean", "s
 pixels = torch.zeros(1, given["channels"], given["size"], given["size"])  # yours, on their raw scale
 logits = model((pixels - mean) / std)
 print(given["classes"][int(logits.argmax(1))])"""
-_ON_A_GPU = {
-    "load.py": '`load(".", "cuda")`',
-    "model.pt2": '`torch.export.passes.move_to_device_pass(torch.export.load("model.pt2"), "cuda").module()`',
-}
+_DEVICE = 'device = "cpu"  # or "cuda", and the images there'
 _LOAD = {
-    "model.pt2": ("`torch.export` program", "import json, torch", 'model = torch.export.load("model.pt2").module()'),
+    "model.pt2": (
+        "`torch.export` program",
+        "import json, torch\nfrom torch.export.passes import move_to_device_pass",
+        f'{_DEVICE}\nmodel = move_to_device_pass(torch.export.load("model.pt2"), device).module()',
+    ),
     "load.py": (
         "`safetensors`, plain torch: `load.py` beside this card reads `model.safetensors` and `structure.json`",
         "import json, torch\nfrom load import load",
-        'model = load(".")',
+        f'{_DEVICE}\nmodel = load(".", device)',
     ),
     "model.onnx": (
         "ONNX, here by onnxruntime",
@@ -37,6 +38,15 @@ _LOAD = {
         'model = lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])',
     ),
 }
+
+
+_CHOSEN = {
+    "accuracy": "the most accurate",
+    "params": "the smallest",
+    "latency": "the fastest",
+    "knee": "the knee, where accuracy gets dear",
+}
+"""By what `select` was told to prefer."""
 
 
 def text(facts: Mapping[str, Any]) -> str:
@@ -56,10 +66,12 @@ def _title(facts: Mapping[str, Any]) -> str:
     point = facts.get("point")
     if isinstance(point, Mapping):
         bounds = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.get("budget", {}).items())
+        lower = ", the lower end of the confidence over seeds" if facts["robust"] else ""
         lines.append(
             f"A classifier, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
-            f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. Chosen on "
-            f"validation alone, within the budget: {plain(bounds or 'none')}. Data: {plain(facts['data'])}."
+            f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. "
+            f"Of the models within the budget ({plain(bounds or 'none')}) it is {_CHOSEN[facts['prefer']]}, by "
+            f"accuracy on validation{lower}. Data: {plain(facts['data'])}."
         )
     return "\n\n".join(lines)
 
@@ -123,8 +135,8 @@ def _input(facts: Mapping[str, Any]) -> str:
     given = facts["input"]
     classes = ", ".join(plain(name) for name in given["classes"])
     return (
-        f"## Input and output\n\nFloat images `(B, {given['channels']}, {given['size']}, {given['size']})`, any B: raw "
-        f"pixels less `mean` {given['mean']}, divided by `std` {given['std']}, both per channel. "
+        f"## Input and output\n\nFloat images `(B, {given['channels']}, {given['size']}, {given['size']})`, any B: "
+        f"{given['pixels']}; then less `mean` {given['mean']}, divided by `std` {given['std']}, both per channel. "
         f"Out come logits `(B, {len(given['classes'])})`; the classes are, in order: {classes}."
     )
 
@@ -157,9 +169,6 @@ def _loading(facts: Mapping[str, Any]) -> str:
     for name, (title, imports, load) in _LOAD.items():
         if name in facts["files"]:
             parts += ["", f"{title[0].upper()}{title[1:]}:", "", f"```python\n{imports}\n\n{load}\n{_RUN}\n```"]
-    moved = [code for name, code in _ON_A_GPU.items() if name in facts["files"]]
-    if moved:
-        parts += ["", f"For images on a GPU: {', or '.join(moved)}."]
     return "\n".join(parts)
 
 
@@ -173,10 +182,11 @@ def _limits(facts: Mapping[str, Any]) -> str:
         "- The accuracies are those of this task's images alone; nothing is known of other images.",
         "- Latencies are of the machine and versions above; on another they differ.",
     ]
-    if facts.get("point", {}).get("variant") == "int8":
+    kept = [f"`{name}`" for name in ("model.pt2", "load.py") if name in facts["files"]]
+    if kept and facts.get("point", {}).get("variant") == "int8":
         lines.append(
-            "- `model.pt2` and `load.py` keep the int8 weights and compute in float on their values, as integers would "
-            "give: they are small, not fast."
+            f"- With {' and '.join(kept)} the int8 weights are kept as they are, and computed with in float on their "
+            "values, as integers would give: small, not fast."
         )
     return "## Limits\n\n" + "\n".join(lines)
 

@@ -71,7 +71,7 @@ def export(
     if "onnx" in formats:
         write_onnx(files.module(), shape, folder / ONNX)
     given = {"channels": task.channels, "size": task.size, "mean": list(task.mean), "std": list(task.std)}
-    write_card(folder, {**facts, "input": {**given, "classes": list(task.classes)}})
+    write_card(folder, {**facts, "input": {**given, "pixels": task.pixels, "classes": list(task.classes)}})
     return folder
 
 
@@ -91,6 +91,9 @@ def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
     check_free(folder)
     before = _named(folder)
     facts = {key: value for key, value in read_card(made).items() if key != "files"}
+    if "measured" in facts:
+        found = facts["measured"]["formats"]
+        facts["measured"]["formats"] = {form: found[form] for form in FORMATS if form in formats}
     names = [name for form in FORMATS if form in formats for name in FORMATS[form]]
     new = [part for part in (folder, *folder.parents) if not part.exists()]
     try:

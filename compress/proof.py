@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,11 @@ def evaluate(folder: Path, task: Task) -> dict[str, Any]:
     (where that is not there, by the program), in [0, 1]; `difference` the largest between their logits, relative for
     logits beyond 1; `latency` the median and 95th percentile in ms by batch. `pt2` and `safetensors` see all test
     images, `onnx` 256 of them on the CPU. The figures are those of the module; without it they are its accuracy alone.
-    ExportError when the folder is no export, or damaged.
+    Images are normalised as the card says, whatever this task's own mean is. ExportError when the folder is no export,
+    or damaged, or was made for images or classes that this task does not have.
     """
     names = _listed(folder)
+    task = _as_trained(task, folder)
     device = torch.device("cpu") if names == {ONNX} else training_device()
     task = task.to(device)
     forms: dict[str, dict[str, Any]] = {}
@@ -81,6 +83,26 @@ def _listed(folder: Path) -> set[str]:
         if not (folder / name).is_file():
             raise ExportError(f"evaluate: {folder} is damaged: {name} must be there, for the card names it")
     return set(wanted)
+
+
+def _as_trained(task: Task, folder: Path) -> Task:
+    """The task with the mean and std that the model was trained with."""
+    try:
+        given = read_card(folder)["input"]
+        wanted = (given["channels"], given["size"], tuple(given["classes"]))
+        mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"evaluate: {folder} is damaged: its card must say what goes in") from error
+    there = (task.channels, task.size, task.classes)
+    if wanted != there:
+        raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*there)}")
+    parts = {name: replace(getattr(task, name), mean=mean, std=std) for name in ("train", "validation", "test")}
+    return replace(task, mean=mean, std=std, **parts)
+
+
+def _images(channels: int, size: int, classes: Sequence[str]) -> str:
+    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+    return f"images {channels} x {size} x {size} of {len(classes)} classes ({shown})"
 
 
 def _module(folder: Path) -> tuple[Files, nn.Module]:

@@ -69,6 +69,13 @@ class Task:
             f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
         )
 
+    @property
+    def pixels(self) -> str:
+        """What an image must be before its mean and deviation are taken, for people."""
+        colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
+        fitted = f", the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
+        return colour + fitted * self.name.startswith(FOLDER)
+
     def to(self, device: torch.device | str) -> Task:
         """Return this task with the batches of all splits on `device`."""
         train, validation, test = (part.to(device) for part in (self.train, self.validation, self.test))

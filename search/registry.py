@@ -48,9 +48,9 @@ def alias(budget: Budget, prefer: str = ACCURACY) -> str:
     return (_PREFERRED[prefer] + words).rstrip("-") or "best"
 
 
-def version_tags(point: Point, budget: Mapping[str, str], study: str) -> dict[str, str]:
-    """Tags of a version: its budget, its figures, and where it comes from."""
-    bounds = {f"budget.{name}": value for name, value in budget.items()}
+def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: str) -> dict[str, str]:
+    """Tags of a version: its budget and what was preferred in it, its figures, and where it comes from."""
+    bounds = {f"budget.{name}": value for name, value in budget.items()} | {"prefer": prefer}
     measured = {
         name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in figures(point).items()
     }

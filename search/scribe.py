@@ -98,7 +98,7 @@ class Scribe:
         return runs.register(
             name,
             run,
-            registry.version_tags(point, budget, self._study),
+            registry.version_tags(point, budget, prefer, self._study),
             registry.describe(folder),
             registry.alias(Budget.parse(**budget), prefer),
         )

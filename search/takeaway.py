@@ -17,6 +17,7 @@ from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.store import Entry
 from compress.tasks import FOLDER, Task, load_task
+from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.seeds import families
 
@@ -38,6 +39,8 @@ def take(
     staging: Path,
     *,
     budget: Mapping[str, str],
+    prefer: str = ACCURACY,
+    robust: bool = False,
     data: Path | None = None,
     formats: Sequence[str],
 ) -> dict[str, Any]:
@@ -53,6 +56,8 @@ def take(
         "study": study.name,
         "task": shown(study.task),
         "budget": dict(budget),
+        "prefer": prefer,
+        "robust": robust,
         "point": {**point.as_json(), "path": None, "recipe": {**point.recipe, "task": shown(study.task)}},
         "spread": spread(point, study),
         "data": task.summary.replace(task.name, shown(task.name)),

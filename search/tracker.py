@@ -14,7 +14,7 @@ from search.note import FOR_TRAINING
 from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.scribe import Draw, Scribe
-from search.tracking import TrackingError, reason
+from search.tracking import TrackingError, check_reachable, reason
 
 PAUSE_S = 1.0
 RETRY_S = 10.0
@@ -83,6 +83,12 @@ class Tracker:
             return ""
         run = f"#/experiments/{runs.experiment}/runs/{runs.known[None].id}"
         return f"{shown(self.uri).rstrip('/')}/{run}?{FOR_TRAINING}"
+
+    def open(self) -> None:
+        """Connect to MLflow, which gets its experiment there; TrackingError when it does not answer as it must."""
+        check_reachable(self.uri)
+        with self._turn:
+            self._open()
 
     def register(self, folder: Path, name: str, point: Point, budget: Mapping[str, str], prefer: str = ACCURACY) -> str:
         """Keep an exported model as the next version of the registered model `name`, in a run below the study's.

@@ -189,6 +189,15 @@ def test_what_is_exported_to_a_place_that_is_taken_is_not_made_again_before(refu
     refused(EXPORTS["full"], "select", "made", "--reseed", "2", "--export", "full")
 
 
+def test_an_export_that_could_not_be_registered_is_refused_before_anything_is_made_again(refused: Refused) -> None:
+    where = ("--export", "out", "--tracking-uri", "http://127.0.0.1:1")
+    refused("tracking URI must name a running MLflow server", "select", "made", "--reseed", "2", *where)
+
+
+def test_an_export_to_a_folder_without_a_name_is_refused(refused: Refused) -> None:
+    refused("export must name a folder, got ''", "select", "made", "--export", "")
+
+
 @pytest.mark.parametrize("folder", EXPORTS)
 def test_an_export_is_refused(refused: Refused, folder: str) -> None:
     refused(EXPORTS[folder], "select", "made", "--export", folder)

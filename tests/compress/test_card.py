@@ -27,11 +27,13 @@ FACTS: dict[str, Any] = {
     "study": "s",
     "data": "digits: 10 classes",
     "budget": {"max_params": "20k"},
+    "prefer": "accuracy",
+    "robust": False,
     "point": {"id": "ab1", "trial": 3, "sparsity": 0.5, "variant": "float", "recipe": {"seed": 7}},
     "spread": None,
     "made": ["cnn: small", "trained on labels: 3 epochs"],
     "sources": {"l1-filter": "https://arxiv.org/abs/1608.08710"},
-    "input": {"channels": 1, "size": 8, "mean": [4.9], "std": [6.0], "classes": ["cat", "dog"]},
+    "input": {"channels": 1, "size": 8, "mean": [4.9], "std": [6.0], "pixels": "grey", "classes": ["cat", "dog"]},
     "files": {"model.pt2": {}, "load.py": {}},
     "measured": {
         "accuracy": {"validation": 0.91, "test": 0.8765},
@@ -56,6 +58,21 @@ def measured(**changes: Any) -> dict[str, Any]:
     return {**FACTS["measured"], **changes}
 
 
+def test_the_card_says_how_the_model_was_chosen() -> None:
+    assert (
+        "Of the models within the budget (max-params 20k) it is the most accurate, by accuracy on validation. "
+        in card()
+    )
+    robust = card(prefer="params", robust=True, budget={})
+    assert "budget (none) it is the smallest, by accuracy on validation, the lower end of the confidence over" in robust
+
+
+def test_limits_are_of_the_forms_that_are_there() -> None:
+    int8 = {**FACTS["point"], "variant": "int8"}
+    assert "- With `model.pt2` and `load.py` the int8 weights are kept as they are" in card(point=int8)
+    assert "int8 weights are kept" not in card(point=int8, files={"model.onnx": {}})
+
+
 def test_the_card_says_what_was_measured_and_where() -> None:
     said = card()
     for words in ("| validation accuracy | 0.9100 |", "| test accuracy | 0.8765 |", "| 4,242, deflated 2,121 |"):
@@ -63,7 +80,6 @@ def test_the_card_says_what_was_measured_and_where() -> None:
     assert "| pt2 | 1 | 0.123 | 0.234 | cpu |" in said
     assert "1 thread, Z80, 2 cores, Python 3.11, torch 2.13" in said
     assert "Seed 7." in said
-    assert "within the budget: max-params 20k" in said
     assert "<https://arxiv.org/abs/1608.08710>" in said
 
 

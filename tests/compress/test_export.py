@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ from compress.export import (
     export,
     place,
     read_card,
+    write_card,
 )
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.interchange import open_onnx
@@ -173,6 +176,7 @@ def test_the_card_says_what_goes_in_and_what_is_claimed(folder: Path, tiny: Task
         "size": 8,
         "mean": list(tiny.mean),
         "std": list(tiny.std),
+        "pixels": "grey from 0 to 16",
         "classes": [str(k) for k in range(10)],
     }
     assert set(card["files"]) == OURS - {CARD}
@@ -188,6 +192,34 @@ def test_the_chosen_formats_alone_are_put_in_place_and_measured(
     found = evaluate(tmp_path / "a" / "b", tiny)
     assert list(found["formats"]) == [form]
     assert found["accuracy"]["test"] == measure(trained.module(), tiny, trained).accuracy_test
+
+
+def test_the_card_speaks_of_the_formats_that_were_put_in_place_alone(whole: Path, tiny: Task, tmp_path: Path) -> None:
+    staged = Path(shutil.copytree(whole, tmp_path / "staged"))
+    facts = {key: value for key, value in read_card(staged).items() if key != "files"}
+    write_card(staged, {**facts, "measured": evaluate(staged, tiny)})
+    place(staged, tmp_path / "out", ["onnx"])
+    assert list(read_card(tmp_path / "out")["measured"]["formats"]) == ["onnx"]
+    said = (tmp_path / "out" / READABLE).read_text()
+    assert "- `onnx`: the same class" in said
+    assert "pt2" not in said
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_task_of_other_images_or_classes_is_refused(form: str, whole: Path, tiny: Task, tmp_path: Path) -> None:
+    place(whole, tmp_path, [form])
+    others = {"classes": ("a", "b", "c"), "size": 32, "channels": 3}
+    for other in ({name: value} for name, value in others.items()):
+        with pytest.raises(
+            ExportError, match=r"is for images 1 x 8 x 8 of 10 classes \(0, 1, 2, \.\.\.\), .* has images"
+        ):
+            evaluate(tmp_path, replace(tiny, **other))  # type: ignore[arg-type]
+
+
+def test_images_are_normalised_as_the_model_learned_them(whole: Path, tiny: Task) -> None:
+    parts = {name: replace(getattr(tiny, name), mean=(9.0,), std=(0.1,)) for name in ("train", "validation", "test")}
+    other = replace(tiny, mean=(9.0,), std=(0.1,), **parts)
+    assert evaluate(whole, other)["accuracy"] == evaluate(whole, tiny)["accuracy"]
 
 
 def test_an_earlier_export_is_replaced_and_others_files_stay(whole: Path, tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def test_an_alias_says_what_was_preferred() -> None:
 
 
 def test_a_version_says_its_budget_and_its_figures(tmp_path: Path) -> None:
-    tags = version_tags(point(3, 0.5), {"max_params": "20k"}, "demo")
-    assert tags["budget.max_params"] == "20k"
+    tags = version_tags(point(3, 0.5), {"max_params": "20k"}, "knee", "demo")
+    assert (tags["budget.max_params"], tags["prefer"]) == ("20k", "knee")
     assert (tags["params"], tags["paretune.trial"], tags["test_accuracy"]) == ("503", "3", "0.9")
     (tmp_path / "card.md").write_text("# A card\n" + "x" * 6000)
     assert describe(tmp_path).startswith("# A card\nxxx")
