@@ -24,6 +24,7 @@ import argparse
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ OURS = {
     **{f"ours, {sampler}": ["--sampler", sampler] for sampler in SAMPLERS if sampler != "auto"},
 }
 PLAIN = {f"plain {way}": way for way in WAYS}
+FIRST = {"RAY_worker_niceness": "0"}
+"""So that what the machine does beside does not come before Ray's workers."""
 Known = dict[tuple[str, int], Course]
 
 
@@ -55,7 +58,7 @@ def searched(home: Path, search: str, seed: int, trials: int) -> Course:
     """One of ours, run."""
     command = [sys.executable, "-m", "paretune", "search", "--name", NAME, "--home", str(home)]
     options = ["--trials", str(trials), "--seed", str(seed), *OURS[search]]
-    subprocess.run([*command, *options], check=True, capture_output=True)
+    subprocess.run([*command, *options], check=True, capture_output=True, env=os.environ | FIRST)
     return course(Study(home, NAME), search, seed)
 
 
@@ -87,7 +90,7 @@ def plainly(out: Path, search: str, seed: int, known: Known, times: float, teach
     seconds = times * (ours.compute if enough is None else enough)
     command = [sys.executable, "-m", "benchmarks.plain_search", PLAIN[search], "--seed", str(seed), "--out", str(out)]
     more = ["--seconds", str(seconds), "--teachers", str(teachers)]
-    subprocess.run([*command, *more], check=True, capture_output=True)
+    subprocess.run([*command, *more], check=True, capture_output=True, env=os.environ | FIRST)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     figures = [(line["compute"], line["measured"]) for line in lines]
     found = [Came(spent, one["accuracy_validation"], one["params"], one["macs"]) for spent, one in figures]
