@@ -13,9 +13,9 @@ from rich.table import Table
 from search.breakpoints import Breakpoint
 from search.budget import option
 from search.choice import Choice as Selection
-from search.front import front
 from search.offers import Offer
 from search.record import StudyRecord, TrialRecord
+from search.seeds import front_of, middle
 from search.study import INTERRUPTED
 
 
@@ -101,9 +101,9 @@ def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[
     lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
     interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
     lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
-    sizes = sorted(point.measured.params for point in front(found.points, found.objectives))
-    if sizes:
-        words = ["select", found.name, "--max-params", str(sizes[len(sizes) // 2]), "--export", "out/", *where]
+    example = middle(front_of(found.points, found.objectives))
+    if example is not None:
+        words = ["select", found.name, "--max-params", str(example.measured.params), "--export", "out/", *where]
         lines.append(f"take: {shlex.join(['paretune', *words])}")
     return "\n".join(lines)
 

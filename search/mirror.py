@@ -1,9 +1,10 @@
-"""A study in MLflow's words: which tags, params, metrics and tables stand for it. Pure, MLflow unseen.
+"""A study in MLflow's words: which tags, params and metrics stand for it. Pure, MLflow unseen.
 
 A trial's curves are metrics named after their variant, `float/params` or `int8/params`, whose step is the sparsity in
 per mille, so that MLflow draws them along sparsity. The plain `params`, `test_accuracy` and so on of a run are always
 figures of one and the same model, for MLflow's search looks at the last value of each metric by itself: of a trial its
-sparsest model within the tolerance (`search/breakpoints.py`), of a run below it the model of the front that it is.
+sparsest model within the tolerance (`search/breakpoints.py`), of a run below it the model of the front that it is. What
+such a model comes to over its seeds has names of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compress.codec import digest
-from search.breakpoints import breakpoints, curves, tolerance
-from search.front import GrowingFront, front
-from search.record import JsonDict, Point, StudyRecord, TrialRecord
+from search.breakpoints import curves, tolerance
+from search.front import GrowingFront
+from search.record import Point, StudyRecord, TrialRecord
+from search.seeds import Family
 
 Step = tuple[str, float, int]
 """A metric's key, value and step."""
@@ -27,7 +29,6 @@ METHODS = ("method", "pruner", "factorizer", "distiller")
 """The first of these choices that a trial has is its tag `method`."""
 STATUSES = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
 """A trial's status in MLflow's words."""
-TABLES = ("front.json", "breakpoints.json")
 
 _LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
 
@@ -113,6 +114,18 @@ def point_metrics(point: Point) -> list[Step]:
     return [(key, value, per_mille(point)) for key, value in {**figures(point), "sparsity": point.sparsity}.items()]
 
 
+def family_metrics(family: Family) -> list[Step]:
+    """A front model's figures, which are those of its family's first point, and what all `seeds` of it come to.
+
+    Means are of accuracies in [0, 1], `margin` is half the interval of confidence of the one on validation, of several
+    seeds only. Their step is the count: a mean can fall, and of two values at one step MLflow takes the larger.
+    """
+    count = len(family.points)
+    means = {"seeds": count, "mean_validation_accuracy": family.validation, "mean_test_accuracy": family.test}
+    margin = {} if family.margin is None else {"margin": family.margin}
+    return point_metrics(family.points[0]) + [(key, value, count) for key, value in {**means, **margin}.items()]
+
+
 def per_mille(point: Point) -> int:
     """The step that stands for a point's sparsity."""
     return round(1000 * point.sparsity)
@@ -135,7 +148,11 @@ def figures(point: Point) -> dict[str, float]:
 
 
 class Course:
-    """How a study has come on: hypervolume, front size and points after each trial that has ended."""
+    """How a study has come on: hypervolume, front size and points after each trial that has ended.
+
+    As in the report's figure of progress, what was made again with another seed is one more model, so that nothing
+    falls. What the means over seeds come to, as `paretune front` has it, says the note of the study's run.
+    """
 
     def __init__(self, study: StudyRecord) -> None:
         self._front = GrowingFront(study.objectives, study.reference_point)
@@ -174,46 +191,7 @@ def write_trial(trial: TrialRecord, folder: Path) -> None:
     (folder / "points.json").write_text(f"[{points}]")
 
 
-def write_tables(study: StudyRecord, folder: Path) -> None:
-    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, both and all points as parquet.
-
-    A table without rows is not written.
-    """
-    import pandas
-
-    points = study.points
-    best, breaks = rows(study, front(points, study.objectives)), [found.as_json() for found in breakpoints(study)]
-    for name, table in zip(TABLES, (best, breaks), strict=True):
-        if table:
-            pandas.DataFrame(table).to_json(folder / name, orient="split", index=False)
-    for name, table in (("front", best), ("breakpoints", breaks), ("points", rows(study, points))):
-        if table:
-            pandas.DataFrame(table).to_parquet(folder / f"{name}.parquet", index=False)
-
-
-def rows(study: StudyRecord, points: Sequence[Point]) -> list[JsonDict]:
-    """One flat row a point: where it lies, its figures, its trial's labels; the path last."""
-    choices = {trial.id: trial.choices for trial in study.trials}
-    used = [name for name in LABELS if any(name in chosen for chosen in choices.values())]
-    return [
-        {
-            "trial": point.trial,
-            "variant": point.variant,
-            "sparsity": point.sparsity,
-            **figures(point),
-            **{name: _text(choices.get(point.trial, {}).get(name)) for name in used},
-            "id": point.id,
-            "path": point.path,
-        }
-        for point in points
-    ]
-
-
 def _labels(trial: TrialRecord) -> dict[str, str]:
     chosen = {name: str(trial.choices[name])[:_LONGEST] for name in LABELS if name in trial.choices}
     method = next((str(trial.choices[name])[:_LONGEST] for name in METHODS if name in trial.choices), None)
     return {**chosen, **({"method": method} if method else {})}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -11,9 +11,10 @@ from pathlib import Path
 from search import mirror, registry
 from search.address import shown
 from search.budget import Budget
-from search.front import front
 from search.note import PAGE, note
 from search.record import Point, StudyRecord, TrialRecord
+from search.seeds import families, front_of
+from search.tables import TABLES, write_tables
 from search.tally import changed
 from search.tracking import Logged, Runs, TrackingError, check_reachable, reason
 
@@ -62,7 +63,7 @@ class Scribe:
         runs, undrawn = self.runs, ""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            mirror.write_tables(study, folder)
+            write_tables(study, folder)
             try:
                 if self._draw is not None:
                     (folder / PAGE).write_text(self._draw(study), encoding="utf-8")
@@ -70,7 +71,7 @@ class Scribe:
                 undrawn = f"report of {study.name} could not be drawn ({reason(error)}); all else is in MLflow"
             runs.store(runs.known[None], folder)
         tags = {
-            "mlflow.loggedArtifacts": json.dumps([{"path": path, "type": "table"} for path in mirror.TABLES]),
+            "mlflow.loggedArtifacts": json.dumps([{"path": path, "type": "table"} for path in TABLES]),
             "mlflow.note.content": note(study, runs.experiment, runs.known[None].id),
         }
         if any(runs.known[None].tags.get(key) != value for key, value in tags.items()):
@@ -123,19 +124,27 @@ class Scribe:
         return run if run.status == status else runs.turn(run, status, ended=run.started / 1000 + trial.seconds)
 
     def _show_front(self, study: StudyRecord) -> None:
-        """A run for each model of the front; of one that has left it, the tag `front` says no."""
-        runs = self.runs
-        best = {point.id: point for point in front(study.points, study.objectives)}
+        """A run for each model of the front; of one that has left it, the tag `front` says no.
+
+        Of a model with several seeds it is that of the family's first point, which `paretune front` names too: it stays
+        the same when more seeds come, and its figures are of one model. The means beside them are kept up also after
+        the model has left the front, for those that leave it then are the lucky ones.
+        """
+        runs, points = self.runs, study.points
+        best = {family.points[0].id: family for family in front_of(points, study.objectives)}
+        again = families(points) if any(point.family for point in points) else []
+        shown = {one.points[0].id: one for one in again if len(one.points) > 1 and one.points[0].id in runs.front}
         trials = {trial.id: trial for trial in study.trials}
-        for key, point in best.items():
-            trial, run = trials[point.trial], runs.front.get(key)
-            parent = {"mlflow.parentRunId": runs.known[trial.id].id}
-            if run is None or run.status != "FINISHED" or not parent.items() <= run.tags.items():
-                tags = mirror.front_tags(point, trial, self._study) | parent
+        for key, family in {**shown, **best}.items():
+            trial, run = trials[family.points[0].trial], runs.front.get(key)
+            needs = {"mlflow.parentRunId": runs.known[trial.id].id, "seeds": str(len(family.points))}
+            if run is None or run.status != "FINISHED" or not needs.items() <= run.tags.items():
+                tags = mirror.front_tags(family.points[0], trial, self._study) | needs
+                tags["front"] = "yes" if key in best else "no"
                 known = {} if run is None else tags
-                run = run or runs.create(mirror.label(point), tags)
-                run = runs.write(run, mirror.point_metrics(point), mirror.trial_params(trial), known)
-                runs.front[key] = runs.turn(run, "FINISHED")
+                run = run or runs.create(mirror.label(family.points[0]), tags)
+                run = runs.write(run, mirror.family_metrics(family), mirror.trial_params(trial), known)
+                runs.front[key] = run if run.status == "FINISHED" else runs.turn(run, "FINISHED")
         for key, run in runs.front.items():
             tag = {"front": "yes" if key in best else "no"}
             if not tag.items() <= run.tags.items():

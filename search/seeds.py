@@ -117,8 +117,20 @@ def families(points: Iterable[Point]) -> list[Family]:
 
 def front_of(points: Iterable[Point], objectives: Sequence[str]) -> list[Family]:
     """The families whose means no other's beat, by falling accuracy."""
+    points = list(points)
+    if not any(point.family for point in points):
+        return [Family((point,)) for point in front(points, objectives)]
     means = {family.mean.id: (family.mean, family) for family in families(points)}
     return [means[point.id][1] for point in front([mean for mean, _ in means.values()], objectives)]
+
+
+def middle(found: Sequence[Family]) -> Point | None:
+    """Of a front the point in the middle by params, the upper of two, whose figures make an example; None of none.
+
+    It is its family's first one, so a budget of its params and a filter for its own figures find something.
+    """
+    points = sorted((family.points[0] for family in found), key=lambda point: point.measured.params)
+    return points[len(points) // 2] if points else None
 
 
 def _mean(each: Iterable[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+import pandas
 import pytest
 import ray
 
@@ -146,6 +148,33 @@ def test_it_is_still_a_finished_study(reseeded: Reseeded, monkeypatch: pytest.Mo
     client = connect(f"sqlite:///{(reseeded.home / 'mlflow.db').resolve()}")
     experiments = [one.experiment_id for one in client.search_experiments()]
     assert len(client.search_runs(experiments, "tags.`paretune.kind` = 'trial'")) == len(reseeded.after.trials)
+
+
+def test_mlflow_has_the_front_that_the_verb_prints(reseeded: Reseeded) -> None:
+    paretune.sync("s", home=reseeded.home)
+    wanted = paretune.front("s", home=reseeded.home)
+    client = connect(f"sqlite:///{(reseeded.home / 'mlflow.db').resolve()}")
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    (run,) = client.search_runs(experiments, "tags.`paretune.kind` = 'study'")
+    table = pandas.read_parquet(client.download_artifacts(run.info.run_id, "front.parquet"))
+    shown = {
+        run.data.tags["paretune.point"]: run.data.metrics
+        for run in client.search_runs(experiments, "tags.front = 'yes'")
+    }
+    assert list(table["id"]) == [point["id"] for point in wanted["points"]]
+    assert set(shown) == set(table["id"])
+    for point, row in zip(wanted["points"], table.to_dict("records"), strict=True):
+        seeds, metrics = point["seeds"], shown[point["id"]]
+        assert (row["validation_accuracy"], row["test_accuracy"]) == (seeds["validation"], seeds["test"])
+        assert (row["seeds"], row["params"]) == (seeds["count"], point["params"])
+        assert (None if math.isnan(row["margin"]) else row["margin"]) == seeds["margin"] == metrics.get("margin")
+        assert (metrics["seeds"], metrics["mean_validation_accuracy"]) == (seeds["count"], seeds["validation"])
+        assert metrics["test_accuracy"] == point["accuracy"]["test"]
+    note = run.data.tags["mlflow.note.content"]
+    assert f"{len(wanted['points'])} on the front of accuracy, params, flops; " in note
+    assert f"hypervolume {wanted['hypervolume']:.3f}." in note
+    best = reseeded.chosen.fits[0].family
+    assert f"± {100 * (best.margin or 0):.2f} (3 seeds)" in note
 
 
 def made_up(home: Path, digits: Task, measurement: Measurement, epochs: int) -> Study:

@@ -2,25 +2,23 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pandas
-
 from compress.measurement import Measurement
 from search.front import front, hypervolume
 from search.mirror import (
     Course,
+    family_metrics,
     front_tags,
     label,
     point_metrics,
-    rows,
     state,
     study_tags,
     trial_metrics,
     trial_params,
     trial_tags,
-    write_tables,
     write_trial,
 )
 from search.record import Choice, Point, StudyRecord, TrialRecord
+from search.seeds import families
 
 
 def point(trial: int, sparsity: float, accuracy: float, *, params: int = 100, variant: str = "float") -> Point:
@@ -92,6 +90,26 @@ def test_a_model_of_the_front_is_found_by_its_trials_labels() -> None:
     assert label(best) == "trial 1 at 50.0% int8"
 
 
+def test_a_front_models_figures_are_its_first_seeds_own_and_the_means_stand_beside_them() -> None:
+    first, second = point(1, 0.5, 0.8), replace(point(2, 0.5, 0.9), family="1/float/0.5")
+    (family,) = families([first, second])
+    logged = family_metrics(family)
+    assert point_metrics(first) == logged[:-4]
+    assert logged[-4:-1] == [
+        ("seeds", 2, 2),
+        ("mean_validation_accuracy", 0.85, 2),
+        ("mean_test_accuracy", 0.83, 2),
+    ]
+    assert logged[-1] == ("margin", family.margin, 2)
+    (alone,) = families([first])
+    assert family_metrics(alone) == [
+        *point_metrics(first),
+        ("seeds", 1, 1),
+        ("mean_validation_accuracy", 0.8, 1),
+        ("mean_test_accuracy", 0.78, 1),
+    ]
+
+
 def test_labels_are_tags_and_all_choices_are_params() -> None:
     chosen = trial(1, order="prune", student="cnn", pruner="l1", lr=0.05)
     tags = trial_tags(chosen, "demo")
@@ -158,32 +176,6 @@ def test_a_trials_artifacts_read_back(tmp_path: Path) -> None:
     write_trial(one, tmp_path)
     assert json.loads((tmp_path / "recipe.json").read_text()) == {"seed": 1}
     assert json.loads((tmp_path / "points.json").read_text()) == [one.points[0].as_json()]
-
-
-def test_the_tables_hold_the_front_and_all_points(tmp_path: Path) -> None:
-    whole = study(
-        trial(0, point(0, 0.0, 0.95, params=900)),
-        trial(1, point(1, 0.2, 0.9), point(1, 0.5, 0.8), order="prune"),
-    )
-    write_tables(whole, tmp_path)
-    best = pandas.read_parquet(tmp_path / "front.parquet")
-    assert list(best["trial"]) == [0, 1]
-    assert list(best["order"].fillna("")) == ["", "prune"]
-    assert len(pandas.read_parquet(tmp_path / "points.parquet")) == 3
-    assert list(pandas.read_parquet(tmp_path / "breakpoints.parquet")["trial"]) == [1]
-    shown = json.loads((tmp_path / "front.json").read_text())
-    assert shown["columns"][:4] == ["trial", "variant", "sparsity", "validation_accuracy"]
-    assert json.loads((tmp_path / "breakpoints.json").read_text())["columns"][0] == "trial"
-
-
-def test_a_study_without_points_has_no_tables(tmp_path: Path) -> None:
-    write_tables(study(trial(0)), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_row_of_an_unknown_trial_has_no_labels() -> None:
-    (row,) = rows(study(trial(1, order="prune")), [point(5, 0.5, 0.8)])
-    assert row["order"] is None
 
 
 def test_a_studys_tags_name_what_it_searched() -> None:

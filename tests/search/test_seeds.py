@@ -25,7 +25,7 @@ from search.front import front
 from search.record import Point, StudyRecord
 from search.repeats import ENOUGH, Wanted
 from search.sampler import Proposer
-from search.seeds import Family, families, front_of
+from search.seeds import Family, families, front_of, middle
 from search.study import Study
 from spaces import Space
 from spaces.space import Trial
@@ -70,6 +70,14 @@ def test_a_lucky_seed_leaves_the_front(point: Callable[..., Point]) -> None:
     assert [family.points[0].id for family in front_of([lucky, steady], OBJECTIVES)] == ["a"]
     again = [point("c", 0.8, 100, "a"), point("d", 0.9, 100, "b")]
     assert [family.points[0].id for family in front_of([lucky, steady, *again], OBJECTIVES)] == ["b"]
+
+
+def test_the_example_of_a_front_is_a_model_of_it(point: Callable[..., Point]) -> None:
+    points = [point("a", 0.9), point("b", 0.8, 50), point("c", 0.7, 40), point("d", 0.6, 30), point("e", 0.95, 60, "b")]
+    found = front_of(points, OBJECTIVES)
+    assert [family.points[0].id for family in found] == ["a", "b", "c", "d"]
+    assert middle(found) == points[1]
+    assert middle([]) is None
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mlflow import MlflowClient
@@ -17,9 +19,10 @@ from mlflow.entities import Run
 from search import address, tracker, tracking
 from search.address import shown
 from search.record import StudyRecord
+from search.seeds import front_of
 from search.tracker import Tracker
 from search.tracking import TrackingError, Unanswered, check_reachable
-from tests.search.mirrored import everything, found, free_port, history, report, server, study, trial
+from tests.search.mirrored import everything, found, free_port, history, report, reseeded, server, study, trial
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
@@ -98,6 +101,42 @@ def test_a_model_that_has_left_the_front_says_so_and_one_that_is_back_too(uri: s
         mirror.sync(study(*trials))
         assert len(found(uri, "tags.front = 'no' and tags.paretune.trial = '0'")) == left
     assert len(found(uri, "tags.paretune.kind = 'front'")) == 4
+
+
+def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, lucky = trial(0), trial(1)
+    Tracker(uri, "demo").sync(study(first, lucky))
+    seeds = [reseeded(lucky, 2, -0.05), reseeded(lucky, 3, -0.4)]
+    for count in (1, 2):  # with the second the mean falls on
+        whole = study(first, lucky, *seeds[:count])
+        Tracker(uri, "demo").sync(whole)
+        best = {family.points[0].id: family for family in front_of(whole.points, whole.objectives)}
+        shown = {run.data.tags["paretune.point"]: run.data for run in found(uri, "tags.front = 'yes'")}
+        assert set(shown) == set(best)
+        assert {key: run.metrics["seeds"] for key, run in shown.items()} == {
+            key: len(family.points) for key, family in best.items()
+        }
+    assert not any(run.data.tags["paretune.trial"] in "23" for run in found(uri, "tags.paretune.kind = 'front'"))
+    left = found(uri, "tags.front = 'no' and tags.paretune.trial = '1'")
+    assert {run.info.run_name for run in left} == {"trial 1 at 10.0%", "trial 1 at 20.0%"}
+    for run in left:
+        assert run.data.metrics["test_accuracy"] == 0.9
+        assert run.data.metrics["mean_test_accuracy"] == pytest.approx(0.75)
+        assert run.data.metrics["seeds"] == 3
+        assert run.data.metrics["margin"] > 0.1
+    assert all("margin" not in run.metrics for run in shown.values())
+    monkeypatch.delattr(tracking.Runs, "write")
+    Tracker(uri, "demo").sync(whole)
+
+
+def test_the_notes_filter_finds_the_model_in_the_middle_of_the_front(uri: str) -> None:
+    Tracker(uri, "demo").sync(study(trial(0), reseeded(trial(0), 1, -0.1)))
+    text = everything(uri)["demo"].data.tags["mlflow.note.content"]
+    (link,) = re.findall(r"test_accuracy >= \S+`\]\((\S+)\)", text)
+    (wanted,) = parse_qs(urlsplit(urlsplit(link).fragment).query)["searchFilter"]
+    assert "trial 0 at 10.0%" in {run.info.run_name for run in found(uri, wanted)}
 
 
 def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) -> None:
