@@ -137,6 +137,9 @@ class Scribe:
         trials = {trial.id: trial for trial in study.trials}
         for key, family in {**shown, **best}.items():
             trial, run = trials[family.points[0].trial], runs.front.get(key)
+            if run is not None and run.tags.get("paretune.trial") != str(trial.id):  # an earlier trial has it too
+                runs.drop(run)  # MLflow lets no param of a run change
+                run = None
             needs = {"mlflow.parentRunId": runs.known[trial.id].id, "seeds": str(len(family.points))}
             if run is None or run.status != "FINISHED" or not needs.items() <= run.tags.items():
                 tags = mirror.front_tags(family.points[0], trial, self._study) | needs

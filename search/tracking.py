@@ -167,6 +167,10 @@ class Runs:
             self._client.set_terminated(run.id, status, int(1000 * (time.time() if ended is None else ended)))
         return replace(run, status=status)
 
+    def drop(self, run: Logged) -> None:
+        """Delete it, which in MLflow can be taken back."""
+        self._client.delete_run(run.id)
+
     def register(self, name: str, run: Logged, tags: Mapping[str, str], description: str, alias: str) -> str:
         """The run's artifacts below `model/` as a version of a registered model; its number."""
         return add_version(self._client, name, f"{run.artifacts}/model", run.id, tags, description, alias)

@@ -103,6 +103,17 @@ def test_a_model_that_has_left_the_front_says_so_and_one_that_is_back_too(uri: s
     assert len(found(uri, "tags.paretune.kind = 'front'")) == 4
 
 
+def test_a_model_that_an_earlier_trial_has_too_is_shown_below_that_one(uri: str) -> None:
+    early, late = replace(trial(0), points=()), trial(1)
+    late = replace(late, choices={"order": "prune", "lr": 0.5})
+    Tracker(uri, "demo").sync(study(early, late))
+    shared = tuple(replace(point, trial=0) for point in late.points)
+    Tracker(uri, "demo").sync(study(replace(early, points=shared), late))
+    shown = found(uri, "tags.front = 'yes'")
+    assert len(shown) == 3
+    assert {(run.data.tags["paretune.trial"], run.data.params["lr"]) for run in shown} == {("0", "0.1")}
+
+
 def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
