@@ -14,6 +14,7 @@ from search.breakpoints import Breakpoint
 from search.budget import option
 from search.choice import Choice as Selection
 from search.offers import Offer
+from search.preference import KNEE
 from search.record import StudyRecord, TrialRecord
 from search.seeds import front_of, middle
 from search.study import INTERRUPTED
@@ -129,6 +130,8 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         lines.append(f"binding: {', '.join(map(option, found.binding)) or 'no bound'}")
     if found.more_buys:
         lines.append(f"one notch more: {found.more_buys}")
+    elif found.prefer == KNEE and found.binding:
+        lines.append("one notch more: not told of a knee, a larger budget has a knee of its own")
     if taken is not None:
         lines += [
             f"exported to {folder}: {', '.join(taken['files'])}",

@@ -19,7 +19,7 @@ from typing import Literal
 
 from plotly.offline import get_plotlyjs
 
-SCRIPTS = ("budget", "words", "sliders", "look", "front", "curves", "draw")
+SCRIPTS = ("budget", "needs", "words", "sliders", "look", "front", "curves", "draw")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 
 

@@ -82,7 +82,8 @@ _CAPTIONS = {
     "curves": "Accuracy as prunable weights go: a line a recipe and variant, dotted where quantized, as far as it "
     "is within the budget; faint where none of its models is on the front. Of the others a dot is the "
     "largest sparsity that costs no more than the tolerance, a diamond the knee, after which the curve "
-    "falls fastest. Bars are the 95% interval of the mean where a recipe was made with several seeds.",
+    "falls fastest. Bars are the 95% interval of the mean where a recipe was made with several seeds; long ones "
+    "end beyond the figure.",
     "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
     "a log scale; trials in the order they were asked for, seconds of all workers together. What was made again with "
     "another seed is one more model here; at the top of the page its mean counts.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _WRITTEN = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kMG%]?)", re.ASCII)
@@ -22,7 +23,13 @@ class Amount:
             raise ValueError(f"amount: expected a finite number of at least 0, got {self.value}")
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.6g}%" if self.is_share else f"{self.value:.6g}"
+        return f"{plain(100 * self.value, 6)}%" if self.is_share else plain(self.value, 15)
+
+
+def plain(number: float, digits: int, rounding: str = ROUND_HALF_EVEN) -> str:
+    """A number to so many significant digits, without zeros at its end or an exponent, which could not be typed."""
+    rounded = Context(prec=digits, rounding=rounding).create_decimal(repr(float(number)))
+    return f"{rounded.normalize():f}"
 
 
 def parse_amount(text: str, option: str = "amount") -> Amount:

@@ -34,7 +34,7 @@ class Bounds:
     def over(self, points: Sequence[Foreseen]) -> dict[str, float]:
         """{} if one of the points is within all bounds, else the share by which the nearest one is over each."""
         misses = [
-            {name: by for name, most in self.most.items() if (by := _cost(point, name) / max(most, 1e-9) - 1) > 1e-9}
+            {name: by for name, most in self.most.items() if (by := _cost(point, name) / most - 1) > 1e-9}
             for point in points
         ]
         return min(misses, key=lambda miss: (len(miss) > 0, sum(miss.values())), default={})

@@ -14,8 +14,8 @@ __all__ = ["Amount", "Budget", "figure", "option", "parse_amount"]
 class Budget:
     """Inclusive upper bounds on costs and a lower one on validation accuracy; None is no bound.
 
-    A field is `max_` or `min_` and the figure's name in `Measurement`, units included. `min_accuracy` is in
-    [0, 1], or a share of the teacher's; a ValueError says so for anything else.
+    A field is `max_` or `min_` and the figure's name in `Measurement`, units included. An upper bound is above 0,
+    `min_accuracy` in [0, 1], or a share of the teacher's; a ValueError says so for anything else.
     """
 
     max_params: Amount | None = None
@@ -27,6 +27,9 @@ class Budget:
     min_accuracy: Amount | None = None
 
     def __post_init__(self) -> None:
+        for name, amount in self.bounds.items():
+            if name != "min_accuracy" and not amount.value > 0:
+                raise ValueError(f"{option(name)} must be above 0, got {amount}")
         least = self.min_accuracy
         if least is not None and not least.is_share and least.value > 1:
             hint = f" (did you mean {least}%?)" if least.value <= 100 else ""

@@ -6,14 +6,18 @@ choice, and is only reported with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from search.amount import Amount, plain
 from search.budget import Budget, option
-from search.offers import Offer, offers, percent
-from search.preference import ACCURACY, LATENCY, is_better, order
+from search.needs import needs
+from search.offers import Offer, offers, typed
+from search.preference import ACCURACY, KNEE, LATENCY, is_better, order
+from search.reasons import why
 from search.record import JsonDict, Point
-from search.seeds import difference, families
+from search.seeds import Family, difference, families
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,14 @@ class Choice:
 
     `fits` are the models within all bounds, the best first, as `prefer` has it (`search/preference.py`). `binding` are
     the bounds that keep a better one out: those that do alone or, where none does, those that the nearest better
-    one violates. `more` is the better one that is the least beyond the budget, None if there is none. `misses` are
-    the nearest where nothing fits, else empty. With `robust` accuracies are the lower ends of the confidence over
-    seeds, and `left_out` counts the models within the budget that have one seed only, of which nothing is known.
+    one violates. `more` is the better one that is the least beyond the budget, None if there is none: what is picked
+    when its `needs` are typed. `misses` are the nearest where nothing fits, else empty. With `robust` accuracies are
+    the lower ends of the confidence over seeds, and `left_out` counts the models within the budget that have one seed
+    only, of which nothing is known.
+
+    Nothing outside is better than a knee, for every budget has a knee of its own. There a bound is binding if without
+    it, all others as they are, another model is picked that it keeps out; where none is, those are that keep out the
+    pick without any bound. `more` is not told.
     """
 
     budget: Budget
@@ -49,7 +58,7 @@ class Choice:
     @property
     def why(self) -> str:
         """Why the runner-up lost, in a sentence; "" without one."""
-        return _why(self.fits[1], self.fits[0], self._split) if len(self.fits) > 1 else ""
+        return why(self.fits, self.prefer, self._split) if len(self.fits) > 1 else ""
 
     @property
     def alike(self) -> str:
@@ -70,7 +79,7 @@ class Choice:
         """What the least of a larger budget would buy, in a sentence; "" where there is nothing better."""
         if self.more is None:
             return ""
-        wider = " and ".join(_wider(name, by) for name, by in self.more.over.items())
+        wider = typed(self.more.needs, " and ")
         return f"{wider} buys {self.more.label}, {_gain(self.more, self.fits[0], self.prefer, self._split)}"
 
     @property
@@ -115,15 +124,34 @@ def choose(
                 "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"
             )
         judged = told or judged
-    fits = [offer for offer in judged if not offer.over]
-    misses = [offer for offer in judged if offer.over]
-    key = order(prefer, [offer.weighed for offer in fits])
-    fits.sort(key=lambda offer: key(offer.weighed))
+    fits = _ranked([offer for offer in judged if not offer.over], prefer)
+    misses = sorted(_ranked([offer for offer in judged if offer.over], prefer), key=lambda offer: offer.total)
     if not fits:
-        return Choice(budget, (), (), tuple(misses[:nearest]), prefer, None, robust, left_out)
+        nearest_misses = tuple(_told(miss, found, judged, budget, robust) for miss in misses[:nearest])
+        return Choice(budget, (), (), nearest_misses, prefer, None, robust, left_out)
+    if prefer == KNEE:
+        binding = _binding_a_knee(found, misses, budget, robust)
+        return Choice(budget, tuple(fits), binding, (), prefer, None, robust, left_out)
     better = [miss for miss in misses if is_better(prefer, miss.weighed, fits[0].weighed)]
-    nearest_better = better[0] if better else None
-    return Choice(budget, tuple(fits), _binding(better), (), prefer, nearest_better, robust, left_out)
+    bought = (_bought(miss, found, judged, budget, prefer, robust) for miss in better[:nearest])
+    more = next((offer for offer in bought if offer and is_better(prefer, offer.weighed, fits[0].weighed)), None)
+    return Choice(budget, tuple(fits), _binding(better), (), prefer, more, robust, left_out)
+
+
+def _ranked(some: Sequence[Offer], prefer: str) -> list[Offer]:
+    """The best first; of lower ends that are both 0 the mean decides, before any cost."""
+    key = order(prefer, [offer.weighed for offer in some])
+
+    def rank(offer: Offer) -> tuple[float, ...]:
+        first, accuracy, *costs = key(offer.weighed)
+        return (first, accuracy, -offer.family.validation, *costs)
+
+    return sorted(some, key=rank)
+
+
+def _picked(found: Sequence[Family], budget: Budget, prefer: str, robust: bool) -> Offer | None:
+    fits = _ranked([offer for offer in offers(found, budget, robust=robust) if not offer.over], prefer)
+    return fits[0] if fits else None
 
 
 def _binding(better: Sequence[Offer]) -> tuple[str, ...]:
@@ -131,37 +159,48 @@ def _binding(better: Sequence[Offer]) -> tuple[str, ...]:
     return tuple(alone) or tuple(better[0].over if better else ())
 
 
-def _why(lost: Offer, won: Offer, split: str) -> str:
-    mine, its = lost.weighed.measured, won.weighed.measured
-    sizes = {
-        "params": mine.params - its.params,
-        "MACs": mine.macs - its.macs,
-        "bytes": mine.size_bytes - its.size_bytes,
-    }
-    name, more = next(((name, by) for name, by in sizes.items() if by), ("params", 0))
-    size = f"{abs(more):,} {name} {'more' if more > 0 else 'fewer'}" if more else "the same size and MACs"
-    digits = 3
-    while (
-        digits < 6
-        and mine.accuracy_validation != its.accuracy_validation
-        and (round(mine.accuracy_validation, digits) == round(its.accuracy_validation, digits))
-    ):
-        digits += 1
-    ours, theirs = (f"{m.accuracy_validation:.{digits}f}".removeprefix("0") for m in (mine, its))
-    against = f"{ours} as well" if ours == theirs else f"{ours} against {theirs}"
-    return f"{lost.label}: {against} {split}, with {size}"
+def _binding_a_knee(found: Sequence[Family], misses: Sequence[Offer], budget: Budget, robust: bool) -> tuple[str, ...]:
+    outside = {miss.family.points[0].id: miss for miss in misses}
+
+    def kept_out(without: Budget) -> Offer | None:
+        pick = _picked(found, without, KNEE, robust)
+        return outside.get(pick.family.points[0].id) if pick else None
+
+    alone = tuple(name for name in budget.bounds if kept_out(replace(budget, **{name: None})))
+    pick = None if alone else kept_out(Budget())
+    return tuple(pick.over) if pick else alone
 
 
-def _wider(name: str, by: float) -> str:
-    if name == "min_accuracy":
-        return f"{option(name)} {100 * by:.2g} points lower"
-    return f"{option(name)} {percent(by)} higher"
+def _told(miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, robust: bool) -> Offer:
+    """A miss with what it needs, by the seed that would ship if that was typed."""
+    if not math.isfinite(miss.total):
+        return miss
+    same = (one for one in offers(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
+    return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))
+
+
+def _bought(
+    miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, prefer: str, robust: bool
+) -> Offer | None:
+    """What is picked when what a miss needs is typed, with what that is and what it is over.
+
+    It is another one only where a larger budget changes which seed of a model ships.
+    """
+    if not math.isfinite(miss.total):
+        return None
+    pick = _picked(found, _wider(budget, miss), prefer, robust)
+    return pick and replace(pick, over=miss.over, total=miss.total, needs=needs(miss, judged))
+
+
+def _wider(budget: Budget, miss: Offer) -> Budget:
+    """Just so much that a miss is within it."""
+    return replace(budget, **{name: Amount(miss.has(name)) for name in miss.over})
 
 
 def _gain(better: Offer, than: Offer, prefer: str, split: str) -> str:
     new, old = better.weighed.measured, than.weighed.measured
     if prefer == ACCURACY:
-        return f"{100 * (new.accuracy_validation - old.accuracy_validation):.2g} points more {split}"
+        return f"{plain(100 * (new.accuracy_validation - old.accuracy_validation), 3)} points more {split}"
     if prefer == LATENCY:
-        return f"{old.latency_ms - new.latency_ms:.2g} ms less"
+        return f"{plain(old.latency_ms - new.latency_ms, 3)} ms less"
     return f"{old.params - new.params:,} params fewer"

@@ -2,7 +2,8 @@
 
 A model that was trained with several seeds claims their mean, or by `robust` the lower end of its confidence. What is
 shipped is the seed whose validation accuracy is nearest to the mean, so that it keeps what is claimed; not the best
-one, which is the luckiest too. Seeds that are beyond the budget themselves are shipped only if all are. Costs are those
+one, which is the luckiest too. Of two as near, as any two seeds are, the less accurate one is shipped: the study's own
+was selected for being good. Seeds that are beyond the budget themselves are shipped only if all are. Costs are those
 of the model that ships.
 """
 
@@ -10,13 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_CEILING, Decimal
 
+from search.amount import plain
 from search.budget import Budget, figure, option
 from search.record import JsonDict, Point
 from search.seeds import Family, usual_spread
 
 _ROUNDING = 1e-9  # 29 % of 100 is 28.999999999999996 in floats
+_AS_NEAR = 2e-9  # a mean is rounded to nine digits
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Offer:
     `point` is the seed that would be shipped, with its own figures, `weighed` the same with the accuracy that the
     family is compared by. `over` is by violated bound: relative for a cost (.1 is 10 % over), absolute for
     `min_accuracy` (.01 is a point under). `total` sums the relative overshoots, of `min_accuracy` too; a figure that is
-    NaN is infinitely over.
+    NaN is infinitely over. `needs` are the amounts to type instead of the violated bounds (`search/needs.py`), of a
+    model that is told of.
     """
 
     family: Family
@@ -34,6 +39,7 @@ class Offer:
     weighed: Point
     over: Mapping[str, float]
     total: float
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -41,48 +47,77 @@ class Offer:
         variant = "" if self.point.variant == "float" else f" ({self.point.variant})"
         return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
 
+    def has(self, bound: str) -> float:
+        """What a bound is held against; of accuracies the claimed one or that of the seed that ships, the lower."""
+        return min(figure(self.weighed, bound), figure(self.point, bound))
+
     def as_json(self) -> JsonDict:
         """The point that ships, with what is known of its other seeds and the accuracy it is compared by."""
         seeds = {**self.family.as_json(), "weighed": self.weighed.measured.accuracy_validation}
         return {**self.point.as_json(), "seeds": seeds}
 
     def miss_as_json(self) -> JsonDict:
-        """The point and its overshoots."""
-        return {"point": self.as_json(), "over": dict(self.over), "total": self.total}
+        """The point, its overshoots and what would have to be typed instead."""
+        return {"point": self.as_json(), "over": dict(self.over), "total": self.total, "needs": dict(self.needs)}
 
     def __str__(self) -> str:
-        costs = [f"{option(name)} by {percent(by)}" for name, by in self.over.items() if name != "min_accuracy"]
-        short = [f"min-accuracy by {100 * by:.2g} points" for name, by in self.over.items() if name == "min_accuracy"]
-        return f"{self.label} misses {', '.join(costs + short)}"
+        needs = f" (needs {typed(self.needs, ' ')})" if self.needs else ""
+        return f"{self.label} misses {', '.join(_miss(name, by) for name, by in self.over.items())}{needs}"
 
 
 def offers(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[Offer]:
-    """The least beyond the budget first; with `robust` those with several seeds only."""
+    """In the order of `found`; with `robust` those with several seeds only."""
     usual = usual_spread(found)
     claims = [(family, family.lower_end(usual) if robust else family.validation) for family in found]
-    made = [_offer(family, claim, budget) for family, claim in claims if claim is not None]
-    return sorted(made, key=lambda offer: offer.total)
+    return [_offer(family, claim, budget) for family, claim in claims if claim is not None]
+
+
+def is_within(bound: str, has: float, limit: float) -> bool:
+    """Whether a figure keeps a bound; one that is NaN keeps none."""
+    return _beyond(bound, has, limit) <= _ROUNDING * limit
+
+
+def typed(needs: Mapping[str, str], between: str) -> str:
+    """Bounds as options."""
+    return between.join(f"--{option(name)} {text}" for name, text in needs.items())
 
 
 def _offer(family: Family, claim: float, budget: Budget) -> Offer:
-    def rank(point: Point) -> tuple[float, float]:
-        away = round(abs(point.measured.accuracy_validation - family.validation), 9)
-        return _total(_over(point, budget), budget), away
+    point = _shipped(family, budget)
+    over = _over(_claiming(point, min(claim, point.measured.accuracy_validation)), budget)
+    return Offer(family, point, _claiming(point, claim), over, _total(over, budget))
 
-    point = min(family.points, key=rank)  # of equal ones the study's own seed
-    weighed = replace(point, measured=replace(point.measured, accuracy_validation=claim))
-    over = {**_over(point, budget), **_over(weighed, budget)}
-    return Offer(family, point, weighed, over, _total(over, budget))
+
+def _shipped(family: Family, budget: Budget) -> Point:
+    """The least beyond the budget, then nearest to the mean; of those as near the least accurate, then the first."""
+    if len(family.points) == 1:
+        return family.points[0]
+    totals = [_total(_over(point, budget), budget) for point in family.points]
+    points = [point for point, total in zip(family.points, totals, strict=True) if total == min(totals)]
+    mean = family.validation
+    away = [abs(point.measured.accuracy_validation - mean) for point in points]
+    near = [point for point, by in zip(points, away, strict=True) if by <= min(away) + _AS_NEAR]
+    return min(near, key=lambda point: point.measured.accuracy_validation)
+
+
+def _claiming(point: Point, accuracy: float) -> Point:
+    if accuracy == point.measured.accuracy_validation:
+        return point
+    return replace(point, measured=replace(point.measured, accuracy_validation=accuracy))
 
 
 def _over(point: Point, budget: Budget) -> dict[str, float]:
     over: dict[str, float] = {}
     for name, amount in budget.bounds.items():
         has, limit = figure(point, name), amount.value
-        beyond = limit - has if name == "min_accuracy" else has - limit
-        if not beyond <= _ROUNDING * limit:
+        if not is_within(name, has, limit):
+            beyond = _beyond(name, has, limit)
             over[name] = beyond if name == "min_accuracy" else _relative(beyond, limit)
     return over
+
+
+def _beyond(bound: str, has: float, limit: float) -> float:
+    return limit - has if bound == "min_accuracy" else has - limit
 
 
 def _total(over: Mapping[str, float], budget: Budget) -> float:
@@ -93,9 +128,12 @@ def _total(over: Mapping[str, float], budget: Budget) -> float:
 
 
 def _relative(beyond: float, limit: float) -> float:
-    return beyond / limit if limit and not math.isnan(beyond) else math.inf
+    return math.inf if math.isnan(beyond) else beyond / limit
 
 
-def percent(share: float) -> str:
-    """A share in words."""
-    return f"{100 * share:,.0f} %" if share >= 1 else f"{100 * share:.3g} %"
+def _miss(name: str, by: float) -> str:
+    """Rounded up: who takes the figure for what is lacking gets enough."""
+    if math.isinf(by):
+        return f"{option(name)}, which was not measured"
+    rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))
+    return f"{option(name)} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"

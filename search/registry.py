@@ -149,7 +149,7 @@ def _written(amount: Amount) -> str:
     if amount.is_share:
         return f"{_number(100 * amount.value)}-percent"
     for suffix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if amount.value and amount.value % factor == 0:
+        if amount.value % factor == 0:
             return f"{int(amount.value / factor)}{suffix}"
     return _number(amount.value)
 

@@ -43,16 +43,23 @@ class Family:
 
     @property
     def margin(self) -> float | None:
-        """Half the width of the interval of confidence of `validation`, by Student's t; None with one seed."""
-        return None if self.spread is None else _margin(self.spread, len(self.points))
+        """Half the width of the interval of confidence of `validation`, by Student's t; None with one seed.
+
+        At most what reaches from `validation` to both 0 and 1: with two seeds t alone is 12.7.
+        """
+        if self.spread is None:
+            return None
+        return min(_margin(self.spread, len(self.points)), max(self.validation, 1 - self.validation))
 
     def lower_end(self, usual: float) -> float | None:
-        """Of that interval; None with one seed.
+        """Of that interval, in [0, 1]; None with one seed.
 
         Where the seeds agree by more than is `usual` (a spread), that is taken for chance: the interval is that of the
         usual spread. To go by the spread of three seeds alone is to look for three that happen to agree.
         """
-        return None if self.spread is None else self.validation - _margin(max(self.spread, usual), len(self.points))
+        if self.spread is None:
+            return None
+        return max(0.0, self.validation - _margin(max(self.spread, usual), len(self.points)))
 
     @property
     def mean(self) -> Point:

@@ -28,9 +28,12 @@ from compress.stage import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
-from paretune_words import searched
+from paretune_words import searched, selected
+from search.budget import Budget
+from search.choice import choose
 from search.study import Study, point_event
 from search.tracking import connect
+from tests.search.points import CURVE, seeds
 
 ONCE = Training(epochs=1)
 CUT = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=2)))
@@ -261,6 +264,21 @@ def test_a_budget_that_nothing_fits_names_the_nearest(call: Call, home: Path) ->
     assert first == "select: no point of made is within the budget; the nearest are"
     assert len(nearest) == 3
     assert all("misses max-params by" in line and "min-accuracy by" in line for line in nearest)
+
+
+def test_of_a_knee_it_is_said_what_binds_and_that_no_more_is_told() -> None:
+    *_, binding, more = selected(choose(CURVE, Budget.parse(max_params="50"), prefer="knee"), None, None).splitlines()
+    assert binding == "binding: max-params"
+    assert more == "one notch more: not told of a knee, a larger budget has a knee of its own"
+    free = selected(choose(CURVE, Budget.parse(max_params="1k"), prefer="knee"), None, None)
+    assert free.endswith("binding: no bound")
+
+
+def test_no_accuracy_below_0_is_said_of_two_seeds_far_apart() -> None:
+    said = selected(choose(seeds(0.9, 0.2), Budget(), robust=True), None, None)
+    assert "  over 2 seeds: 0.5500 on validation (lower end 0.0000), " in said
+    assert "  seed 1 ships: 0.2000 on validation, " in said
+    assert "  over 2 seeds: 0.5500 ± 0.5500 on validation, " in selected(choose(seeds(0.9, 0.2), Budget()), None, None)
 
 
 def test_what_is_said_to_take_after_a_search_can_be_taken(call: Call, home: Path) -> None:

@@ -50,6 +50,8 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"start_from": "gone"}, "study gone: there is none in"),
     ({"max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
     ({"max_flops": "-5"}, f"max-flops: {AMOUNT} '-5'"),
+    ({"max_params": "0"}, "max-params must be above 0, got 0"),
+    ({"max_size_bytes": "0k"}, "max-size-bytes must be above 0, got 0"),
     ({"max_macs": "nan"}, f"max-macs: {AMOUNT} 'nan'"),
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's"),
     ({"tracking_uri": ""}, "tracking URI must begin with one of sqlite, http"),
@@ -116,6 +118,9 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
     ({"max_latency_ms": "-5"}, f"max-latency-ms: {AMOUNT} '-5'"),
     ({"min_accuracy": "nan"}, f"min-accuracy: {AMOUNT} 'nan'"),
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
+    ({"max_params": "0"}, "max-params must be above 0, got 0"),
+    ({"max_latency_ms": "0.0"}, "max-latency-ms must be above 0, got 0"),
+    ({"max_flops": "0%"}, "max-flops must be above 0, got 0%"),
     ({"min_accuracy": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
 ]
 FORMATS: list[tuple[str, str]] = [

@@ -11,6 +11,7 @@ const members = {}; // of rows that stand for several seeds, the study's own fir
 study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
 const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
+const AS_NEAR = 2e-9; // a mean is rounded to nine digits
 const BOUNDS = { // in the order in which `search.budget.Budget` has them
   max_params: "params", max_macs: "macs", max_size_bytes: "size_bytes", max_latency_ms: "latency_ms",
   min_accuracy: "validation",
@@ -26,6 +27,7 @@ function amount(text, name) {
   const match = /^(\d+\.?\d*|\.\d+)\s*([kMG%]?)$/.exec(text.trim());
   const number = match ? Number(match[1]) : Infinity;
   if (!Number.isFinite(number)) throw new Error("a number with k, M or G, or a share such as 10%");
+  if (name !== "min_accuracy" && number === 0) throw new Error("an amount above 0");
   if (match[2] !== "%") {
     const value = number * SUFFIXES[match[2]];
     if (name === "min_accuracy" && value > 1) throw new Error("a number in [0, 1], or a share such as 97%");
@@ -37,13 +39,17 @@ function amount(text, name) {
   return value;
 }
 
+function isWithin(name, has, limit) {
+  return (name === "min_accuracy" ? limit - has : has - limit) <= ROUNDING * limit;
+}
+
 /** By which bounds figures miss, and by how much: costs relative, accuracy absolute. */
 function beyond(figures, at, bounds) {
   const over = {};
   for (const [name, figure] of Object.entries(BOUNDS)) {
     if (!(name in bounds)) continue;
-    const limit = bounds[name], by = name === "min_accuracy" ? limit - figures[figure][at] : figures[figure][at] - limit;
-    if (by > ROUNDING * limit) over[name] = name === "min_accuracy" ? by : limit ? by / limit : Infinity;
+    const limit = bounds[name], has = figures[figure][at];
+    if (!isWithin(name, has, limit)) over[name] = name === "min_accuracy" ? limit - has : (has - limit) / limit;
   }
   return over;
 }
@@ -56,41 +62,64 @@ function sum(over, bounds) {
 
 /**
  * What a row misses. Of several seeds the mean is weighed, and the one is shipped that misses least and then is nearest
- * to the mean: `shipped` is its place in `study.seeds`, whose costs count.
+ * to the mean, of those as near the least accurate: `shipped` is its place in `study.seeds`, whose costs count.
  */
 function miss(row, bounds) {
   let over = beyond(rows, row, bounds), shipped = null;
   if (rows.count[row] > 1) {
-    const rank = (at) => [sum(beyond(study.seeds, at, bounds), bounds),
-      Math.round(1e9 * Math.abs(study.seeds.validation[at] - rows.validation[row]))];
-    const ranked = members[row].map((at) => [...rank(at), at]);
-    shipped = ranked.reduce((best, one) => (one[0] < best[0] || (one[0] === best[0] && one[1] < best[1]) ? one : best))[2];
-    const mean = { min_accuracy: over.min_accuracy };
-    over = { ...beyond(study.seeds, shipped, bounds), ...(mean.min_accuracy === undefined ? {} : mean) };
+    const totals = members[row].map((at) => sum(beyond(study.seeds, at, bounds), bounds)), least = Math.min(...totals);
+    shipped = nearest(members[row].filter((_, i) => totals[i] === least), row);
+    const mean = over.min_accuracy ?? 0;
+    over = beyond(study.seeds, shipped, bounds);
+    if (mean > (over.min_accuracy ?? 0)) over.min_accuracy = mean;
   }
   return { row, over, total: sum(over, bounds), shipped };
 }
 
+function nearest(seeds, row) {
+  const of = study.seeds.validation, away = seeds.map((at) => Math.abs(of[at] - rows.validation[row]));
+  const near = seeds.filter((_, i) => away[i] <= Math.min(...away) + AS_NEAR);
+  return near.reduce((least, at) => (of[at] < of[least] ? at : least));
+}
+
+/** A figure of what ships of a row as `miss` has it. */
+function figureOf(one, name) {
+  return one.shipped === null ? rows[name][one.row] : study.seeds[name][one.shipped];
+}
+
 /** Below 0 where a is the better one of two as `miss` has them; in accuracy itself they may be equal. */
 function compare(a, b) {
-  const cost = (one, name) => (one.shipped === null ? rows[name][one.row] : study.seeds[name][one.shipped]);
-  const by = (name) => cost(a, name) - cost(b, name);
+  const by = (name) => figureOf(a, name) - figureOf(b, name);
   return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
 }
 
-/** What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does, `shipped` as of `miss`. */
+/** Every row as of `miss`, and the best one that misses nothing, null if there is none. */
+function judge(bounds) {
+  const judged = all.map((row) => miss(row, bounds)), within = judged.filter((one) => one.total === 0);
+  return { judged, first: within.reduce((best, one) => (best === null || compare(one, best) < 0 ? one : best), null) };
+}
+
+/**
+ * What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does,
+ * `shipped` as of `miss`. Of `misses` and of `more`, what the least of a larger budget buys, `needs` is what to type.
+ */
 function choose(bounds) {
-  const judged = all.map((row) => miss(row, bounds));
-  const fits = judged.map((one) => Object.keys(one.over).length === 0);
-  const within = judged.filter((one) => fits[one.row]);
-  const first = within.reduce((best, one) => (best === null || compare(one, best) < 0 ? one : best), null);
-  const best = first === null ? null : first.row, shipped = first === null ? null : first.shipped;
-  const misses = judged.filter((one) => !fits[one.row]).sort((a, b) => a.total - b.total);
-  if (best === null) return { fits, best, shipped, binding: [], more: null, misses: misses.slice(0, 3) };
-  const better = misses.filter((one) => rows.validation[one.row] > rows.validation[best]);
+  const { judged, first } = judge(bounds), fits = judged.map((one) => one.total === 0);
+  const misses = judged.filter((one) => one.total > 0).sort((a, b) => a.total - b.total || compare(a, b));
+  if (first === null) {
+    return { fits, best: null, shipped: null, binding: [], more: null, misses: misses.slice(0, 3).map(told) };
+  }
+  const better = misses.filter((one) => rows.validation[one.row] > rows.validation[first.row]);
   const alone = better.map((one) => Object.keys(one.over)).filter((names) => names.length === 1).flat();
   const binding = alone.length ? [...new Set(alone)] : Object.keys(better[0]?.over ?? {});
-  return { fits, best, shipped, binding, more: better[0] ?? null, misses: [] };
+  return { fits, best: first.row, shipped: first.shipped, binding, more: better.length ? bought(better[0], bounds) : null,
+    misses: [] };
+}
+
+/** What is picked when the bounds are just so wide that this one is within them, with what that one is over and needs. */
+function bought(one, bounds) {
+  const wider = Object.fromEntries(Object.keys(one.over).map((name) => [name, held(one, name)]));
+  return { ...told(one), row: judge({ ...bounds, ...wider }).first.row };
 }
 
 /** The command that takes exactly this pick; `texts` are amounts as they were typed, by bound. */

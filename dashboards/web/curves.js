@@ -25,7 +25,7 @@ function curveTraces() {
 
 function errorsOf(path, group) {
   if (!path.some((row) => row !== null && rows.margin[row] !== null)) return undefined;
-  return { array: path.map((row) => (row === null ? null : rows.margin[row])), thickness: 1, width: 2, color: hue(group) };
+  return intervals(path, { thickness: 1, width: 2, color: hue(group) });
 }
 
 function readings(key, name, symbol, size) {
@@ -60,7 +60,7 @@ function drawCurves() {
     ...publishedCurves()];
   return Plotly.react("curves", data, layout(
     axis("share of weights removed", { tickformat: ".0%", rangemode: "tozero" }),
-    axis("accuracy on validation", { tickformat: ".0%" }),
+    accuracies(data),
     { height: 480, uirevision: "curves" },
   ), CONFIG);
 }

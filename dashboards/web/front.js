@@ -45,8 +45,8 @@ function seedTraces() {
       hovertext: seeds.row.map((row, i) => `one of the seeds of ${plain(label(row))}<br>` +
         `validation ${percent(seeds.validation[i])}, test ${percent(seeds.test[i])}`),
       marker: { size: 4, symbol: "cross-thin", line: { width: 1, color: QUIET } }, meta: "seeds" },
-    marked("95 % of the mean", several, { size: 1, color: QUIET }, { hoverinfo: "skip",
-      error_y: { array: take(rows.margin, several), thickness: 1.2, width: 3, color: QUIET } }),
+    marked("95 % of the mean", several, { size: 1, color: QUIET }, { hoverinfo: "skip", opacity: 0.5,
+      error_y: intervals(several, { thickness: 1.2, width: 3, color: QUIET }) }),
   ];
 }
 
@@ -95,7 +95,7 @@ function drawFront() {
   }
   return Plotly.react("front", data, layout(
     axis(`${TITLES[cost]} (log scale)`, { type: "log", exponentformat: "SI", dtick: decades() }),
-    axis("accuracy on validation", { tickformat: ".0%" }),
+    accuracies(data),
     { height: 480, shapes: boundLines(), uirevision: cost },
   ), CONFIG);
 }

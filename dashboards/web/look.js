@@ -19,6 +19,22 @@ function axis(title, more) {
   return { title: { text: title, standoff: 8 }, gridcolor: grid(), linecolor: grid(), zeroline: false, ...more };
 }
 
+/** The axis of accuracies, over the points of `data`: bars may end beyond, those of two seeds often span all of it. */
+function accuracies(data) {
+  const points = data.flatMap((one) => one.y).filter((y) => y !== null);
+  if (!points.length) return axis("accuracy on validation", { tickformat: ".0%" });
+  const low = points.reduce((a, b) => Math.min(a, b), 1), high = points.reduce((a, b) => Math.max(a, b), 0);
+  const space = 0.08 * (high - low) || 0.05;
+  return axis("accuracy on validation", { tickformat: ".0%", autorangeoptions: { clipmin: low - space, clipmax: high + space } });
+}
+
+/** Bars of the intervals of rows' means, as far as they are accuracies; null has none. */
+function intervals(chosen, more) {
+  const upTo = (room) => chosen.map((row) =>
+    (row === null || rows.margin[row] === null ? null : Math.min(rows.margin[row], room(rows.validation[row]))));
+  return { type: "data", symmetric: false, array: upTo((mean) => 1 - mean), arrayminus: upTo((mean) => mean), ...more };
+}
+
 function layout(x, y, more) {
   return {
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink() },

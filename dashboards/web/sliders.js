@@ -7,7 +7,8 @@ const followers = []; // called with nothing whenever the budget moves
 /** Amounts as they are typed, rising, each just holding a model that is there: near a log scale, and the whole front. */
 function stops(name) {
   const figures = rows[BOUNDS[name]];
-  const values = [...new Set(figures)].filter(Number.isFinite).sort((a, b) => a - b);
+  const typable = (one) => Number.isFinite(one) && (one > 0 || name === "min_accuracy");
+  const values = [...new Set(figures)].filter(typable).sort((a, b) => a - b);
   if (!values.length) return [];
   const from = Math.log1p(values[0]), to = Math.log1p(values[values.length - 1]), taken = new Set();
   for (let i = 0, at = 0; i <= GRID; i++) {
@@ -15,7 +16,7 @@ function stops(name) {
     while (at < values.length - 1 && values[at] < least) at++;
     taken.add(values[at]);
   }
-  for (const row of all) if (rows.front[row]) taken.add(figures[row]);
+  for (const row of all) if (rows.front[row] && typable(figures[row])) taken.add(figures[row]);
   return [...new Set([...taken].sort((a, b) => a - b).map((value) => written(value, name)))];
 }
 
@@ -81,21 +82,19 @@ function showPick() {
   const say = (name, text) => ((at(name).textContent = text), (at(name).hidden = text === ""));
   at("pick-figures").hidden = best === null;
   say("pick-recipe", best === null ? "" : study.words.recipe[rows.recipe[best]]);
-  say("pick-misses", misses.length ? `Nearest: ${misses.map((one) =>
-    `${label(one.row)} misses ${Object.entries(one.over).map(([name, by]) => missed(name, by)).join(", ")}`).join("; ")}.` : "");
+  say("pick-misses", misses.length ? `Nearest: ${misses.map(missed).join("; ")}.` : "");
   say("pick-binding", best === null || !bounded ? "" : binding.length ? `Binding: ${binding.map(option).join(", ")}.`
     : "No bound keeps a better model out.");
-  say("pick-more", more === null ? "" : `One notch more: ${Object.entries(more.over).map(([name, by]) =>
-    wider(name, by)).join(" and ")} buys ${label(more.row)}, ` +
+  say("pick-more", more === null ? "" : `One notch more: ${typed(more.needs, " and ")} buys ${label(more.row)}, ` +
     `${three.format(100 * (rows.validation[more.row] - rows.validation[best]))} points more on validation.`);
   at("pick-command").textContent = command(budget.texts);
   if (best === null) return say("pick-name", count ? "No model is within the budget." : "No model has been measured yet.");
   const ships = shipped === null ? "" : `, of its seeds trial ${study.seeds.trial[shipped]}'s`;
   say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}${ships}`);
-  const cost = (name) => (shipped === null ? rows[name][best] : study.seeds[name][shipped]);
-  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(cost("latency_ms")) };
+  const figure = (name) => figureOf({ row: best, shipped }, name);
+  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(figure("latency_ms")) };
   for (const cell of document.querySelectorAll("#pick-figures dd")) {
-    cell.textContent = shown[cell.dataset.figure] ?? number.format(cost(cell.dataset.figure));
+    cell.textContent = shown[cell.dataset.figure] ?? number.format(figure(cell.dataset.figure));
   }
 }
 

@@ -3,6 +3,7 @@
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const up = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, roundingMode: "ceil" });
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)}%`;
 const UNITS = { size_bytes: "bytes", compressed_bytes: "bytes, deflated", latency_ms: "ms", macs: "MACs", flops: "FLOPs" };
 
@@ -48,14 +49,9 @@ function written(value, name) {
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
-/** What missing a bound by so much is called. */
-function missed(name, by) {
-  if (name === "min_accuracy") return `${option(name)} by ${three.format(100 * by)} points`;
-  return `${option(name)} by ${three.format(100 * by)} %`;
-}
-
-/** What lifting a bound by so much is called. */
-function wider(name, by) {
-  if (name === "min_accuracy") return `${option(name)} ${three.format(100 * by)} points lower`;
-  return `${option(name)} ${three.format(100 * by)} % higher`;
+/** What a row misses, rounded up, and what it needs. */
+function missed({ row, over, needs }) {
+  const by = ([name, share]) =>
+    `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${name === "min_accuracy" ? "points" : "%"}`;
+  return `${label(row)} misses ${Object.entries(over).map(by).join(", ")} (needs ${typed(needs, " ")})`;
 }

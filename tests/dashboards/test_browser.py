@@ -112,7 +112,7 @@ def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
     for _ in range(count):
         near = draw.choice(points).measured
         typed = {
-            "max_params": draw.choice((str(near.params), f"{near.params / 1000:.3f}k", "10%", "0")),
+            "max_params": draw.choice((str(near.params), f"{near.params / 1000:.3f}k", "10%", "1")),
             "max_macs": draw.choice((str(near.macs), "29%")),
             "max_size_bytes": draw.choice((str(near.size_bytes), "1M")),
             "max_latency_ms": draw.choice(("1", ".5", "2")) if draw.random() < 0.3 else "1.0",
@@ -149,9 +149,64 @@ def test_the_page_picks_what_select_picks(ran: Run, seeds: int) -> None:
         assert page["fits"] == len(choice.fits)
         assert page["binding"] == list(choice.binding)
         assert [miss["row"] for miss in page["misses"]] == rows
+        assert [miss["needs"] for miss in page["misses"]] == [miss.needs for miss in choice.misses]
         assert (page["more"] or {}).get("row") == (choice.more and models.row[choice.more.point.id])
+        assert (page["more"] or {}).get("needs") == (choice.more and choice.more.needs)
         nothing += choice.best is None
     assert 0 < nothing < len(asked) / 2
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_is_said_to_buy_a_model_buys_it_when_it_is_typed(ran: Run, seeds: int) -> None:
+    record = searched() if seeds == 1 else reseeded(searched())
+    asked = [texts for texts in budgets(record.points, 100) if texts]
+    told = ran(
+        report(record),
+        f"""
+        const enter = async (texts) => {{
+          for (const [bound, amount] of Object.entries(texts)) await type(bound, amount);
+        }};
+        const read = (said) => Object.fromEntries([...said.matchAll(/--(\\S+) ([\\d.]+)/g)].map(
+          ([, bound, amount]) => [bound.replaceAll("-", "_"), amount]));
+        const found = [];
+        for (const texts of {json.dumps(asked)}) {{
+          document.getElementById("reset").click();
+          await enter(texts);
+          const more = text("pick-more"), misses = text("pick-misses");
+          if (!more && !misses) continue;
+          await enter(read(more || misses.split(";")[0]));
+          found.push([more, misses, text("pick-name")]);
+        }}
+        return found;""",
+    )
+    for more, misses, name in told:
+        wanted = re.search(r"buys (trial .*?), ", more) or re.search(r"Nearest: (trial .*?) misses", misses)
+        assert wanted is not None
+        assert f": {wanted[1]}" in name, (more, misses)
+    assert sum(bool(more) for more, *_ in told) > 10 < sum(bool(misses) for _, misses, _ in told)
+
+
+def test_bars_are_accuracies_and_the_axis_is_that_of_the_points(ran: Run) -> None:
+    pairs = [point(n, accuracy, 100 * n, sparsity=0.5) for n, accuracy in ((1, 0.6), (2, 0.9))]
+    bases = [point(n, 0.95, 200 * n) for n in (1, 2)]
+    again = [point(10 + p.trial, p.measured.accuracy_validation - 0.2, p.measured.params, family=p.id) for p in pairs]
+    first = [trial(n, bases[n - 1], pairs[n - 1], choices={"order": "prune"}) for n in (1, 2)]
+    record = study(trial(0, point(0, 0.98, 1000)), *first, *(trial(p.trial, p) for p in again))
+    told = ran(
+        report(record),
+        """
+        await drawAll();
+        const of = (plot) => ({ range: document.getElementById(plot)._fullLayout.yaxis.range,
+          bars: document.getElementById(plot).data.filter((one) => one.error_y).flatMap(({ y, error_y }) =>
+            y.map((at, i) => [at, error_y.array[i], error_y.arrayminus[i]])).filter(([, bar]) => bar !== null) });
+        return [of("front"), of("curves"), text("pick-name")];""",
+    )
+    for figure, least in zip(told[:2], (0.4, 0.5), strict=True):
+        low, high = figure["range"]
+        assert least - 0.06 < low < least
+        assert 0.95 < high < 1.04
+        assert figure["bars"]
+        assert all(at - down >= -1e-12 and at + up <= 1 + 1e-12 for at, up, down in figure["bars"])
 
 
 def test_a_slider_moves_the_pick_the_figures_and_the_tables(ran: Run) -> None:
@@ -200,7 +255,7 @@ def test_a_bound_is_typed_or_refused_with_a_sentence(ran: Run) -> None:
           document.getElementById(`slide-${bound}`).getAttribute("aria-valuetext")];
         const states = [];
         for (const [bound, amount] of [["max_params", "10%"], ["max_params", "2.5 k"], ["max_params", "12q"],
-          ["max_params", ""], ["min_accuracy", "97"], ["min_accuracy", ".9"]]) {
+          ["max_params", "0"], ["max_params", ""], ["min_accuracy", "97"], ["min_accuracy", ".9"]]) {
           await type(bound, amount);
           states.push(state(bound));
         }
@@ -215,6 +270,7 @@ def test_a_bound_is_typed_or_refused_with_a_sentence(ran: Run) -> None:
             "Expected a number with k, M or G, or a share such as 10%.",
             "at most 2.5 k",
         ],
+        ["paretune select s --max-params 2.5k", "Expected an amount above 0.", "at most 2.5 k"],
         ["paretune select s", "", "no bound"],
         ["paretune select s", "Expected a number in [0, 1], or a share such as 97%.", "no bound"],
         ["paretune select s --min-accuracy .9", "", "at least .9"],

@@ -55,6 +55,21 @@ def test_an_unknown_bound_lists_the_known_ones() -> None:
         Budget.parse(max_beauty="3")
 
 
+def test_an_upper_bound_of_nothing_is_refused_and_a_lower_one_is_none() -> None:
+    with pytest.raises(ValueError, match="max-params must be above 0, got 0"):
+        Budget(max_params=Amount(0))
+    assert Budget.parse(min_accuracy="0").bounds == {"min_accuracy": Amount(0)}
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(Amount(12_345_678), "12345678"), (Amount(2e10), "20000000000"), (Amount(1e-5), "0.00001"), (Amount(0), "0")],
+)
+def test_an_amount_is_written_so_that_it_can_be_typed(amount: Amount, text: str) -> None:
+    assert str(amount) == text
+    assert parse_amount(text) == amount
+
+
 def test_97_without_a_percent_sign_is_explained() -> None:
     with pytest.raises(ValueError, match=r"min-accuracy: expected a number in \[0, 1\].*got 97 \(did you mean 97%\?\)"):
         Budget.parse(min_accuracy="97")

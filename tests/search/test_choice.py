@@ -1,33 +1,16 @@
 """What is chosen within a budget, and what is said of it."""
 
-import itertools
 import math
 import random
 from dataclasses import replace
 
 import pytest
 
-from compress.measurement import Measurement
 from search.budget import Amount, Budget
 from search.choice import choose
 from search.preference import PREFERENCES
 from search.record import Point
-
-NUMBERS = itertools.count()
-
-
-def point(
-    accuracy: float = 0.9,
-    params: int = 100,
-    macs: int = 1000,
-    *,
-    size: int = 400,
-    trial: int = 1,
-    test: float = 0.5,
-    ms: float = 1.0,
-) -> Point:
-    measured = Measurement(accuracy, test, params, params, macs, size, size, ms, ms, "cpu", 1, 1.0)
-    return Point(f"{next(NUMBERS)}", trial, {}, 0.6, "float", measured, "")
+from tests.search.points import CURVE, point, seeds
 
 
 def test_choosing_by_an_open_share_is_refused() -> None:
@@ -54,23 +37,6 @@ def test_test_accuracy_plays_no_part() -> None:
 @pytest.mark.parametrize("smaller", [point(params=99, macs=2000, size=900), point(macs=999, size=900), point(size=399)])
 def test_ties_go_to_fewer_params_then_macs_then_bytes(smaller: Point) -> None:
     assert choose([point(), smaller], Budget()).best == smaller
-
-
-def test_why_says_what_the_runner_up_has_less_of() -> None:
-    points = [point(0.961, 1812, trial=2), point(0.953, 1000, trial=7)]
-    assert choose(points, Budget()).why == "trial 7 at 60 %: .953 against .961 on validation, with 812 params fewer"
-
-
-def test_why_shows_digits_enough_to_tell_the_two_apart() -> None:
-    assert ".9001 against .9002 on" in choose([point(0.9001), point(0.9002)], Budget()).why
-
-
-def test_why_of_a_tie_names_the_cost_that_decided() -> None:
-    assert choose([point(), point(macs=999)], Budget()).why.endswith(".900 as well on validation, with 1 MACs more")
-
-
-def test_why_is_empty_without_a_runner_up() -> None:
-    assert choose([point()], Budget()).why == ""
 
 
 def test_the_binding_bound_is_the_one_that_alone_keeps_a_better_point_out() -> None:
@@ -101,11 +67,6 @@ def test_a_miss_of_accuracy_is_in_points_and_counts_relatively() -> None:
     assert miss.total == pytest.approx(0.5 + 0.2)
 
 
-def test_a_miss_reads_as_a_sentence() -> None:
-    (miss,) = choose([point(0.88, 150)], Budget(max_params=Amount(100), min_accuracy=Amount(0.9))).misses
-    assert str(miss) == "trial 1 at 60 % misses max-params by 50 %, min-accuracy by 2 points"
-
-
 def test_a_latency_that_is_not_a_number_fits_no_bound() -> None:
     unmeasured = replace(point(), measured=replace(point().measured, latency_ms=math.nan))
     (miss,) = choose([unmeasured], Budget(max_latency_ms=Amount(5))).misses
@@ -123,9 +84,6 @@ def test_json_of_nothing_that_fits_holds_the_misses() -> None:
     printed = choose([point(params=200)], Budget(max_params=Amount(100))).as_json()
     assert printed["best"] is None
     assert [miss["over"] for miss in printed["misses"]] == [{"max_params": 1.0}]  # type: ignore[attr-defined]
-
-
-CURVE = [point(0.5, 10, trial=1), point(0.9, 100, trial=2), point(0.95, 1000, trial=3), point(0.96, 10_000, trial=4)]
 
 
 @pytest.mark.parametrize(
@@ -155,35 +113,56 @@ def test_without_a_bend_the_knee_is_the_most_accurate(points: list[Point]) -> No
     assert found.best == max(points, key=lambda one: one.measured.accuracy_validation)
 
 
+def test_without_a_bend_rounding_makes_none() -> None:
+    chance = random.Random(0)
+    for _ in range(100):
+        ends = [point(chance.uniform(0.3, 0.6), chance.randrange(10, 50)), point(chance.uniform(0.7, 0.9), 100)]
+        assert choose(ends, Budget(), prefer="knee").best == ends[1]
+
+
 def test_what_a_larger_budget_would_buy_is_the_nearest_better_point() -> None:
     found = choose(CURVE, Budget(max_params=Amount(500)))
     assert found.binding == ("max_params",)
-    assert found.more_buys == "max-params 100 % higher buys trial 3 at 60 %, 5 points more on validation"
+    assert found.more_buys == "--max-params 1000 buys trial 3 at 60 %, 5 points more on validation"
     assert choose(CURVE, Budget(max_params=Amount(20_000))).more_buys == ""
+
+
+def test_a_bound_on_a_knee_binds_where_without_it_one_is_picked_that_it_keeps_out() -> None:
+    small = choose(CURVE, Budget(max_params=Amount(50)), prefer="knee")
+    assert (small.best, small.binding, small.more) == (CURVE[0], ("max_params",), None)
+    large = choose(CURVE, Budget(max_params=Amount(1000), max_macs=Amount(5000)), prefer="knee")
+    assert (large.best, large.binding) == (CURVE[1], ())
+
+
+def test_a_bound_on_a_knee_that_only_moves_it_within_does_not_bind() -> None:
+    points = [point(0.5, 10), point(0.8, 30), point(0.9, 100), point(0.95, 10_000)]
+    assert choose(points, Budget(), prefer="knee").best == points[2]
+    found = choose(points, Budget(max_params=Amount(100)), prefer="knee")
+    assert (found.best, found.binding) == (points[1], ())
+
+
+def test_bounds_on_a_knee_that_only_bind_together_are_both_named() -> None:
+    points = [point(0.5, 10, 10), *(point(0.9, 100, 100, trial=n) for n in (2, 3)), point(0.95, 1000, 1000)]
+    found = choose(points, Budget(max_params=Amount(50), max_macs=Amount(50)), prefer="knee")
+    assert (found.best, found.binding) == (points[0], ("max_params", "max_macs"))
 
 
 def test_of_the_smallest_the_accuracy_binds() -> None:
     found = choose(CURVE, Budget(min_accuracy=Amount(0.93)), prefer="params")
     assert found.best == CURVE[2]
     assert found.binding == ("min_accuracy",)
-    assert found.more_buys == "min-accuracy 3 points lower buys trial 2 at 60 %, 900 params fewer"
+    assert found.more_buys == "--min-accuracy 0.9 buys trial 2 at 60 %, 900 params fewer"
 
 
 def test_of_the_fastest_the_accuracy_binds() -> None:
     points = [point(0.9, ms=1.5, trial=1), point(0.8, ms=1.0, trial=2)]
     found = choose(points, Budget(min_accuracy=Amount(0.85)), prefer="latency")
-    assert found.more_buys == "min-accuracy 5 points lower buys trial 2 at 60 %, 0.5 ms less"
+    assert found.more_buys == "--min-accuracy 0.8 buys trial 2 at 60 %, 0.5 ms less"
 
 
 def test_an_unknown_preference_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="prefer: unknown 'beauty', known are accuracy, params, latency, knee"):
         choose(CURVE, Budget(), prefer="beauty")
-
-
-def seeds(*accuracies: float, params: tuple[int, ...] = (100,), trial: int = 1) -> list[Point]:
-    """One model by seeds 0, 1, 2 ...; the last of the `params` is that of all further seeds."""
-    made = [point(a, params[min(n, len(params) - 1)], trial=trial) for n, a in enumerate(accuracies)]
-    return [replace(p, recipe={"seed": n}, family=made[0].id if n else "") for n, p in enumerate(made)]
 
 
 def test_a_lucky_seed_is_not_chosen() -> None:
@@ -192,12 +171,27 @@ def test_a_lucky_seed_is_not_chosen() -> None:
     assert choose([lucky[0], steady], Budget()).best == lucky[0]
 
 
-@pytest.mark.parametrize(("accuracies", "seed"), [((0.9, 0.94), 0), ((0.97, 0.9, 0.93), 2), ((0.9, 0.96, 0.94), 2)])
+@pytest.mark.parametrize(("accuracies", "seed"), [((0.97, 0.9, 0.93), 2), ((0.9, 0.96, 0.94), 2), ((0.9, 0.9), 0)])
 def test_the_seed_nearest_to_the_mean_ships_of_equal_ones_the_studys_own(
     accuracies: tuple[float, ...], seed: int
 ) -> None:
     made = seeds(*accuracies)
     assert choose(made, Budget()).best == made[seed]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "seed"),
+    [((0.9, 0.94), 0), ((0.94, 0.9), 1), ((0.94, 0.92, 0.9, 0.92, 0.94, 0.9), 1), ((0.96, 0.96, 0.9, 0.9), 2)],
+)
+def test_of_seeds_as_near_to_the_mean_the_less_accurate_ships(accuracies: tuple[float, ...], seed: int) -> None:
+    made = seeds(*accuracies)
+    assert choose(made, Budget()).best == made[seed]
+
+
+def test_of_two_seeds_the_lucky_one_never_ships() -> None:
+    for images in range(60, 500):  # most means have more digits than are kept
+        lucky, other = seeds((images - 7) / images, (images - 20) / images)
+        assert choose([lucky, other], Budget()).best == other, images
 
 
 def test_a_seed_beyond_the_budget_ships_only_where_all_are() -> None:
@@ -231,6 +225,20 @@ def test_seeds_that_happen_to_agree_are_taken_to_be_as_uncertain_as_others() -> 
     others = [one for trial in (3, 4) for one in seeds(0.9, 0.904, 0.908, trial=trial)]
     found = choose([*agree, *better, *others], Budget(), robust=True)
     assert [offer.point.trial for offer in found.fits[:2]] == [2, 1]
+
+
+def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -> None:
+    better, worse = seeds(0.9, 0.6, trial=1), seeds(0.2, 0.7, params=(50,), trial=2)
+    found = choose([*worse, *better], Budget(min_accuracy=Amount(0)), robust=True)
+    assert [offer.weighed.measured.accuracy_validation for offer in found.fits] == [0, 0]
+    assert [offer.family.validation for offer in found.fits] == [0.75, 0.45]
+    assert found.why == (
+        "trial 2 at 60 %: .000 as well at the lower end, .450 against .750 on the mean, with 50 params fewer"
+    )
+    misses = choose(better, Budget(min_accuracy=Amount(0.5)), robust=True).misses
+    assert [str(miss) for miss in misses] == [
+        "trial 1 at 60 % misses min-accuracy by 50 points (needs --min-accuracy 0)"
+    ]
 
 
 def test_robust_leaves_out_what_has_one_seed_and_counts_it() -> None:

@@ -33,7 +33,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
         ({"max_flops": "2M", "max_params": "20k"}, "under-20k-params-2M-flops"),
         ({"max_params": "10%"}, "under-10-percent-params"),
         ({"max_latency_ms": ".5"}, "under-0_5-latency-ms"),
-        ({"max_size_bytes": "0"}, "under-0-size-bytes"),
         ({"min_accuracy": ".95"}, "over-95-accuracy"),
         ({"min_accuracy": "97.5%"}, "over-97_5-percent-accuracy"),
         ({"max_params": "20k", "min_accuracy": ".97"}, "under-20k-params-over-97-accuracy"),

@@ -57,6 +57,12 @@ def test_mean_and_confidence_are_those_computed_by_hand(point: Callable[..., Poi
     assert family.mean.id == "a"
 
 
+def test_of_two_seeds_that_differ_the_interval_is_all_that_an_accuracy_can_be(point: Callable[..., Point]) -> None:
+    (family,) = families([point("a", 0.9), point("b", 0.6, 100, "a")])
+    assert family.margin == pytest.approx(0.75)
+    assert family.lower_end(0.0) == 0
+
+
 def test_one_seed_says_nothing_of_confidence_and_changes_nothing(point: Callable[..., Point]) -> None:
     points = [point("a", 0.9), point("b", 0.8, 50), point("c", 0.7)]
     found = front_of(points, OBJECTIVES)
