@@ -118,7 +118,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
         *_accuracy(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
-        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms",
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image in its trial ({m.device}, {_threads(m.threads)})",
     ]
     if found.why:
         lines.append(f"runner-up: {found.why}")
@@ -137,13 +137,17 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             f"exported to {folder}: {', '.join(taken['files'])}",
             "  reloaded in a new process: accuracy, params, MACs and bytes as recorded",
             *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
-            f"  {taken['threads']} thread{'s' if taken['threads'] > 1 else ''} on {taken['machine']['processor']}",
+            f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
         ]
         zeros = m.params - m.nonzero_params
         if zeros:
             lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
         lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
     return "\n".join(lines)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def _form(found: Mapping[str, Any]) -> str:
