@@ -9,10 +9,8 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +28,6 @@ from search.study import Study
 
 if TYPE_CHECKING:
     from search.settings import Settings
-    from search.tracker import Tracker
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -81,44 +78,10 @@ def search(name: str, *, home: Path | None = None, show: bool = True, **settings
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
-    """Carry it out, drawn on standard error and mirrored in MLflow."""
-    name = wanted.name
     from dashboards import report as draw
-    from search import launch
-    from search.progress import Progress
-    from search.tracker import Tracker
-    from search.tracking import Unanswered, check_reachable
+    from search.follow import followed
 
-    if wanted.tracking_uri is not None:  # the home's own database is made on the way
-        try:
-            check_reachable(wanted.mlflow_uri)
-        except Unanswered as error:
-            if not (error.down or wanted.resume):
-                raise
-            print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker(wanted.mlflow_uri, name, wanted.home / "mlartifacts", draw)
-    with Progress(wanted.trials) as progress:
-
-        class Watch(launch.Listener):
-            """Draws, and hands on to MLflow."""
-
-            def ready(self) -> None:
-                tracker.start()
-
-            def heard(self, study: StudyRecord, desk: Any) -> None:
-                tracker.post(study)
-                if show:
-                    progress(study, desk)
-
-            def over(self, study: StudyRecord) -> None:
-                tracker.post(study)
-                tracker.finish()
-
-        try:
-            return carry_out(wanted, Watch())
-        finally:
-            if not tracker.close(timeout=120):
-                print(tracker.trouble, file=sys.stderr)
+    return followed(wanted, carry_out, draw, show=show)
 
 
 def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
@@ -202,26 +165,11 @@ def take(
     Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
     safetensors; a model is registered with its program in any case. `prefer` and `robust` say how it was chosen.
     """
-    from compress.export import check_formats, place, read_card
-    from search.registry import alias
-    from search.takeaway import take as take_away
-    from search.tracking import TrackingError
+    from search.settings import Settings
+    from search.shipping import ship
 
-    tracker = check_export(name, folder, formats, point=point, home=home, tracking_uri=tracking_uri)
-    record, wanted = open_study(name, home), check_formats(formats)
-    with tempfile.TemporaryDirectory(prefix="paretune-") as made:
-        staging = Path(made)
-        asked = partial(take_away, budget=budget, prefer=prefer, robust=robust, data=data, formats=wanted)
-        fresh = asked(point, record, home_folder(home), staging)
-        place(staging, folder, wanted)
-        try:
-            registered = tracker.register(staging, f"paretune-{name}", point, budget, prefer)
-        except TrackingError as error:
-            raise RuntimeError(f"{error}; the export itself is whole, in {folder}") from error
-    named = f"models:/paretune-{name}@{alias(Budget.parse(**budget), prefer)}"
-    card = read_card(folder)
-    shown = {"formats": card["measured"]["formats"], "files": [*card["files"], "card.json"]}
-    return {**fresh, **shown, "registered": registered, "alias": named}
+    settings = Settings(name, home=home_folder(home), data=data, tracking_uri=tracking_uri)
+    return ship(settings, point, folder, formats, budget=budget, prefer=prefer, robust=robust)
 
 
 def check_export(
@@ -229,28 +177,14 @@ def check_export(
     folder: Path,
     formats: Sequence[str] = FORMATS,
     *,
-    point: Point | None = None,
     home: Path | None = None,
     tracking_uri: str | None = None,
-) -> Tracker:
-    """ValueError unless a model of the study, or that of `point`, can be exported there and registered.
-
-    Nothing is made but the home's own MLflow database.
-    """
-    from compress.export import check_formats, check_free
+) -> None:
+    """ValueError unless models of the study can be exported there in these formats, and registered."""
     from search.settings import Settings
-    from search.takeaway import stored
-    from search.tracker import Tracker
+    from search.shipping import check
 
-    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
-    record = open_study(name, home)
-    check_formats(formats)
-    check_free(folder)
-    if point is not None:
-        stored(point, record)
-    tracker = Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", None)
-    tracker.open()  # last, for it makes the database
-    return tracker
+    check(Settings(name, home=home_folder(home), tracking_uri=tracking_uri), folder, formats)
 
 
 def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
