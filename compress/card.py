@@ -66,12 +66,12 @@ def _title(facts: Mapping[str, Any]) -> str:
     point = facts.get("point")
     if isinstance(point, Mapping):
         bounds = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.get("budget", {}).items())
-        lower = ", the lower end of the confidence over seeds" if facts["robust"] else ""
+        lower = ", by the lower end of the confidence over seeds" if facts["robust"] else ""
         lines.append(
             f"A classifier, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
             f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. "
-            f"Of the models within the budget ({plain(bounds or 'none')}) it is {_CHOSEN[facts['prefer']]}, by "
-            f"accuracy on validation{lower}. Data: {plain(facts['data'])}."
+            f"Chosen on validation alone{lower}: {_CHOSEN[facts['prefer']]} within the budget ({plain(bounds or 'none')}). "
+            f"Data: {plain(facts['data'])}."
         )
     return "\n\n".join(lines)
 

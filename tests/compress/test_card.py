@@ -59,12 +59,9 @@ def measured(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_card_says_how_the_model_was_chosen() -> None:
-    assert (
-        "Of the models within the budget (max-params 20k) it is the most accurate, by accuracy on validation. "
-        in card()
-    )
+    assert "Chosen on validation alone: the most accurate within the budget (max-params 20k). " in card()
     robust = card(prefer="params", robust=True, budget={})
-    assert "budget (none) it is the smallest, by accuracy on validation, the lower end of the confidence over" in robust
+    assert "alone, by the lower end of the confidence over seeds: the smallest within the budget (none). " in robust
 
 
 def test_limits_are_of_the_forms_that_are_there() -> None:
