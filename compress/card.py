@@ -70,8 +70,8 @@ def _title(facts: Mapping[str, Any]) -> str:
         lines.append(
             f"A classifier, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
             f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. "
-            f"Chosen on validation alone{lower}: {_CHOSEN[facts['prefer']]} within the budget ({plain(bounds or 'none')}). "
-            f"Data: {plain(facts['data'])}."
+            f"Chosen on validation alone{lower}: {_CHOSEN[facts['prefer']]} within the budget "
+            f"({plain(bounds or 'none')}). Data: {plain(facts['data'])}."
         )
     return "\n\n".join(lines)
 
