@@ -145,7 +145,8 @@ class Table:
                 cells.append("-")
                 continue
             (seconds, came), (least, there) = self.reached(other, share), self.reached(ours, share)
-            cells.append(f"{'' if came else '>'}{seconds / least:.1f}" if there else "ours never")
+            times = math.floor(10 * seconds / least) / 10  # at least so many
+            cells.append(f"{'' if came else '>'}{times:.1f}" if there else "ours never")
         return _each(cells)
 
     def markdown(self) -> str:
