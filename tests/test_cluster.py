@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import tomllib
 import urllib.request
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +150,9 @@ def test_the_head_starts_one_mlflow_server(cluster: dict[str, Any], node: Path) 
         run(one(cluster, "mlflow server"), node, **others)
         assert servers(node) == started != []
     finally:
-        for process in servers(node):
-            os.kill(process, 9)
+        for process in (*servers(node), *named(node, "environ")):  # workers outlive who is killed
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
 
 def answers(port: int) -> bool:
@@ -162,11 +165,17 @@ def answers(port: int) -> bool:
 
 def servers(node: Path) -> list[int]:
     """The servers on the node's database."""
+    return named(node, "cmdline", b"server")
+
+
+def named(node: Path, where: str, *more: bytes) -> list[int]:
+    """The processes that have the node's database, and these words, in a file of theirs below /proc."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob(f"[0-9]*/{where}"):
         try:
-            if {b"server", f"sqlite:///{node}/mlflow.db".encode()} <= set(path.read_bytes().split(b"\0")):
-                found.append(int(path.parent.name))
+            words = path.read_bytes().split(b"\0")
         except OSError:  # it has ended
             continue
+        if any(word.endswith(f"sqlite:///{node}/mlflow.db".encode()) for word in words) and set(more) <= set(words):
+            found.append(int(path.parent.name))
     return sorted(found)
