@@ -209,7 +209,7 @@ def main() -> None:
                     found = plainly(Path(folder) / "points.jsonl", search, seed, known, chosen.times, teachers)
             write(found, chosen.recorded)
             print(f"{search}, seed {seed}", file=sys.stderr)
-    text = f"# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency --trials {chosen.trials}`. "
+    text = "# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency`, all that is recorded. "
     text += Table(read(chosen.recorded)).markdown()
     chosen.out.write_text(text)
     print(text)
