@@ -20,7 +20,6 @@ import torch
 from torch import nn
 
 from compress.data import Batch
-from compress.distill import Distiller
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
 from compress.errors import RecipeError, StoreError
@@ -79,15 +78,20 @@ def _files(step: Step, model: nn.Module, task: Task) -> Files:
 def check(recipe: Recipe, task: Task) -> None:
     """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, as `skeleton` has it.
 
-    The networks must be as `check_networks` wants them, and a user's own must come back from its files. A distillation
-    method must be able to do with the task's labels.
+    The networks must be as `check_networks` wants them, and a user's own must come back from its files; the labels must
+    be as `check_labels` wants them.
     """
+    check_labels(recipe, task)
     check_networks(recipe, task)
-    for method in filter(None, map(distiller_of, recipe.stages)):
-        method.check_labels(task.train.labels)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
             count(model, (task.channels, task.size, task.size))
+
+
+def check_labels(recipe: Recipe, task: Task) -> None:
+    """RecipeError when the task's labels are not enough for a distillation method; no network is built for that."""
+    for method in filter(None, map(distiller_of, recipe.stages)):
+        method.check_labels(task.train.labels)
 
 
 def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
@@ -101,10 +105,10 @@ def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
 
 
 def skeleton(recipe: Recipe) -> Recipe:
-    """The recipe without what `check` makes nothing of: of two with the same skeleton both can be carried out, or none.
+    """The recipe without what changes no network: of two with the same skeleton both can be carried out, or none.
 
-    All levels but the deepest go, and unless a network is the user's own also int8, the seed, learning rates, and
-    teachers of whom no layer is kept and no more asked than their word.
+    If the labels allow, that is. All levels but the deepest go, and unless a network is the user's own also int8, the
+    seed, learning rates, and teachers of whom no layer is kept.
     """
     stages = tuple(map(_at_once, recipe.stages))
     if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
@@ -115,30 +119,36 @@ def skeleton(recipe: Recipe) -> Recipe:
     return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
 
 
-def depth(recipe: Recipe) -> tuple[str, float]:
+def depth(recipe: Recipe) -> tuple[str, float | None]:
     """What names the skeleton but for how deep its one cut goes, and that: where the deepest can be cut, all can.
 
-    A user's own network may want sizes that only some depths leave.
+    None and the name of the whole skeleton where that does not hold: a user's own network may want sizes that only some
+    depths leave.
     """
     bones = skeleton(recipe)
-    cuts = [stage for stage in bones.stages if isinstance(stage, Prune | Factorize)]
-    deep = cuts[0].sparsity if len(cuts) == 1 else None
+    cuts = [stage.sparsity for stage in bones.stages if isinstance(stage, Prune | Factorize)]
+    deep = cuts[0] if len(cuts) == 1 else None
     own = any(model is not None and model.own for model in (bones.student, bones.teacher))
     if deep is None or own or any(isinstance(stage, Narrow) for stage in bones.stages):
-        return bones.id, 0.0
-    shallow = tuple(replace(stage, sparsity=SHALLOW) if stage is cuts[0] else stage for stage in bones.stages)
-    return replace(bones, stages=shallow).id, deep
+        return bones.id, None
+    return cut_to(bones, SHALLOW).id, deep
+
+
+def cut_to(recipe: Recipe, sparsity: float) -> Recipe:
+    """The recipe with its cut so deep."""
+    cut = Prune | Factorize
+    return replace(recipe, stages=tuple(replace(s, sparsity=sparsity) if isinstance(s, cut) else s for s in recipe.stages))
 
 
 def _bare(stage: Stage) -> Stage:
     method = distiller_of(stage)
-    words = method is not None and not method.ships_adapter and type(method).check_labels is Distiller.check_labels
+    kept = method is not None and method.ships_adapter
     if isinstance(stage, Distill):
-        return Train(stage.training) if words else stage
+        return stage if kept else Train(stage.training)
     if not isinstance(stage, Prune | Factorize):
         return stage
     training = replace(stage.recovery.training, lr=Training().lr)
-    recovery = Recovery(training) if method is None or words else replace(stage.recovery, training=training)
+    recovery = replace(stage.recovery, training=training) if kept else Recovery(training)
     return replace(stage, recovery=recovery)
 
 

@@ -26,12 +26,14 @@ class Journal(BaseJournalBackend):
         self._path = path
         self._read, self._offset = 0, 0
         path.touch()
-        _mend(path)
+        self._size = _mend(path)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The logs from that number on, oldest first; the place is kept, so that the next call begins there."""
         if log_number_from < self._read:
             self._read, self._offset = 0, 0
+        if self._offset == self._size:
+            return
         with self._path.open("rb") as file:
             file.seek(self._offset)
             for line in file:
@@ -44,7 +46,7 @@ class Journal(BaseJournalBackend):
         """Write the lines and leave it to the system when they reach the disk."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._path.open("ab") as file:
-            file.write(text.encode())
+            self._size += file.write(text.encode())
 
 
 class OneWriters(JournalStorage):
@@ -76,9 +78,10 @@ class OneWriters(JournalStorage):
         return made
 
 
-def _mend(path: Path) -> None:
+def _mend(path: Path) -> int:
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
     if whole < len(data):
         with path.open("r+b") as file:
             file.truncate(whole)
+    return whole

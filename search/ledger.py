@@ -1,7 +1,9 @@
-"""The one place where a study is true: an append-only file of JSON lines, forced to disk line by line.
+"""The one place where a study is true: an append-only file of JSON lines.
 
-MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. A line cut short by a crash is skipped on
-reading; nothing before it is lost.
+MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it, and
+once a trial has ended all that came before is on the disk, should the machine itself go: a trial that had not is
+carried out again, from the models in the store. A line cut short by a crash is skipped on reading; nothing before it is
+lost.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import Any
 from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
+PASSING = frozenset({"asked", "point", "resumed"})
+"""Events of a trial that is not over: they are on the disk with the next one that is none of these."""
 Event = dict[str, Any]
 
 
@@ -29,13 +33,14 @@ class Ledger:
         self.path = folder / FILE
 
     def append(self, event: str, **values: object) -> Event:
-        """Write one event and return it once it is on the disk; DiskError when the disk refuses it."""
+        """Write one event and return it; DiskError when the disk refuses it."""
         return self.append_all(event, [values])[0]
 
     def append_all(self, event: str, each: Sequence[Mapping[str, object]]) -> list[Event]:
-        """Write an event for each of these values and return them once they are on the disk, which is waited for once.
+        """Write an event for each of these values and return them, as they will be read.
 
-        DiskError when the disk refuses them; some of them may be there then.
+        The disk is waited for once, and not for events in `PASSING`. DiskError when it refuses them; some of them may
+        be there then.
         """
         now = round(time.time(), 3)
         lines = [
@@ -43,12 +48,12 @@ class Ledger:
             for values in each
         ]
         try:
-            self._write("".join(lines))
+            self._write("".join(lines), wait=event not in PASSING)
         except OSError as error:
             raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
         return [_read(line) for line in lines]
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, wait: bool) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(file).st_size
@@ -57,7 +62,8 @@ class Ledger:
             data = text.encode()
             if os.write(file, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file)
+            if wait:
+                os.fsync(file)
         finally:
             os.close(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Set
 
 from compress.plan import Step, plan
@@ -16,6 +17,7 @@ class Prefixes:
         self._made = set(made)
         self._steps: dict[int, list[Step]] = {}
         self._making: dict[int, set[str]] = {}
+        self._makers: Counter[str] = Counter()
 
     @property
     def there(self) -> Set[str]:
@@ -24,7 +26,7 @@ class Prefixes:
 
     def __contains__(self, key: object) -> bool:
         """Whether a model is there or in the making."""
-        return key in self._made or any(key in making for making in self._making.values())
+        return key in self._made or key in self._makers
 
     def add(self, trial: int, recipe: Recipe) -> None:
         """A trial that will need the models of this recipe."""
@@ -33,24 +35,24 @@ class Prefixes:
     def start(self, trial: int) -> None:
         """A worker makes the trial's models now."""
         self._making[trial] = _keys(self._steps[trial]) - self._made
+        self._makers.update(self._making[trial])
 
     def made(self, trial: int, keys: Iterable[str]) -> None:
         """These points of the trial are there, and so is all they were made from."""
         found = set(keys)
-        there = _keys([step for step in self._steps.get(trial, []) if step.key in found])
-        self._made |= there
-        for making in self._making.values():
-            making -= there
+        self._made |= _keys([step for step in self._steps.get(trial, []) if step.key in found])
 
     def end(self, trial: int) -> None:
         """The trial makes no more."""
         self._steps.pop(trial, None)
-        self._making.pop(trial, None)
+        for key in self._making.pop(trial, ()):
+            self._makers[key] -= 1
+            if not self._makers[key]:
+                del self._makers[key]
 
     def would_wait(self, trial: int) -> bool:
         """Whether the trial needs a model that a started one is about to make."""
-        needed = _keys(self._steps[trial]) - self._made
-        return any(needed & making for making in self._making.values())
+        return any(key in self._makers for key in _keys(self._steps[trial]) - self._made)
 
 
 def _keys(steps: Iterable[Step]) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -85,11 +86,20 @@ class Proposer:
         asked = self._asked(number)
         if not asked.params:  # what was asked is lost, so there is nothing that these values would be of
             return
-        made = optuna.trial.create_trial(
+        now = datetime.now()
+        made = optuna.trial.FrozenTrial(  # `create_trial` would convert every distribution anew
+            number=-1,
+            trial_id=-1,
+            state=TrialState.COMPLETE,
+            value=None,
+            values=self.values(point),
+            datetime_start=now,
+            datetime_complete=now,
             params=place(asked.params, point.sparsity, point.variant),
             distributions=asked.distributions,
-            values=self.values(point),
             user_attrs={"point": point.id, "of": number},
+            system_attrs={},
+            intermediate_values={},
         )
         kept = self._storage.get_trial(self._storage.create_new_trial(self._id, template_trial=made))
         # a journal reads back copies of its own, the greatest part of what a long study holds in memory

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from contextlib import suppress
 
-from compress.costs import check, deepest, depth
+from compress.costs import check, check_labels, cut_to, deepest, depth
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.bounds import Bounds
@@ -17,6 +18,7 @@ class Verdicts:
         self.task, self.bounds, self.say = task, bounds, say
         self._refused: dict[str, dict[str, float]] = {}
         self._possible: dict[str, float] = {}
+        self._deepest = 0.0
 
     @property
     def refused(self) -> Set[str]:
@@ -27,11 +29,8 @@ class Verdicts:
         """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
         if recipe.id in self._refused:
             return self._refused[recipe.id]
-        bones, deep = depth(recipe)
         try:
-            if deep > self._possible.get(bones, -1.0):
-                check(recipe, self.task)
-                self._possible[bones] = deep
+            self._look_at(recipe)
         except Exception as error:  # RecipeError, or whatever a library says to an odd network
             self._refused[recipe.id] = {}
             self.say(f"a recipe was not tried: {error}")
@@ -40,3 +39,16 @@ class Verdicts:
         if over:
             self._refused[recipe.id] = over
         return over or None
+
+    def _look_at(self, recipe: Recipe) -> None:
+        """Raises what `check` raises. Where a cut as deep as any asked for so far can be made no other is looked at."""
+        check_labels(recipe, self.task)
+        bones, deep = depth(recipe)
+        self._deepest = max(self._deepest, deep or 0.0)
+        if deep is not None and deep < self._deepest and bones not in self._possible:
+            with suppress(Exception):
+                check(cut_to(recipe, self._deepest), self.task)
+                self._possible[bones] = self._deepest
+        if (deep or 0.0) > self._possible.get(bones, -1.0):
+            check(recipe, self.task)
+            self._possible[bones] = deep or 0.0

@@ -98,6 +98,7 @@ def test_recipes_that_differ_in_training_alone_have_the_same_skeleton(recipe: Bu
     untaught = recipe(stages=(Train(ONE), CUT))
     assert skeleton(recipe(CUT)) == skeleton(recipe(slow, INT8, seed=7))
     assert skeleton(taught) == skeleton(untaught)
+    assert skeleton(recipe(prune(L1Filter(), OneShot(1), distiller=CRD()))) == skeleton(recipe(CUT))
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,9 @@ def test_recipes_that_differ_in_training_alone_have_the_same_skeleton(recipe: Bu
         prune(L1Filter(), OneShot(1), 0.7),
         MASK,
         RANK,
-        prune(L1Filter(), OneShot(1), distiller=CRD()),
         prune(L1Filter(), OneShot(1), distiller=SimKD()),
     ],
-    ids=["deeper", "another method", "another kind", "labels that count", "layers that are kept"],
+    ids=["deeper", "another method", "another kind", "layers that are kept"],
 )
 def test_recipes_that_may_fail_apart_have_skeletons_of_their_own(other: Stage, recipe: Build) -> None:
     assert skeleton(recipe(other)) != skeleton(recipe(CUT))
@@ -128,4 +128,4 @@ def test_of_a_users_own_network_every_depth_is_looked_at(source: Callable[[str, 
     deeper = prune(L1Filter(), OneShot(1), 0.7)
     names = {depth(recipe(cut, student=Model("mine:make"))) for cut in (deeper, CUT)}
     assert len({name for name, _ in names}) == 2
-    assert {deep for _, deep in names} == {0.0}
+    assert {deep for _, deep in names} == {None}

@@ -79,3 +79,14 @@ def test_the_same_way_down_is_made_once(prefixes: Prefixes) -> None:
         assert prefixes.would_wait(4)
         prefixes.made(2, [key])
     assert not prefixes.would_wait(4)
+
+
+def test_what_two_make_is_in_the_making_until_both_have_ended(prefixes: Prefixes) -> None:
+    prefixes.start(2)
+    prefixes.end(0)
+    teacher = keys(TEACHER)[0]
+    assert teacher in prefixes
+    assert prefixes.would_wait(1)
+    prefixes.end(2)
+    assert teacher not in prefixes
+    assert not prefixes.would_wait(1)
