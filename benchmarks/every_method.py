@@ -67,7 +67,8 @@ def main() -> None:
     SPACES[NAME] = replace(SPACES["joint"], beginnings=beginnings)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        study = paretune.search(NAME, home=chosen.home or Path(folder), space=NAME, trials=1 + len(beginnings))
+        home, trials = chosen.home or Path(folder), 1 + len(beginnings)
+        study = paretune.search(NAME, home=home, space=NAME, trials=trials, sampler="random")
         seconds = time.perf_counter() - start
     found = list(rows(study))
     failed = [trial for trial in study.trials if trial.status != "complete"]

@@ -50,7 +50,6 @@ SEARCHES: dict[str, Callable[[int, float], Course]] = {
     "ours": Ours(),
     "ours, a point a trial": Ours(curves=False),
     "ours, nothing shared": Ours(shared=False),
-    "ours, no beginnings": Ours(beginnings=False),
     "ours, no early stop": Ours(stops=False),
     "ours, TPE": Ours("tpe"),
     "ours, TPE told of one point a curve": Ours("tpe", tell_all=False),

@@ -136,8 +136,8 @@ def depth(recipe: Recipe) -> tuple[str, float | None]:
 
 def cut_to(recipe: Recipe, sparsity: float) -> Recipe:
     """The recipe with its cut so deep."""
-    cut = Prune | Factorize
-    return replace(recipe, stages=tuple(replace(s, sparsity=sparsity) if isinstance(s, cut) else s for s in recipe.stages))
+    stages = (replace(one, sparsity=sparsity) if isinstance(one, Prune | Factorize) else one for one in recipe.stages)
+    return replace(recipe, stages=tuple(stages))
 
 
 def _bare(stage: Stage) -> Stage:

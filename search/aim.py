@@ -78,8 +78,7 @@ class Seen(NamedTuple):
 class Aim:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
 
-    `worst` is the error at its end: one for all errors, less where an accuracy is asked for. `beginnings` are choices
-    that are always looked at.
+    `worst` is the error at its end: one for all errors, less where an accuracy is asked for.
     """
 
     build: Callable[[Trial], Named]
@@ -88,7 +87,6 @@ class Aim:
     reference: Mapping[str, float]
     seed: int
     worst: float = 1.0
-    beginnings: Sequence[Choices] = ()
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     logs: list[Tensor] = field(default_factory=list)
@@ -107,7 +105,7 @@ class Aim:
         """
         self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
-        drawn = candidates(self.build, self._best(), chance, DRAWS, self.beginnings)
+        drawn = candidates(self.build, self._best(), chance, DRAWS)
         found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
         found = [one for one in found if self._may_fit(one.recipe)] or found
         for one in found:

@@ -63,18 +63,12 @@ def candidates(
     best: Sequence[Mapping[str, Choice]],
     chance: np.random.Generator,
     count: int,
-    first: Sequence[Mapping[str, Choice]] = (),
 ) -> Iterator[Candidate]:
-    """The `first`, then as many different recipes as `count` draws give.
-
-    Half of these by chance, half of `best` with one choice drawn again.
-    """
+    """As many different recipes as `count` draws give: half by chance, half of `best` with one choice drawn again."""
     seen: set[str] = set()
-    for number in range(-len(first), count):
+    for number in range(count):
         given: dict[str, Choice] = {}
-        if number < 0:
-            given = dict(first[number])
-        elif best and number % 2:
+        if best and number % 2:
             given = dict(best[int(chance.integers(len(best)))])
             given.pop(sorted(given)[int(chance.integers(len(given)))])
         draw = Draw(chance, given)

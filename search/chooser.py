@@ -38,7 +38,6 @@ class Chooser:
             costs,
             ends,
             seed,
-            beginnings=space.beginnings,
         )
         self.recipes: dict[int, Recipe] = {}
         self.hopeless: set[int] = set()

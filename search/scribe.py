@@ -109,8 +109,9 @@ class Scribe:
         tags = {**mirror.trial_tags(trial, self._study), "mlflow.parentRunId": parent.id}
         run = runs.known.get(trial.id)
         if run is None:
-            state = {"paretune.state": tags.pop("paretune.state")}
-            run, tags = runs.create(f"trial {trial.id}", tags, started=time.time() - trial.seconds), state
+            # what is written last says that all is there: an ended trial's status, a running one's state
+            last = {} if trial.status != "running" else {"paretune.state": tags.pop("paretune.state")}
+            run, tags = runs.create(f"trial {trial.id}", tags, started=time.time() - trial.seconds), last
         elif run.tags.get("paretune.recipe") != tags["paretune.recipe"]:
             raise TrackingError(
                 f"MLflow at {shown(self._uri)} must hold one study named {self._study}, its trial {trial.id} has "

@@ -92,9 +92,9 @@ class Space:
     """A named space: `build(trial, task, seed)` gives a recipe.
 
     `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
-    `beginnings` are choices tried first, the papers' own recipes among them; the sampler `auto` looks at them for every
-    choice instead. `given(students, teachers)` is the same space over a user's models, an empty tuple for the space's
-    own or none; a space about certain models has no `given`.
+    `beginnings` are choices tried first, the papers' own recipes among them; but not with the sampler `auto`, which
+    comes no sooner to a good front with them. `given(students, teachers)` is the same space over a user's models, an
+    empty tuple for the space's own or none; a space about certain models has no `given`.
     """
 
     name: str

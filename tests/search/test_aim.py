@@ -98,15 +98,6 @@ def test_what_is_likely_to_bring_nothing_is_left_for_later() -> None:
     assert not any(net.slow for net in found)
 
 
-def test_what_is_to_be_looked_at_is_looked_at_first() -> None:
-    first = {"good": True, "slow": False, "width": 17}
-    drawn = candidates(build, [], np.random.default_rng(0), 5, [first])
-    assert next(one.recipe.id for one in drawn) == "17 True False"
-    chooser = aim(Outlook(lambda net: 1e-3 if net.width == 17 and net.good else 1.0))
-    chooser.beginnings = [first]
-    assert search(chooser, 1)[0].id == "17 True False"
-
-
 def test_the_first_ones_are_far_apart_in_cost() -> None:
     costs = sorted(net.params for net in search(aim(), STARTUP))
     assert max(np.diff(np.log(costs))) < 1.5
