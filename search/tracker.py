@@ -18,6 +18,8 @@ from search.tracking import TrackingError, check_reachable, reason
 
 PAUSE_S = 1.0
 RETRY_S = 10.0
+SHARE = 0.25
+"""Of the time, at most this goes into the mirror while a search runs: it takes the processor from the driver."""
 DRAWN_SHARE = 0.05
 """Of the time, at most this goes into tables, the report and the runs of the front, however large the study."""
 
@@ -115,13 +117,15 @@ class Tracker:
 
     def _attempt(self, study: StudyRecord, last: bool) -> Outcome:
         status = "RUNNING" if not last else "KILLED" if _running(study) else "FINISHED"
-        show = last or time.monotonic() >= self._show_next
+        start = time.monotonic()
+        show = last or start >= self._show_next
         try:
             self.trouble = self._sync(study, status, show=show)
         except Exception as error:  # whatever MLflow does, the search goes on
             self.trouble = str(error)
             return Outcome(done=False, pause_s=RETRY_S)
-        return Outcome(done=self._scribe is not None and study is self._scribe.shown, pause_s=PAUSE_S)
+        pause = max(PAUSE_S, (time.monotonic() - start) * (1 / SHARE - 1))
+        return Outcome(done=self._scribe is not None and study is self._scribe.shown, pause_s=pause)
 
     def _sync(self, study: StudyRecord, status: str, *, show: bool) -> str:
         """What could not be drawn, in a sentence, or ""; TrackingError when MLflow does not take the rest."""

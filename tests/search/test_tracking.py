@@ -20,7 +20,7 @@ from search import address, tracker, tracking
 from search.address import shown
 from search.record import StudyRecord
 from search.seeds import front_of
-from search.tracker import Tracker
+from search.tracker import PAUSE_S, Tracker
 from search.tracking import TrackingError, Unanswered, check_reachable
 from tests.search.mirrored import everything, found, free_port, history, report, reseeded, server, study, trial
 
@@ -294,6 +294,7 @@ def test_the_report_is_drawn_at_most_so_often_and_at_the_end(
     uri: str, monkeypatch: pytest.MonkeyPatch, draw_every: float, takes: float
 ) -> None:
     monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    monkeypatch.setattr(tracker, "SHARE", 1.0)
     drawn = []
 
     def draw(study: StudyRecord) -> str:
@@ -310,6 +311,20 @@ def test_the_report_is_drawn_at_most_so_often_and_at_the_end(
             time.sleep(0.02)
     mirror.close(30)
     assert drawn == [1, 4]
+
+
+def test_the_mirror_leaves_most_of_the_time_to_the_driver(uri: str) -> None:
+    def draw(study: StudyRecord) -> str:
+        time.sleep(1)
+        return ""
+
+    slow = Tracker(uri, "demo", draw=draw)
+    start = time.monotonic()
+    outcome = slow._attempt(study(trial(0)), False)
+    took = time.monotonic() - start
+    assert outcome.done
+    assert 3.0 < outcome.pause_s <= 3 * took
+    assert slow._attempt(study(trial(0)), False).pause_s == PAUSE_S
 
 
 def _names(uri: str) -> set[str]:
@@ -431,6 +446,7 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    monkeypatch.setattr(tracker, "SHARE", 1.0)
     port = free_port()
     whole = study(*(trial(n) for n in range(8)))
     alive, reached = threading.Event(), 0
@@ -467,6 +483,7 @@ def test_a_server_that_is_back_before_the_end_is_told_everything_once(
 ) -> None:
     monkeypatch.setattr(tracker, "RETRY_S", 0.1)
     monkeypatch.setattr(tracker, "PAUSE_S", 0.01)
+    monkeypatch.setattr(tracker, "SHARE", 1.0)
     port = free_port()
     with server(template, tmp_path / "server", port) as uri:
         mirror = Tracker(uri, "demo")
