@@ -15,6 +15,7 @@ from typing import Any
 
 from compress.recipe import Recipe
 from compress.tasks import Task
+from search.asking import Asking
 from search.bounds import UNBOUNDED, Bounds
 from search.chooser import Chooser
 from search.front import front
@@ -27,12 +28,6 @@ from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
 from search.verdicts import Verdicts
 from spaces import Space
 
-REPEATS = 50
-"""Asks in a row that only repeat known recipes before the space counts as exhausted."""
-STUBBORN = 5
-"""Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
-OUTSIDE = 200
-"""Asks for one trial that may give recipes out of bounds before the search counts as done."""
 SET_ASIDE = 4
 """Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
 
@@ -71,7 +66,6 @@ class Desk:
         self.exhausted = repeated is not None
         self.notes: list[str] = []
         self.line = Line(self._catch_up, self._say)
-        self.verdicts = Verdicts(task, bounds, self._say)
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue() if repeated is None else [])
         known = {trial: Recipe.from_json(state.recipe) for trial, state in study.trials.items()}
@@ -80,6 +74,8 @@ class Desk:
         self.repeats = Repeats(seeds, seed, task.fingerprint, repeated or on_front)
         self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
         self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
+        verdicts = Verdicts(task, bounds, self._say)
+        self.asking = Asking(study, proposer, space, task.name, seed, verdicts, self.chooser, self._say)
         for trial in self.queue:
             self.prefixes.add(trial, known[trial])
         if not study.trials:
@@ -161,40 +157,12 @@ class Desk:
         return {"trial": trial, "recipe": json.dumps(self.study.trials[trial].recipe)}
 
     def _propose(self) -> None:
-        """Ask for one new recipe and queue it; one that cannot be carried out is said, and another one asked for."""
-        repeats = outside = 0
-        while repeats < REPEATS and outside < OUTSIDE:
-            if self.chooser is not None and not self.proposer.waiting:
-                self.proposer.begin(self.chooser.choose(self.recipes.keys() | self.verdicts.refused))
-            asked = self.proposer.ask(at_random=repeats >= STUBBORN)
-            recipe = self.space.build(asked, self.task.name, self.seed)
-            if recipe.id in self.recipes:
-                self._answer_repeat(asked.number, self.recipes[recipe.id])
-                repeats += 1
-                continue
-            over = self.verdicts.over(recipe)
-            if over is None:
-                self._queue(recipe, dict(asked.params), asked.number)
-                return
-            if over:
-                self.proposer.refuse(asked, over)
-                outside += 1
-            else:
-                self.proposer.forget(asked.number)
-                repeats += 1
-        self.exhausted = True
-        if outside >= OUTSIDE:
-            self.notes.append(
-                f"the search ends: of {outside} recipes in a row none would have a point within the bounds"
-            )
-
-    def _answer_repeat(self, number: int, trial: int) -> None:
-        """A recipe that ran already is not run again: the ask is told what the first one gave."""
-        known = self.study.trials[trial]
-        if known.status == "complete":
-            self.proposer.tell_end(number, list(known.points.values()))
+        """Ask for one new recipe and queue it."""
+        asked = self.asking.next(self.recipes)
+        if asked is None:
+            self.exhausted = True
         else:
-            self.proposer.forget(number)
+            self._queue(*asked)
 
     def add(self, trial: int, points: Sequence[dict[str, Any]], spent: Mapping[str, float] | None = None) -> None:
         """A worker has made points; `spent` are the seconds since the trial began, by what they went into."""

@@ -238,7 +238,7 @@ def test_narrow_bounds_do_not_end_the_search(begun: Callable[..., Desk], event: 
 def test_bounds_that_nothing_fits_end_the_search_with_a_word(
     begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.desk.OUTSIDE", 12)
+    monkeypatch.setattr("search.asking.OUTSIDE", 12)
     desk = begun(sampler="random", bounds=Bounds({"params": 1.0}))
     assert len(carry_out(desk, event)) == 1
     assert desk.exhausted

@@ -1,0 +1,80 @@
+"""Asks Optuna for choices until they make a recipe that is new, can be carried out, and keeps to the bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from compress.recipe import Recipe
+from search.chooser import Chooser
+from search.record import Choice
+from search.sampler import Proposer
+from search.study import Study
+from search.verdicts import Verdicts
+from spaces import Space
+
+REPEATS = 50
+"""Asks in a row that only repeat known recipes before the space counts as exhausted."""
+STUBBORN = 5
+"""Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
+OUTSIDE = 200
+"""Asks for one trial that may give recipes out of bounds before the search counts as done."""
+
+
+class Asked(NamedTuple):
+    """A recipe to be tried, the choices that make it, and the number under which Optuna asked for them."""
+
+    recipe: Recipe
+    choices: dict[str, Choice]
+    number: int
+
+
+class Asking:
+    """For one study; the sampler `auto` has a `chooser`. `say` is told when there is nothing within the bounds."""
+
+    def __init__(
+        self,
+        study: Study,
+        proposer: Proposer,
+        space: Space,
+        task: str,
+        seed: int,
+        verdicts: Verdicts,
+        chooser: Chooser | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.study, self.proposer, self.space, self.task, self.seed = study, proposer, space, task, seed
+        self.verdicts, self.chooser, self.say = verdicts, chooser, say
+
+    def next(self, known: Mapping[str, int]) -> Asked | None:
+        """One that is not among the recipes that are `known`, trials by id; None when no more are found."""
+        repeats = outside = 0
+        while repeats < REPEATS and outside < OUTSIDE:
+            if self.chooser is not None and not self.proposer.waiting:
+                self.proposer.begin(self.chooser.choose(known.keys() | self.verdicts.refused))
+            asked = self.proposer.ask(at_random=repeats >= STUBBORN)
+            recipe = self.space.build(asked, self.task, self.seed)
+            if recipe.id in known:
+                self._answer(asked.number, known[recipe.id])
+                repeats += 1
+                continue
+            over = self.verdicts.over(recipe)
+            if over is None:
+                return Asked(recipe, dict(asked.params), asked.number)
+            if over:
+                self.proposer.refuse(asked, over)
+                outside += 1
+            else:
+                self.proposer.forget(asked.number)
+                repeats += 1
+        if outside >= OUTSIDE:
+            self.say(f"the search ends: of {outside} recipes in a row none would have a point within the bounds")
+        return None
+
+    def _answer(self, number: int, trial: int) -> None:
+        """A recipe that ran already is not run again: the ask is told what the first one gave."""
+        first = self.study.trials[trial]
+        if first.status == "complete":
+            self.proposer.tell_end(number, list(first.points.values()))
+        else:
+            self.proposer.forget(number)
