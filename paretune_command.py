@@ -9,6 +9,7 @@ from __future__ import annotations
 import json as json_text
 import logging
 import shlex
+import shutil
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -87,7 +88,7 @@ def search(
     data: Data = None,
 ) -> None:
     """Run a search, or go on with one; then say what it found."""
-    again = shlex.join(["paretune", *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+    again = shlex.join([_program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
         found = paretune.search(
             name,
@@ -126,11 +127,13 @@ def search(
         raise
     front(name, home, False)
     database = paretune.home_folder(home) / "mlflow.db"
-    look = f"mlflow server --backend-store-uri sqlite:///{database}" if tracking_uri is None else ""
+    server = [_program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{database}"]
+    next_steps = {"report": _reported(name, home), "go on": again}
+    if tracking_uri is None:
+        next_steps["look"] = shlex.join(server)
     given = {"--home": home, "--data": data, "--tracking-uri": tracking_uri}
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    said = searched(found, {"report": str(paretune.report(name, home=home)), "go on": again, "look": look}, where)
-    _out.print(said, markup=False, highlight=False)
+    _out.print(searched(found, next_steps, where, _program("paretune")), markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"search {name}: every trial failed, the first with {found.trials[0].reason}")
 
@@ -230,7 +233,7 @@ def select(
         )
     except KeyboardInterrupt:
         if reseed is not None:
-            typer.echo(f"go on: {shlex.join(['paretune', *sys.argv[1:]])}", err=True)
+            typer.echo(f"go on: {shlex.join([_program('paretune'), *sys.argv[1:]])}", err=True)
         raise
     result = {**found.as_json(), "top": [offer.as_json() for offer in found.fits[:top]]}
     best, taken = found.best, None
@@ -330,6 +333,22 @@ def _complain(sentence: str, code: int) -> int:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     typer.echo(f"paretune: {line}", err=True)
     return code
+
+
+def _reported(name: str, home: Path | None) -> str:
+    """Where the report is; "" and a note where it cannot be, for the search is over and well."""
+    try:
+        return str(paretune.report(name, home=home))
+    except ValueError as error:
+        typer.echo(f"note: {error}", err=True)
+        return ""
+
+
+def _program(name: str) -> str:
+    """As it can be typed here: beside the `paretune` that was typed, where there is none on the path."""
+    typed = Path(sys.argv[0])
+    on_path = shutil.which(name) is not None or typed.name != "paretune" or len(typed.parts) == 1
+    return name if on_path else str(typed.with_name(name))
 
 
 def _json(value: object) -> None:

@@ -96,7 +96,7 @@ def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     return table
 
 
-def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str]) -> str:
+def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str], program: str = "paretune") -> str:
     """How a search's trials ended and what to type next; the budget of the example is that of half of the front."""
     states = [trial.status for trial in found.trials]
     lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
@@ -105,7 +105,7 @@ def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[
     example = middle(front_of(found.points, found.objectives))
     if example is not None:
         words = ["select", found.name, "--max-params", str(example.measured.params), "--export", "out/", *where]
-        lines.append(f"take: {shlex.join(['paretune', *words])}")
+        lines.append(f"take: {shlex.join([program, *words])}")
     return "\n".join(lines)
 
 

@@ -91,7 +91,7 @@ class Lease:
             self._seen = held, now
         with suppress(ValueError, KeyError, TypeError):
             who = json.loads(held)
-            if who["host"] == _host() and not _lives(who["pid"]):
+            if who["host"] == _host() and not lives(who["pid"]):
                 return True
         return now - self._seen[1] >= self.seconds
 
@@ -103,7 +103,8 @@ def _host() -> str:
     return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process of that number here."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from filelock import SoftFileLease
+from filelock import SoftFileLease, Timeout
 
 from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.lease import lives
 from compress.measurement import Measurement
 
 RECORD = "record.json"
@@ -160,6 +161,19 @@ class Store:
                 return made
             raise DiskError(f"store: cannot write {path}: {error.strerror or error}") from error
         return None
+
+    def tidy(self) -> None:
+        """Take away what processes of this machine have left that died: leases, and files they were writing."""
+        for file in (self.root / "locks").glob("*.lease"):
+            lease = SoftFileLease(file, lease_duration=self.lease_s)
+            with suppress(Timeout, OSError):  # its holder lives, or is of another machine
+                lease.acquire(timeout=0)
+                lease.release()
+        for draft in (self.root / "partial").glob(f"*.{socket.gethostname()}-*"):
+            pid = draft.name.rpartition("-")[2]
+            if pid.isdigit() and not lives(int(pid)):
+                with suppress(OSError):
+                    shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
     def drop_views(self) -> int:
         """Delete what teachers have said, to be asked again when needed; the bytes freed."""

@@ -34,8 +34,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
-    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None), and begun
-    (seconds of the epoch) if another worker had begun. An actor is reused: only the loaded task is kept.
+    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None), and used
+    (seconds) if other workers had begun. An actor is reused: only the loaded task is kept.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ class Compression(tune.Trainable):
     def _take(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(int(config["threads"]))
         self.started = time.perf_counter()
-        self.begun = float(config.get("begun", time.time()))
+        self.used = float(config.get("used", 0.0))
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
         torch.cuda.empty_cache()  # a GPU may be shared
@@ -82,7 +82,7 @@ class Compression(tune.Trainable):
 
     def _left(self) -> float:
         """Seconds to the trial's limit."""
-        left: float = self.begun + self.config["limit"] - time.time()
+        left: float = self.config["limit"] - self.used - (time.perf_counter() - self.started)
         return left
 
     def _step(self) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from search import launch
+from search.address import shown
 from search.progress import Progress
 from search.record import StudyRecord
 from search.scribe import Draw
@@ -36,7 +38,10 @@ def followed(
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker(wanted.mlflow_uri, wanted.name, wanted.home / "mlartifacts", draw)
+    again = ["paretune", "sync", wanted.name, "--home", str(wanted.home)]
+    if wanted.tracking_uri is not None:
+        again += ["--tracking-uri", shown(wanted.tracking_uri)]
+    tracker = Tracker(wanted.mlflow_uri, wanted.name, wanted.home / "mlartifacts", draw, again=shlex.join(again))
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):

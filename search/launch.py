@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import check_store
+from compress.remote import check_store, open_store
 from compress.tasks import Task, load_task
 from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
@@ -123,13 +125,20 @@ def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listen
     finally:
         desk.guard(desk.close)
         told.over(desk.study.record)
+        if scratch is not None:
+            with suppress(DiskError):
+                open_store(desk.study.store).tidy()
 
 
 def check_went_well(desk: Desk, who: str, again: str) -> None:
     """SearchFailed if the driver had to give up."""
     if desk.failure is not None:
         kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
-        raise SearchFailed(f"{who}: {kind}{desk.failure}; what is finished is kept, {again} goes on") from desk.failure
+        room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
+        first = f"once there is room (`paretune clean {desk.study.name}` may make some), " if room else ""
+        raise SearchFailed(
+            f"{who}: {kind}{desk.failure}; what is finished is kept, {first}{again} goes on"
+        ) from desk.failure
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The one place where a study is true: an append-only file of JSON lines.
 
-MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it, and
-once a trial has ended all that came before is on the disk, should the machine itself go: a trial that had not is
-carried out again, from the models in the store. A line cut short by a crash is skipped on reading; nothing before it is
+MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it. Should
+the machine itself go, every trial that was asked for is there, and all that was before one was asked for or ended;
+points since then come again from the store. A line cut short by a crash is skipped on reading; nothing before it is
 lost.
 """
 
@@ -21,8 +21,8 @@ from typing import Any
 from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
-PASSING = frozenset({"asked", "point", "resumed"})
-"""Events of a trial that is not over: they are on the disk with the next one that is none of these."""
+PASSING = frozenset({"point", "resumed"})
+"""Events that are on the disk with the next one that is none of these: the models they speak of are in the store."""
 Event = dict[str, Any]
 
 

@@ -48,7 +48,8 @@ def note(study: StudyRecord, experiment: str, run: str) -> str:
             "A run's figures are all of one model: a trial's, of the sparsest that loses at most a point of accuracy. "
             "Below a trial are its models on the front; sort by a metric to have all in one list.",
             *_seeds(study),
-            f"This is a mirror of the study's own ledger; `paretune sync {study.name}` makes it again.",
+            f"This is a mirror of the study's own ledger; `paretune sync {study.name}`, with the `--home` and "
+            "`--tracking-uri` of the search, makes it again.",
         ]
     )
 

@@ -65,6 +65,7 @@ class Proposer:
         self._storage, self._id = storage, storage.get_study_id_from_name(name)
         self._kinds: dict[tuple[str, BaseDistribution], BaseDistribution] = {}
         self._shared = -1
+        self._told: set[tuple[int, str]] = set()
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
@@ -82,9 +83,9 @@ class Proposer:
         return self.study.ask()
 
     def tell_point(self, number: int, point: Point) -> None:
-        """One more observation, of the asked trial's choices with the point's own sparsity."""
+        """One more observation, of the asked trial's choices with the point's own sparsity; nothing a second time."""
         asked = self._asked(number)
-        if not asked.params:  # what was asked is lost, so there is nothing that these values would be of
+        if not asked.params or (number, point.id) in self._told:  # of one that is lost there is nothing to observe
             return
         now = datetime.now()
         made = optuna.trial.FrozenTrial(  # `create_trial` would convert every distribution anew
@@ -104,6 +105,7 @@ class Proposer:
         kept = self._storage.get_trial(self._storage.create_new_trial(self._id, template_trial=made))
         # a journal reads back copies of its own, the greatest part of what a long study holds in memory
         kept.params, kept.distributions, kept.user_attrs = made.params, asked.distributions, made.user_attrs
+        self._told.add((number, point.id))
 
     def tell_end(self, number: int, points: Sequence[Point]) -> None:
         """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
@@ -169,7 +171,7 @@ class Proposer:
         """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
         self._fill(max((number for number in numbers.values() if number is not None), default=-1))
         trials = self.study.get_trials(deepcopy=False)
-        told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
+        self._told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
         known = {number for number in numbers.values() if number is not None}
         for stray in [t.number for t in trials if t.state == TrialState.RUNNING and t.number not in known]:
             self.forget(stray)
@@ -178,8 +180,7 @@ class Proposer:
             if number is None:
                 continue
             for point in trial.points:
-                if (number, point.id) not in told:
-                    self.tell_point(number, point)
+                self.tell_point(number, point)
             if trial.status in ("complete", "failed"):
                 self.tell_end(number, trial.points if trial.status == "complete" else ())
 

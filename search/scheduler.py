@@ -29,4 +29,5 @@ class Scheduler(FIFOScheduler):
         """Tune asks this before its callbacks hear of the result, and not of a last one."""
         number = int(trial.config["trial"])
         self.hear(number, result)
+        trial.run_metadata.num_failures = 0  # it has come on: deaths of its workers count from here
         return str(TrialScheduler.STOP if self.ended(number) else TrialScheduler.CONTINUE)

@@ -28,7 +28,8 @@ class Tracker:
     """Mirrors a study: one run for it in the experiment "paretune", a child run a trial, below it one a front model.
 
     `sync` does it now; `start`, `post` and `close` do it in a daemon thread, with tables and report at most every
-    `draw_every` seconds and at the end. In a local database artifacts lie below `artifact_root`.
+    `draw_every` seconds and at the end. In a local database artifacts lie below `artifact_root`. `again` is what a
+    person types to have done what was not.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Tracker:
         draw: Draw | None = None,
         *,
         draw_every: float = 20.0,
+        again: str = "",
     ) -> None:
-        self.uri, self.study = uri, study
+        self.uri, self.study, self.again = uri, study, again or f"paretune sync {study}"
         self.trouble = ""
         """Why the mirror is not complete, in a sentence; "" where nothing is amiss."""
         self._artifact_root, self._draw, self._draw_every = artifact_root, draw, draw_every
@@ -158,7 +160,7 @@ class Tracker:
         return self._sentence(f"could not be reached ({down})" if down else f"could not be written ({reason(error)})")
 
     def _sentence(self, failed: str) -> str:
-        remedy = f"nothing is lost, run `paretune sync {self.study}` when it is back"
+        remedy = f"nothing is lost, run `{self.again}` when it is back"
         return f"MLflow at {shown(self.uri)} {failed}: {remedy}"
 
 

@@ -24,7 +24,9 @@ from search.scheduler import Scheduler
 from search.settings import Settings
 
 RETRIES = 2
-"""Of a trial whose worker died."""
+"""Of a trial whose worker died, since its last points."""
+RETRIES_ON_A_CLUSTER = 10
+"""Nodes are lost there through no fault of the trial, the more so spot instances."""
 WAITING = 8
 """Trials that wait for a place on a cluster that may grow: Ray's autoscaler starts nodes for what waits."""
 COUNT_SECONDS = 1.0
@@ -85,13 +87,14 @@ class _Ear(tune.Callback):
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.since: dict[str, float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """Its first worker counts the time by itself, the next ones from when that one began."""
-        trial.config.setdefault("begun", time.time())
+        """A worker counts its own time; what goes before is handed to the next one."""
+        self.since[trial.trial_id] = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Of a trial's last result; the others are for the scheduler to hear."""
@@ -113,6 +116,8 @@ class _Ear(tune.Callback):
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        now = time.monotonic()
+        trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.get(trial.trial_id, now)
         self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
         self.desk.heard()
 
@@ -121,20 +126,20 @@ class _Ear(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
-        reason = _reason(trial.error_file)  # `get_error` looks where nothing is stored
+        reason = _reason(trial.error_file, trial.num_failures)  # `get_error` looks where nothing is stored
         now = time.monotonic()
         seconds = now - self.desk.started.get(number, now)
         self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
 
 
-def _reason(file: str | None) -> str:
+def _reason(file: str | None, deaths: int) -> str:
     """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
     text = Path(file).read_text() if file is not None and Path(file).exists() else ""
     lines = text.rpartition("Failure # ")[2].strip().splitlines()[1:]
     if "low on memory" in text:
         return out_of_memory("Ray ended its worker, for the machine's memory was full")
     if not lines or "actor" in lines[0]:
-        return f"its worker died {1 + RETRIES} times" + (f": {lines[0]}" if lines else "")
+        return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")
     return lines[-1]
 
 
@@ -198,7 +203,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
             storage_path=str(scratch / "tune"),
             callbacks=[ear],
             stop=_End(desk, settings.time_budget_s),
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if settings.address else RETRIES),
             verbose=0,
         ),
     )

@@ -362,7 +362,31 @@ def test_a_study_is_resumed_while_mlflow_is_down_and_that_is_said(call: Call, ow
     said = call("search", "--name", "made", "--home", own, "--resume", *words)
     assert said.code == 0, said.err
     assert "note: tracking URI must name a running MLflow server, http://127.0.0.1:1 says: " in said.err
-    assert "nothing is lost, run `paretune sync made` when it is back" in said.err
+    again = f"paretune sync made --home {own} --tracking-uri http://127.0.0.1:1"
+    assert f"nothing is lost, run `{again}` when it is back" in said.err
+
+
+def test_a_search_whose_report_cannot_be_written_is_done_all_the_same(call: Call, own: Path) -> None:
+    report = own / "studies" / "made" / "report.html"
+    report.unlink(missing_ok=True)
+    report.mkdir()
+    said = call("search", "--name", "made", "--home", own, "--resume", "--trials", 3)
+    assert said.code == 0, said.err
+    assert f"note: report: cannot write {report}: Is a directory" in said.err
+    assert "take: paretune select made" in said.out
+    assert "report:" not in said.out
+
+
+def test_what_to_type_next_can_be_typed_where_nothing_is_on_the_path(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    words = ["search", "--name", "made", "--home", str(own), "--resume", "--trials", "3"]
+    monkeypatch.setattr(sys, "argv", [".venv/bin/paretune", *words])
+    assert paretune_command.run() == 0
+    out = capfd.readouterr().out
+    assert "take: .venv/bin/paretune select made " in out
+    assert "look: .venv/bin/mlflow server " in out
 
 
 def test_a_study_is_begun_while_mlflow_is_down_and_told_later(call: Call, tmp_path: Path) -> None:
@@ -370,7 +394,8 @@ def test_a_study_is_begun_while_mlflow_is_down_and_told_later(call: Call, tmp_pa
     said = call("search", "--trials", 2, "--home", tmp_path, "--tracking-uri", "http://127.0.0.1:1", *models)
     assert said.code == 0, said.err
     assert "http://127.0.0.1:1 says: Connection refused; it is told everything once it answers" in said.err
-    assert "nothing is lost, run `paretune sync demo` when it is back" in said.err
+    again = f"paretune sync demo --home {tmp_path} --tracking-uri http://127.0.0.1:1"
+    assert f"nothing is lost, run `{again}` when it is back" in said.err
     told = f"sqlite:///{tmp_path / 'later.db'}"
     assert call("sync", "demo", "--home", tmp_path, "--tracking-uri", told).code == 0
     client = connect(told)

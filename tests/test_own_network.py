@@ -131,6 +131,7 @@ def test_a_training_that_hangs_is_given_up_at_the_trial_limit(network: Source, c
     assert code == 1
     assert "trials: 2 failed" in out
     assert err.endswith("search asleep: every trial failed, the first with took longer than the trial-limit of 1 s\n")
+    assert list((tmp_path / "home" / "store" / "locks").iterdir()) == [], "its worker was ended and gave nothing back"
 
 
 def test_a_search_finds_a_folder_by_its_relative_path(

@@ -7,6 +7,9 @@ import json
 import logging
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +186,29 @@ def test_the_entry_that_a_successor_has_made_stays(store: Store, entry: Path, me
     assert there is not None
     assert store.put(KEY, late, replace(measurement, seconds=9.0), MADE_FROM) == there == store.get(KEY)
     assert list((store.root / "partial").iterdir()) == []
+
+
+def test_what_dead_processes_left_is_taken_away_and_nothing_else(store: Store, entry: Path) -> None:
+    code = (
+        "import os, socket, sys; from pathlib import Path; from compress.store import Store\n"
+        "store = Store(Path(sys.argv[1])); store.lock('dead').acquire(timeout=0)\n"
+        "mine = f'{socket.gethostname()}-{os.getpid()}'\n"
+        "(store.root / 'partial' / f'dead.{mine}').mkdir()\n"
+        "(store.root / 'partial' / f'dead.pt.{mine}').touch()\n"
+        "os._exit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store.root)], check=False)
+    partial = store.root / "partial"
+    assert len(list(partial.iterdir())) == 2
+    alive = f"{socket.gethostname()}-{os.getpid()}"
+    kept = {f"key.{alive}", f"key.pt.{alive}", "key.pt", "key.elsewhere-999999"}
+    for name in kept:
+        (partial / name).touch()
+    (store.root / "locks" / "odd.lease").write_text("elsewhere")
+    held = store.lock("alive")
+    held.acquire(timeout=0)
+    store.tidy()
+    assert {path.name for path in partial.iterdir()} == kept
+    assert {path.name for path in (store.root / "locks").iterdir()} == {"alive.lease", "odd.lease"}
+    held.release()
+    assert store.get(KEY) is not None

@@ -177,7 +177,8 @@ def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(d
 
 
 def test_a_report_without_its_points_does_not_break_tunes_loop(desk: Desk) -> None:
-    Scheduler(_Ear(desk).hear, desk.has_ended).on_trial_result(None, SimpleNamespace(config={"trial": 1}), {})
+    trial = SimpleNamespace(config={"trial": 1}, run_metadata=SimpleNamespace())
+    Scheduler(_Ear(desk).hear, desk.has_ended).on_trial_result(None, trial, {})
     assert isinstance(desk.failure, KeyError)
 
 
@@ -235,7 +236,8 @@ def test_a_worker_that_is_gone_for_good_is_a_failed_trial_with_a_reason(
     file = tmp_path / "error.txt"
     if errors:
         file.write_text("".join(f"Failure # {n} (occurred at noon)\n{text}\n" for n, text in enumerate(errors, 1)))
-    _Ear(desk).on_trial_error(1, [], SimpleNamespace(config={"trial": 1}, error_file=str(file)))
+    trial = SimpleNamespace(config={"trial": 1}, error_file=str(file), num_failures=3)
+    _Ear(desk).on_trial_error(1, [], trial)
     ended = desk.study.trials[1]
     assert ended.status == "failed"
     assert ended.reason.startswith(reason)

@@ -159,7 +159,7 @@ def test_a_search_goes_on_after_its_optuna_database_was_locked(home: Path, tmp_p
     wait(lambda: study(home).exists and study(home).record.points)
     with closing(sqlite3.connect(tmp_path / "optuna.db", isolation_level=None)) as other:
         wait(lambda: _lock(other))
-        time.sleep(8)
+        time.sleep(30)
         other.execute("ROLLBACK")
     assert search.wait(300) == 0
     assert [line for line in said(home) if "Optuna's database does not answer" in line]

@@ -126,13 +126,15 @@ def test_events_written_at_once_are_there_in_order_after_one_wait_for_the_disk(
     assert len(synced) == 1
 
 
-def test_the_disk_is_waited_for_once_a_trial_has_ended(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_waited_for_when_a_trial_begins_and_when_it_has_ended(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
     for event in ("study", "asked", "point", "point", "ended", "resumed"):
         ledger.append(event, trial=0)
     lines = ledger.path.read_bytes().splitlines(keepends=True)
-    assert synced == [len(lines[0]), sum(map(len, lines[:5]))]
+    assert synced == [sum(map(len, lines[:count])) for count in (1, 2, 5)]
 
 
 def test_nothing_is_written_of_events_one_of_which_is_no_json(ledger: Ledger) -> None:

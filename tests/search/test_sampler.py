@@ -134,6 +134,24 @@ def test_catching_up_tells_what_a_crash_left_untold_exactly_once(
     assert [trial.user_attrs["point"] for trial in told(proposer)] == ["ab1", "ab2"]
 
 
+def test_what_only_optuna_still_knew_after_a_machine_went_is_not_told_again(
+    study: Study, make: Callable[..., Point], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    first = Proposer(open_storage(url, tmp_path), "s", OBJECTIVES, 0)
+    number = ask(first)
+    first.tell_point(number, make(number, "ab1", 0.3))
+    lost = make(number, "ab2", 0.6)
+    first.tell_point(number, lost)
+    lines = study.ledger.path.read_text().splitlines(keepends=True)
+    study.ledger.path.write_text("".join(lines[:-1]))
+    back = Study(study.home, study.name)
+    again = Proposer(open_storage(url, tmp_path), "s", OBJECTIVES, 1)
+    catch_up(again, back)
+    again.tell_point(number, lost)  # made again, from the store
+    assert [trial.user_attrs["point"] for trial in told(again)] == ["ab1", "ab2"]
+
+
 def test_a_point_that_two_trials_share_is_caught_up_for_both(
     proposer: Proposer, study: Study, make: Callable[..., Point]
 ) -> None:

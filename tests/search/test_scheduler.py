@@ -43,8 +43,9 @@ def test_a_trial_that_has_ended_is_stopped_once_it_was_heard() -> None:
     heard: list[tuple[int, dict[str, Any]]] = []
     scheduler = Scheduler(lambda number, result: heard.append((number, result)), lambda number: number == 7)
     for number, decided in ((3, TrialScheduler.CONTINUE), (7, TrialScheduler.STOP)):
-        trial = SimpleNamespace(config={"trial": number})
+        trial = SimpleNamespace(config={"trial": number}, run_metadata=SimpleNamespace(num_failures=2))
         assert scheduler.on_trial_result(None, trial, {"points": "[]"}) == decided
+        assert trial.run_metadata.num_failures == 0, "its workers' deaths count from its last points"
     assert heard == [(3, {"points": "[]"}), (7, {"points": "[]"})]
 
 

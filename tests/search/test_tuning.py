@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from search.desk import Desk
 from search.sampler import Proposer
 from search.settings import Settings
 from search.study import Study
-from search.tuning import WAITING, _Source
+from search.tuning import WAITING, _Ear, _Source
 from spaces import Space
 from spaces.space import Trial
 
@@ -90,3 +92,15 @@ def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(so
     places.append(4)
     assert len(taken(asked)) == 3
     assert asked.desk.notes == ["no node has room for a trial of 1 CPU and 0.25 GPU yet; trials wait for one"]
+
+
+def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk: Any = SimpleNamespace(notes=[], heard=lambda: None)
+    ear, trial = _Ear(desk), SimpleNamespace(trial_id="t", config={"trial": 3})
+    for begins, dies in ((100.0, 130.0), (1000.0, 1005.0)):  # between them it waited for a node
+        monkeypatch.setattr(time, "monotonic", lambda now=begins: now)
+        ear.on_trial_start(1, [], trial)
+        monkeypatch.setattr(time, "monotonic", lambda now=dies: now)
+        ear.on_trial_recover(1, [], trial)
+    assert trial.config["used"] == 35.0
+    assert desk.notes == ["trial 3: its worker died; another goes on from what is stored"] * 2
