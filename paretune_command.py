@@ -32,8 +32,19 @@ app = typer.Typer(
     help="Search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.",
 )
 Study = Annotated[str, typer.Argument(help="Name of the study.", show_default=False)]
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of everything; PARETUNE_HOME, else ./paretune-runs.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of published data sets; PARETUNE_DATA, else ./data.")]
+
+
+def _folder(text: str) -> Path:
+    """A variable that is not set is no current folder."""
+    if not text:
+        raise typer.BadParameter("must name a folder, got ''")
+    return Path(text)
+
+
+HOMES = "Folder of everything; PARETUNE_HOME, else ./paretune-runs."
+SETS = "Folder of published data sets; PARETUNE_DATA, else ./data."
+Home = Annotated[Path | None, typer.Option("--home", help=HOMES, parser=_folder, metavar="PATH")]
+Data = Annotated[Path | None, typer.Option("--data", help=SETS, parser=_folder, metavar="PATH")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Tracking = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server; the home's own database if left out.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import logging
 import os
 import uuid
@@ -24,6 +25,7 @@ from compress.measurement import Measurement
 from compress.store import RECORD, Entry, Store, Unreadable, readable
 
 LOCAL = "file://"
+SAMPLE = 20
 
 
 def is_remote(where: str) -> bool:
@@ -54,6 +56,18 @@ def check_store(where: str) -> None:
             RemoteStore(where).check()
         except OSError as error:
             raise ValueError(f"store: cannot write {error.filename}: {error.strerror or error}") from error
+
+
+def check_readable(where: str) -> None:
+    """ValueError if entries in a folder are of a newer version; some are looked at, for all are many."""
+    if not is_remote(where):
+        for record in itertools.islice(Path(absolute(where)).glob(f"??/*/{RECORD}"), SAMPLE):
+            try:
+                readable(record.read_bytes())
+            except Unreadable as error:
+                raise ValueError(f"store: entries in {where} cannot be read: {error}") from error
+            except (OSError, ValueError, KeyError, TypeError):  # damaged: made again when it is needed
+                continue
 
 
 class RemoteStore(Store):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from compress.recipe import Recipe
+from search.candidates import Draw
 from search.chooser import Chooser
 from search.record import Choice
 from search.sampler import Proposer
@@ -69,7 +72,15 @@ class Asking:
                 repeats += 1
         if outside >= OUTSIDE:
             self.say(f"the search ends: of {outside} recipes in a row none would have a point within the bounds")
+        else:
+            self.say(f"the search ends: {repeats} asks in a row gave no new recipe")
         return None
+
+    def takes(self, choices: Mapping[str, Choice]) -> bool:
+        """Whether the space makes a recipe of just these: another study may have been about other models."""
+        draw = Draw(np.random.default_rng(0), choices)
+        self.space.build(draw, self.task, self.seed)
+        return draw.params == dict(choices)
 
     def _answer(self, number: int, trial: int) -> None:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""

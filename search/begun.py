@@ -56,11 +56,24 @@ def budget_of(study: Study) -> Budget:
     return Budget(**{name: Amount(**amount) for name, amount in study.header.get("budget", {}).items()})
 
 
-def earlier_of(settings: Settings) -> StudyRecord | None:
-    """The study that a new one starts from; StudyError unless it says something of what is asked for."""
-    if settings.start_from is None or settings.resume:
+def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
+    """The study that this one starts from, or was started from, if that is there still.
+
+    StudyError unless it says something of what is asked for.
+    """
+    name = settings.start_from
+    if study.exists:
+        begun = study.header.get("from")
+        if name not in (None, begun):
+            raise StudyError(f"study {study.name}: was begun with from {begun!r}, got {name!r}")
+        name = begun
+    if name is None:
         return None
-    record = Study(settings.home, settings.start_from).record
+    earlier = Study(settings.home, name)
+    if study.exists and not earlier.exists:
+        logging.getLogger(__name__).warning("study %s, from which this one was started, is not there any more", name)
+        return None
+    record = earlier.record
     for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
         if begun != asked:
             raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")

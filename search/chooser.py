@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -59,9 +59,11 @@ class Chooser:
         came = sum(point.sparsity > 0 for point in self.study.trials[trial].points.values())
         self.forecast.ended(self._recipe(trial), came)
 
-    def learn_from(self, earlier: StudyRecord) -> None:
-        """Everything that another study of the same space and task has measured."""
+    def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
+        """Everything that another study of the same task has measured, of choices that the space `takes`."""
         for trial in earlier.trials:
+            if trial.choices and not takes(trial.choices):
+                continue
             recipe = Recipe.from_json(trial.recipe)
             for point in trial.points:
                 self._add(recipe, trial.choices, -1 - trial.id, point)

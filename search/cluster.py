@@ -94,18 +94,19 @@ def places(settings: Settings) -> int:
 
 
 def check_address(address: str | None) -> None:
-    """ValueError unless somebody listens at HOST:PORT: Ray itself tries for two minutes, then ends the process."""
-    if address is not None and "://" in address:  # Ray would carry the driver, and all it writes, to another machine
+    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good."""
+    if address in (None, "auto"):
+        return
+    host, _, port = (address or "").rpartition(":")
+    if "://" in host or not (host and port.isdigit()):  # of a URL Ray would carry the driver to another machine
         raise ValueError(
             f"address: must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
             "from elsewhere type `ray job submit`"
         )
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), timeout=5).close()
-        except (OSError, OverflowError, UnicodeError) as error:  # of a port or a host that cannot be
-            raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError, UnicodeError, ValueError) as error:  # of a port or a host that cannot be
+        raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
 
 
 @contextmanager

@@ -84,13 +84,20 @@ class Desk:
                 self._begin_with(earlier)
             if self.chooser is None:
                 proposer.begin(space.beginnings)
+        if earlier is not None and self.chooser is not None:
+            self.chooser.learn_from(earlier, self.asking.takes)
 
     def _begin_with(self, earlier: StudyRecord) -> None:
-        """What another study of the same space found is known, and what is on its front is tried first."""
+        """What is on the front of another study is tried first, as far as it is of models that are asked for here."""
         best = {point.trial for point in front(earlier.points, self.proposer.objectives)}
-        self.proposer.begin([trial.choices for trial in earlier.trials if trial.id in best and trial.choices])
-        if self.chooser is not None:
-            self.chooser.learn_from(earlier)
+        found = [trial.choices for trial in earlier.trials if trial.id in best and trial.choices]
+        fits = [choices for choices in found if self.asking.takes(choices)]
+        self.proposer.begin(fits)
+        if len(fits) < len(found):
+            self.notes.append(
+                f"of {len(found)} recipes on the front of {earlier.name} {len(found) - len(fits)} are of models that "
+                "this study is not about, and are not tried"
+            )
 
     def next(self) -> dict[str, Any] | None:
         """The next trial `{"trial", "recipe"}`, or None when there is none left.

@@ -12,7 +12,7 @@ from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import check_store, open_store
+from compress.remote import check_readable, check_store, open_store
 from compress.tasks import Task, load_task
 from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
@@ -20,7 +20,7 @@ from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, open_storage
-from search.settings import Settings
+from search.settings import MOST_SEED, Settings
 from search.study import Study
 from search.tuning import run_trials
 from spaces import Space
@@ -50,15 +50,15 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     told = listener or Listener()
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
     before = Study(settings.home, settings.name)
     check_study(before, settings)
-    earlier = earlier_of(settings)
+    earlier = earlier_of(before, settings)
     models = given_models(before, settings)
-    space = check_given(settings, models, task)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    space = check_given(settings, models, task)
     with ExitStack() as held:
         held.enter_context(answering())
         study = hold(settings, held)
@@ -67,8 +67,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
         storage = open_storage(settings.storage_url, study.folder)
         # a resumed sampler must not repeat the random numbers of its first asks
-        proposer = Proposer(storage, settings.name, objectives, settings.seed + len(study.trials), sampler)
+        drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
+        proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
         proposer.check_ours(has_asked=bool(study.trials))
+        check_readable(study.store if study.exists else settings.store or study.store)
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         with ThreadPoolExecutor(1) as aside:
@@ -93,6 +95,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({"store": settings.store} if settings.store else {}),
+                **({"from": settings.start_from} if settings.start_from else {}),
                 objectives=list(objectives),
                 reference_point=reference,
             )

@@ -21,6 +21,7 @@ from search.address import in_memory, shown
 from search.front import value
 from search.journal import OneWriters
 from search.record import Choice, Point, StudyRecord
+from search.study import INTERRUPTED
 from spaces.space import place
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -181,7 +182,7 @@ class Proposer:
                 continue
             for point in trial.points:
                 self.tell_point(number, point)
-            if trial.status in ("complete", "failed"):
+            if trial.status != "running" and trial.reason != INTERRUPTED:
                 self.tell_end(number, trial.points if trial.status == "complete" else ())
 
 

@@ -19,8 +19,11 @@ from spaces import SPACES
 
 MOST_TRIALS = 1_000_000
 MOST_SEEDS = 100
+MOST_GPUS = 10_000
 MOST_SEED = 2**32 - 1
 """What numpy takes."""
+MOST_SECONDS = 1e9
+"""Thirty years; a system's timers take little more."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,13 @@ class Settings:
         check_whole("seed", self.seed, 0, MOST_SEED)
         check_whole("seeds", self.seeds, 1, MOST_SEEDS)
         check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
-        _check("gpus-per-trial", self.gpus_per_trial, 0)
+        _check("gpus-per-trial", self.gpus_per_trial, 0, MOST_GPUS)
         if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
             raise ValueError(f"gpus-per-trial must be whole where it is over 1, got {self.gpus_per_trial:g}")
         if self.time_budget_s is not None:
-            _check("time-budget", self.time_budget_s, 1)
+            _check("time-budget", self.time_budget_s, 1, MOST_SECONDS)
         if self.trial_limit_s is not None:
-            _check("trial-limit", self.trial_limit_s, 1)
+            _check("trial-limit", self.trial_limit_s, 1, MOST_SECONDS)
         if self.address is not None and not self.address.strip():
             raise ValueError(f"address must name a Ray cluster, such as auto or HOST:PORT, got {self.address!r}")
         _check_folder("home", self.home)
@@ -131,11 +134,12 @@ def _check_folder(option: str, folder: Path) -> None:
         raise ValueError(f"{option} must be writable, got {folder}: no permission in {there}")
 
 
-def _check(option: str, value: float, least: float) -> None:
+def _check(option: str, value: float, least: float, most: float = sys.float_info.max) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{option} must be a number, got {value!r}")
-    if not least <= value <= sys.float_info.max:  # neither does NaN
-        raise ValueError(f"{option} must be at least {least:g}, got {value:g}")
+    if not least <= value <= most:  # neither does NaN
+        rule = f"at most {most:g}" if value > most else f"at least {least:g}"
+        raise ValueError(f"{option} must be {rule}, got {value:g}")
 
 
 def check_whole(option: str, value: int, least: int, most: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ RETRIES_ON_A_CLUSTER = 10
 WAITING = 8
 """Trials that wait for a place on a cluster that may grow: Ray's autoscaler starts nodes for what waits."""
 COUNT_SECONDS = 1.0
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Ray's errors are painted for a terminal."""
 
 
 class _Source(Searcher):
@@ -135,6 +138,7 @@ class _Ear(tune.Callback):
 def _reason(file: str | None, deaths: int) -> str:
     """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
     text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    text = COLOUR.sub("", text)
     lines = text.rpartition("Failure # ")[2].strip().splitlines()[1:]
     if "low on memory" in text:
         return out_of_memory("Ray ended its worker, for the machine's memory was full")

@@ -214,6 +214,11 @@ def test_a_study_is_not_resumed_on_another_task(call: Call, own: Path, tmp_path:
     assert_refused(said, f"study made: was begun with task 'digits', got '{task}'")
 
 
+@pytest.mark.parametrize("words", [("front", "made", "--home", ""), ("search", "--data", "")], ids=["home", "data"])
+def test_a_folder_without_a_name_is_not_the_current_one(call: Call, words: tuple[str, ...]) -> None:
+    assert_refused(call(*words), f"Invalid value for '{words[-2]}': must name a folder, got ''")
+
+
 def test_a_home_that_is_a_file_is_refused(call: Call, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("mine")
     assert_refused(call("search", "--home", tmp_path / "home"), "home must be a folder, got ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ ONCE = Training(epochs=1)
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-def build(trial: Trial, task: str, seed: int) -> Recipe:
+def build(trial: Trial, task: str, seed: int, widths: tuple[float, ...] = (0.25, 0.5, 1.0)) -> Recipe:
     """A rate, a width and a depth."""
-    width = trial.suggest_categorical("width", (0.25, 0.5, 1.0))
+    width = trial.suggest_categorical("width", widths)
     rate = trial.suggest_categorical("lr", RATES)
     depth = max(0.3, round(trial.suggest_float("sparsity", 0.0, 0.9), 1))
     cut = Prune(L1Filter(), depth, OneShot(2), Recovery(Training(epochs=1, lr=rate)))
@@ -59,6 +60,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
         earlier: StudyRecord | None = None,
         *,
         stops: bool = True,
+        space: Space = SPACE,
     ) -> Desk:
         study = Study(tmp_path, name)
         if not study.exists:
@@ -68,7 +70,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
                 task="digits", space="rates", objectives=["accuracy", "params"], seed=0, reference_point=reference
             )
         proposer = Proposer(InMemoryStorage(), name, ("accuracy", "params"), 0, sampler)
-        return Desk(study, proposer, SPACE, digits, trials, 0, bounds, earlier, stops=stops)
+        return Desk(study, proposer, space, digits, trials, 0, bounds, earlier, stops=stops)
 
     return begin
 
@@ -297,3 +299,55 @@ def test_a_method_that_found_little_to_cut_on_a_network_is_likely_to_find_little
         assert likely(rounds(Model("cnn"), 0.05)) == pytest.approx((1 + 1) / (1 + 2 * foreseen))
         assert likely(rounds(Model("cnn", 0.5), 0.05)) == 1
         assert likely(SPACE.baseline("digits", 0)) == 1
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_recipe_is_handed_out_twice_with_eight_in_flight(
+    begun: Callable[..., Desk], event: Event, sampler: str
+) -> None:
+    desk = begun(sampler=sampler, trials=40)
+    flying: list[dict[str, Any]] = []
+    made: list[str] = []
+    while True:
+        while len(flying) < 8 and (job := desk.next()) is not None:
+            flying.append(job)
+            made.append(job["recipe"])
+        if not flying:
+            break
+        trial = flying.pop(0)["trial"]
+        desk.add(trial, [event(f"{trial}", 0.5, params=1000 + trial)])
+        desk.end(trial, "complete", "", 1.0, {})
+    assert len(set(made)) == len(made) == 40
+
+
+@pytest.mark.parametrize("sampler", [AUTO, "tpe"])
+def test_what_another_study_found_with_other_models_is_left_out_and_said(
+    begun: Callable[..., Desk], event: Event, sampler: str
+) -> None:
+    earlier = begun(trials=STARTUP + 4)
+    carry_out(earlier, event)
+    record = earlier.study.record
+    best = {point.trial for point in front(record.points, record.objectives)}
+    count = sum(trial.id in best and bool(trial.choices) for trial in record.trials)
+    space = replace(SPACE, build=partial(build, widths=(1.5, 2.0)), beginnings=())
+    desk = begun("b", sampler, trials=STARTUP, earlier=record, space=space)
+    assert desk.notes == [
+        f"of {count} recipes on the front of a {count} are of models that this study is not about, and are not tried"
+    ]
+    carry_out(desk, event)
+    assert desk.failure is None
+    if desk.chooser is not None:
+        assert all(one.choices["width"] in (1.5, 2.0) for one in desk.chooser.aim.seen if one.choices)
+
+
+def test_a_search_that_started_from_another_still_knows_it_when_it_goes_on(
+    begun: Callable[..., Desk], event: Event
+) -> None:
+    earlier = begun(trials=STARTUP + 4)
+    carry_out(earlier, event)
+    record = earlier.study.record
+    carry_out(begun("b", trials=2, earlier=record), event)
+    again = begun("b", trials=4, earlier=record)
+    assert again.chooser is not None
+    assert len(again.chooser.aim.seen) > len(record.points)
+    assert dict(again.study.trials[1].choices) in [dict(trial.choices) for trial in record.trials]

@@ -186,7 +186,8 @@ def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each
         pass
     assert [dict(study.trials[n].choices) for n in (1, 2)] == list(beginnings[:2])
     assert len(study.trials) == 3
-    assert len(desk.notes) == 2
+    assert ["was not tried" in note for note in desk.notes] == [True, True, False]
+    assert desk.notes[2] == "the search ends: 50 asks in a row gave no new recipe"
     assert len(checked) == 3
 
 

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.record import Point
 from search.sampler import Proposer, open_storage
-from search.study import INTERRUPTED, Study
+from search.study import EARLY, INTERRUPTED, Study
 
 OBJECTIVES = ("accuracy", "params")
 Event = Callable[..., dict[str, Any]]
@@ -167,6 +167,7 @@ def test_a_point_that_two_trials_share_is_caught_up_for_both(
     [
         ("complete", "", TrialState.COMPLETE),
         ("failed", "the loss became nan", TrialState.FAIL),
+        ("stopped", EARLY, TrialState.FAIL),
         ("stopped", INTERRUPTED, TrialState.RUNNING),
         ("running", "", TrialState.RUNNING),
     ],
