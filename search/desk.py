@@ -222,6 +222,7 @@ class Desk:
         for trial, state in self.study.trials.items():
             if state.status == "running":
                 self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
+        self.study.ledger.settle()
         self.line.close()
 
     def _catch_up(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Journal(BaseJournalBackend):
         self._read, self._offset = 0, 0
         path.touch()
         self._size = _mend(path)
+        self._last = b""
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The logs from that number on, oldest first; the place is kept, so that the next call begins there."""
@@ -34,19 +35,25 @@ class Journal(BaseJournalBackend):
             self._read, self._offset = 0, 0
         if self._offset == self._size:
             return
+        if self._offset + len(self._last) == self._size:
+            yield from self._logs(self._last.splitlines(keepends=True), log_number_from)
+            return
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            for line in file:
-                self._read += 1
-                self._offset += len(line)
-                if self._read > log_number_from:
-                    yield json.loads(line)
+            yield from self._logs(file, log_number_from)
+
+    def _logs(self, lines: Iterable[bytes], number: int) -> Iterator[dict[str, Any]]:
+        for line in lines:
+            self._read += 1
+            self._offset += len(line)
+            if self._read > number:
+                yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines and leave it to the system when they reach the disk."""
-        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        self._last = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with self._path.open("ab") as file:
-            self._size += file.write(text.encode())
+            self._size += file.write(self._last)
 
 
 class OneWriters(JournalStorage):

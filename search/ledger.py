@@ -1,9 +1,8 @@
 """The one place where a study is true: an append-only file of JSON lines.
 
 MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it. Should
-the machine itself go, every trial that was asked for is there, and all that was before one was asked for or ended;
-points since then come again from the store. A line cut short by a crash is skipped on reading; nothing before it is
-lost.
+the machine itself go, every trial that was asked for is there, and all that was before the last one was; what has come
+since comes again from the store. A line cut short by a crash is skipped on reading; nothing before it is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
-PASSING = frozenset({"point", "resumed"})
+PASSING = frozenset({"point", "ended", "resumed"})
 """Events that are on the disk with the next one that is none of these: the models they speak of are in the store."""
 Event = dict[str, Any]
 
@@ -52,6 +51,14 @@ class Ledger:
         except OSError as error:
             raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
         return [_read(line) for line in lines]
+
+    def settle(self) -> None:
+        """Have all of it on the disk; DiskError when that refuses."""
+        if self.path.exists():
+            try:
+                self._write("", wait=True)
+            except OSError as error:
+                raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
 
     def _write(self, text: str, *, wait: bool) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -86,13 +93,9 @@ class Ledger:
 
 def _read(line: str | bytes) -> Event:
     """An event whose words are those of the events before: a long study has them once, not once a point."""
-    event: Event = _shared(json.loads(line))
+    event: Event = json.loads(line, object_pairs_hook=_shared)
     return event
 
 
-def _shared(value: Any) -> Any:
-    if isinstance(value, str):
-        return sys.intern(value)
-    if isinstance(value, list):
-        return [_shared(item) for item in value]
-    return {sys.intern(key): _shared(item) for key, item in value.items()} if isinstance(value, dict) else value
+def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {sys.intern(key): sys.intern(value) if type(value) is str else value for key, value in pairs}

@@ -65,7 +65,7 @@ class Proposer:
         self._own, self._random = self.study.sampler, optuna.samplers.RandomSampler(seed)
         self._storage, self._id = storage, storage.get_study_id_from_name(name)
         self._kinds: dict[tuple[str, BaseDistribution], BaseDistribution] = {}
-        self._shared = -1
+        self._shared: tuple[int, optuna.trial.FrozenTrial | None] = (-1, None)
         self._told: set[tuple[int, str]] = set()
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
@@ -85,7 +85,8 @@ class Proposer:
 
     def tell_point(self, number: int, point: Point) -> None:
         """One more observation, of the asked trial's choices with the point's own sparsity; nothing a second time."""
-        asked = self._asked(number)
+        last, known = self._shared
+        asked = known if number == last and known is not None else self._asked(number)
         if not asked.params or (number, point.id) in self._told:  # of one that is lost there is nothing to observe
             return
         now = datetime.now()
@@ -123,10 +124,10 @@ class Proposer:
     def _asked(self, number: int) -> optuna.trial.FrozenTrial:
         """By number, without a list of all trials; distributions that were met before are shared."""
         asked = self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
-        if number != self._shared:
+        if number != self._shared[0]:
             kinds = {(name, kind): kind for name, kind in asked.distributions.items()}
             asked.distributions = {key[0]: self._kinds.setdefault(key, kind) for key, kind in kinds.items()}
-            self._shared = number
+            self._shared = number, asked
         return asked
 
     def forget(self, number: int) -> None:

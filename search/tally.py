@@ -46,5 +46,5 @@ class Tally:
 
 def changed(before: Sequence[TrialRecord], now: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials of `now` that are not the same objects as in `before`, in their order."""
-    same = len(before)
-    return [trial for place, trial in enumerate(now) if place >= same or trial is not before[place]]
+    both = zip(now, before, strict=False)
+    return [*(trial for trial, known in both if trial is not known), *now[len(before) :]]
