@@ -144,7 +144,10 @@ SEARCHES = [
     (("--address", "localhost:1"), "address: no Ray cluster answers at 'localhost:1'"),
     (("--cpus-per-trial", "1000"), "cpus-per-trial must be at most "),
     (("--gpus-per-trial", "99"), "gpus-per-trial must be at most "),
-    (("--address", "nonsense"), "address: no Ray cluster answers at 'nonsense'"),
+    (
+        ("--address", "nonsense"),
+        "address: must be auto or HOST:PORT of the Ray that this machine belongs to, got 'nonsense'",
+    ),
 ]
 
 
