@@ -290,7 +290,7 @@ def test_layers_that_torchvisions_weights_do_not_fit_are_named_once(
     def stop(*_: object) -> None:
         raise ValueError("far enough")
 
-    monkeypatch.setattr(launch, "check_fits", stop)
+    monkeypatch.setattr(launch, "hold", stop)
     words = ("--teacher", "resnet18@torchvision:IMAGENET1K_V1", "--student", "cnn")
     assert_refused(call("search", "--home", tmp_path / "home", *words), "far enough")
     assert caplog.messages == [

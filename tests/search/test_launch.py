@@ -67,7 +67,7 @@ def main() -> None:
     """Run as a program, this file is a driver that can be killed: `test_launch.py HOME [--resume]`."""
     SPACES["slow"], EFFORT["digits"] = SLOW, Effort(8, 8)
     home, resume = Path(sys.argv[1]), "--resume" in sys.argv
-    launch.search(Settings("s", space="slow", trials=4, home=home, resume=resume))
+    launch.search(Settings("s", space="slow", trials=4, home=home, sampler="random", resume=resume))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def searched(name: str, home: Path, *, stop_at: float = math.inf, **settings: An
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "quick", QUICK)
         patch.setitem(EFFORT, "digits", Effort(1, 1))
-        record = launch.search(Settings(name, space="quick", trials=4, home=home, **settings), Watch())
+        asked = {"space": "quick", "trials": 4, "sampler": "random", **settings}
+        record = launch.search(Settings(name, home=home, **asked), Watch())
     return Done(home, record, notes, Study(home, name))
 
 
