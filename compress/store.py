@@ -31,6 +31,8 @@ from compress.measurement import Measurement
 
 RECORD = "record.json"
 VERSION = 1
+DRAFT_S = 3600.0
+"""Seconds. Containers may share a host's name but not its processes: a younger draft may be of one that lives."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,9 @@ class Store:
                 lease.release()
         for draft in (self.root / "partial").glob(f"*.{socket.gethostname()}-*"):
             pid = draft.name.rpartition("-")[2]
-            if pid.isdigit() and not lives(int(pid)):
-                with suppress(OSError):
+            with suppress(OSError):
+                old = time.time() - draft.stat().st_mtime > DRAFT_S
+                if old and pid.isdigit() and not lives(int(pid)):
                     shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
     def drop_views(self) -> int:

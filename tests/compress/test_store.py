@@ -195,20 +195,24 @@ def test_what_dead_processes_left_is_taken_away_and_nothing_else(store: Store, e
         "mine = f'{socket.gethostname()}-{os.getpid()}'\n"
         "(store.root / 'partial' / f'dead.{mine}').mkdir()\n"
         "(store.root / 'partial' / f'dead.pt.{mine}').touch()\n"
+        "(store.root / 'partial' / f'new.pt.{mine}').touch()\n"
+        "[os.utime(path, (0, 0)) for path in (store.root / 'partial').glob('dead*')]\n"
         "os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(store.root)], check=False)
     partial = store.root / "partial"
-    assert len(list(partial.iterdir())) == 2
+    (new,) = partial.glob("new*")
+    assert len(list(partial.iterdir())) == 3
     alive = f"{socket.gethostname()}-{os.getpid()}"
     kept = {f"key.{alive}", f"key.pt.{alive}", "key.pt", "key.elsewhere-999999"}
     for name in kept:
         (partial / name).touch()
+        os.utime(partial / name, (0, 0))
     (store.root / "locks" / "odd.lease").write_text("elsewhere")
     held = store.lock("alive")
     held.acquire(timeout=0)
     store.tidy()
-    assert {path.name for path in partial.iterdir()} == kept
+    assert {path.name for path in partial.iterdir()} == {*kept, new.name}
     assert {path.name for path in (store.root / "locks").iterdir()} == {"alive.lease", "odd.lease"}
     held.release()
     assert store.get(KEY) is not None
