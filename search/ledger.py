@@ -1,8 +1,8 @@
 """The one place where a study is true: an append-only file of JSON lines.
 
 MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it. Should
-the machine itself go, every trial that was asked for is there, and all that was before the last one was; what has come
-since comes again from the store. A line cut short by a crash is skipped on reading; nothing before it is lost.
+the machine itself go, every trial is there that was asked for more than a moment before, and all that came before it;
+what came since comes again from the store. A line that a crash cut short is skipped on reading; all before it is there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ FILE = "ledger.jsonl"
 PASSING = frozenset({"point", "ended", "resumed"})
 """Events that are on the disk with the next one that is none of these: the models they speak of are in the store."""
 Event = dict[str, Any]
+_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Ledger:
@@ -30,6 +32,8 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self._disk = ThreadPoolExecutor(1, "ledger")
+        self._forced: Future[None] | None = None
 
     def append(self, event: str, **values: object) -> Event:
         """Write one event and return it; DiskError when the disk refuses it."""
@@ -38,29 +42,43 @@ class Ledger:
     def append_all(self, event: str, each: Sequence[Mapping[str, object]]) -> list[Event]:
         """Write an event for each of these values and return them, as they will be read.
 
-        The disk is waited for once, and not for events in `PASSING`. DiskError when it refuses them; some of them may
-        be there then.
+        But for events in `PASSING` they are then forced to the disk, which nobody waits for until the next ones are.
+        DiskError when it refuses these or those before; some of them may be there then.
         """
         now = round(time.time(), 3)
-        lines = [
-            json.dumps({"event": event, "time": now, **values}, separators=(",", ":"), allow_nan=False) + "\n"
-            for values in each
-        ]
+        lines = [_JSON.encode({"event": event, "time": now, **values}) + "\n" for values in each]
         try:
-            self._write("".join(lines), wait=event not in PASSING)
+            self._write("".join(lines))
+            if event not in PASSING:
+                self._wait()
+                self._forced = self._disk.submit(self._force)
         except OSError as error:
             raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
         return [_read(line) for line in lines]
 
     def settle(self) -> None:
         """Have all of it on the disk; DiskError when that refuses."""
-        if self.path.exists():
-            try:
-                self._write("", wait=True)
-            except OSError as error:
-                raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
+        try:
+            self._wait()
+            if self.path.exists():
+                self._force()
+        except OSError as error:
+            raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
 
-    def _write(self, text: str, *, wait: bool) -> None:
+    def _wait(self) -> None:
+        """For what is being forced to the disk; raises what came of it."""
+        forced, self._forced = self._forced, None
+        if forced is not None:
+            forced.result()
+
+    def _force(self) -> None:
+        file = os.open(self.path, os.O_RDWR)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _write(self, text: str) -> None:
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(file).st_size
@@ -69,8 +87,6 @@ class Ledger:
             data = text.encode()
             if os.write(file, data) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if wait:
-                os.fsync(file)
         finally:
             os.close(file)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -115,7 +118,7 @@ def test_a_ledger_that_must_not_be_written_says_why(ledger: Ledger) -> None:
         ledger.append("counted", n=1)
 
 
-def test_events_written_at_once_are_there_in_order_after_one_wait_for_the_disk(
+def test_events_written_at_once_are_there_in_order_and_forced_to_the_disk_once(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
@@ -123,20 +126,47 @@ def test_events_written_at_once_are_there_in_order_after_one_wait_for_the_disk(
     written = ledger.append_all("counted", [{"n": n} for n in (3, 1, 2)])
     assert written == list(ledger.events())
     assert numbers(ledger) == [3, 1, 2]
-    assert len(synced) == 1
+    ledger.settle()
+    assert len(synced) == 2
 
 
-def test_the_disk_is_waited_for_when_a_trial_begins_and_in_the_end(
+def test_all_is_forced_to_the_disk_when_a_trial_begins_and_in_the_end(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
-    for event in ("study", "asked", "point", "point", "ended", "resumed"):
+    sizes = []
+    for event in ("study", "point", "asked", "point", "point", "ended", "resumed"):
         ledger.append(event, trial=0)
-    lines = ledger.path.read_bytes().splitlines(keepends=True)
-    assert synced == [sum(map(len, lines[:count])) for count in (1, 2)]
+        sizes.append(ledger.path.stat().st_size)
+        deadline = time.monotonic() + 10
+        while event in ("study", "asked") and synced[-1:] != sizes[-1:] and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert synced == [sizes[0], sizes[2]]
     ledger.settle()
-    assert synced[2:] == [sum(map(len, lines))]
+    assert synced[2:] == sizes[-1:]
+
+
+def test_what_is_being_forced_to_the_disk_is_waited_for_before_more_is_and_its_error_said(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun = threading.Event(), threading.Event()
+
+    def refuses(file: int) -> None:
+        begun.set()
+        go.wait(10)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuses)
+    ledger.append("asked", trial=0)
+    assert begun.wait(10)
+    ledger.append("point", trial=0)  # does not wait
+    go.set()
+    with pytest.raises(DiskError, match="cannot write"):
+        ledger.append("asked", trial=1)
+    assert [event["event"] for event in ledger.events()] == ["asked", "point", "asked"]
+    with pytest.raises(DiskError, match="Input/output error"):
+        ledger.settle()
 
 
 def test_nothing_is_written_of_events_one_of_which_is_no_json(ledger: Ledger) -> None:
