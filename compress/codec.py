@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, cast
 
 from compress.distill import DISTILLERS
@@ -37,20 +38,28 @@ _TYPES: dict[str, Any] = {
 
 def encode(value: object) -> object:
     """Frozen dataclasses, tuples and plain values to what `json.dumps` takes."""
-    if is_dataclass(value) and not isinstance(value, type):
-        named = cast(Any, value).name
-        given = {f.name: _field(f, getattr(value, f.name)) for f in fields(value)}
-        if isinstance(value, Model):  # most have neither, and hashes go over this form
-            given = {name: v for name, v in given.items() if (name, v) not in (("weights", None), ("shortcuts", 1.0))}
-        return {"type": named, **given}
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
-    return value
+    kind: Any = type(value)
+    named = _fields(kind)
+    if named is None:
+        return value
+    form: dict[str, object] = {"type": cast(Any, value).name}
+    for name, is_float in named:
+        one = getattr(value, name)
+        form[name] = float(one) if is_float and isinstance(one, int) else encode(one)
+    if isinstance(value, Model):  # most have neither, and hashes go over this form
+        form = {name: one for name, one in form.items() if (name, one) not in (("weights", None), ("shortcuts", 1.0))}
+    return form
 
 
-def _field(of: Field[Any], value: object) -> object:
-    """A whole number in a field of floats is a float, so that equal recipes have equal hashes."""
-    return float(value) if of.type == "float" and isinstance(value, int) else encode(value)
+@cache
+def _fields(kind: type) -> tuple[tuple[str, bool], ...] | None:
+    """Names of a dataclass's fields, None for any other class.
+
+    And whether one is of floats: a whole number there is a float, so that equal recipes have equal hashes.
+    """
+    return tuple((one.name, one.type == "float") for one in fields(kind)) if is_dataclass(kind) else None
 
 
 def decode(data: object) -> Any:

@@ -58,11 +58,12 @@ def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
     points = [_first(recipe.stages[0], recipe.student, recipe.seed, fingerprint, teacher)]
     for stage in recipe.stages[1:]:
         if isinstance(stage, Quantize):
-            points = [one for step in points for one in (step, _next(stage, 0.0, step, step, None))]
+            named = _named(stage)
+            points = [one for step in points for one in (step, _next(stage, named, 0.0, step, step, None))]
         elif isinstance(stage, Prune | Factorize):
             points += _curve(stage, points[-1], teacher)
         elif isinstance(stage, Narrow):
-            points.append(_next(stage, 0.0, points[-1], points[-1], points[-1]))
+            points.append(_next(stage, _named(stage), 0.0, points[-1], points[-1], points[-1]))
     return points
 
 
@@ -85,19 +86,27 @@ def _curve(stage: Prune | Factorize, start: Step, teacher: Step | None) -> list[
         teacher = None
     elif stage.recovery.teacher == "original":
         teacher = start
+    named = _named(stage)
     steps: list[Step] = []
     for level in stage.levels:
         parent = steps[-1] if steps and stage.sequential else start
-        steps.append(_next(stage, level, parent, start, teacher))
+        steps.append(_next(stage, named, level, parent, start, teacher))
     return steps
 
 
-def _next(stage: Stage, level: float, parent: Step, original: Step, teacher: Step | None) -> Step:
-    named: dict[str, Any] = {"method": encode(stage.method)} if not isinstance(stage, Train) else {}
+def _named(stage: Prune | Factorize | Narrow | Quantize) -> dict[str, Any]:
+    """What every level of a stage is made from."""
+    named = {"method": encode(stage.method)}
     if isinstance(stage, Prune | Factorize):
         named["recovery"] = encode(stage.recovery)
     if isinstance(stage, Narrow):
         named |= {"width": stage.width, "training": encode(stage.training)}
+    return named
+
+
+def _next(
+    stage: Stage, named: dict[str, Any], level: float, parent: Step, original: Step, teacher: Step | None
+) -> Step:
     made_from = {
         "stage": stage.name,
         **named,

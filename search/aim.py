@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import moocore
@@ -74,6 +75,15 @@ class Seen(NamedTuple):
     guessed: Floats
 
 
+class Ahead(NamedTuple):
+    """The points to be of a recipe, and their costs besides the error, scaled: one row a point."""
+
+    choices: Choices
+    recipe: Named
+    points: list[Guess]
+    costs: Floats
+
+
 @dataclass
 class Aim:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
@@ -106,22 +116,23 @@ class Aim:
         self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         drawn = candidates(self.build, self._best(), chance, DRAWS)
-        found = [one for one in drawn if one.recipe.id not in tried and self.outlook.points(one.recipe)]
-        found = [one for one in found if self._may_fit(one.recipe)] or found
+        new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
+        found = {one: ahead for one, ahead in new if ahead.points}
+        found = {one: ahead for one, ahead in found.items() if (ahead.costs <= SLACK).all(1).any()} or found
         for one in found:
             self.distributions |= one.distributions
+        going = [self._ahead(choices, recipe) for choices, recipe in running]
         if len({one.trial for one in self.seen if one.choices}) < STARTUP:
-            return self._apart(found[:SPREAD], running, count)
+            return self._apart(dict(islice(found.items(), SPREAD)), going, count)
         if not found:
             return []
-        return self._most(found, running, count, chance)
+        return self._most(found, going, count, chance)
 
-    def _apart(self, found: list[Candidate], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
+    def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
         """Those with a point whose costs are farthest from all others', for each second they take."""
-        there = [one.costs for one in self.seen]
-        there += [self._scaled(one.costs) for _, recipe in running for one in self.outlook.points(recipe)]
+        there = [*(one.costs for one in self.seen), *(costs for one in running for costs in one.costs)]
         chosen: list[Candidate] = []
-        ahead = {one: np.array([self._scaled(g.costs) for g in self.outlook.points(one.recipe)]) for one in found}
+        ahead = {one: its.costs for one, its in found.items()}
         while ahead and len(chosen) < count:
             known = np.array(there or [np.ones(len(self.costs))])
             apart = {one: float(np.abs(points[:, None] - known).max(2).min(1).max()) for one, points in ahead.items()}
@@ -131,7 +142,7 @@ class Aim:
         return chosen
 
     def _most(
-        self, found: list[Candidate], running: Sequence[tuple[Choices, Named]], count: int, chance: np.random.Generator
+        self, found: dict[Candidate, Ahead], running: list[Ahead], count: int, chance: np.random.Generator
     ) -> list[Candidate]:
         """By improvement a second, one after the other."""
         encode = Encoder(self.distributions)
@@ -146,20 +157,18 @@ class Aim:
         )
         self.logs = [surrogate.logs]
         errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
-        guesses = [(choices, self.outlook.points(recipe)) for choices, recipe in running]
-        guesses += [(one.params, self.outlook.points(one.recipe)) for one in found]
-        rows = encode([place(choices, one.sparsity, one.variant) for choices, points in guesses for one in points])
+        curves = [*running, *found.values()]
+        rows = encode([place(its.choices, one.sparsity, one.variant) for its in curves for one in its.points])
         mean, deviation, more = surrogate(rows)
-        guessed = np.array([self._scaled(one.costs) for _, points in guesses for one in points])
-        cost = np.clip(guessed + more, 0.0, 1.0)
-        ends = np.cumsum([len(points) for _, points in guesses])
-        parts = [slice(end - len(points), end) for end, (_, points) in zip(ends, guesses, strict=True)]
+        cost = np.clip(np.concatenate([its.costs for its in curves]) + more, 0.0, 1.0)
+        ends = np.cumsum([len(its.points) for its in curves])
+        parts = [slice(end - len(its.points), end) for end, its in zip(ends, curves, strict=True)]
         for part in parts[: len(running)]:
             errors += list(mean[part])
             costs += list(cost[part])
         of_rest = [
-            self._worth_of_rest(recipe, mean[part], deviation[part], cost[part])
-            for (_, recipe), part in zip(running, parts, strict=False)
+            self._worth_of_rest(its.recipe, mean[part], deviation[part], cost[part])
+            for its, part in zip(running, parts, strict=False)
         ]
         ahead = list(zip(found, parts[len(running) :], strict=True))
         share = {one.recipe.id: self._likely_a_second(one) for one in found}
@@ -191,9 +200,10 @@ class Aim:
         gain = Improvement(errors, costs, self.worst).of_curves(mean, deviation, cost, whole)
         return float(gain[0]) / self.outlook.rest(recipe)
 
-    def _may_fit(self, recipe: Named) -> bool:
-        """Whether one of the points to be may lie in the box."""
-        return any((self._scaled(one.costs) <= SLACK).all() for one in self.outlook.points(recipe))
+    def _ahead(self, choices: Choices, recipe: Named) -> Ahead:
+        points = self.outlook.points(recipe)
+        costs = [self._scaled(one.costs) for one in points]
+        return Ahead(choices, recipe, points, np.array(costs).reshape(len(points), len(self.costs)))
 
     def _used(self, chance: np.random.Generator) -> list[Seen]:
         """At most so many observations as a surrogate bears: the front's, and of the others as chance has it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import nnls
@@ -91,7 +91,7 @@ class Forecast:
         """With latency, which falls by less than the work: here with the root of the MACs."""
         share = guess.costs["macs"] / self.reference["macs"]
         costs = {**guess.costs, "latency_ms": self.reference["latency_ms"] * share**0.5}
-        return replace(guess, costs={name: costs[name] for name in COSTS})
+        return Guess(guess.sparsity, guess.variant, {name: costs[name] for name in COSTS})
 
 
 def _finder(recipe: Recipe) -> str:
