@@ -9,7 +9,6 @@ from __future__ import annotations
 import json as json_text
 import logging
 import shlex
-import shutil
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -24,6 +23,7 @@ from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
 from search.preference import ACCURACY, PREFERENCES
+from search.typed import program
 
 app = typer.Typer(
     add_completion=False,
@@ -99,7 +99,7 @@ def search(
     data: Data = None,
 ) -> None:
     """Run a search, or go on with one; then say what it found."""
-    again = shlex.join([_program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+    again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
         found = paretune.search(
             name,
@@ -138,13 +138,13 @@ def search(
         raise
     front(name, home, False)
     database = paretune.home_folder(home) / "mlflow.db"
-    server = [_program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{database}"]
+    server = [program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{database}"]
     next_steps = {"report": _reported(name, home), "go on": again}
     if tracking_uri is None:
         next_steps["look"] = shlex.join(server)
     given = {"--home": home, "--data": data, "--tracking-uri": tracking_uri}
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    _out.print(searched(found, next_steps, where, _program("paretune")), markup=False, highlight=False)
+    _out.print(searched(found, next_steps, where, program("paretune")), markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"search {name}: every trial failed, the first with {found.trials[0].reason}")
 
@@ -244,7 +244,7 @@ def select(
         )
     except KeyboardInterrupt:
         if reseed is not None:
-            typer.echo(f"go on: {shlex.join([_program('paretune'), *sys.argv[1:]])}", err=True)
+            typer.echo(f"go on: {shlex.join([program('paretune'), *sys.argv[1:]])}", err=True)
         raise
     result = {**found.as_json(), "top": [offer.as_json() for offer in found.fits[:top]]}
     best, taken = found.best, None
@@ -353,13 +353,6 @@ def _reported(name: str, home: Path | None) -> str:
     except ValueError as error:
         typer.echo(f"note: {error}", err=True)
         return ""
-
-
-def _program(name: str) -> str:
-    """As it can be typed here: beside the `paretune` that was typed, where there is none on the path."""
-    typed = Path(sys.argv[0])
-    on_path = shutil.which(name) is not None or typed.name != "paretune" or len(typed.parts) == 1
-    return name if on_path else str(typed.with_name(name))
 
 
 def _json(value: object) -> None:

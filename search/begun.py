@@ -69,11 +69,13 @@ def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
         name = begun
     if name is None:
         return None
-    earlier = Study(settings.home, name)
-    if study.exists and not earlier.exists:
-        logging.getLogger(__name__).warning("study %s, from which this one was started, is not there any more", name)
+    try:
+        record = Study(settings.home, name).record
+    except StudyError as error:
+        if not study.exists:
+            raise
+        logging.getLogger(__name__).warning("%s; this study was started from it, and goes on without", error)
         return None
-    record = earlier.record
     for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
         if begun != asked:
             raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")

@@ -62,11 +62,12 @@ class Chooser:
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
         """Everything that another study of the same task has measured, of choices that the space `takes`."""
         for trial in earlier.trials:
-            if trial.choices and not takes(trial.choices):
+            choices = {} if "seed" in trial.choices else trial.choices  # one made again
+            if choices and not takes(choices):
                 continue
             recipe = Recipe.from_json(trial.recipe)
             for point in trial.points:
-                self._add(recipe, trial.choices, -1 - trial.id, point)
+                self._add(recipe, choices, -1 - trial.id, point)
 
     def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
         guess = self.forecast.learn(recipe, point)

@@ -18,12 +18,12 @@ from compress.tasks import Task
 from search.asking import Asking
 from search.bounds import UNBOUNDED, Bounds
 from search.chooser import Chooser
-from search.front import front
 from search.line import Line
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
 from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
+from search.seeds import front_of
 from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
 from search.verdicts import Verdicts
 from spaces import Space
@@ -89,8 +89,9 @@ class Desk:
 
     def _begin_with(self, earlier: StudyRecord) -> None:
         """What is on the front of another study is tried first, as far as it is of models that are asked for here."""
-        best = {point.trial for point in front(earlier.points, self.proposer.objectives)}
-        found = [trial.choices for trial in earlier.trials if trial.id in best and trial.choices]
+        best = {family.points[0].trial for family in front_of(earlier.points, self.proposer.objectives)}
+        asked = [trial for trial in earlier.trials if trial.choices and "seed" not in trial.choices]
+        found = [trial.choices for trial in asked if trial.id in best]
         fits = [choices for choices in found if self.asking.takes(choices)]
         self.proposer.begin(fits)
         if len(fits) < len(found):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from search import launch
-from search.address import shown
 from search.progress import Progress
 from search.record import StudyRecord
 from search.scribe import Draw
 from search.settings import Settings
 from search.tracker import Tracker
 from search.tracking import Unanswered, check_reachable
+from search.typed import command
 
 CLOSE_S = 120.0
 """How long MLflow has at the end."""
@@ -38,10 +37,8 @@ def followed(
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    again = ["paretune", "sync", wanted.name, "--home", str(wanted.home)]
-    if wanted.tracking_uri is not None:
-        again += ["--tracking-uri", shown(wanted.tracking_uri)]
-    tracker = Tracker(wanted.mlflow_uri, wanted.name, wanted.home / "mlartifacts", draw, again=shlex.join(again))
+    again = command("sync", wanted.name, wanted.home, wanted.tracking_uri)
+    tracker = Tracker(wanted.mlflow_uri, wanted.name, wanted.home / "mlartifacts", draw, again=again)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):

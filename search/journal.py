@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,15 @@ class Journal(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines and leave it to the system when they reach the disk."""
-        self._last = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        with self._path.open("ab") as file:
-            self._size += file.write(self._last)
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        try:
+            with self._path.open("ab") as file:
+                file.write(lines)
+        except OSError:  # of a full disk, which may have taken a part
+            os.truncate(self._path, self._size)
+            raise
+        self._last = lines
+        self._size += len(lines)
 
 
 class OneWriters(JournalStorage):

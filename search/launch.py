@@ -12,7 +12,7 @@ from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import check_readable, check_store, open_store
+from compress.remote import check_store, open_store
 from compress.tasks import Task, load_task
 from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
@@ -23,6 +23,7 @@ from search.sampler import AUTO, Proposer, answering, open_storage
 from search.settings import MOST_SEED, Settings
 from search.study import Study
 from search.tuning import run_trials
+from search.typed import command
 from spaces import Space
 
 
@@ -70,7 +71,6 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
         proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
         proposer.check_ours(has_asked=bool(study.trials))
-        check_readable(study.store if study.exists else settings.store or study.store)
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         with ThreadPoolExecutor(1) as aside:
@@ -138,7 +138,9 @@ def check_went_well(desk: Desk, who: str, again: str) -> None:
     if desk.failure is not None:
         kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
         room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
-        first = f"once there is room (`paretune clean {desk.study.name}` may make some), " if room else ""
+        study = desk.study
+        clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""
+        first = f"once there is room{clean}, " if room else ""
         raise SearchFailed(
             f"{who}: {kind}{desk.failure}; what is finished is kept, {first}{again} goes on"
         ) from desk.failure

@@ -177,6 +177,8 @@ class Proposer:
         known = {number for number in numbers.values() if number is not None}
         for stray in [t.number for t in trials if t.state == TrialState.RUNNING and t.number not in known]:
             self.forget(stray)
+        for lost in [t for t in trials if t.state == TrialState.WAITING and t.number in known]:  # was asked, as `_fill`
+            self._storage.set_trial_state_values(lost._trial_id, TrialState.FAIL)
         for trial in record.trials:
             number = numbers[trial.id]
             if number is None:

@@ -16,9 +16,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 
 class Scheduler(FIFOScheduler):
-    """`hear(number, result)` takes what a trial has so far, `ended(number)` says whether that was enough of it."""
+    """`hear(number, result)` takes what a trial has so far and says whether there was a new point, `ended(number)` says
+    whether that was enough of it.
+    """
 
-    def __init__(self, hear: Callable[[int, dict[str, Any]], None], ended: Callable[[int], bool]) -> None:
+    def __init__(self, hear: Callable[[int, dict[str, Any]], bool], ended: Callable[[int], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.hear, self.ended = hear, ended
 
@@ -28,6 +30,6 @@ class Scheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Tune asks this before its callbacks hear of the result, and not of a last one."""
         number = int(trial.config["trial"])
-        self.hear(number, result)
-        trial.run_metadata.num_failures = 0  # it has come on: deaths of its workers count from here
+        if self.hear(number, result):
+            trial.run_metadata.num_failures = 0  # it has come on: deaths of its workers count from here
         return str(TrialScheduler.STOP if self.ended(number) else TrialScheduler.CONTINUE)

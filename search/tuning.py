@@ -104,9 +104,12 @@ class _Ear(tune.Callback):
         if "stuck" in result or "failed" in result:
             self.hear(int(trial.config["trial"]), result)
 
-    def hear(self, number: int, result: dict[str, Any]) -> None:
-        """A worker has made points, or is done with its trial."""
+    def hear(self, number: int, result: dict[str, Any]) -> bool:
+        """A worker has points, or is done with its trial; whether there is one that was not heard of before."""
+        state = self.desk.study.trials[number]
+        before = len(state.points)
         self.desk.guard(lambda: self._heard(number, result))
+        return len(state.points) > before
 
     def _heard(self, number: int, result: dict[str, Any]) -> None:
         self.desk.notes += json.loads(result.get("notes", "[]"))
@@ -120,7 +123,7 @@ class _Ear(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         now = time.monotonic()
-        trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.get(trial.trial_id, now)
+        trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.pop(trial.trial_id, now)
         self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
         self.desk.heard()
 
@@ -138,9 +141,9 @@ class _Ear(tune.Callback):
 def _reason(file: str | None, deaths: int) -> str:
     """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
     text = Path(file).read_text() if file is not None and Path(file).exists() else ""
-    text = COLOUR.sub("", text)
-    lines = text.rpartition("Failure # ")[2].strip().splitlines()[1:]
-    if "low on memory" in text:
+    last = COLOUR.sub("", text).rpartition("Failure # ")[2]
+    lines = last.strip().splitlines()[1:]
+    if "low on memory" in last:
         return out_of_memory("Ray ended its worker, for the machine's memory was full")
     if not lines or "actor" in lines[0]:
         return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")

@@ -27,6 +27,7 @@ from search.desk import Desk
 from search.front import front
 from search.record import StudyRecord
 from search.sampler import AUTO, SAMPLERS, Proposer
+from search.seeds import front_of
 from search.study import EARLY, Study
 from spaces import Space
 from spaces.space import Trial
@@ -60,6 +61,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
         earlier: StudyRecord | None = None,
         *,
         stops: bool = True,
+        seeds: int = 1,
         space: Space = SPACE,
     ) -> Desk:
         study = Study(tmp_path, name)
@@ -70,7 +72,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
                 task="digits", space="rates", objectives=["accuracy", "params"], seed=0, reference_point=reference
             )
         proposer = Proposer(InMemoryStorage(), name, ("accuracy", "params"), 0, sampler)
-        return Desk(study, proposer, space, digits, trials, 0, bounds, earlier, stops=stops)
+        return Desk(study, proposer, space, digits, trials, 0, bounds, earlier, stops=stops, seeds=seeds)
 
     return begin
 
@@ -338,6 +340,28 @@ def test_what_another_study_found_with_other_models_is_left_out_and_said(
     assert desk.failure is None
     if desk.chooser is not None:
         assert all(one.choices["width"] in (1.5, 2.0) for one in desk.chooser.aim.seen if one.choices)
+
+
+@pytest.mark.parametrize("sampler", [AUTO, "tpe"])
+def test_what_another_study_made_again_with_other_seeds_is_learned_but_not_tried(
+    begun: Callable[..., Desk], event: Event, sampler: str
+) -> None:
+    earlier = begun(trials=STARTUP + 4)
+    carry_out(earlier, event)
+    earlier = begun(trials=STARTUP + 4, seeds=2)
+    carry_out(earlier, event)
+    record = earlier.study.record
+    again = [trial for trial in record.trials if "seed" in trial.choices]
+    assert again
+    desk = begun("b", sampler, trials=STARTUP, earlier=record)
+    assert desk.notes == []
+    firsts = {family.points[0].trial for family in front_of(record.points, record.objectives)}
+    wanted = [dict(trial.choices) for trial in record.trials if trial.id in firsts and trial.choices]
+    assert all("seed" not in choices for choices in wanted)
+    carry_out(desk, event)
+    assert [dict(trial.choices) for trial in desk.study.record.trials][1 : 1 + len(wanted)] == wanted
+    if desk.chooser is not None:
+        assert len(desk.chooser.aim.seen) >= len(record.points)
 
 
 def test_a_search_that_started_from_another_still_knows_it_when_it_goes_on(

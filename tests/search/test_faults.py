@@ -182,6 +182,12 @@ def test_a_report_without_its_points_does_not_break_tunes_loop(desk: Desk) -> No
     assert isinstance(desk.failure, KeyError)
 
 
+def test_points_that_were_heard_of_before_are_no_progress(desk: Desk, event: Event) -> None:
+    ear = _Ear(desk)
+    first, second = ({"points": json.dumps([event(key)]), "spent": "{}"} for key in ("key1", "key2"))
+    assert [ear.hear(1, said) for said in (first, first, second, second, first)] == [True, False, True, False, False]
+
+
 def test_a_clock_that_steps_back_changes_nothing(desk: Desk, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(clock)))
@@ -225,10 +231,11 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
     [
         ([str(MEMORY)], "out of memory: Ray ended its worker, for the machine's memory was full; a larger --cpus"),
         ([str(ActorDiedError())] * 3, "its worker died 3 times: The actor died"),
+        ([str(MEMORY), str(ActorDiedError())], "its worker died 3 times: The actor died"),
         (["Traceback\n  File x\nValueError: odd"], "ValueError: odd"),
         ([], "its worker died 3 times"),
     ],
-    ids=["memory", "died", "raised", "nothing"],
+    ids=["memory", "died", "memory-then-died", "raised", "nothing"],
 )
 def test_a_worker_that_is_gone_for_good_is_a_failed_trial_with_a_reason(
     desk: Desk, errors: list[str], reason: str, tmp_path: Path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -36,6 +38,28 @@ def test_a_line_cut_short_is_taken_away_and_the_next_one_stands_by_itself(path: 
     journal = Journal(path)
     journal.append_logs([{"n": 2}])
     assert list(journal.read_logs(0)) == [{"n": 0}, {"n": 2}]
+
+
+def test_a_line_that_a_full_disk_cut_short_is_taken_away_at_once(path: Path) -> None:
+    Journal(path).append_logs([{"n": 0}])
+    here = path.stat().st_size
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from search.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "assert list(journal.read_logs(0)) == [{'n': 0}]\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({here + 3}, resource.RLIM_INFINITY))\n"
+        "try: journal.append_logs([{'n': 1}])\n"
+        "except OSError as error: print(error.strerror)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "journal.append_logs([{'n': 2}])\n"
+        "assert list(journal.read_logs(1)) == [{'n': 2}]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("File too large\n", "")
+    assert list(Journal(path).read_logs(0)) == [{"n": 0}, {"n": 2}]
 
 
 def test_optuna_finds_in_it_what_another_process_wrote(path: Path) -> None:

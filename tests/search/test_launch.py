@@ -297,9 +297,11 @@ def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
 
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
     monkeypatch.setattr(launch, "run_trials", full)
-    room = r"once there is room \(`paretune clean s` may make some\), --resume goes on"
+    room = rf"once there is room \(`paretune clean s --home {tmp_path}` may make some\), --resume goes on"
     with pytest.raises(launch.SearchFailed, match=rf"search s: OSError: .*No space left on device; .* kept, {room}$"):
         searched("s", tmp_path)
+    with pytest.raises(launch.SearchFailed, match=r"is kept, once there is room, --resume goes on$"):
+        searched("t", tmp_path, store=str(tmp_path / "elsewhere"))
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,27 @@ def test_numbers_of_a_journal_whose_end_was_lost_are_not_given_out_again(
     assert [trial.values for trial in after.study.trials] == [None, None, None]
 
 
+@pytest.mark.parametrize("status", ["running", "failed", "complete"])
+def test_what_the_ledger_knows_was_asked_waits_no_longer_when_the_journals_end_was_lost(
+    study: Study, make: Callable[..., Point], tmp_path: Path, status: Any
+) -> None:
+    before = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
+    before.begin([{"sparsity": 0.1, "int8": True}, {"sparsity": 0.2, "int8": True}])
+    kept = (tmp_path / "optuna.journal").read_bytes()
+    number = ask(before)
+    point = make(number, "ab1", params=100)
+    if status != "running":
+        study.end(0, status, "", 1.0, {})
+    (tmp_path / "optuna.journal").write_bytes(kept)
+    after = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
+    catch_up(after, study)
+    after.tell_point(number, point)
+    after.tell_end(number, [point])
+    assert after.study.trials[number].state == TrialState.FAIL
+    assert ask(after) == number + 1
+    assert after.study.trials[number + 1].params == {"sparsity": 0.2, "int8": True}
+
+
 def test_a_told_point_shares_what_was_asked(tmp_path: Path, make: Callable[..., Point]) -> None:
     proposer = Proposer(open_storage(None, tmp_path), "s", OBJECTIVES, seed=0)
     number = ask(proposer)

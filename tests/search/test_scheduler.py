@@ -39,13 +39,19 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
 LONG = Space("long", build, Model("cnn", 0.5), "")
 
 
-def test_a_trial_that_has_ended_is_stopped_once_it_was_heard() -> None:
+@pytest.mark.parametrize(("new", "deaths"), [(True, 0), (False, 2)])
+def test_a_trial_that_has_ended_is_stopped_once_it_was_heard(new: bool, deaths: int) -> None:
     heard: list[tuple[int, dict[str, Any]]] = []
-    scheduler = Scheduler(lambda number, result: heard.append((number, result)), lambda number: number == 7)
+
+    def hear(number: int, result: dict[str, Any]) -> bool:
+        heard.append((number, result))
+        return new
+
+    scheduler = Scheduler(hear, lambda number: number == 7)
     for number, decided in ((3, TrialScheduler.CONTINUE), (7, TrialScheduler.STOP)):
         trial = SimpleNamespace(config={"trial": number}, run_metadata=SimpleNamespace(num_failures=2))
         assert scheduler.on_trial_result(None, trial, {"points": "[]"}) == decided
-        assert trial.run_metadata.num_failures == 0, "its workers' deaths count from its last points"
+        assert trial.run_metadata.num_failures == deaths, "its workers' deaths count from its last new point"
     assert heard == [(3, {"points": "[]"}), (7, {"points": "[]"})]
 
 

@@ -102,5 +102,7 @@ def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest
         ear.on_trial_start(1, [], trial)
         monkeypatch.setattr(time, "monotonic", lambda now=dies: now)
         ear.on_trial_recover(1, [], trial)
+    monkeypatch.setattr(time, "monotonic", lambda: 2000.0)
+    ear.on_trial_recover(1, [], trial)  # its next node went before it began
     assert trial.config["used"] == 35.0
-    assert desk.notes == ["trial 3: its worker died; another goes on from what is stored"] * 2
+    assert desk.notes == ["trial 3: its worker died; another goes on from what is stored"] * 3
