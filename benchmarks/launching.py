@@ -9,7 +9,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -22,7 +23,7 @@ from search import tuning
 from search.cluster import scratch_folder, started
 from search.evaluate import Compression
 from search.ledger import Ledger
-from search.sampler import Proposer
+from search.sampler import AUTO, Proposer
 from search.settings import Settings
 from search.tracker import Tracker
 
@@ -52,7 +53,9 @@ class Second(Nothing):
     pause_s = 1.0
 
 
-def run(home: Path, name: str, worker: type[Nothing], proposer: type[Proposer], trials: int) -> tuple[float, float]:
+def run(
+    home: Path, name: str, worker: type[Nothing], proposer: Callable[..., Proposer], trials: int
+) -> tuple[float, float]:
     """Run such a study with the mirror on; wall seconds of Tune, and then until the mirror is complete."""
     settings = Settings(name, space=SPACE.name, task=TASK, trials=trials, home=home)
     desk = begun(home, name, proposer, trials)
@@ -88,7 +91,7 @@ def plain(what: str, trials: int) -> float:
 
 def busy_rows(home: Path, trials: int) -> Iterator[Row]:
     """Trials of a second on two workers."""
-    wall, _ = run(home, "busy", Second, Proposer, trials)
+    wall, _ = run(home, "busy", Second, partial(Proposer, sampler=AUTO), trials)
     ideal = trials / CORES
     times = [event["time"] for event in Ledger(home / "studies" / "busy").events() if event["event"] == "ended"]
     steady = (len(times) - CORES) / CORES / (times[-1] - times[CORES - 1])

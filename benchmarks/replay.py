@@ -37,13 +37,14 @@ class ByChance(Proposer):
         return super().ask(at_random=True)
 
 
-def begun(home: Path, name: str, kind: type[Proposer], trials: int) -> Desk:
+def begun(home: Path, name: str, kind: Callable[..., Proposer], trials: int) -> Desk:
     """The desk of a new study below `home`, as `search.launch` makes it."""
     task = load_task(TASK)
     study = Study(home, name)
     teacher = foresee(SPACE.baseline(TASK, 0), task)[0]
-    costs = {"params": teacher.costs.params, "flops": 2 * teacher.costs.macs}
-    header = {"objectives": list(DEFAULT_OBJECTIVES), "reference_point": {"accuracy": 0.0, **costs}}
+    macs = teacher.costs.macs
+    worst = {"accuracy": 0.0, "params": teacher.costs.params, "macs": macs, "flops": 2 * macs, "latency_ms": 1.0}
+    header = {"objectives": list(DEFAULT_OBJECTIVES), "reference_point": worst}
     study.begin(task=TASK, space=SPACE.name, seed=0, **header)
     proposer = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
     return Desk(study, proposer, SPACE, task, trials, 0)

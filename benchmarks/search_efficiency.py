@@ -15,7 +15,8 @@ what went into rounds that were taken back; a model that several of our trials s
 search and of its trainings: what one finds lucky weights for, another cannot reach, so the best hypervolume is that of
 all points of all searches with the same seed, on validation; the reference point is accuracy 0 and the costs of the
 unpruned resnet20, as in every study (`search/front.py`). What was searched is recorded (`benchmarks/courses.py`) and
-not searched again. Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
+not searched again; `ours, papers first` is what ours was while `auto` still looked at the papers' recipes first, and
+cannot be searched any more. Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
 """
 
 from __future__ import annotations
@@ -151,7 +152,9 @@ class Table:
 
     def markdown(self) -> str:
         """Both tables."""
-        names = [name for name in (*OURS, *PLAIN) if any(search == name for search, _ in self.known)]
+        searches = {search for search, _ in self.known}
+        names = [name for name in (*OURS, *PLAIN) if name in searches]
+        names += sorted(searches.difference(names))
         points = sum(one.points for one in self.known.values())
         lines = [
             f"{len(self.known)} searches, {points} points. Best hypervolume known of seeds "
