@@ -50,23 +50,24 @@ def open_store(where: str) -> Store:
 
 
 def check_store(where: str) -> None:
-    """ValueError unless a bucket can be written to, or if entries in a folder are of a newer version.
-
-    Some of those are looked at, for all are many.
-    """
+    """ValueError unless a bucket can be written to; of a folder nothing is asked."""
     if is_remote(where):
         try:
             RemoteStore(where).check()
         except OSError as error:
             raise ValueError(f"store: cannot write {error.filename}: {error.strerror or error}") from error
-        return
-    for record in itertools.islice(Path(absolute(where)).glob(f"??/*/{RECORD}"), SAMPLE):
-        try:
-            readable(record.read_bytes())
-        except Unreadable as error:
-            raise ValueError(f"store: entries in {where} cannot be read: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError):  # damaged: made again when it is needed
-            continue
+
+
+def check_readable(where: str) -> None:
+    """ValueError if entries in a folder are of a newer version; some are looked at, for all are many."""
+    if not is_remote(where):
+        for record in itertools.islice(Path(absolute(where)).glob(f"??/*/{RECORD}"), SAMPLE):
+            try:
+                readable(record.read_bytes())
+            except Unreadable as error:
+                raise ValueError(f"store: entries in {where} cannot be read: {error}") from error
+            except (OSError, ValueError, KeyError, TypeError):  # damaged: made again when it is needed
+                continue
 
 
 class RemoteStore(Store):

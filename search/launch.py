@@ -12,7 +12,7 @@ from compress.costs import foresee
 from compress.errors import DiskError
 from compress.measure import latency
 from compress.models import Model
-from compress.remote import check_store, open_store
+from compress.remote import check_readable, check_store, open_store
 from compress.tasks import Task, load_task
 from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
@@ -67,6 +67,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         objectives = tuple(settings.objectives if new else study.header["objectives"])
         sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
         storage = open_storage(settings.storage_url, study.folder)
+        check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
         drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
         proposer = Proposer(storage, settings.name, objectives, drawn, sampler)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from optuna.storages import InMemoryStorage
 
-from compress.remote import check_store
+from compress.remote import check_readable, check_store
 from compress.tasks import load_task
 from search.begun import check_given, given_models, hold
 from search.budget import Budget
@@ -109,6 +109,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
                 f"reseed: trial {family.points[0].trial} was made by another version or of other data, so its like "
                 "cannot be made; begin a new study"
             )
+    check_readable(before.store)
     with ExitStack() as held:
         study = hold(settings, held)
         scratch = held.enter_context(scratch_folder())

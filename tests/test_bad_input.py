@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import optuna
 import pytest
 import ray
 
@@ -258,3 +259,11 @@ def test_the_command_as_it_is_installed_refuses(words: tuple[str, ...], sentence
 
 def test_a_home_that_was_not_there_is_not_there_afterwards(refused: Refused) -> None:
     refused("storage-url: cannot open 'nonsense'", "search", "--home", "new/home", "--storage-url", "nonsense")
+
+
+def test_a_search_of_a_store_of_a_newer_version_leaves_no_study_in_the_database(
+    refused: Refused, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('optuna') / 'o.db'}"
+    refused("written by a newer version, 99", "search", "--name", "fresh", "--storage-url", url)
+    assert optuna.get_all_study_names(url) == []
