@@ -61,11 +61,18 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
 
 
 def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
-    """The recipe's steps with their models, untrained; a user's own come back from their files."""
+    """The recipe's steps with their models, untrained; a user's own come back from their files.
+
+    A model is as it is until the next one: of what nothing else is made the next one is made in place.
+    """
     calibration = _noise((task.channels, task.size, task.size), len(task.classes))
     made: dict[str, nn.Module] = {}
-    for step in plan(recipe, fingerprint=""):
-        model = made[step.key] = _untrained(step, task, made, calibration)
+    steps = plan(recipe, fingerprint="")
+    last = {one.key: at for at, step in enumerate(steps) for one in (step.parent, step.original, step.teacher) if one}
+    for at, step in enumerate(steps):
+        taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
+        in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
+        model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
             _check_reloads(step.model, _files(step, model, task))
         yield step, model
@@ -188,14 +195,17 @@ def _check_reloads(model: Model, files: Files) -> None:
         raise RecipeError(f"{model}: cannot be stored with this change, for it does not load again: {error}") from error
 
 
-def _untrained(step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch) -> nn.Module:
+def _untrained(
+    step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch, *, in_place: bool = False
+) -> nn.Module:
     if step.parent is None or step.original is None:
         with _seeded():
             model = _filled(step.model.build(len(task.classes), task.channels))
     else:
         assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
         full = weight_count(made[step.original.key])
-        model = copy.deepcopy(made[step.parent.key])
+        parent = made[step.parent.key]
+        model = parent if in_place else copy.deepcopy(parent)
         model = transform(model, step.stage, step.level, full=full, calibration=calibration)
     method = distiller_of(step.stage)
     if method is not None and method.ships_adapter and step.teacher is not None:

@@ -7,9 +7,11 @@ missing then.
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
-from collections.abc import Container, Iterable, Iterator
+import weakref
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 WAITING = (TrialState.WAITING,)
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class Journal(BaseJournalBackend):
@@ -28,7 +31,9 @@ class Journal(BaseJournalBackend):
         self._read, self._offset = 0, 0
         path.touch()
         self._size = _mend(path)
-        self._last = b""
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)  # to open it takes longer than to write a line
+        weakref.finalize(self, os.close, self._file)
+        self._last: list[tuple[int, dict[str, Any]]] = []
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The logs from that number on, oldest first; the place is kept, so that the next call begins there."""
@@ -36,31 +41,34 @@ class Journal(BaseJournalBackend):
             self._read, self._offset = 0, 0
         if self._offset == self._size:
             return
-        if self._offset + len(self._last) == self._size:
-            yield from self._logs(self._last.splitlines(keepends=True), log_number_from)
+        if self._offset + sum(size for size, _ in self._last) == self._size:
+            for size, log in self._last:
+                if self._passes(size, log_number_from):
+                    yield log
             return
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            yield from self._logs(file, log_number_from)
+            for line in file:
+                if self._passes(len(line), log_number_from):
+                    yield json.loads(line)
 
-    def _logs(self, lines: Iterable[bytes], number: int) -> Iterator[dict[str, Any]]:
-        for line in lines:
-            self._read += 1
-            self._offset += len(line)
-            if self._read > number:
-                yield json.loads(line)
+    def _passes(self, size: int, number: int) -> bool:
+        self._read += 1
+        self._offset += size
+        return self._read > number
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines and leave it to the system when they reach the disk."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        lines = [_JSON.encode(log).encode() + b"\n" for log in logs]
+        size = sum(map(len, lines))
         try:
-            with self._path.open("ab") as file:
-                file.write(lines)
+            if os.write(self._file, b"".join(lines)) != size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:  # of a full disk, which may have taken a part
             os.truncate(self._path, self._size)
             raise
-        self._last = lines
-        self._size += len(lines)
+        self._last = list(zip(map(len, lines), logs, strict=True))
+        self._size += size
 
 
 class OneWriters(JournalStorage):

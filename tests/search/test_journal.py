@@ -58,7 +58,7 @@ def test_a_line_that_a_full_disk_cut_short_is_taken_away_at_once(path: Path) -> 
         "assert list(journal.read_logs(1)) == [{'n': 2}]\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("File too large\n", "")
+    assert (done.stdout, done.stderr) == ("No space left on device\n", "")
     assert list(Journal(path).read_logs(0)) == [{"n": 0}, {"n": 2}]
 
 
