@@ -210,13 +210,11 @@ def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None
     from search.settings import Settings
     from search.tracker import Tracker
     from search.tracking import check_reachable
-    from search.typed import command
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
-    again = command("sync", name, settings.home, tracking_uri)
-    Tracker(settings.mlflow_uri, name, settings.home / "mlartifacts", draw, again=again).sync(record)
+    Tracker.of(settings, draw).sync(record)
 
 
 def methods() -> list[dict[str, str]]:

@@ -13,7 +13,6 @@ from search.scribe import Draw
 from search.settings import Settings
 from search.tracker import Tracker
 from search.tracking import Unanswered, check_reachable
-from search.typed import command
 
 CLOSE_S = 120.0
 """How long MLflow has at the end."""
@@ -37,8 +36,7 @@ def followed(
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    again = command("sync", wanted.name, wanted.home, wanted.tracking_uri)
-    tracker = Tracker(wanted.mlflow_uri, wanted.name, wanted.home / "mlartifacts", draw, again=again)
+    tracker = Tracker.of(wanted, draw)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):

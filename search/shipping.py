@@ -28,7 +28,7 @@ def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point
     check_free(folder)
     if point is not None:
         stored(point, record)
-    tracker = Tracker(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", None)
+    tracker = Tracker.of(settings)
     tracker.open()  # last, for it makes the database
     return tracker
 

@@ -14,7 +14,9 @@ from search.note import FOR_TRAINING
 from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.scribe import Draw, Scribe
+from search.settings import Settings
 from search.tracking import TrackingError, check_reachable, reason
+from search.typed import command
 
 PAUSE_S = 1.0
 RETRY_S = 10.0
@@ -51,6 +53,12 @@ class Tracker:
         self._show_next = 0.0
         self._undrawn = ""
         self._scribe: Scribe | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, draw: Draw | None = None) -> Tracker:
+        """That of the study of these settings, in its home."""
+        again = command("sync", settings.name, settings.home, settings.tracking_uri)
+        return cls(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", draw, again=again)
 
     def start(self) -> None:
         """Start the thread, which goes ahead and opens MLflow: that takes seconds."""

@@ -20,6 +20,7 @@ from search import address, tracker, tracking
 from search.address import shown
 from search.record import StudyRecord
 from search.seeds import front_of
+from search.settings import Settings
 from search.tracker import PAUSE_S, Tracker
 from search.tracking import TrackingError, Unanswered, check_reachable
 from tests.search.mirrored import everything, found, free_port, history, report, reseeded, server, study, trial
@@ -411,6 +412,7 @@ import sys
 from pathlib import Path
 import search.tracker, search.mirror
 assert not {"mlflow", "pandas", "plotly"} & set(sys.modules), "imported too early"
+from search.settings import Settings
 from search.tracker import Tracker
 from search.tracking import check_reachable
 from tests.search.mirrored import bare_export, point, report, study, trial
@@ -506,3 +508,10 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("server", [None, "http://me:secret@127.0.0.1:1"])
+def test_what_to_type_names_the_home_and_the_server_whoever_tracks(tmp_path: Path, server: str | None) -> None:
+    where = "" if server is None else " --tracking-uri http://127.0.0.1:1"
+    again = Tracker.of(Settings("s", home=tmp_path, tracking_uri=server)).again
+    assert again == f"paretune sync s --home {tmp_path}{where}"
