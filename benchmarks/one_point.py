@@ -1,11 +1,13 @@
-"""What one point of a recipe's curve is made from: the cost of a trial that asks about no other."""
+"""One point of a recipe's curve, for a trial that asks about no other: what it is made from, and made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from compress.plan import Step
+from compress.pipeline import Made, Pipeline
+from compress.plan import Step, plan
+from compress.recipe import Recipe
 
 
 def variant(choices: Mapping[str, Any]) -> str:
@@ -22,3 +24,31 @@ def chain(steps: Sequence[Step], choices: Mapping[str, Any]) -> list[Step]:
         found.append(step)
         step = step.parent
     return found[::-1]
+
+
+def points_of(
+    pipeline: Pipeline, recipe: Recipe, choices: Mapping[str, Any], whole: bool
+) -> Iterator[tuple[Made, float]]:
+    """The one point or the whole curve, each with the seconds of all that was made since the one before.
+
+    What the store has already, a teacher that is asked for as a student, costs nothing.
+    """
+    steps = plan(recipe, pipeline.task.fingerprint)
+    if not whole and all(step.sparsity is not None for step in steps):  # known beforehand
+        needed = chain(steps, choices)
+        known = [pipeline.store.get(step.key) is not None for step in needed]
+        entries = [pipeline.ensure(step) for step in needed]
+        spent = sum(entry.measured.seconds for entry, there in zip(entries, known, strict=True) if not there)
+        last, at = entries[-1], needed[-1]
+        yield Made(last.key, at.sparsity or 0.0, at.variant, last.measured, str(last.path), known[-1]), spent
+        return
+    spent, made = 0.0, None
+    for point in pipeline.run(recipe):
+        spent += 0.0 if point.known else point.measured.seconds
+        if point.variant == variant(choices):
+            made = point
+            if whole:
+                yield made, spent
+                spent = 0.0
+    if made is not None and not whole:
+        yield made, spent

@@ -19,7 +19,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields
 from functools import partial
@@ -33,17 +32,14 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from ray.tune.stopper import Stopper
 
-from benchmarks.one_point import chain, variant
+from benchmarks.one_point import points_of
+from benchmarks.teachers import teach
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
-from compress.plan import plan
-from compress.recipe import Recipe
-from compress.stage import Train
 from compress.store import Store
 from compress.tasks import load_task
-from spaces.joint import JOINT, TEACHERS
-from spaces.space import schooling
+from spaces.joint import JOINT
 
 TASK = "digits"
 OBJECTIVES = {"accuracy_validation": "max", "params": "min", "macs": "min"}
@@ -53,48 +49,14 @@ WAYS = ("tpe", "nsga2", "random", "asha")
 FIGURES = {field.name for field in fields(Measurement)}
 
 
-def points_of(
-    pipeline: Pipeline, recipe: Recipe, choices: dict[str, Any], whole: bool
-) -> Iterator[tuple[Measurement, float]]:
-    """The one point or the whole curve, each with the seconds of all that was made since the one before.
-
-    What the store has already, a teacher that is asked for as a student, costs nothing.
-    """
-    steps = plan(recipe, pipeline.task.fingerprint)
-    if not whole and all(step.sparsity is not None for step in steps):  # known beforehand
-        needed = chain(steps, choices)
-        known = [pipeline.store.get(step.key) is not None for step in needed]
-        made = [pipeline.ensure(step).measured for step in needed]
-        yield made[-1], sum(one.seconds for one, there in zip(made, known, strict=True) if not there)
-        return
-    spent, last = 0.0, None
-    for point in pipeline.run(recipe):
-        spent += 0.0 if point.known else point.measured.seconds
-        if point.variant == variant(choices):
-            last = point.measured
-            if whole:
-                yield last, spent
-                spent = 0.0
-    if last is not None and not whole:
-        yield last, spent
-
-
 def train(config: dict[str, Any], *, seed: int, teachers: Path, whole: bool) -> None:
     """One trial, in a store that has the teachers alone."""
     torch.set_num_threads(1)
     recipe = JOINT.build(optuna.trial.FixedTrial(config), TASK, seed)
     with tempfile.TemporaryDirectory() as folder:
         home = shutil.copytree(teachers, Path(folder) / "store")
-        for measured, spent in points_of(Pipeline(load_task(TASK), Store(home)), recipe, config, whole):
-            tune.report({**asdict(measured), "spent": spent})
-
-
-def teach(folder: Path, seed: int) -> None:
-    """Train what of the teachers is not in that store yet, with one thread, as trials do."""
-    torch.set_num_threads(1)
-    pipeline = Pipeline(load_task(TASK), Store(folder))
-    for model in TEACHERS:
-        list(pipeline.run(Recipe(TASK, model, (Train(schooling(TASK, model)),), seed=seed)))
+        for made, spent in points_of(Pipeline(load_task(TASK), Store(home)), recipe, config, whole):
+            tune.report({**asdict(made.measured), "spent": spent})
 
 
 class Spent(Stopper):
@@ -158,7 +120,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         teachers = (chosen.teachers or Path(folder) / "teachers").resolve()
-        teach(teachers, chosen.seed)
+        teach(teachers, TASK, chosen.seed)
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         whole = chosen.way == "asha"
         scheduler = ASHAScheduler(metric="accuracy_validation", mode="max", max_t=9, grace_period=1) if whole else None

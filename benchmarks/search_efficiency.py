@@ -5,9 +5,10 @@
 
 Every one of ours is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own
 teachers and students is shared: `ours`, as it comes; `ours, whole curves`, without early stopping; `ours, tpe` and so
-on, with another sampler. The `plain` ones are Ray Tune and its Optuna searcher as they come, see
-`benchmarks/plain_search.py`, whose teachers cost nothing (kept in DIR for the next); one ends after so many `--times`
-the compute seconds in which `ours` came to 97 % with the same seed. Searches run one after the other, seed by seed, two
+on, with another sampler; `ours, nothing shared` and `ours, a point a trial`, see `benchmarks/without.py`. The `plain`
+ones are Ray Tune and its Optuna searcher as they come, see `benchmarks/plain_search.py`; one ends after so many
+`--times` the compute seconds in which `ours` came to 97 % with the same seed. Theirs and those of `ours, nothing
+shared` are teachers that cost nothing, kept in DIR for the next. Searches run one after the other, seed by seed, two
 trials at once on two cores.
 
 Compute seconds are those of the points, training and measuring, in the order the points came in, and of our trials also
@@ -29,7 +30,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +40,8 @@ from statistics import median
 from benchmarks.courses import RECORDED, Came, Course, hypervolume, moving, read, write
 from benchmarks.machine import machine
 from benchmarks.plain_search import WAYS
+from benchmarks.without import keys
+from search.record import measurement_from_json
 from search.sampler import SAMPLERS
 from search.study import Study
 
@@ -49,39 +53,48 @@ OURS = {
     "ours, whole curves": ["--whole-curves"],
     **{f"ours, {sampler}": ["--sampler", sampler] for sampler in SAMPLERS if sampler != "auto"},
 }
+WITHOUT = {"ours, nothing shared": "sharing", "ours, a point a trial": "curves"}
 PLAIN = {f"plain {way}": way for way in WAYS}
 FIRST = {"RAY_worker_niceness": "0"}
 """So that what the machine does beside does not come before Ray's workers."""
 Known = dict[tuple[str, int], Course]
 
 
-def searched(home: Path, search: str, seed: int, trials: int) -> Course:
+def searched(home: Path, search: str, seed: int, trials: int, teachers: Path) -> Course:
     """One of ours, run."""
-    command = [sys.executable, "-m", "paretune", "search", "--name", NAME, "--home", str(home)]
-    options = ["--trials", str(trials), "--seed", str(seed), *OURS[search]]
-    subprocess.run([*command, *options], check=True, capture_output=True, env=os.environ | FIRST)
-    return course(Study(home, NAME), search, seed)
+    verb = ["benchmarks.without", WITHOUT[search]] if search in WITHOUT else ["paretune", "search"]
+    options = OURS.get(search, ["--teachers", str(teachers)])
+    command = [sys.executable, "-m", *verb, "--name", NAME, "--home", str(home), *options]
+    command += ["--trials", str(trials), "--seed", str(seed)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | FIRST)
+    alone = search == "ours, nothing shared"
+    return course(Study(home, NAME), search, seed, keys(teachers) if alone else set(), shared=not alone)
 
 
-def course(study: Study, search: str, seed: int) -> Course:
-    """Of a study of ours."""
-    known = {point.id: point.measured for point in study.record.points}
-    points, seconds, found = len(known), 0.0, []
+def course(study: Study, search: str, seed: int, given: Set[str] = frozenset(), *, shared: bool = True) -> Course:
+    """Of a study of ours, to which the models with these keys were `given`."""
+    seconds, found = 0.0, []
     events = list(study.ledger.events())
-    made: dict[int, float] = {}
+    made: defaultdict[int, float] = defaultdict(float)
+    free = set(given)
     for event in events:
-        if event["event"] == "point" and event["id"] in known:
-            point = known.pop(event["id"])
-            seconds += point.seconds
-            made[event["trial"]] = made.get(event["trial"], 0.0) + point.seconds
+        if event["event"] == "point":
+            point = measurement_from_json(event["measured"])
+            if event["id"] not in free:
+                seconds += point.seconds
+                made[event["trial"]] += point.seconds
+            if shared:
+                free.add(event["id"])
             found.append(Came(seconds, point.accuracy_validation, point.params, point.macs))
         elif event["event"] == "ended":
             work = sum(event["spent"].get(name, 0.0) for name in ("train", "measure", "cut"))
-            seconds += max(0.0, work - made.get(event["trial"], 0.0))
+            seconds += max(0.0, work - made[event["trial"]])
     reference = study.record.reference_point
     wall = events[-1]["time"] - events[0]["time"]
-    came = moving(found, reference)
-    return Course(search, seed, machine(), len(study.trials), points, seconds, wall, reference, came)
+    points = len({point.id for point in study.record.points})
+    return Course(
+        search, seed, machine(), len(study.trials), points, seconds, wall, reference, moving(found, reference)
+    )
 
 
 def plainly(out: Path, search: str, seed: int, known: Known, times: float, teachers: Path) -> Course:
@@ -153,7 +166,7 @@ class Table:
     def markdown(self) -> str:
         """Both tables."""
         searches = {search for search, _ in self.known}
-        names = [name for name in (*OURS, *PLAIN) if name in searches]
+        names = [name for name in (*OURS, *WITHOUT, *PLAIN) if name in searches]
         names += sorted(searches.difference(names))
         points = sum(one.points for one in self.known.values())
         lines = [
@@ -189,7 +202,7 @@ def _seconds(seconds: float, reached: bool) -> str:
 def main() -> None:
     """Search, print and write."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--searches", nargs="+", choices=[*OURS, *PLAIN], default=["ours", *PLAIN])
+    options.add_argument("--searches", nargs="+", choices=[*OURS, *WITHOUT, *PLAIN], default=["ours", *PLAIN])
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     options.add_argument("--trials", type=int, default=80)
     options.add_argument("--times", type=float, default=5.5)
@@ -205,10 +218,10 @@ def main() -> None:
             if search in PLAIN and ("ours", seed) not in known:
                 options.error(f"--searches: {search!r} with seed {seed} is measured against ours, which comes first")
             with tempfile.TemporaryDirectory() as folder:
-                if search in OURS:
-                    found = searched(Path(folder), search, seed, chosen.trials)
+                teachers = (chosen.teachers or Path(kept)).resolve() / f"seed-{seed}"
+                if search not in PLAIN:
+                    found = searched(Path(folder), search, seed, chosen.trials, teachers)
                 else:
-                    teachers = (chosen.teachers or Path(kept)).resolve() / f"seed-{seed}"
                     found = plainly(Path(folder) / "points.jsonl", search, seed, known, chosen.times, teachers)
             write(found, chosen.recorded)
             print(f"{search}, seed {seed}", file=sys.stderr)

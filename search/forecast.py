@@ -48,7 +48,7 @@ class Forecast:
     def _seconds(self, recipe: Recipe, known: Container[str]) -> float:
         if self._rates is None:
             rows = np.array([(macs, 1.0) for macs, _ in self._times] or [(1.0, 1.0)])
-            scale = rows.max(0)
+            scale = np.maximum(rows.max(0), 1.0)  # all may have come trained
             found, _ = nnls(rows / scale, np.array([seconds for _, seconds in self._times] or [1.0]))
             self._rates = float(found[0] / scale[0]), float(found[1] / scale[1])
         missing = self.estimator.missing(recipe, known)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.courses import Came, Course, moving, read, write
-from benchmarks.one_point import chain
-from benchmarks.plain_search import Spent, points_of
+from benchmarks.one_point import chain, points_of
+from benchmarks.plain_search import Spent
 from benchmarks.search_efficiency import Table
 from compress.measurement import Measurement
 from compress.models import Model
@@ -43,26 +43,28 @@ def test_one_point_pays_for_what_it_is_made_from_and_nothing_else(
     assert len(steps) == 1 + levels + int8
     assert (steps[0].sparsity, steps[-1].sparsity) == (0.0, 0.8)
     store = Store(tmp_path)
-    ((measured, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
+    ((point, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
     entries = [store.get(step.key) for step in steps]
     assert spent == pytest.approx(sum(entry.measured.seconds for entry in entries if entry))
     last = entries[-1]
     assert last is not None
-    assert measured == last.measured
-    assert list(points_of(Pipeline(tiny, store), made, asked, whole=False)) == [(measured, 0.0)]
+    assert (point.key, point.sparsity, point.variant) == (last.key, 0.8, "int8" if int8 else "float")
+    assert point.measured == last.measured
+    assert list(points_of(Pipeline(tiny, store), made, asked, whole=False)) == [(replace(point, known=True), 0.0)]
 
 
 def test_a_method_that_finds_its_sparsity_gives_its_last_point_for_all_its_seconds(tiny: Task, tmp_path: Path) -> None:
     made = recipe(tiny, Prune(APoZRounds(tolerance=0.9, rounds=2), recovery=Recovery(SHORT)))
     asked = {"int8": False, "sparsity": 0.5}
     store, other = Store(tmp_path / "one"), Store(tmp_path / "other")
-    ((measured, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
+    ((point, spent),) = points_of(Pipeline(tiny, store), made, asked, whole=False)
     whole = list(Pipeline(tiny, store).run(made))
     assert spent == pytest.approx(sum(point.measured.seconds for point in whole))
     curve = list(points_of(Pipeline(tiny, other), made, asked, whole=True))
     assert len(curve) > 1
-    assert curve[-1][0].accuracy_test == measured.accuracy_test
-    assert list(points_of(Pipeline(tiny, other), made, asked, whole=True)) == [(one, 0.0) for one, _ in curve]
+    assert curve[-1][0].measured.accuracy_test == point.measured.accuracy_test
+    again = [(replace(one, known=True), 0.0) for one, _ in curve]
+    assert list(points_of(Pipeline(tiny, other), made, asked, whole=True)) == again
 
 
 def measured(accuracy: float, params: int) -> Measurement:

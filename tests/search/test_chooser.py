@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from safetensors.torch import save_file
 
 from compress.costs import deepest, foresee
 from compress.models import Model
@@ -247,6 +248,19 @@ def test_bounds_that_nothing_fits_end_the_search_with_a_word(
     assert len(carry_out(desk, event)) == 1
     assert desk.exhausted
     assert desk.notes == ["the search ends: of 12 recipes in a row none would have a point within the bounds"]
+
+
+def test_a_teacher_that_came_trained_says_little_of_how_long_a_training_takes(
+    begun: Callable[..., Desk], event: Event, digits: Task, tmp_path: Path
+) -> None:
+    save_file(Model("cnn").build(len(digits.classes), digits.channels).state_dict(), tmp_path / "trained.safetensors")
+    desk = begun(space=replace(SPACE, teacher=Model.parse(f"cnn@{tmp_path}/trained.safetensors")))
+    recipe = Recipe.from_json(desk.study.trials[desk.next()["trial"]].recipe)  # type: ignore[index]
+    (unpruned,) = plan(recipe, digits.fingerprint)
+    assert isinstance(unpruned.stage, Train)
+    assert unpruned.stage.training.epochs == 0
+    desk.add(0, [event(unpruned.key, 0.0, "float", seconds=1.5)])
+    assert desk.next() is not None
 
 
 def test_how_far_a_method_goes_by_itself_is_not_held_against_it(digits: Task) -> None:

@@ -1,0 +1,154 @@
+"""Our search without one of its ideas, for comparison; of those that no option of `paretune search` takes out.
+
+    python -m benchmarks.without sharing|curves --home DIR --name NAME --teachers DIR [--seed 0] [--trials 80]
+
+The space joint on digits. `sharing`: every trial has a store of its own with nothing in it but the teachers, which cost
+nothing, as they do a plain search (`benchmarks/plain_search.py`), and what to try next is weighed by what it takes
+then. `curves`: a trial makes one point of its curve and what that is made from, and nobody hears of another. A recipe
+is not tried twice, so each stands for one point: the first that is asked of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+from benchmarks.one_point import chain, points_of
+from benchmarks.teachers import teach
+from compress.estimate import Estimator
+from compress.pipeline import Made
+from compress.plan import Step
+from compress.recipe import Recipe
+from search import launch, tuning
+from search.desk import Desk
+from search.evaluate import Compression
+from search.prefixes import Prefixes
+from search.settings import Settings
+from search.study import Study
+from spaces import Space
+from spaces.space import Trial
+
+TASK = "digits"
+
+
+class Alone(Desk):
+    """Hands out each trial with a store of its own, a copy of `teachers`."""
+
+    teachers: ClassVar[Path]
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        if self.chooser is not None:
+            self.chooser.forecast.known = keys(self.teachers)
+
+    def _hand_out(self, trial: int) -> dict[str, Any]:
+        job = super()._hand_out(trial)
+        own = shutil.copytree(self.teachers, self.study.home / "stores" / str(trial), dirs_exist_ok=True)
+        return {**job, "store": str(own)}
+
+
+class Free(Prefixes):
+    """No trial waits for another's models."""
+
+    def would_wait(self, trial: int) -> bool:
+        """Never."""
+        return False
+
+
+def keys(folder: Path) -> set[str]:
+    """Of the models in a store."""
+    return {path.parent.name for path in folder.glob("??/*/record.json")}
+
+
+@dataclass
+class Pointwise(Estimator):
+    """Expects one point of each recipe: the one that was `asked` for, by the recipe's id."""
+
+    asked: Mapping[str, Mapping[str, Any]] | None = None
+
+    def steps(self, recipe: Recipe) -> list[Step]:
+        """That one alone, where it is known beforehand which it is."""
+        steps = super().steps(recipe)
+        choices = (self.asked or {}).get(recipe.id)
+        if choices is None or any(step.sparsity is None for step in steps):
+            return steps
+        return chain(steps, choices)[-1:]
+
+
+class PointByPoint(Desk):
+    """Hands out each trial with the choices by which its one point is found."""
+
+    def __init__(self, study: Study, proposer: Any, space: Space, *given: Any, **named: Any) -> None:
+        self.asked: dict[str, Mapping[str, Any]] = {}
+
+        def build(trial: Trial, task: str, seed: int) -> Recipe:
+            recipe = space.build(trial, task, seed)
+            self.asked.setdefault(recipe.id, dict(trial.params))  # type: ignore[attr-defined]
+            return recipe
+
+        super().__init__(study, proposer, replace(space, build=build), *given, **named)
+        self.estimator = Pointwise(self.task, asked=self.asked)
+        if self.chooser is not None:
+            self.chooser.forecast.estimator = self.estimator
+
+    def _line_up(self, trial: int, recipe: Recipe) -> None:
+        super()._line_up(trial, recipe)
+        if recipe.id in self.asked:
+            self.prefixes._steps[trial] = self.estimator.steps(recipe)
+
+    def _hand_out(self, trial: int) -> dict[str, Any]:
+        job = super()._hand_out(trial)
+        recipe = Recipe.from_json(self.study.trials[trial].recipe)
+        return {**job, "asked": json.dumps(self.asked.get(recipe.id))}
+
+
+class OnePoint(Compression):
+    """Its trial's one point takes the seconds of all that was made for it; the plain teacher's trial is whole."""
+
+    def _points(self) -> Iterator[Made]:
+        if self.points is None:
+            super()._points()
+            asked = json.loads(self.config["asked"])
+            if asked is not None:
+                self.points = self._one(asked)
+        assert self.points is not None
+        return self.points
+
+    def _one(self, asked: Mapping[str, Any]) -> Iterator[Made]:
+        assert self.pipeline is not None
+        recipe = Recipe.from_json(json.loads(self.config["recipe"]))
+        for made, spent in points_of(self.pipeline, recipe, asked, whole=False):
+            yield replace(made, measured=replace(made.measured, seconds=spent))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Search."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("idea", choices=["sharing", "curves"])
+    options.add_argument("--home", type=Path, required=True)
+    options.add_argument("--name", required=True)
+    options.add_argument("--teachers", type=Path, required=True)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--trials", type=int, default=80)
+    chosen = options.parse_args(arguments)
+    with ExitStack() as patched:
+        if chosen.idea == "sharing":
+            teach(chosen.teachers, TASK, chosen.seed)
+            Alone.teachers = chosen.teachers
+            patched.enter_context(patch.object(launch, "Desk", Alone))
+            patched.enter_context(patch("search.desk.Prefixes", Free))
+        else:
+            patched.enter_context(patch.object(launch, "Desk", PointByPoint))
+            patched.enter_context(patch.object(tuning, "Compression", OnePoint))
+        launch.search(Settings(chosen.name, task=TASK, trials=chosen.trials, seed=chosen.seed, home=chosen.home))
+
+
+if __name__ == "__main__":
+    main()
