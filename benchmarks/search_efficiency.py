@@ -41,6 +41,7 @@ from benchmarks.courses import RECORDED, Came, Course, hypervolume, moving, read
 from benchmarks.machine import machine
 from benchmarks.plain_search import WAYS
 from benchmarks.without import keys
+from compress.measurement import Measurement
 from search.record import measurement_from_json
 from search.sampler import SAMPLERS
 from search.study import Study
@@ -67,31 +68,39 @@ def searched(home: Path, search: str, seed: int, trials: int, teachers: Path) ->
     command = [sys.executable, "-m", *verb, "--name", NAME, "--home", str(home), *options]
     command += ["--trials", str(trials), "--seed", str(seed)]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | FIRST)
-    alone = search == "ours, nothing shared"
-    return course(Study(home, NAME), search, seed, keys(teachers) if alone else set(), shared=not alone)
+    return course(Study(home, NAME), search, seed, keys(teachers))
 
 
-def course(study: Study, search: str, seed: int, given: Set[str] = frozenset(), *, shared: bool = True) -> Course:
-    """Of a study of ours, to which the models with these keys were `given`."""
+def course(study: Study, search: str, seed: int, given: Set[str] = frozenset()) -> Course:
+    """Of a study of ours; where nothing is shared but models that were `given`, by key, those are free.
+
+    Where a trial shows one point, that comes once all that was made for it is paid.
+    """
     seconds, found = 0.0, []
     events = list(study.ledger.events())
+    shared, one = search != "ours, nothing shared", search == "ours, a point a trial"
+    free = set() if shared else set(given)
     made: defaultdict[int, float] = defaultdict(float)
-    free = set(given)
+    shown: defaultdict[int, list[Measurement]] = defaultdict(list)
     for event in events:
+        trial = int(event.get("trial", -1))
         if event["event"] == "point":
             point = measurement_from_json(event["measured"])
-            if event["id"] not in free:
+            shown[trial].append(point)
+            if event["id"] not in free and not one:
                 seconds += point.seconds
-                made[event["trial"]] += point.seconds
+                made[trial] += point.seconds
             if shared:
                 free.add(event["id"])
-            found.append(Came(seconds, point.accuracy_validation, point.params, point.macs))
         elif event["event"] == "ended":
             work = sum(event["spent"].get(name, 0.0) for name in ("train", "measure", "cut"))
-            seconds += max(0.0, work - made[event["trial"]])
+            seconds += max(0.0, work - made[trial])
+        if event["event"] == ("ended" if one else "point"):
+            came = shown.pop(trial, [])
+            found += [Came(seconds, point.accuracy_validation, point.params, point.macs) for point in came]
+    points = len({point.id for point in study.record.points})
     reference = study.record.reference_point
     wall = events[-1]["time"] - events[0]["time"]
-    points = len({point.id for point in study.record.points})
     return Course(
         search, seed, machine(), len(study.trials), points, seconds, wall, reference, moving(found, reference)
     )

@@ -110,22 +110,18 @@ class PointByPoint(Desk):
 
 
 class OnePoint(Compression):
-    """Its trial's one point takes the seconds of all that was made for it; the plain teacher's trial is whole."""
+    """Makes the one point that its trial is about; the plain teacher's trial is whole."""
 
     def _points(self) -> Iterator[Made]:
         if self.points is None:
             super()._points()
             asked = json.loads(self.config["asked"])
             if asked is not None:
-                self.points = self._one(asked)
+                assert self.pipeline is not None
+                recipe = Recipe.from_json(json.loads(self.config["recipe"]))
+                self.points = (made for made, _ in points_of(self.pipeline, recipe, asked, whole=False))
         assert self.points is not None
         return self.points
-
-    def _one(self, asked: Mapping[str, Any]) -> Iterator[Made]:
-        assert self.pipeline is not None
-        recipe = Recipe.from_json(json.loads(self.config["recipe"]))
-        for made, spent in points_of(self.pipeline, recipe, asked, whole=False):
-            yield replace(made, measured=replace(made.measured, seconds=spent))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,118 @@
+"""What a search of ours is charged for, and searches without sharing and without curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Set
+from pathlib import Path
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from benchmarks.one_point import chain
+from benchmarks.search_efficiency import course
+from benchmarks.without import Alone, Free, PointByPoint, keys
+from compress.costs import foresee
+from compress.measurement import Measurement
+from compress.plan import plan
+from compress.recipe import Recipe
+from compress.tasks import Task
+from search.front import DEFAULT_OBJECTIVES
+from search.sampler import AUTO, Proposer
+from search.study import Study, point_event
+from spaces.joint import JOINT
+
+REFERENCE = {"accuracy": 0.0, "params": 100.0, "flops": 100.0, "macs": 50.0, "latency_ms": 1.0}
+
+
+def measured(size: int, seconds: float) -> Measurement:
+    return Measurement(0.5, 0.5, size, size, size, size, size, 1.0, 0.1, "cpu", 1, seconds)
+
+
+def charged(home: Path, search: str, given: Set[str] = frozenset()) -> tuple[list[float], float]:
+    """When the points came of two trials that begin alike, the second taken back a round of 3 s; and all seconds."""
+    study = Study(home, search.replace(",", "").replace(" ", "-"))
+    study.begin(task="digits", space="joint", seed=0, objectives=list(DEFAULT_OBJECTIVES), reference_point=REFERENCE)
+    for trial, cut, size in ((0, "bb", 40), (1, "cc", 30)):
+        assert study.ask({"seed": 0}, {}, trial) == trial
+        study.add(trial, point_event("aa", 0.0, "float", measured(80, 10.0)))
+        study.add(trial, point_event(cut, 0.5, "float", measured(size, 2.0)))
+    study.end(0, "complete", "", 12.0, {"train": 1.5 if given else 11.5, "measure": 0.5})
+    study.end(1, "complete", "", 5.0, {"train": 4.9, "cut": 0.1, "wait": 10.0})
+    found = course(study, search, 0, given)
+    assert (found.trials, found.points) == (2, 3)
+    return [one.compute for one in found.came], found.compute
+
+
+def test_a_shared_model_is_charged_once_and_what_was_taken_back_at_the_end(tmp_path: Path) -> None:
+    assert charged(tmp_path, "ours") == ([10.0, 12.0, 14.0], 17.0)
+
+
+def test_where_nothing_is_shared_each_pays_but_for_what_was_given(tmp_path: Path) -> None:
+    assert charged(tmp_path / "a", "ours, nothing shared") == ([10.0, 12.0, 24.0], 24.0)
+    assert charged(tmp_path / "b", "ours, nothing shared", {"aa"}) == ([0.0, 2.0, 4.0], 7.0)
+
+
+def test_the_one_point_of_a_trial_comes_when_all_that_it_took_is_paid(tmp_path: Path) -> None:
+    assert charged(tmp_path, "ours, a point a trial") == ([12.0, 12.0, 17.0], 17.0)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, digits: Task, monkeypatch: pytest.MonkeyPatch) -> Callable[[type], PointByPoint | Alone]:
+    """The desk of that kind of a new study of the joint space."""
+
+    def begin(kind: type) -> PointByPoint | Alone:
+        study = Study(tmp_path, kind.__name__)
+        whole = foresee(JOINT.baseline("digits", 0), digits)[0].costs
+        reference = {"params": whole.params, "macs": whole.macs, "flops": 2 * whole.macs}
+        study.begin(
+            task="digits", space="joint", seed=0, objectives=list(DEFAULT_OBJECTIVES),
+            reference_point={**REFERENCE, **reference},
+        )  # fmt: skip
+        found: PointByPoint | Alone = kind(
+            study, Proposer(InMemoryStorage(), study.name, DEFAULT_OBJECTIVES, 0, AUTO), JOINT, digits, 5, 0
+        )
+        return found
+
+    return begin
+
+
+def test_a_recipe_that_stands_for_a_point_is_handed_out_expected_and_waited_for_as_that(
+    begun: Callable[[type], PointByPoint], digits: Task
+) -> None:
+    desk = begun(PointByPoint)
+    assert desk.chooser is not None
+    assert json.loads(desk._hand_out(desk.queue[0])["asked"]) is None  # the plain teacher
+    for _ in range(3):
+        job = desk.next()
+        assert job is not None
+        recipe, choices = Recipe.from_json(json.loads(job["recipe"])), desk.study.trials[job["trial"]].choices
+        steps = plan(recipe, digits.fingerprint)
+        assert json.loads(job["asked"]) == choices
+        if all(step.sparsity is not None for step in steps):
+            expected = chain(steps, choices)[-1]
+            assert [step.key for step in desk.estimator.steps(recipe)] == [expected.key]
+            assert [one.variant for one in desk.chooser.forecast.points(recipe)] == [expected.variant]
+            assert not any(step.key in desk.prefixes for step in steps if _is_deeper(step.sparsity, expected.sparsity))
+
+
+def _is_deeper(one: float | None, other: float | None) -> bool:
+    return (one or 0.0) > (other or 0.0)
+
+
+def test_a_trial_alone_finds_the_teachers_in_a_store_of_its_own_and_waits_for_nobody(
+    begun: Callable[[type], Alone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "teachers" / "ab" / "abcd"
+    model.mkdir(parents=True)
+    (model / "record.json").write_text("{}")
+    monkeypatch.setattr(Alone, "teachers", tmp_path / "teachers", raising=False)
+    monkeypatch.setattr("search.desk.Prefixes", Free)
+    desk = begun(Alone)
+    first, second = desk.next(), desk.next()
+    assert first is not None
+    assert second is not None
+    assert keys(Path(first["store"])) == keys(Path(second["store"])) == {"abcd"}
+    assert first["store"] != second["store"]
+    assert desk.chooser is not None
+    assert desk.chooser.forecast.known == {"abcd"}
