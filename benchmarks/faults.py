@@ -214,12 +214,16 @@ def account(search: Search) -> Iterator[Row]:
     yield Row("front, and the one recomputed from the store", "equal", "equal" if same else "not equal", same)
     mlflow.set_tracking_uri(f"http://127.0.0.1:{PORT}")
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list", max_results=5000)
-    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    of_trials = Counter(run.data.tags["paretune.trial"] for run in runs if run.data.tags["paretune.kind"] == "trial")
     open_runs = sum(run.info.status == "RUNNING" for run in runs)
+    once = of_trials == Counter(map(str, range(search.trials)))
     yield Row(
-        "MLflow's runs of trials", f"{search.trials}, none open", f"{len(children)}, {open_runs} open",
-        len(children) == search.trials and not open_runs,
+        "MLflow's runs of trials", f"{search.trials}, one each, none open",
+        f"{of_trials.total()} of {len(of_trials)}, {open_runs} open", once and not open_runs,
     )  # fmt: skip
+    shown = sorted(run.data.tags["paretune.point"] for run in runs if run.data.tags.get("front") == "yes")
+    best = sorted(point.id for point in front(record.points, record.objectives))
+    yield Row("MLflow's runs of the front", f"its {len(best)} models", f"{len(shown)} models", shown == best)
     said = (search.home / "said.log").read_text()
     yield Row("tracebacks said", "0", str(said.count("Traceback")), "Traceback" not in said)
 
