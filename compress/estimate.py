@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from compress.costs import foresee
+from compress.errors import RecipeError
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
@@ -38,6 +39,7 @@ class Estimator:
 
     task: Task
     _whole: dict[Model, dict[str, float]] = field(default_factory=dict)
+    _impossible: dict[Model, str] = field(default_factory=dict)
     _plans: dict[str, list[Step]] = field(default_factory=dict)
 
     def steps(self, recipe: Recipe) -> list[Step]:
@@ -71,7 +73,10 @@ class Estimator:
         return training.epochs * len(self.task.train) * a_view
 
     def guess(self, step: Step, sparsity: float | None = None) -> Guess:
-        """The point that a step makes; at the `sparsity` it came to, if that is known."""
+        """The point that a step makes; at the `sparsity` it came to, if that is known.
+
+        RecipeError of a network that cannot be built, as a user's own may not at every width.
+        """
         whole = self._costs(step.model)
         if sparsity is None:
             sparsity = step.sparsity
@@ -93,8 +98,14 @@ class Estimator:
         return Guess(sparsity, step.variant, costs)
 
     def _costs(self, model: Model) -> dict[str, float]:
+        if model in self._impossible:
+            raise RecipeError(self._impossible[model])
         if model not in self._whole:
-            costs = foresee(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
+            try:
+                costs = foresee(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
+            except RecipeError as error:
+                self._impossible[model] = str(error)
+                raise
             self._whole[model] = {"params": float(costs.params), "macs": float(costs.macs)}
         return self._whole[model]
 

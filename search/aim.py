@@ -38,6 +38,8 @@ SPREAD = 60
 each second it takes."""
 SLACK = 1.05
 """How far out of the box, on its logarithmic scale, the costs may be guessed of a point that may lie inside."""
+OUT = 1.1
+"""Where on that scale a point over a limit is taken to lie: beyond, but no further from the rest than need be."""
 POOR = 0.25
 """Of what else could be tried: a trial whose rest is worth less a second is not worth going on with."""
 GROWN = 1.1
@@ -60,6 +62,9 @@ class Outlook(Protocol):
 
     def likely(self, recipe: Any) -> float:
         """The share of its points to be that are likely to come, in (0, 1]."""
+
+    def is_made(self, recipe: Any) -> bool:
+        """Whether what it would give comes without it."""
 
 
 class Seen(NamedTuple):
@@ -88,7 +93,8 @@ class Ahead(NamedTuple):
 class Aim:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
 
-    `worst` is the error at its end: one for all errors, less where an accuracy is asked for.
+    `worst` is the error at its end: one for all errors, less where an accuracy is asked for. `limits` are of costs that
+    are no objectives: what is guessed to be over one counts as out of the box.
     """
 
     build: Callable[[Trial], Named]
@@ -97,6 +103,7 @@ class Aim:
     reference: Mapping[str, float]
     seed: int
     worst: float = 1.0
+    limits: Mapping[str, float] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     logs: list[Tensor] = field(default_factory=list)
@@ -110,14 +117,14 @@ class Aim:
 
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
         """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
-        nor one of which every point is there: it is free, but adds nothing. `hopeless` says of each `running` then
-        whether its rest is worth far less than they are.
+        nor one of which every point is there or in the making: it is free, but adds nothing. `hopeless` says of each
+        `running` then whether its rest is worth far less than they are.
         """
         self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
-        found = {one: ahead for one, ahead in new if ahead.points}
+        found = {one: ahead for one, ahead in new if ahead.points and not self.outlook.is_made(one.recipe)}
         found = {one: ahead for one, ahead in found.items() if (ahead.costs <= SLACK).all(1).any()} or found
         for one in found:
             self.distributions |= one.distributions
@@ -131,14 +138,18 @@ class Aim:
     def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
         """Those with a point whose costs are farthest from all others', for each second they take."""
         there = [*(one.costs for one in self.seen), *(costs for one in running for costs in one.costs)]
+        known = np.array(there or [np.ones(len(self.costs))])
+        near = {one: _distances(its.costs, known) for one, its in found.items()}
+        share = {one: self._likely_a_second(one) for one in found}
         chosen: list[Candidate] = []
-        ahead = {one: its.costs for one, its in found.items()}
-        while ahead and len(chosen) < count:
-            known = np.array(there or [np.ones(len(self.costs))])
-            apart = {one: float(np.abs(points[:, None] - known).max(2).min(1).max()) for one, points in ahead.items()}
-            best = max(ahead, key=lambda one: apart[one] * self._likely_a_second(one))
+        while near and len(chosen) < count:
+            best = max(near, key=lambda one: float(near[one].max()) * share[one])
+            del near[best]
+            near = {
+                one: np.minimum(before if there or chosen else np.inf, _distances(found[one].costs, found[best].costs))
+                for one, before in near.items()
+            }
             chosen.append(best)
-            there += list(ahead.pop(best))
         return chosen
 
     def _most(
@@ -166,8 +177,10 @@ class Aim:
         for part in parts[: len(running)]:
             errors += list(mean[part])
             costs += list(cost[part])
+        there = len(self.seen)
+        now = Improvement(np.array(errors[:there]), np.array(costs[:there]), self.worst)
         of_rest = [
-            self._worth_of_rest(its.recipe, mean[part], deviation[part], cost[part])
+            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
             for its, part in zip(running, parts, strict=False)
         ]
         ahead = list(zip(found, parts[len(running) :], strict=True))
@@ -191,18 +204,16 @@ class Aim:
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
-    def _worth_of_rest(self, recipe: Named, mean: Floats, deviation: Floats, cost: Floats) -> float:
-        """What the points to come of a running trial are expected to add, for each second left."""
+    def _worth_of_rest(self, now: Improvement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats) -> float:
+        """What the points to come of a running trial are expected to add to what is there, for each second left."""
         if not len(mean):
             return math.inf
-        errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
-        whole = np.zeros(1, dtype=np.intp)
-        gain = Improvement(errors, costs, self.worst).of_curves(mean, deviation, cost, whole)
+        gain = now.of_curves(mean, deviation, cost, np.zeros(1, dtype=np.intp))
         return float(gain[0]) / self.outlook.rest(recipe)
 
     def _ahead(self, choices: Choices, recipe: Named) -> Ahead:
         points = self.outlook.points(recipe)
-        costs = [self._scaled(one.costs) for one in points]
+        costs = [self._scaled(one.costs) if self._fits(one) else np.full(len(self.costs), OUT) for one in points]
         return Ahead(choices, recipe, points, np.array(costs).reshape(len(points), len(self.costs)))
 
     def _used(self, chance: np.random.Generator) -> list[Seen]:
@@ -224,6 +235,16 @@ class Aim:
         rows = np.array([[one.error, *one.costs] for one in self.seen])
         return [int(number) for number in np.flatnonzero(moocore.is_nondominated(rows))]
 
+    def _fits(self, one: Guess) -> bool:
+        """Whether it may be within the limits."""
+        return all(math.log1p(one.costs[name]) <= SLACK * math.log1p(most) for name, most in self.limits.items())
+
     def _scaled(self, costs: Mapping[str, float]) -> Floats:
         """As the hypervolume has them: on a logarithmic scale, the reference at one."""
         return np.array([math.log1p(costs[name]) / math.log1p(self.reference[name]) for name in self.costs])
+
+
+def _distances(points: Floats, others: Floats) -> Floats:
+    """Of each point from the nearest of the others, along the axis on which they are farthest apart."""
+    distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
+    return distances

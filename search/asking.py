@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compress.errors import RecipeError
 from compress.recipe import Recipe
+from search.aim import Choices
 from search.candidates import Draw
 from search.chooser import Chooser
 from search.record import Choice
@@ -19,9 +21,9 @@ from spaces import Space
 REPEATS = 50
 """Asks in a row that only repeat known recipes before the space counts as exhausted."""
 STUBBORN = 5
-"""Of those, the ones the sampler may have: where values are few TPE can repeat itself for good. Then chance asks."""
+"""Of those and of what cannot be, what the sampler may have: TPE can repeat itself for good. Then chance asks."""
 OUTSIDE = 200
-"""Asks for one trial that may give recipes out of bounds before the search counts as done."""
+"""Asks for one trial that may give recipes out of bounds, or that cannot be, before the search counts as done."""
 
 
 class Asked(NamedTuple):
@@ -51,12 +53,23 @@ class Asking:
 
     def next(self, known: Mapping[str, int]) -> Asked | None:
         """One that is not among the recipes that are `known`, trials by id; None when no more are found."""
-        repeats = outside = 0
-        while repeats < REPEATS and outside < OUTSIDE:
-            if self.chooser is not None and not self.proposer.waiting:
-                self.proposer.begin(self.chooser.choose(known.keys() | self.verdicts.refused))
-            asked = self.proposer.ask(at_random=repeats >= STUBBORN)
-            recipe = self.space.build(asked, self.task, self.seed)
+        repeats = outside = impossible = 0
+        others: list[Choices] | None = []
+        while repeats < REPEATS and outside < OUTSIDE and impossible < OUTSIDE:
+            if self.chooser is not None and not self.proposer.waiting and others is not None:
+                if not others:  # as many more as were refused: to look at one takes less time than to choose it
+                    others = self.chooser.choose(known.keys() | self.verdicts.refused, outside + impossible) or None
+                if others is not None:
+                    wanted = max(1, len(others) - outside - impossible)
+                    self.proposer.begin(others[:wanted])
+                    others = others[wanted:]
+            asked = self.proposer.ask(at_random=repeats + impossible >= STUBBORN)
+            try:
+                recipe = self.space.build(asked, self.task, self.seed)
+            except RecipeError:
+                self.proposer.forget(asked.number)
+                impossible += 1
+                continue
             if recipe.id in known:
                 self._answer(asked.number, known[recipe.id])
                 repeats += 1
@@ -69,9 +82,11 @@ class Asking:
                 outside += 1
             else:
                 self.proposer.forget(asked.number)
-                repeats += 1
+                impossible += 1
         if outside >= OUTSIDE:
             self.say(f"the search ends: of {outside} recipes in a row none would have a point within the bounds")
+        elif impossible >= OUTSIDE:
+            self.say(f"the search ends: of {impossible} recipes in a row none could be carried out")
         else:
             self.say(f"the search ends: {repeats} asks in a row gave no new recipe")
         return None
@@ -79,7 +94,10 @@ class Asking:
     def takes(self, choices: Mapping[str, Choice]) -> bool:
         """Whether the space makes a recipe of just these: another study may have been about other models."""
         draw = Draw(np.random.default_rng(0), choices)
-        self.space.build(draw, self.task, self.seed)
+        try:
+            self.space.build(draw, self.task, self.seed)
+        except RecipeError:
+            return False
         return draw.params == dict(choices)
 
     def _answer(self, number: int, trial: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from compress.errors import RecipeError
 from search.record import Choice
 from spaces.space import Trial
 
@@ -64,7 +65,10 @@ def candidates(
     chance: np.random.Generator,
     count: int,
 ) -> Iterator[Candidate]:
-    """As many different recipes as `count` draws give: half by chance, half of `best` with one choice drawn again."""
+    """As many different recipes as `count` draws give: half by chance, half of `best` with one choice drawn again.
+
+    Choices that make no recipe are left out.
+    """
     seen: set[str] = set()
     for number in range(count):
         given: dict[str, Choice] = {}
@@ -72,7 +76,10 @@ def candidates(
             given = dict(best[int(chance.integers(len(best)))])
             given.pop(sorted(given)[int(chance.integers(len(given)))])
         draw = Draw(chance, given)
-        recipe = build(draw)
+        try:
+            recipe = build(draw)
+        except RecipeError:
+            continue
         if recipe.id not in seen:
             seen.add(recipe.id)
             yield Candidate(draw.params, draw.distributions, recipe)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
+from compress.errors import RecipeError
 from compress.estimate import Estimator
 from compress.recipe import Recipe
 from compress.tasks import Task
@@ -21,6 +22,8 @@ from spaces import Space
 
 TOGETHER = 8
 """Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
+OVER = ("complete", "failed")
+"""What became of a trial that says what to expect of others like it."""
 
 
 class Chooser:
@@ -28,7 +31,7 @@ class Chooser:
 
     def __init__(self, study: Study, space: Space, task: Task, seed: int, prefixes: Prefixes, bounds: Bounds) -> None:
         reference = study.header["reference_point"]
-        self.study, self.bounds = study, bounds
+        self.study, self.bounds, self.teacher = study, bounds, space.teacher
         self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
         costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
@@ -38,13 +41,14 @@ class Chooser:
             costs,
             ends,
             seed,
+            limits={name: most for name, most in bounds.most.items() if name not in costs},
         )
         self.recipes: dict[int, Recipe] = {}
         self.hopeless: set[int] = set()
         for trial, state in study.trials.items():
             for point in state.points.values():
                 self.learn(trial, point)
-            if state.status == "complete":
+            if state.status in OVER:
                 self.ended(trial)
 
     def learn(self, trial: int, point: Point) -> None:
@@ -55,19 +59,27 @@ class Chooser:
             self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
 
     def ended(self, trial: int) -> None:
-        """A trial is complete."""
-        came = sum(point.sparsity > 0 for point in self.study.trials[trial].points.values())
-        self.forecast.ended(self._recipe(trial), came)
+        """A trial is complete, or has failed."""
+        state = self.study.trials[trial]
+        if state.status == "failed":
+            self.forecast.failed(self._recipe(trial), len(state.points))
+        else:
+            came = sum(point.sparsity > 0 for point in state.points.values())
+            self.forecast.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
-        """Everything that another study of the same task has measured, of choices that the space `takes`."""
+        """Everything that another study of the same task has measured, of choices that the space `takes`.
+
+        Of the plain teacher if it is this space's too; nothing of models that are no longer to be found.
+        """
         for trial in earlier.trials:
-            choices = {} if "seed" in trial.choices else trial.choices  # one made again
-            if choices and not takes(choices):
-                continue
-            recipe = Recipe.from_json(trial.recipe)
-            for point in trial.points:
-                self._add(recipe, choices, -1 - trial.id, point)
+            asked = {name: value for name, value in trial.choices.items() if name != "seed"}
+            with suppress(RecipeError):
+                recipe = Recipe.from_json(trial.recipe)
+                if not (takes(asked) if asked else recipe.student == self.teacher):
+                    continue
+                for point in trial.points:  # one made again says nothing of its choices
+                    self._add(recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point)
 
     def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
         guess = self.forecast.learn(recipe, point)
@@ -79,12 +91,12 @@ class Chooser:
         """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
         return trial in self.hopeless and bool(self.forecast.points(self._recipe(trial)))
 
-    def choose(self, tried: Container[str]) -> list[Choices]:
-        """What to ask about next, in this order; nothing if everything has been tried."""
+    def choose(self, tried: Container[str], more: int = 0) -> list[Choices]:
+        """What to ask about next, in this order, and so many `more`; nothing if everything has been tried."""
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
-            chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER)
+            chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER + more)
         self.hopeless = {
             number
             for number, poor in zip(numbers, self.aim.hopeless, strict=True)

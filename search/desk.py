@@ -17,7 +17,7 @@ from compress.recipe import Recipe
 from compress.tasks import Task
 from search.asking import Asking
 from search.bounds import UNBOUNDED, Bounds
-from search.chooser import Chooser
+from search.chooser import OVER, Chooser
 from search.line import Line
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
@@ -209,7 +209,7 @@ class Desk:
             return
         self.prefixes.end(trial)
         self.study.end(trial, status, reason, seconds, spent)
-        if self.chooser is not None and status == "complete":
+        if self.chooser is not None and status in OVER:
             self.chooser.ended(trial)
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls
 
+from compress.errors import RecipeError
 from compress.estimate import Estimator, Guess
 from compress.recipe import Recipe
 from compress.stage import Prune
@@ -37,9 +39,19 @@ class Forecast:
     _tried: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def points(self, recipe: Recipe) -> list[Guess]:
-        """The recipe's points that were not learned from yet, in the order they are made, with all costs."""
+        """The recipe's points that were not learned from yet, in the order they are made, with all costs.
+
+        None of a network that cannot be built.
+        """
         new = [step for step in self.estimator.steps(recipe) if step.key not in self._learned]
-        return [self._whole(self.estimator.guess(step)) for step in new]
+        try:
+            return [self._whole(self.estimator.guess(step)) for step in new]
+        except RecipeError:
+            return []
+
+    def is_made(self, recipe: Recipe) -> bool:
+        """Whether all its models are there or in the making: they come without it."""
+        return not self.estimator.missing(recipe, self.known)
 
     def seconds(self, recipe: Recipe) -> float:
         """For what is missing; a training costs its MACs, and every model the same for measuring and storing."""
@@ -62,17 +74,28 @@ class Forecast:
     def likely(self, recipe: Recipe) -> float:
         """The share of its points to be that will come: all, but for a method that finds its sparsity.
 
-        On a network it may find each time that none will do, or little.
+        On a network it may find each time that none will do, or little. And of a network whose trials fail as many
+        will come as have come of it.
         """
-        came, foreseen = self._tried.get(_finder(recipe), (0, 0))
-        return min(1.0, (1 + came) / (1 + foreseen))
+        shares = [self._tried.get(name, (0, 0)) for name in (_finder(recipe), *_networks(recipe))]
+        return math.prod(min(1.0, (1 + came) / (1 + foreseen)) for came, foreseen in shares)
 
     def ended(self, recipe: Recipe, came: int) -> None:
         """A trial is complete, and has so many points of a network that was cut."""
-        finder = _finder(recipe)
-        if finder:
-            known, foreseen = self._tried.get(finder, (0, 0)), self.estimator.steps(recipe)
-            self._tried[finder] = known[0] + came, known[1] + sum(step.parent is not None for step in foreseen)
+        steps = self.estimator.steps(recipe)
+        if _finder(recipe):
+            self._try(_finder(recipe), came, sum(step.parent is not None for step in steps))
+        for name in _networks(recipe):
+            self._try(name, len(steps), len(steps))
+
+    def failed(self, recipe: Recipe, came: int) -> None:
+        """A trial has failed, after so many points."""
+        for name in _networks(recipe):
+            self._try(name, came, len(self.estimator.steps(recipe)))
+
+    def _try(self, name: str, came: int, foreseen: int) -> None:
+        before = self._tried.get(name, (0, 0))
+        self._tried[name] = before[0] + came, before[1] + foreseen
 
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
         """From a measured point of the recipe; what would have been guessed of it, its sparsity known.
@@ -98,3 +121,8 @@ def _finder(recipe: Recipe) -> str:
     """The methods that find their sparsity, and on which network; nothing where there are none."""
     found = [stage.method.name for stage in recipe.stages if isinstance(stage, Prune) and stage.method.adaptive]
     return " ".join([*found, str(recipe.student)]) if found else ""
+
+
+def _networks(recipe: Recipe) -> list[str]:
+    """What has to be trained."""
+    return [f"{role} {model}" for role, model in (("student", recipe.student), ("teacher", recipe.teacher)) if model]

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
-CELLS = {1: 256, 2: 32, 3: 12}
-"""A side, by the number of costs; more costs get 6."""
+CELLS = {1: 256, 2: 32, 3: 12, 4: 6, 5: 4}
+"""A side, by the number of costs; more costs get 3."""
 
 
 class Improvement:
     """`errors` `(n,)` and `costs` `(n, d)` of what is there, all scaled to [0, 1], the box ends at `worst` and ones."""
 
     def __init__(self, errors: Floats, costs: Floats, worst: float = 1.0) -> None:
-        self.side = CELLS.get(costs.shape[1], 6)
+        self.side = CELLS.get(costs.shape[1], 3)
         corners = np.array(list(itertools.product(range(self.side), repeat=costs.shape[1])), dtype=float)
         self.corners = corners / self.side
         best = np.full(len(corners), worst)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
+from compress.errors import RecipeError
 from compress.estimate import Guess
 from search.aim import STARTUP, Aim
 from search.candidates import Candidate, Draw, candidates
@@ -48,9 +49,10 @@ class Outlook:
     seconds_of: Callable[[Net], float] = lambda net: 1.0
     asked: list[Net] = field(default_factory=list)
     chance_of: Callable[[Net], float] = lambda net: 1.0
+    made: Container[Net] = ()
 
     def points(self, net: Net) -> list[Guess]:
-        return [Guess(0.0, "float", {"params": net.params})]
+        return [Guess(0.0, "float", {"params": net.params, "size_bytes": 4000.0 if net.slow else 4.0})]
 
     def seconds(self, net: Net) -> float:
         self.asked.append(net)
@@ -61,6 +63,9 @@ class Outlook:
 
     def likely(self, net: Net) -> float:
         return self.chance_of(net)
+
+    def is_made(self, net: Net) -> bool:
+        return net in self.made
 
 
 def aim(outlook: Outlook | None = None, seed: int = 0) -> Aim:
@@ -96,6 +101,47 @@ def test_the_first_ones_are_not_the_slow_ones() -> None:
 def test_what_is_likely_to_bring_nothing_is_left_for_later() -> None:
     found = search(aim(Outlook(chance_of=lambda net: 0.05 if net.slow else 1.0)), STARTUP + 8)
     assert not any(net.slow for net in found)
+
+
+def test_what_others_are_making_is_not_chosen() -> None:
+    made = {Net(width, good, True) for width in WIDTHS for good in (False, True)}
+    assert not any(net.slow for net in search(aim(Outlook(made=made)), STARTUP + 8))
+
+
+def test_what_is_over_a_limit_of_what_is_no_objective_is_not_chosen() -> None:
+    chooser = aim()
+    chooser.limits = {"size_bytes": 1000.0}
+    assert not any(net.slow for net in search(chooser, STARTUP + 8))
+    chooser.limits = {"size_bytes": 1.0}
+    assert len(search(chooser, STARTUP + 2)) == STARTUP + 2, "nothing fits, so it is as if there were no limit"
+
+
+def test_choices_that_make_no_recipe_are_left_out() -> None:
+    def picky(trial: Trial) -> Net:
+        net = build(trial)
+        if net.slow:
+            raise RecipeError("too slow")
+        return net
+
+    found = list(candidates(picky, [], np.random.default_rng(0), 60))
+    assert found
+    assert not any(one.params["slow"] for one in found)
+
+
+def test_those_chosen_together_at_first_lie_as_far_apart_as_when_chosen_one_after_the_other() -> None:
+    alone, together = aim(), aim()
+    for chooser in (alone, together):
+        chooser.add({}, 0, Guess(0.0, "float", {"params": 900.0}), 0.5, {"params": 900.0})
+    found = {one: together._ahead(one.params, one.recipe) for one in _drawn()}
+    chosen = together._apart(found, [], 4)
+    for count, wanted in enumerate(chosen):
+        left = {one: ahead for one, ahead in found.items() if one not in chosen[:count]}
+        running = [found[one] for one in chosen[:count]]
+        assert alone._apart(left, running, 1) == [wanted]
+
+
+def _drawn() -> list[Candidate]:
+    return list(candidates(build, [], np.random.default_rng(0), 40))
 
 
 def test_the_first_ones_are_far_apart_in_cost() -> None:

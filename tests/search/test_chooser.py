@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from optuna.trial import TrialState
 from safetensors.torch import save_file
 
 from compress.costs import deepest, foresee
+from compress.errors import RecipeError
 from compress.models import Model
 from compress.plan import plan
 from compress.pruning import APoZRounds, L1Filter, OneShot
@@ -376,6 +378,118 @@ def test_what_another_study_made_again_with_other_seeds_is_learned_but_not_tried
     assert [dict(trial.choices) for trial in desk.study.record.trials][1 : 1 + len(wanted)] == wanted
     if desk.chooser is not None:
         assert len(desk.chooser.aim.seen) >= len(record.points)
+
+
+def test_what_another_study_made_again_of_other_models_is_not_learned(begun: Callable[..., Desk], event: Event) -> None:
+    carry_out(begun(trials=STARTUP + 4), event)
+    earlier = begun(trials=STARTUP + 4, seeds=2)
+    carry_out(earlier, event)
+    assert any("seed" in trial.choices for trial in earlier.study.record.trials)
+    space = replace(SPACE, build=partial(build, widths=(1.5, 2.0)), beginnings=(), teacher=Model("cnn", 2.0))
+    desk = begun("b", trials=2, earlier=earlier.study.record, space=space)
+    assert desk.chooser is not None
+    assert desk.chooser.aim.seen == []
+
+
+def test_models_of_another_study_that_are_gone_are_not_learned(
+    begun: Callable[..., Desk], event: Event, digits: Task, tmp_path: Path
+) -> None:
+    weights = tmp_path / "mine.safetensors"
+    save_file(Model("cnn").build(len(digits.classes), digits.channels).state_dict(), weights)
+    earlier = begun(trials=3, space=replace(SPACE, teacher=Model.parse(f"cnn@{weights}")))
+    carry_out(earlier, event)
+    record = earlier.study.record
+    weights.unlink()
+    desk = begun("b", trials=STARTUP, earlier=record)
+    assert len(carry_out(desk, event)) == STARTUP
+
+
+def pickily(trial: Trial, task: str, seed: int) -> Recipe:
+    """Some choices make no recipe."""
+    recipe = build(trial, task, seed)
+    if recipe.student.width == 0.25:
+        raise RecipeError("too narrow")
+    return recipe
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_choices_that_make_no_recipe_are_passed_over(begun: Callable[..., Desk], event: Event, sampler: str) -> None:
+    desk = begun(sampler=sampler, trials=13, space=replace(SPACE, build=pickily))
+    assert len(carry_out(desk, event)) == 13
+    states = {trial.state for trial in desk.proposer.study.trials}
+    assert states <= {TrialState.COMPLETE, TrialState.FAIL}
+    assert not desk.asking.takes({"width": 0.25, "lr": 0.1, "sparsity": 0.5})
+    assert desk.asking.takes({"width": 0.5, "lr": 0.1, "sparsity": 0.5})
+
+
+def test_a_network_that_cannot_be_built_at_a_width_is_not_chosen_at_it(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Model] = []
+
+    def picky(recipe: Recipe, task: Task) -> Any:
+        built.append(recipe.student)
+        if recipe.student.width == 0.25:
+            raise RecipeError("my_net: its width must be a half or one")
+        return foresee(recipe, task)
+
+    monkeypatch.setattr("compress.estimate.foresee", picky)
+    desk = begun(trials=STARTUP + 3)
+    made = carry_out(desk, event)
+    assert len(made) == STARTUP + 3
+    assert {recipe.student.width for recipe in made} == {0.5, 1.0}
+    assert built.count(Model("cnn", 0.25)) == 1
+
+
+def test_what_is_refused_is_replaced_by_what_was_chosen_with_it(
+    begun: Callable[..., Desk], event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = Counter[str]()
+    counts: list[int] = []
+
+    def refuse(recipe: Recipe, task: Task) -> None:
+        looked[recipe.id] += 1
+        if len(recipe.stages) > 1:
+            raise RecipeError("it cannot be cut")
+
+    monkeypatch.setattr("search.verdicts.check", refuse)
+    desk = begun(trials=4)
+    assert desk.chooser is not None
+    choose = desk.chooser.choose
+
+    def counted(tried: Container[str], more: int) -> Any:
+        counts.append(more)
+        return choose(tried, more)
+
+    monkeypatch.setattr(desk.chooser, "choose", counted)
+    assert len(carry_out(desk, event)) == 1
+    assert desk.exhausted
+    assert "none could be carried out" in desk.notes[-1]
+    assert len(looked) > 40
+    assert sum(more > 0 for more in counts) < 20
+
+
+def test_a_network_whose_trials_fail_is_likely_to_fail_again(begun: Callable[..., Desk], event: Event) -> None:
+    desk = begun(trials=STARTUP)
+    while (job := desk.next()) is not None:
+        number = job["trial"]
+        recipe = Recipe.from_json(desk.study.trials[number].recipe)
+        if recipe.student.width == 0.25:
+            desk.end(number, "failed", "its loss is no number", 1.0, {})
+            continue
+        for step, exact in zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True):
+            rate = float(desk.study.trials[number].choices.get("lr") or 0.0)
+            figures = {"accuracy_validation": 0.5 + 2 * rate, "params": exact.costs.params, "seconds": 1.0}
+            desk.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
+        desk.end(number, "complete", "", 1.0, {})
+    failed = [trial.id for trial in desk.study.record.trials if trial.status == "failed"]
+    assert failed
+    again = begun(trials=STARTUP)  # as `--resume` has it
+    for one in (desk, again):
+        assert one.chooser is not None
+        likely = one.chooser.forecast.likely
+        assert likely(SPACE.baseline("digits", 0)) == 1
+        assert likely(Recipe.from_json(desk.study.trials[failed[0]].recipe)) == pytest.approx(1 / (1 + 3 * len(failed)))
 
 
 def test_a_search_that_started_from_another_still_knows_it_when_it_goes_on(
