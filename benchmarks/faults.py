@@ -5,8 +5,8 @@
 A real `paretune search` on digits, with Optuna's database in SQLite and a real MLflow server. The faults, each in turn,
 in an order by chance: a worker killed, the driver killed, the driver interrupted, Optuna's database locked for 20 s,
 the MLflow server killed and back 20 s later, a bit flipped in a stored model that others are made from. A driver that
-is gone is started again with `--resume`, as its last lines say. The account is read from what lies on the disk then.
-Writes `benchmarks/results/faults.md`.
+is gone is started again with `--resume`, as its last lines say; if the server was away at the very end, `paretune sync`
+is typed, as they say then. The account is read from what lies on the disk. Writes `benchmarks/results/faults.md`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -145,6 +147,19 @@ class Search:
         os.killpg(self.server.pid, signal.SIGKILL)
 
 
+def follow(search: Search) -> bool:
+    """Whether the search's last words said what to type once MLflow's server is back; if so, that is typed."""
+    said = (search.home / "said.log").read_text().splitlines()[-10:]
+    found = re.search(r"run `\S+ (sync [^`]+)` when it is back", "\n".join(said))
+    if found is None:
+        return False
+    command = [sys.executable, "-m", "paretune", *shlex.split(found[1])]
+    end = time.monotonic() + 60  # for the server to come up
+    while subprocess.run(command, capture_output=True).returncode and time.monotonic() < end:
+        time.sleep(2)
+    return True
+
+
 def hurt(search: Search, every: float) -> Counter[str]:
     """Faults until the search is over; how many of each there were."""
     ways: dict[str, Callable[[], bool]] = {
@@ -243,6 +258,7 @@ def main() -> None:
         try:
             found = hurt(search, chosen.every)
             minutes = (time.perf_counter() - started) / 60
+            followed = follow(search)
             rows = list(account(search))
         finally:
             search.close()
@@ -252,7 +268,9 @@ def main() -> None:
     text = (
         f"# A search among faults\n\n`python -m benchmarks.faults {asked}` on {machine()}; {minutes:.0f} minutes.\n\n"
     )
-    text += f"Faults: {faults}. The driver's exit codes, negative ones are signals: {codes}.\n\n{table(rows)}\n"
+    text += f"Faults: {faults}. The driver's exit codes, negative ones are signals: {codes}. "
+    text += "At its end MLflow's server was away, and `paretune sync` was typed, as it said. " if followed else ""
+    text += f"\n\n{table(rows)}\n"
     chosen.out.write_text(text)
     print(text)
 

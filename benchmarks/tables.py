@@ -110,3 +110,7 @@ class KnownSizes:
         return 1.0
 
     rest = likely = seconds
+
+    def is_made(self, row: Row) -> bool:
+        """No row comes by itself."""
+        return False
