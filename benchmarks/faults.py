@@ -268,8 +268,8 @@ def main() -> None:
     text = (
         f"# A search among faults\n\n`python -m benchmarks.faults {asked}` on {machine()}; {minutes:.0f} minutes.\n\n"
     )
-    text += f"Faults: {faults}. The driver's exit codes, negative ones are signals: {codes}. "
-    text += "At its end MLflow's server was away, and `paretune sync` was typed, as it said. " if followed else ""
+    text += f"Faults: {faults}. The driver's exit codes, negative ones are signals: {codes}."
+    text += " At its end MLflow's server was away, and `paretune sync` was typed, as it said." if followed else ""
     text += f"\n\n{table(rows)}\n"
     chosen.out.write_text(text)
     print(text)
