@@ -58,7 +58,7 @@ def test_the_one_point_of_a_trial_comes_when_all_that_it_took_is_paid(tmp_path: 
 
 
 @pytest.fixture
-def begun(tmp_path: Path, digits: Task, monkeypatch: pytest.MonkeyPatch) -> Callable[[type], PointByPoint | Alone]:
+def begun(tmp_path: Path, digits: Task) -> Callable[[type], PointByPoint | Alone]:
     """The desk of that kind of a new study of the joint space."""
 
     def begin(kind: type) -> PointByPoint | Alone:
