@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.distill.stages import check_stages
@@ -28,7 +28,8 @@ from compress.measure import Costs, count
 from compress.models import Model
 from compress.models.own import name_taps
 from compress.plan import Step, plan
-from compress.pruning import OneShot
+from compress.pruning import L1Filter, OneShot
+from compress.pruning.pruner import Rounds
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
 from compress.tasks import Task
@@ -102,13 +103,18 @@ def check_labels(recipe: Recipe, task: Task) -> None:
 
 
 def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
-    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points will cost.
+    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points can cost.
 
-    None where a method finds its sparsity by itself: how far it goes is not foreseen.
+    A method that finds its sparsity by itself is taken to leave one channel wherever it may cut; no points where
+    nothing can be done with so little.
     """
-    if any(isinstance(stage, Prune) and stage.method.adaptive for stage in recipe.stages):
+    stages = tuple(map(_to_the_last, recipe.stages))
+    try:
+        return foresee(replace(recipe, stages=tuple(map(_at_once, stages))), task)
+    except RecipeError:
+        if stages == recipe.stages:
+            raise
         return []
-    return foresee(replace(recipe, stages=tuple(map(_at_once, recipe.stages))), task)
 
 
 def skeleton(recipe: Recipe) -> Recipe:
@@ -164,6 +170,23 @@ def _at_once(stage: Stage) -> Stage:
         method: Any = stage.method
         return replace(stage, method=replace(method, rounds=1))
     return replace(stage, schedule=OneShot()) if isinstance(stage, Prune | Factorize) else stage
+
+
+@dataclass(frozen=True)
+class _ToTheLast(Rounds, L1Filter):
+    """Leaves one channel wherever a method that finds its sparsity by itself may cut."""
+
+    rounds: int = 1
+    tolerance: float = 0.0
+
+    def doomed(self, scores: Tensor) -> Tensor:
+        return torch.ones_like(scores, dtype=torch.bool)
+
+
+def _to_the_last(stage: Stage) -> Stage:
+    if isinstance(stage, Prune) and stage.method.adaptive:
+        return replace(stage, method=_ToTheLast(spare_shortcuts=stage.method.spare_shortcuts))
+    return stage
 
 
 def check_networks(recipe: Recipe, task: Task) -> None:

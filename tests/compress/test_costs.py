@@ -8,13 +8,27 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.costs import check, depth, foresee, skeleton
+from compress.costs import check, deepest, depth, foresee, skeleton
 from compress.distill import CRD, KD, SimKD
 from compress.errors import RecipeError
 from compress.lowrank import SVD
+from compress.measure import count
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import APoZ, Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule, Taylor
+from compress.pruning import (
+    APoZ,
+    APoZRounds,
+    Exponential,
+    L1Filter,
+    L1Unstructured,
+    OneShot,
+    PlayAndPrune,
+    Pruner,
+    Schedule,
+    Taylor,
+)
+from compress.pruning.channels import Channels
+from compress.pruning.pruner import weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
@@ -73,6 +87,29 @@ def test_costs_leave_the_global_generator_alone(recipe: Build, tiny: Task) -> No
 def test_a_sparsity_out_of_reach_is_known_before_training(recipe: Build, tiny: Task) -> None:
     with pytest.raises(RecipeError, match="one channel everywhere still leaves"):
         foresee(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)
+
+
+@pytest.mark.parametrize("method", [APoZRounds(), APoZRounds(spare_shortcuts=False), PlayAndPrune()])
+def test_a_method_that_finds_its_sparsity_leaves_a_channel_wherever_it_may_cut(
+    method: Pruner, recipe: Build, tiny: Task
+) -> None:
+    network = Model("resnet20", 0.5)
+    model = network.build(len(tiny.classes), tiny.channels)
+    image = torch.zeros(1, tiny.channels, tiny.size, tiny.size)
+    channels = Channels(model, image, spare_shortcuts=method.spare_shortcuts)
+    scores = {name: torch.arange(len(layer.weight)).float() for name, layer in weighted_layers(model).items()}
+    channels.cut({group.root: 1 for group in channels.groups}, scores)
+    whole, least = deepest(recipe(Prune(method, recovery=Recovery(ONE)), student=network), tiny)
+    cut = count(model, (tiny.channels, tiny.size, tiny.size))
+    assert (least.costs.params, least.costs.macs) == (cut.params, cut.macs)
+    assert whole.costs == foresee(recipe(student=network), tiny)[0].costs
+
+
+def test_of_what_cannot_be_carried_out_with_one_channel_nothing_is_said(recipe: Build, tiny: Task) -> None:
+    rounds = Prune(APoZRounds(), recovery=Recovery(ONE))
+    ranks = Factorize(SVD(), 0.6, OneShot(1), Recovery(ONE))
+    check(recipe(rounds, ranks), tiny)
+    assert deepest(recipe(rounds, ranks), tiny) == []
 
 
 @pytest.mark.parametrize("same_class", [False, True])

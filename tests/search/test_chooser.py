@@ -265,10 +265,13 @@ def test_a_teacher_that_came_trained_says_little_of_how_long_a_training_takes(
     assert desk.next() is not None
 
 
-def test_how_far_a_method_goes_by_itself_is_not_held_against_it(digits: Task) -> None:
+def test_a_method_that_finds_its_sparsity_is_held_to_a_bound_only_where_one_channel_everywhere_is_too_much(
+    digits: Task,
+) -> None:
     rounds = Prune(APoZRounds(), recovery=Recovery(ONCE))
     found = deepest(Recipe("digits", Model("cnn"), (Train(ONCE), rounds)), digits)
     assert Bounds({"params": 300.0}).over(found) == {}
+    assert Bounds({"params": 10.0}).over(found) != {}
 
 
 def test_the_accuracy_asked_for_ends_what_is_aimed_at(begun: Callable[..., Desk], event: Event) -> None:
