@@ -18,6 +18,7 @@ from search.begun import budget_of, check_given, check_study, earlier_of, given_
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
+from search.reach import check_within_reach
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, open_storage
 from search.settings import MOST_SEED, Settings
@@ -60,6 +61,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
     space = check_given(settings, models, task)
+    if settings.budget.bounds and not before.exists:
+        check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
     with ExitStack() as held:
         held.enter_context(answering())
         study = hold(settings, held)

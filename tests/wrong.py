@@ -54,6 +54,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"max_params": "0"}, "max-params must be above 0, got 0"),
     ({"max_size_bytes": "0k"}, "max-size-bytes must be above 0, got 0"),
     ({"max_macs": "nan"}, f"max-macs: {AMOUNT} 'nan'"),
+    ({"max_params": "10"}, "max-params must be something that a network of joint can be cut to, 53 at least, got 10"),
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's"),
     ({"tracking_uri": ""}, "tracking URI must begin with one of sqlite, http"),
     ({"tracking_uri": "sqlite:///"}, "tracking URI must name a file, sqlite:///PATH, got 'sqlite:///'"),
