@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -127,7 +128,9 @@ def source(
     def forget() -> None:
         own_family.cache_clear()
         for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", "")).startswith(str(tmp_path_factory.getbasetemp())):
+            folders = getattr(module, "__path__", []) if type(module) is ModuleType else []  # of one without a file
+            places = map(str, (getattr(module, "__file__", None), *folders))
+            if any(place.startswith(str(tmp_path_factory.getbasetemp())) for place in places):
                 del sys.modules[name]
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)  # of a source of the same second and length
 

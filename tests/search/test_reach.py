@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from compress.models import Model
@@ -40,9 +42,9 @@ def test_all_students_of_a_space_are_looked_at(tiny: Task) -> None:
     assert {student.family for student in students(JOINT, tiny)} == {"cnn", "resnet20"}
 
 
-def test_of_a_users_own_network_nothing_is_said(source: object, tiny: Task) -> None:
+def test_of_a_users_own_network_nothing_is_said(source: Callable[[str, str], None], tiny: Task) -> None:
     source(
         "mine.py", "from torch import nn\n\n\ndef make(classes, channels):\n    return nn.Linear(channels, classes)\n"
-    )  # type: ignore[operator]
+    )
     assert JOINT.given is not None
     check_within_reach(Bounds({"params": 10.0}), JOINT.given((Model("mine:make"),), ()), tiny)
