@@ -29,7 +29,7 @@ _KEYS = {"Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "En
 
 class Page:
     """A tab. `console` is what was said, warnings included, since a page was opened last, in it and in its sandboxed
-    frames, whose sessions are `frames`; `errors` what was thrown or said as an error in any page so far.
+    frames; `errors` what was thrown or said as an error in any page so far.
     """
 
     def __init__(self, to: int, back: int) -> None:
@@ -37,7 +37,7 @@ class Page:
         self._answers: dict[int, dict[str, Any]] = {}
         self.console: list[str] = []
         self.errors: list[str] = []
-        self.frames: list[str] = []
+        self._frames: list[str] = []
         target = self._call("Target.createTarget", None, url="about:blank")["targetId"]
         self._page = self._call("Target.attachToTarget", None, targetId=target, flatten=True)["sessionId"]
         self._begin(self._page)
@@ -46,7 +46,7 @@ class Page:
     def go(self, url: str) -> None:
         """Begin to load a page."""
         self.console.clear()
-        self.frames.clear()
+        self._frames.clear()
         self.call("Page.navigate", url=url)
 
     def open(self, path: Path) -> None:
@@ -72,6 +72,16 @@ class Page:
                 raise RuntimeError(f"browser: {expression} did not come true, the page shows {shown[:2000]}")
             time.sleep(0.05)
         return value
+
+    def frame(self) -> str:
+        """The page's sandboxed frame, for `run` and `until`; RuntimeError when none comes."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._frames:
+            if time.monotonic() > deadline:
+                raise RuntimeError("browser: the page got no sandboxed frame")
+            self.run("")  # with its answer comes what else there is to hear
+            time.sleep(0.05)
+        return self._frames[-1]
 
     def press(self, key: str) -> None:
         """A key of the keyboard, down and up."""
@@ -125,7 +135,7 @@ class Page:
     def _hear(self, event: dict[str, Any]) -> None:
         what, told = event.get("method"), event.get("params", {})
         if what == "Target.attachedToTarget" and told["targetInfo"]["type"] == "iframe":
-            self.frames.append(told["sessionId"])
+            self._frames.append(told["sessionId"])
             self._begin(told["sessionId"])
         elif what == "Runtime.consoleAPICalled":
             self.console.append(" ".join(str(one.get("value", one.get("description"))) for one in told["args"]))

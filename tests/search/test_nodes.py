@@ -257,7 +257,8 @@ def autoscaled(folder: Path) -> Iterator[str]:
 def raylets(folder: Path) -> int:
     """The nodes that are up on this machine, with their files in that folder."""
     mark = f"--raylet_socket_name={folder}/".encode()
-    return sum(mark in read(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
+    lines = {read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}  # one that forks is there twice
+    return sum(mark in line for line in lines)
 
 
 def read(path: Path) -> bytes:

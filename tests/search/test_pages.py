@@ -33,9 +33,7 @@ def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path)
         assert page.until("document.querySelector('table td') && document.body.innerText").count(EVIL) >= 1
         assert not page.run("return document.querySelector('img[src=x]')")
         page.picture(tmp_path / "overview.png")
-        noted = page.run("return [...document.querySelectorAll('a')].map(a => a.href).filter(url => url.includes('#'))")
-        (to_report,) = [url for url in noted if "report.html" in url]
-        (to_curves,) = [url for url in noted if "CHART" in url]
+        to_report, to_curves = noted(page, "report.html"), noted(page, "CHART")
         page.go(to_report)
         see_report(page, len(whole.points))
         page.picture(tmp_path / "report.png")
@@ -57,12 +55,18 @@ def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path)
         assert [error for error in page.errors if HARMLESS not in error] == []
 
 
+def noted(page: Page, part: str) -> str:
+    """The link of the run's note that has this in it."""
+    links = "[...document.querySelectorAll('a')].map(a => a.href)"
+    return str(page.until(f"{links}.find(url => url.includes('#') && url.includes('{part}'))"))
+
+
 def see_report(page: Page, points: int) -> None:
     """Its frame is a sandbox, and has a figure of so many points or more."""
     sandbox = page.until("document.querySelector('iframe') && document.querySelector('iframe').sandbox.value")
     assert sandbox == "allow-scripts"
     page.until("document.querySelector('iframe').src.startsWith('blob:')")
-    (frame,) = page.frames
+    frame = page.frame()
     counts = page.until(f"(drawn => drawn.some(traces => traces.length) && drawn)({DRAWN})", frame)
     assert max(sum(traces) for traces in counts) >= points
     assert not page.run("return document.querySelector('img')", frame)
