@@ -111,7 +111,7 @@ def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
     stages = tuple(map(_to_the_last, recipe.stages))
     try:
         return foresee(replace(recipe, stages=tuple(map(_at_once, stages))), task)
-    except RecipeError:
+    except Exception:  # RecipeError, or whatever a user's own network says to one channel
         if stages == recipe.stages:
             raise
         return []

@@ -105,6 +105,30 @@ def test_a_method_that_finds_its_sparsity_leaves_a_channel_wherever_it_may_cut(
     assert whole.costs == foresee(recipe(student=network), tiny)[0].costs
 
 
+QUARTERS = """
+from torch import nn
+
+
+class Quarters(nn.Module):
+    def forward(self, x):
+        return x.unflatten(1, (4, -1)).flatten(1, 2)
+
+
+def make(classes, channels):
+    layers = nn.Sequential(nn.Conv2d(channels, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), Quarters())
+    return nn.Sequential(layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+"""
+
+
+def test_of_a_users_network_that_takes_no_single_channel_nothing_is_said(
+    source: Callable[[str, str], None], recipe: Build, tiny: Task
+) -> None:
+    source("quarters.py", QUARTERS)
+    rounds = recipe(Prune(PlayAndPrune(), recovery=Recovery(ONE)), student=Model("quarters:make"))
+    check(rounds, tiny)
+    assert deepest(rounds, tiny) == []
+
+
 def test_of_what_cannot_be_carried_out_with_one_channel_nothing_is_said(recipe: Build, tiny: Task) -> None:
     rounds = Prune(APoZRounds(), recovery=Recovery(ONE))
     ranks = Factorize(SVD(), 0.6, OneShot(1), Recovery(ONE))
