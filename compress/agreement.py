@@ -25,7 +25,10 @@ _OF_SIZE = 1e-4
 
 @dataclass(frozen=True)
 class Seen:
-    """A network at work: `logits` `(B, classes)`, and the outputs of the watched layers by path, as they ran."""
+    """A network at work: `logits` `(B, classes)`, and of the watched layers by path, as they ran, a summary `(2, C)`.
+
+    The summary is the mean and the deviation of each output channel: the outputs themselves may take gigabytes.
+    """
 
     logits: Tensor
     outputs: Mapping[str, Tensor]
@@ -36,8 +39,9 @@ def see(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Seen:
     outputs: dict[str, Tensor] = {}
 
     def note(path: str, output: object) -> None:
-        if isinstance(output, Tensor) and path not in outputs:
-            outputs[path] = output.detach().clone()
+        if isinstance(output, Tensor) and output.dim() > 1 and path not in outputs:
+            channels = output.detach().transpose(1 if output.dim() == 4 else -1, 0).flatten(1)
+            outputs[path] = torch.stack([channels.mean(1), channels.std(1, correction=0)])
 
     hooks = [
         model.get_submodule(path).register_forward_hook(lambda *io, path=path: note(path, io[-1])) for path in watched
@@ -55,7 +59,7 @@ def changed_at(wanted: Seen, got: Seen) -> str | None:
     """Return None if the logits agree but for rounding, else the first layer whose output differs; "" for none."""
     if _agree(wanted.logits, got.logits):
         return None
-    return next((p for p, one in wanted.outputs.items() if p in got.outputs and not _agree(one, got.outputs[p])), "")
+    return next((p for p, one in wanted.outputs.items() if not _share(one, got.outputs.get(p, one)) <= _OF_SPREAD), "")
 
 
 def reloaded_differs(model: nn.Module, stored: nn.Module, images: Tensor) -> str | None:

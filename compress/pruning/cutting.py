@@ -123,11 +123,10 @@ def _passed_by(layers: Set[nn.Module]) -> Iterator[None]:
         yield
 
 
-def _without(output: Tensor, channels: Set[int]) -> Tensor:
-    """A layer's output `(B, C, H, W)` or `(..., C)` without these channels."""
-    at = 1 if output.dim() == 4 else -1
-    kept = [channel for channel in range(output.shape[at]) if channel not in channels]
-    return output.index_select(at, torch.tensor(kept, dtype=torch.long, device=output.device))
+def _without(summary: Tensor, channels: Set[int]) -> Tensor:
+    """A layer's summary `(2, C)` without these channels."""
+    kept = [channel for channel in range(summary.shape[1]) if channel not in channels]
+    return summary[:, torch.tensor(kept, dtype=torch.long, device=summary.device)]
 
 
 def _refusal(layer: str, what: str, error: Exception | None = None) -> RecipeError:
