@@ -238,7 +238,10 @@ BAD = [
     (("--student", "my_net:make@no.pt"), "my_net:make: its weights .*/no.pt must be readable, .* got No such file"),
     (("--student", "my_net:make@bad.pt"), r"my_net:make: the tensors in .* got \d+ missing \(.*\); 1 unexpected \(a\)"),
     (("--student", "my_net:make@code.pt"), "must hold a state dict and nothing else, for no code in it is ever run"),
-    (("--student", "my_net:make@w.bin"), "my_net:make: weights must be a file .safetensors, .pt, .pth or torchvision:"),
+    (
+        ("--student", "my_net:make@w.h5"),
+        "my_net:make: weights must be a file .safetensors, .pt, .*, .pth.tar or t",
+    ),
     (("--student", "cnn", "--student", "cnn"), "student: each must have a name and a file name of its own, got 'cnn'"),
     (("--teacher", "cnn@torchvision:X"), "cnn: torchvision has no weights for it, only for resnet18"),
     (

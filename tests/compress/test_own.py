@@ -117,7 +117,7 @@ BAD = [
     ("mine.net:large", "must take images of 1x8x8, got RuntimeError: .*Kernel size can't be greater"),
     ("mine.net:headed", "head must be the path of an nn.Linear of 10 outputs, got 'classifier'"),
     ("mine.net:tapped", r"its tap 'two' must give maps \(B, C, H, W\), once, got 'elsewhere'"),
-    ("mine.net:Tuple", r"must give logits of shape \(2, 10\), got a tuple"),
+    ("mine.net:Tuple", r"must give logits of shape \(3, 10\), got a tuple"),
     ("mine.net:Idle", "its classifier head must be called in forward, it is not"),
 ]
 
