@@ -15,7 +15,7 @@ from compress.models import Model
 from compress.remote import check_readable, check_store, open_store
 from compress.tasks import Task, load_task
 from search.ahead import announcement
-from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.begun import budget_of, check_given, check_images, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
@@ -64,6 +64,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
@@ -96,6 +97,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if new:
             study.begin(
                 task=settings.task,
+                fingerprint=task.fingerprint,
                 space=settings.space,
                 seed=settings.seed,
                 sampler=sampler,
