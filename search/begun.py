@@ -67,7 +67,7 @@ def check_images(study: Study, task: Task) -> None:
         )
     if study.exists and begun is None and _is_made_otherwise(study, task):
         logging.getLogger(__name__).warning(
-            "study %s: its models were made by another version or of other images; what is added now is of %s as it is",
+            "study %s: its models were made by another version, or of other images than %s has now",
             study.name,
             task.name,
         )

@@ -84,4 +84,4 @@ def test_of_a_study_that_does_not_say_the_first_model_tells(
     check_images(study, tiny)
     assert not caplog.text
     check_images(study, replace(tiny, fingerprint="0000"))
-    assert "study a: its models were made by another version or of other images" in caplog.text
+    assert "study a: its models were made by another version, or of other images" in caplog.text
