@@ -14,7 +14,8 @@ from compress.measure import latency
 from compress.models import Model
 from compress.remote import check_readable, check_store, open_store
 from compress.tasks import Task, load_task
-from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.ahead import announcement
+from search.begun import budget_of, check_given, check_images, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
@@ -30,6 +31,9 @@ from spaces import Space
 
 class Listener:
     """Is told in the driver how a search goes; override what is of interest."""
+
+    def said(self, line: str) -> None:
+        """A sentence for people on what is about to be done."""
 
     def ready(self) -> None:
         """All that was asked for is possible; the study is about to be begun or taken up."""
@@ -60,6 +64,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
@@ -76,6 +81,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
         proposer.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
+        told.said("; ".join((task.summary, *task.notes)))
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         with ThreadPoolExecutor(1) as aside:
             costs = aside.submit(_costs, space, task) if new else None
@@ -91,6 +97,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if new:
             study.begin(
                 task=settings.task,
+                fingerprint=task.fingerprint,
                 space=settings.space,
                 seed=settings.seed,
                 sampler=sampler,
@@ -103,6 +110,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 objectives=list(objectives),
                 reference_point=reference,
             )
+            ahead = announcement(settings, space, task, reference["macs"])
+            if scratch is not None and ahead is not None:
+                told.said(ahead)
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         stops = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])

@@ -1,0 +1,85 @@
+"""What is kept of a folder once it is decoded: its pixels, and what was found out about all of them.
+
+Both files are named by a key of the images' names, sizes and times of change. A file that is damaged is passed over,
+and written anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+DECODING = 2
+"""To be raised when files are decoded to other pixels than before: 2 turns images upright."""
+_Bytes = NDArray[np.uint8]
+
+
+@final
+@dataclass(frozen=True)
+class Facts:
+    """All of a task but its pixels, its names and its labels. `images` says what was done to them, for people."""
+
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fingerprint: str
+    images: str
+
+
+@final
+@dataclass(frozen=True)
+class Kept:
+    """The files of one set in `folder`; without a folder nothing is kept."""
+
+    folder: Path | None
+    key: str
+
+    def facts(self) -> Facts | None:
+        """What was found out before, if it was."""
+        try:
+            read = json.loads(self._file("json").read_text(encoding="utf-8"))
+            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def pixels(self, shape: tuple[int, ...]) -> _Bytes | None:
+        """All images, (N, channels, size, size), mapped from the file: the workers of a node share the memory."""
+        try:
+            images: _Bytes = np.load(self._file("npy"), mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return images if images.shape == shape and images.dtype == np.uint8 else None
+
+    def keep(self, facts: Facts, pixels: _Bytes | None) -> None:
+        """Write both, the facts last: they are there when the pixels are."""
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if pixels is not None:
+            self._write("npy", lambda file: np.save(file, pixels))
+        self._write("json", lambda file: file.write(json.dumps(asdict(facts)).encode()))
+
+    def _file(self, kind: str) -> Path:
+        if self.folder is None:
+            raise FileNotFoundError(f"{self.key}.{kind}")
+        return self.folder / f"images-{DECODING}-{self.key}.{kind}"
+
+    def _write(self, kind: str, write: Callable[[IO[bytes]], object]) -> None:
+        entry = self._file(kind)
+        handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            os.replace(temporary, entry)
+        except BaseException:
+            os.unlink(temporary)
+            raise
