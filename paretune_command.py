@@ -303,12 +303,15 @@ def methods(json: Json = False) -> None:
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="An exported model.", show_default=False)],
     task: Annotated[str | None, typer.Option(help="What to measure it on; its card's if left out.")] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="package.module:function of a network of your own, whose code may run.")
+    ] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
     """Measure an exported model afresh, in every format that lies there."""
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
-        found = paretune.evaluate(folder, task, data=data)
+        found = paretune.evaluate(folder, task, data=data, networks=tuple(network or ()))
     if json:
         return _json(found)
     return _out.print_json(json_text.dumps(found))

@@ -210,7 +210,9 @@ def test_a_study_does_not_go_on_when_what_is_behind_a_name_has_changed(there: Pa
     assert_refused(said, f"must be as it was when the study was begun, got another {part}; begin a new study")
 
 
-def test_a_point_is_taken_away_and_proven_in_a_new_process(there: Path, call: Call, tmp_path: Path) -> None:
+def test_a_point_is_taken_away_and_proven_and_elsewhere_its_code_runs_only_if_named(
+    there: Path, call: Call, tmp_path: Path
+) -> None:
     words = ("--home", "home", "--max-params", "60%", "--export", tmp_path / "out", "--json")
     code, out, err = call("select", "trained", *words)
     assert code == 0, err
@@ -218,7 +220,12 @@ def test_a_point_is_taken_away_and_proven_in_a_new_process(there: Path, call: Ca
     assert found["export"]["accuracy"] == found["best"]["accuracy"]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [sys.executable, "-m", "paretune", "evaluate", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "paretune", "evaluate", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=elsewhere)
+    assert "for that my_net:make would run; if you trust it, say --network my_net:make" in done.stderr
+    alone = json.loads(done.stdout)
+    assert (alone["accuracy"], alone.get("params")) == (found["best"]["accuracy"], None)
+    command += ["--network", "my_net:make"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=elsewhere)
     assert_refused((done.returncode, done.stdout, done.stderr), "my_net:make: my_net must be importable, from the cur")
 
