@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from compress.data import DataError
+from compress.machine import usable_cpus
 
 _BLOCK = 256
 _FEW = 1000
@@ -85,7 +86,7 @@ def decode_blocks(files: Files, failures: list[str]) -> Iterator[_Bytes]:
     """
     # Processes, because small images spend their time under the interpreter's lock: on two cores 17,900 JPEGs
     # of 32 x 32 a second against 6,200 with threads. Starting them does not pay for a few images.
-    workers = 0 if len(files) < _FEW else min(8, os.cpu_count() or 1)
+    workers = 0 if len(files) < _FEW else min(8, usable_cpus())
     loader: DataLoader[tuple[Tensor, list[str]]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
