@@ -5,6 +5,8 @@ The verbs of the command are functions here; `paretune --help` lists the command
 
 from __future__ import annotations
 
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
 import logging
 import os
 import signal

@@ -6,6 +6,8 @@ carries JSON and nothing else; progress, notes and errors go to standard error.
 
 from __future__ import annotations
 
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
 import json as json_text
 import logging
 import shlex
@@ -25,6 +27,7 @@ from search.ledger import FILE
 from search.preference import ACCURACY, PREFERENCES
 from search.typed import program
 
+main = paretune.main
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,

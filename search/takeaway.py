@@ -20,6 +20,7 @@ from compress.tasks import FOLDER, Task, load_task
 from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.seeds import families
+from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
 CLOSE = 1e-4
@@ -117,10 +118,20 @@ def stored(point: Point, study: StudyRecord) -> Entry:
 def remeasure(folder: Path, task: str, data: Path | None, *, on_cpu: bool) -> Any:
     """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
 
-    With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up in another order.
+    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. With
+    `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up in another order.
     """
     seen = {"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
-    command = [sys.executable, "-m", "paretune", "evaluate", str(folder), "--task", task, "--json"]
+    command = [
+        sys.executable,
+        "-P",
+        os.path.join(ROOT, "paretune.py"),
+        "evaluate",
+        str(folder),
+        "--task",
+        task,
+        "--json",
+    ]
     if data is not None:
         command += ["--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | seen)

@@ -23,6 +23,7 @@ from search.desk import Desk, NotNow
 from search.evaluate import Compression, out_of_memory
 from search.scheduler import Scheduler
 from search.settings import Settings
+from search.worker_path import folders
 
 RETRIES = 2
 """Of a trial whose worker died, since its last points."""
@@ -192,6 +193,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
         "data": str(settings.data.resolve()) if settings.data else None,
         "threads": settings.cpus_per_trial,
         "limit": settings.trial_limit_s,
+        "folders": folders(),
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
     left = len(desk.queue) + max(0, settings.trials - desk.originals)
