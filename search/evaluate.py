@@ -24,6 +24,7 @@ from compress.remote import open_store
 from compress.tasks import load_task
 from compress.train import TrainingError
 from search.study import point_event
+from search.worker_path import settle
 
 STEP_SECONDS = 1.0
 GRACE_S = 5.0
@@ -34,12 +35,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
-    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None), and used
-    (seconds) if other workers had begun. An actor is reused: only the loaded task is kept.
+    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None), folders (where
+    a user's modules may lie), and used (seconds) if other workers had begun. An actor is reused: only the loaded task
+    is kept.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin; everything that can fail happens in `step`, where it can be said."""
+        settle(config.get("folders", ()))
         self._take(config)
         if ray.is_initialized() and ray.get_gpu_ids() and not torch.cuda.is_available():
             logging.getLogger("compress").warning(

@@ -7,7 +7,6 @@ Of a curve no more is made than what is wanted of it.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 from optuna.storages import InMemoryStorage
 
+from compress.machine import usable_cpus
 from compress.remote import check_readable, check_store
 from compress.tasks import load_task
 from search.begun import check_given, given_models, hold
@@ -84,7 +84,7 @@ def settings_of(
     )
     if address is not None:
         return settings
-    cpus = min(settings.cpus_per_trial, os.cpu_count() or 1)
+    cpus = min(settings.cpus_per_trial, usable_cpus())
     gpus = min(settings.gpus_per_trial, torch.cuda.device_count())
     return replace(settings, cpus_per_trial=cpus, gpus_per_trial=gpus)
 

@@ -22,6 +22,7 @@ from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.seeds import families
 from search.study import Study
+from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
 CLOSE = 1e-4
@@ -125,11 +126,13 @@ def remeasure(
 ) -> Any:
     """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
 
-    Images that were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen:
-    it adds up in another order.
+    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. Images that
+    were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up
+    in another order.
     """
     seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
-    command = [sys.executable, "-m", "paretune", "evaluate", str(folder), "--task", task, "--json"]
+    program = [sys.executable, "-P", os.path.join(ROOT, "paretune.py")]
+    command = [*program, "evaluate", str(folder), "--task", task, "--json"]
     command += [word for name in networks for word in ("--network", name)]
     if data is not None:
         command += ["--data", str(data)]
