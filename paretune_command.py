@@ -76,7 +76,10 @@ def search(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that exists.")] = False,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster, such as auto.")] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="Cores and torch threads of a trial.")] = 1,
-    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial; a fraction shares one.")] = 0.0,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="GPUs of a trial: a fraction shares one, 0 is the CPU; one where there are any if left out."),
+    ] = None,
     tracking_uri: Tracking = None,
     storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
     store: Annotated[

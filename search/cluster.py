@@ -30,7 +30,7 @@ _VARIABLES = {
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a traceback for what becomes a trial's reason
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # of SIGTERM it makes a crash, with a stack of C++
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` Ray would copy the current folder, and run another Python
@@ -105,7 +105,7 @@ def check_fits(settings: Settings) -> None:
     if settings.address is None:
         for option, asked, have in (
             ("cpus-per-trial", settings.cpus_per_trial, usable_cpus()),
-            ("gpus-per-trial", settings.gpus_per_trial, torch.cuda.device_count()),
+            ("gpus-per-trial", settings.gpus_per_trial or 0.0, torch.cuda.device_count()),
         ):
             if asked > have:
                 raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:.12g}")
@@ -113,7 +113,7 @@ def check_fits(settings: Settings) -> None:
 
 def places(settings: Settings) -> int:
     """How many trials fit at once on the nodes that are there now, none across two nodes."""
-    needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
+    needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial or 0.0}
     there = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return sum(min(int(have.get(name, 0) / need + ROUNDING) for name, need in needed.items() if need) for have in there)
 

@@ -19,6 +19,8 @@ from search.begun import budget_of, check_given, check_images, check_study, earl
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
+from search.devices import Room, settled
+from search.failures import DeviceError
 from search.reach import check_within_reach
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
@@ -95,6 +97,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             scratch = held.enter_context(scratch_folder())
             held.enter_context(started(settings, scratch))
         reference |= costs.result() if costs else {}
+        begun = None if new else study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
         if not own:
             told.ready()
         if new:
@@ -131,6 +135,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             stops=stops,
             seeds=settings.seeds,
         )
+        if scratch is not None and chosen:
+            desk.notes.append(chosen)
         carry_out(settings, desk, scratch, told)
     check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
@@ -159,7 +165,8 @@ def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listen
 def check_went_well(desk: Desk, who: str, again: str) -> None:
     """SearchFailed if the driver had to give up."""
     if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
+        is_told = isinstance(desk.failure, DiskError | DeviceError | TimeoutError)
+        kind = "" if is_told else f"{type(desk.failure).__name__}: "
         room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
         study = desk.study
         clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""
