@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress.agreement import IMAGES
 from compress.data import Batch
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.look import check_own, files_of, first_images, seeded
+from compress.look import check_own, files_of, seeded
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -70,7 +71,7 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
     for at, step in enumerate(steps):
         taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
         in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
-        calibration = first_images(task) if step.model.own else noise
+        calibration = task.train.first(IMAGES) if step.model.own else noise
         model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
             check_own(step, model, task)

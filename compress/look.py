@@ -8,13 +8,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 import torch
 from torch import nn
 
 from compress.agreement import IMAGES, check_same
-from compress.data import Batch
 from compress.errors import RecipeError, StoreError
 from compress.files import Files
 from compress.plan import Step
@@ -22,15 +20,9 @@ from compress.stage import Stage
 from compress.tasks import Task
 
 
-@lru_cache(maxsize=8)
-def first_images(task: Task) -> Batch:
-    """A few training images as they are: what a user's own network is looked at with."""
-    return next(iter(task.train.batches(IMAGES)))
-
-
 def check_own(step: Step, model: nn.Module, task: Task) -> None:
     """RecipeError unless a user's own network still trains after this step, and comes back from its files the same."""
-    images = first_images(task).images
+    images = task.train.first(IMAGES).images
     who, classes = f"{step.model} after {_named(step.stage)}", len(task.classes)
     with seeded(1):  # the model was made under another seed: what is drawn and not stored must show
         try:

@@ -60,7 +60,7 @@ class Pipeline:
     @cached_property
     def _shown(self) -> Tensor:
         """The images on which a network is compared with what was stored of it."""
-        return next(iter(self.task.train.batches(IMAGES))).images
+        return self.task.train.first(IMAGES).images
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
