@@ -22,7 +22,6 @@ from compress.agreement import IMAGES
 from compress.data import Batch
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.look import check_own, files_of, seeded
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -30,6 +29,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.pruning.pruner import Rounds, weight_count
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
+from compress.step_checks import check_own, files_of, seeded
 from compress.tasks import Task
 from compress.training import Training
 from compress.transform import transform
