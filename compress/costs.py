@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from compress.data import Batch
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.look import check_own, files_of, first_images, seeded
+from compress.look import blamed, check_own, files_of, first_images, seeded
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -71,7 +71,8 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
         taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
         in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
         calibration = first_images(task) if step.model.own else noise
-        model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
+        with blamed(step):
+            model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
             check_own(step, model, task)
         yield step, model
@@ -88,7 +89,8 @@ def check(recipe: Recipe, task: Task) -> None:
     _check_teacher(recipe, task)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
-            count(model, (task.channels, task.size, task.size))
+            with blamed(step):
+                count(model, (task.channels, task.size, task.size))
 
 
 def _check_teacher(recipe: Recipe, task: Task) -> None:
