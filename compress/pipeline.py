@@ -44,13 +44,14 @@ class Made:
 class Pipeline:
     """Makes steps of one task in one store. `told(what, done, of)` hears of progress, for displays.
 
-    `spent` adds up seconds by what they went into: train, measure, cut, store, wait.
+    `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     """
 
     task: Task
     store: Store
     told: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
+    making: str = ""
 
     def __post_init__(self) -> None:
         self.task = self.task.to(training_device())
@@ -104,6 +105,7 @@ class Pipeline:
         for needed in (step.teacher, step.original, step.parent):
             if needed is not None:
                 self.ensure(needed)
+        self.making = step.title
         started = time.perf_counter()
         torch.manual_seed(step.seed)
         if step.parent is not None and step.parent.stage == step.stage and self._was_taken_back(step.parent):

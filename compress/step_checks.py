@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from compress.agreement import IMAGES, check_same
-from compress.errors import RecipeError, StoreError
+from compress.errors import RecipeError, StoreError, said
 from compress.files import Files
 from compress.plan import Step
 from compress.stage import Stage
@@ -59,6 +59,17 @@ def _named(stage: Stage) -> str:
 def files_of(step: Step, model: nn.Module, task: Task) -> Files:
     """The step's network as it would be stored."""
     return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+
+
+@contextmanager
+def blamed(step: Step) -> Iterator[None]:
+    """A RecipeError that names the step, of what a library or a user's own code raises inside."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"{step.title} cannot be done ({said(error)})") from error
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def assert_refused(said: tuple[int, str, str], sentence: str) -> None:
 TIRED = """
 class Tired(nn.Sequential):
     def forward(self, images):
-        if self.training:
+        if self.training and len(images) > 16:  # not in a look
             raise OverflowError("too much to learn")
         return super().forward(images)
 
@@ -108,7 +108,8 @@ def test_a_search_all_of_whose_trials_failed_has_failed(network: Source, call: C
     code, out, err = call("search", "--name", "tired", *given)
     assert code == 1
     assert "trials: 2 failed" in out
-    assert err.endswith("search tired: every trial failed, the first with OverflowError: too much to learn\n")
+    failed = "train my_net:tired failed (OverflowError: too much to learn)"
+    assert err.endswith(f"search tired: every trial failed, the first with {failed}\n")
 
 
 HURT = """
@@ -117,7 +118,7 @@ import torch
 
 class Hurt(nn.Sequential):
     def forward(self, images):
-        if self.training and os.getpid() != {driver}:
+        if self.training and len(images) > 16 and os.getpid() != {driver}:
             with open({log!r}, "a+") as log:
                 log.seek(0)
                 first = not log.read()
@@ -152,7 +153,7 @@ import time
 
 class Asleep(nn.Sequential):
     def forward(self, images):
-        while self.training:
+        while self.training and len(images) > 16:
             time.sleep(60)
         return super().forward(images)
 
