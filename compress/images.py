@@ -6,6 +6,8 @@ several pictures, such as a TIFF of many pages, the first is read.
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +24,10 @@ from compress.data import DataError
 from compress.machine import usable_cpus
 from compress.walk import printable
 
+PATIENCE_S = 5.0
+"""Before it is said how long decoding will take, if that is longer than `LONG_S`."""
+LONG_S = 60.0
+_log = logging.getLogger(__name__)
 _BLOCK = 256
 _FEW = 1000
 _Bytes = NDArray[np.uint8]
@@ -153,11 +159,20 @@ def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
     loader: DataLoader[tuple[Tensor, list[str], int, int]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
-    for images, failed, turned, fitted in loader:
+    started, told = time.monotonic(), False
+    for number, (images, failed, turned, fitted) in enumerate(loader, 1):
         report.failures.extend(failed)
         report.turned += turned
         report.fitted += fitted
         yield images.numpy()
+        spent = time.monotonic() - started
+        if not told and spent > PATIENCE_S:
+            told = True
+            left = spent / number * (len(loader) - number)
+            if left > LONG_S:
+                _log.warning(
+                    "images: %s are looked through once, for about %.0f min more", f"{len(files):,}", left / 60
+                )
 
 
 def decode_all(files: Files, report: Report) -> _Bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress import tasks
+from compress import images, tasks
 from compress.data import TensorSplit
 from compress.images import Files, Picture
 from compress.tasks import load_task
@@ -53,6 +53,17 @@ def test_a_streamed_folder_is_looked_through_once(
         first.notes,
     )
     assert np.array_equal(everything(again), everything(first))
+
+
+def test_a_look_that_takes_long_says_for_how_long_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in (("PATIENCE_S", 0.0), ("LONG_S", 0.0), ("_BLOCK", 10)):
+        monkeypatch.setattr(images, name, value)
+    load_task(f"folder:{digit_folder(tmp_path)}", stream=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        "images: 50 are looked through once, for about 0 min more"
+    ]
 
 
 def test_a_folder_that_was_moved_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
