@@ -56,6 +56,13 @@ def from_folder(who: str, root: Path, cache_dir: Path | None, stream: bool | Non
     """
     listing = list_images(root)
     kept = Kept(cache_dir, listing.key)
+    if kept.facts() is not None:
+        return _from_listing(who, listing, kept, stream)
+    with kept.turn():
+        return _from_listing(who, listing, kept, stream)
+
+
+def _from_listing(who: str, listing: Listing, kept: Kept, stream: bool | None) -> Parts:
     known = kept.facts()
     channels, size = (known.channels, known.size) if known else _shape(listing)
     folder = _Folder(who, listing, channels, size)

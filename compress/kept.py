@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, final
 
 import numpy as np
+from filelock import SoftFileLease
 from numpy.typing import NDArray
 
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
+LEASE_S = 60.0
+"""Seconds without a sign of life, after which a process of another node is taken for dead."""
 _Bytes = NDArray[np.uint8]
 
 
@@ -42,6 +46,16 @@ class Kept:
     folder: Path | None
     key: str
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait while another process looks through the same set: the workers of a node begin at the same time."""
+        if self.folder is None:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with SoftFileLease(self._file("lease"), lease_duration=LEASE_S):
+            yield
+
     def facts(self) -> Facts | None:
         """Return the facts, None unless they were kept."""
         try:
@@ -62,7 +76,6 @@ class Kept:
         """Write both files, the facts last: facts without pixels would mean a streamed set."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         if pixels is not None:
             self._write("npy", lambda file: np.save(file, pixels))
         self._write("json", lambda file: file.write(json.dumps(asdict(facts)).encode()))

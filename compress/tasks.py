@@ -68,6 +68,11 @@ class Task:
         )
 
     @property
+    def opening(self) -> str:
+        """The `summary` and all notes, for a line at the beginning of a search."""
+        return "; ".join((self.summary, *self.notes))
+
+    @property
     def _augmented(self) -> str:
         done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
         return f"augmented by {' and '.join(done)}" if done else "not augmented"
