@@ -5,9 +5,10 @@ The verbs of the command are functions here; `paretune --help` lists the command
 
 from __future__ import annotations
 
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -226,10 +227,13 @@ def methods() -> list[dict[str, str]]:
     return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
 
 
-def evaluate(folder: Path, task: str | None = None, *, data: Path | None = None) -> dict[str, Any]:
+def evaluate(
+    folder: Path, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
+) -> dict[str, Any]:
     """Measure an exported model afresh, on the task of its card or another one: see `compress.proof.evaluate`.
 
     A card does not say where a folder of images lay: unless one of its name is here, ValueError asks for `task`.
+    The code of somebody's own network runs only if `networks` names its function.
     """
     import torch
 
@@ -242,7 +246,7 @@ def evaluate(folder: Path, task: str | None = None, *, data: Path | None = None)
     named = str(read_card(folder).get("task"))
     if task is None and named.startswith(FOLDER) and not Path(named.removeprefix(FOLDER)).is_dir():
         raise ValueError(f"evaluate: {folder} was trained on {named}, which is not here; say --task folder:PATH")
-    return measure_export(folder, load_task(named if task is None else task, data))
+    return measure_export(folder, load_task(named if task is None else task, data), networks)
 
 
 def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
@@ -260,8 +264,11 @@ def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
 def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
+    from search.interrupts import listen
+    from search.surroundings import spare_loopback
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, whenever it comes
+    listen()
+    spare_loopback()
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

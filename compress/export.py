@@ -30,6 +30,9 @@ ONNX = "model.onnx"
 LOADER = "load.py"
 CARD = "card.json"
 READABLE = "card.md"
+SEAL = "sha256"
+LARGEST_CARD = 2**24
+"""Bytes."""
 FORMATS: dict[str, tuple[str, ...]] = {
     "pt2": (PROGRAM,),
     "onnx": (ONNX,),
@@ -66,6 +69,7 @@ def export(
     files.write(folder)
     if "safetensors" in formats:
         structure = {**json.loads(files.structure), **graph(made)}
+        structure["sha256"] = plain.seal(files.weights, structure)
         (folder / STRUCTURE).write_text(json.dumps(structure, separators=(",", ":")))
         shutil.copyfile(plain.__file__, folder / LOADER)
     if "onnx" in formats:
@@ -80,7 +84,8 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
     there = {name: _seal(folder / name) for name in sorted(OURS - {CARD, READABLE}) if (folder / name).exists()}
     (folder / READABLE).write_text(text({**facts, "files": there}), encoding="utf-8")
     there[READABLE] = _seal(folder / READABLE)
-    (folder / CARD).write_text(json.dumps({**facts, "files": there}, indent=1))
+    card = {**facts, "files": there}
+    (folder / CARD).write_text(json.dumps({**card, SEAL: _said(card)}, indent=1))
 
 
 def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
@@ -143,14 +148,34 @@ def _seal(file: Path) -> dict[str, object]:
     return {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
 
 
+def check_whole(folder: Path, name: str, seal: object) -> None:
+    """ExportError unless the export's file is there, as its card says."""
+    file = folder / name
+    if not file.is_file():
+        raise ExportError(f"evaluate: {folder} is damaged: {name} must be there, for the card names it")
+    if _seal(file) != seal:
+        raise ExportError(f"evaluate: {folder} is damaged: {name} is another file than the card names; export it again")
+
+
 def read_card(folder: Path) -> dict[str, Any]:
-    """What an export claims; ExportError when the folder is no export."""
+    """What an export claims; ExportError when the folder is no export, or its card was changed."""
     try:
-        card = json.loads((folder / CARD).read_text())
+        if (folder / CARD).stat().st_size > LARGEST_CARD:
+            raise ValueError(f"must have at most {LARGEST_CARD:,} bytes")
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        sealed = card.pop(SEAL, None) if isinstance(card, dict) else None
+        whole = sealed is None or sealed == _said(card)
     except OSError as error:
         raise ExportError(f"evaluate: {folder} is not an exported model: {CARD}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"evaluate: {folder} is not an exported model: {CARD}: {error}") from error
     if not isinstance(card, dict):
         raise ExportError(f"evaluate: {folder / CARD} must hold a JSON object")
+    if not whole:
+        raise ExportError(f"evaluate: {folder} is damaged: {CARD} was changed since it was written; export it again")
     return card
+
+
+def _said(card: Mapping[str, Any]) -> str:
+    """Sha256 of all a card says but this: damage, or a hand that changed it, shows."""
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.errors import ExportError
-from compress.program import IMAGES, ExportFailed, program
+from compress.plain import IMAGES, MOST_VALUES
+from compress.program import ExportFailed, program
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
@@ -101,6 +103,25 @@ def _bare(proto: Any) -> None:
         part.ClearField("metadata_props")
 
 
+def _check_closed(held: Any) -> None:
+    """ValueError for what no export of ours has: weights in other files, operations of others, loops, huge results."""
+    import onnx
+
+    if len(held.functions) or any(one.domain not in ("", "ai.onnx") for one in held.graph.node):
+        raise ValueError("it must have ONNX's own operations alone")
+    if {"Loop", "Scan", "If", "SequenceMap"} & {one.op_type for one in held.graph.node}:
+        raise ValueError("it must be a plain graph, without loops and branches")
+    attributes = [one.t for node in held.graph.node for one in node.attribute if one.HasField("t")]
+    if any(tensor.external_data or tensor.data_location for tensor in (*held.graph.initializer, *attributes)):
+        raise ValueError("its weights must lie in itself, not in another file")
+    if len(held.graph.sparse_initializer):
+        raise ValueError("its weights must be plain tensors")
+    inferred = onnx.shape_inference.infer_shapes(held, strict_mode=True, data_prop=True)
+    for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
+        if prod(dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim) > MOST_VALUES:
+            raise ValueError(f"{value.name} must not have more than {MOST_VALUES:,} values")
+
+
 @dataclass(frozen=True)
 class Session:
     """A file as onnxruntime runs it on the CPU: images `(B, C, H, W)` in, logits `(B, classes)` out."""
@@ -125,14 +146,18 @@ def open_onnx(file: Path) -> Session:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
+        held = onnx.load_model_from_string(file.read_bytes())
+        _check_closed(held)
+        (opset,) = [one.version for one in held.opset_import if one.domain == ""]
         with tempfile.TemporaryDirectory() as folder:
             options.optimized_model_filepath = str(Path(folder, "optimized.onnx"))
-            session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                held.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
             ran = onnx.load(options.optimized_model_filepath)
-        held = onnx.load(file)
-        (opset,) = [one.version for one in held.opset_import if one.domain == ""]
     except Exception as error:  # a torn file can fail anywhere in the reader
-        raise ExportError(f"evaluate: {file} cannot be loaded: {str(error).partition(chr(10))[0]}") from error
+        line = str(error).strip().partition("\n")[0]
+        raise ExportError(f"evaluate: {file} cannot be loaded: {line or type(error).__name__}") from error
     given = session.get_inputs()[0].name
 
     def run(images: Tensor) -> Tensor:

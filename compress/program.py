@@ -15,8 +15,8 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-IMAGES = "images"
-DEVICE = "- device"  # no name of a module
+from compress.plain import DEVICE, IMAGES, NAMES, OPERATIONS
+
 CHECKS = ("aten._assert", "aten.sym_constrain")
 """Operations that only watch the others."""
 
@@ -70,13 +70,15 @@ def graph(made: ExportedProgram) -> dict[str, Any]:
 
 
 def _operation(target: object) -> str:
-    """Its name below `torch.ops`, or in Python's `operator`."""
-    if isinstance(target, torch._ops.OpOverload) and target.namespace == "aten":
-        return str(target)
-    name = getattr(target, "__name__", "")
-    if getattr(operator, name, None) is target:
-        return str(name)
-    raise ExportFailed(f"export: {target} is none of torch's own operations, so the network has no plain form")
+    """Its name below `torch.ops`, or in Python's `operator`; ExportFailed unless `load.py` runs it."""
+    name = str(target) if isinstance(target, torch._ops.OpOverload) else getattr(target, "__name__", "")
+    ours = isinstance(target, torch._ops.OpOverload) or getattr(operator, name, None) is target
+    if not ours or name not in OPERATIONS:
+        raise ExportFailed(
+            f"export: {name or target} is none of the operations that load.py runs, so the network has no safetensors "
+            "form; ask for --format pt2"
+        )
+    return name
 
 
 def _plain(value: object, names: Mapping[Node, str]) -> object:
@@ -84,13 +86,13 @@ def _plain(value: object, names: Mapping[Node, str]) -> object:
         return {"of": names[value]}
     if isinstance(value, list | tuple):
         return [_plain(one, names) for one in value]
-    if isinstance(value, torch.dtype | torch.layout | torch.memory_format):
-        return {"torch": str(value).removeprefix("torch.")}
+    if isinstance(value, torch.dtype | torch.layout | torch.memory_format) and str(value)[6:] in NAMES:
+        return {"torch": str(value)[6:]}
     if isinstance(value, torch.device):
         return {"of": DEVICE}
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or (isinstance(value, bool | int | float | str) and value == value):
         return value
-    raise ExportFailed(f"export: an argument {value!r} of an operation has no plain form")
+    raise ExportFailed(f"export: an argument {value!r} of an operation has no safetensors form; ask for --format pt2")
 
 
 def _forget(steps: list[list[Any]]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
 from compress import plain
-from compress.errors import ExportError, StoreError
-from compress.export import FORMATS, LOADER, ONNX, PROGRAM, read_card
+from compress.archive import Foreign, repacked
+from compress.errors import ExportError, RecipeError, StoreError
+from compress.export import FORMATS, LOADER, ONNX, PROGRAM, check_whole, read_card
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.interchange import open_onnx
 from compress.measure import accuracy, device_name, latency, measure
@@ -29,13 +32,14 @@ BATCHES = {1: 30, 64: 10}
 """How many images a forward pass is timed with, and how often."""
 
 
-def evaluate(folder: Path, task: Task) -> dict[str, Any]:
+def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[str, Any]:
     """Measure an exported model: its figures as a point has them, and under `formats` those of each form.
 
     A form's `agreement` is the share of `images` given the same class as by the module that `structure.json` describes
     (where that is not there, by the program), in [0, 1]; `difference` the largest between their logits, relative for
     logits beyond 1; `latency` the median and 95th percentile in ms by batch. `pt2` and `safetensors` see all test
     images, `onnx` 256 of them on the CPU. The figures are those of the module; without it they are its accuracy alone.
+    A network of somebody's own is made, for its figures, only by a function named in `networks`: that code runs.
     Images are normalised as the card says, whatever this task's own mean is. ExportError when the folder is no export,
     or damaged, or was made for images or classes that this task does not have.
     """
@@ -48,8 +52,9 @@ def evaluate(folder: Path, task: Task) -> dict[str, Any]:
     exchange = open_onnx(folder / ONNX) if ONNX in names else None
     shape = (task.channels, task.size, task.size)
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
-    if WEIGHTS in names:
-        files, module = _module(folder)
+    files = _files(folder, networks) if WEIGHTS in names else None
+    if files is not None:
+        module = _module(folder, files)
         reference: Run = module.to(device)
         found = {**_figures(module, task, files), **found}
     else:
@@ -80,8 +85,7 @@ def _listed(folder: Path) -> set[str]:
         raise ExportError(f"evaluate: {folder} is not an exported model: its card names no files of one")
     wanted = [name for names in FORMATS.values() for name in names if name in listed]
     for name in wanted:
-        if not (folder / name).is_file():
-            raise ExportError(f"evaluate: {folder} is damaged: {name} must be there, for the card names it")
+        check_whole(folder, name, listed[name])
     return set(wanted)
 
 
@@ -91,8 +95,11 @@ def _as_trained(task: Task, folder: Path) -> Task:
         given = read_card(folder)["input"]
         wanted = (given["channels"], given["size"], tuple(given["classes"]))
         mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
-    except (KeyError, TypeError, ValueError) as error:
+        sound = all(map(math.isfinite, mean)) and all(0 < one < math.inf for one in std)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ExportError(f"evaluate: {folder} is damaged: its card must say what goes in") from error
+    if not sound or len(mean) != len(std) or len(mean) != wanted[0]:
+        raise ExportError(f"evaluate: {folder} is damaged: its card must give a mean and a std above 0 a channel")
     there = (task.channels, task.size, task.classes)
     if wanted != there:
         raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*there)}")
@@ -105,10 +112,26 @@ def _images(channels: int, size: int, classes: Sequence[str]) -> str:
     return f"images {channels} x {size} x {size} of {len(classes)} classes ({shown})"
 
 
-def _module(folder: Path) -> tuple[Files, nn.Module]:
+def _files(folder: Path, networks: Collection[str]) -> Files | None:
+    """The files of the module; None, and a note, where its function may not be run."""
     try:
         files = Files.read(folder)
-        return files, files.module()
+        origin = files.origin()
+    except (StoreError, RecipeError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE}: {type(error).__name__}: {error}") from error
+    if not origin.own or origin.family in networks:
+        return files
+    logging.getLogger(__name__).warning(
+        "note: params, MACs and bytes are not measured: for that %s would run; if you trust it, say --network %s",
+        origin.family,
+        origin.family,
+    )
+    return None
+
+
+def _module(folder: Path, files: Files) -> nn.Module:
+    try:
+        return files.module()
     except StoreError as error:
         raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
 
@@ -125,9 +148,12 @@ def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterato
 
 def _program(file: Path, device: torch.device) -> nn.Module:
     try:
-        return move_to_device_pass(torch.export.load(file), device).module()
+        return move_to_device_pass(torch.export.load(repacked(file)), device).module()
+    except Foreign as error:
+        raise ExportError(f"evaluate: {file} cannot be loaded: it holds {error}") from error
     except Exception as error:  # a torn archive can fail anywhere in the reader
-        raise ExportError(f"evaluate: {file} cannot be loaded: {error}") from error
+        line = str(error).strip().partition("\n")[0]
+        raise ExportError(f"evaluate: {file} cannot be loaded: {type(error).__name__}: {line}") from error
 
 
 def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:

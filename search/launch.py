@@ -19,11 +19,14 @@ from search.begun import budget_of, check_given, check_images, check_study, earl
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
+from search.devices import Room, settled
+from search.failures import DeviceError
 from search.reach import check_within_reach
 from search.record import StudyRecord
-from search.sampler import AUTO, Proposer, answering, open_storage
+from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
 from search.study import Study
+from search.surroundings import spare_loopback
 from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
@@ -56,8 +59,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     told = listener or Listener()
+    spare_loopback()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
+    check_sampler(*_sought(before, settings))
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
     check_fits(settings)
@@ -72,8 +77,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         held.enter_context(answering())
         study = hold(settings, held)
         new = not study.exists
-        objectives = tuple(settings.objectives if new else study.header["objectives"])
-        sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
+        sampler, objectives = _sought(study, settings)
         storage = open_storage(settings.storage_url, study.folder)
         check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
@@ -83,15 +87,18 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         told.said(task.opening)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
-        with ThreadPoolExecutor(1) as aside:
-            costs = aside.submit(_costs, space, task) if new else None
-            if own:
-                told.ready()
-            scratch = None
-            if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
-                scratch = held.enter_context(scratch_folder())
-                held.enter_context(started(settings, scratch))
-            reference |= costs.result() if costs else {}
+        aside = ThreadPoolExecutor(1)
+        held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
+        costs = aside.submit(_costs, space, task) if new else None
+        if own:
+            told.ready()
+        scratch = None
+        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+            scratch = held.enter_context(scratch_folder())
+            held.enter_context(started(settings, scratch))
+        reference |= costs.result() if costs else {}
+        begun = None if new else study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
         if not own:
             told.ready()
         if new:
@@ -128,9 +135,17 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             stops=stops,
             seeds=settings.seeds,
         )
+        if scratch is not None and chosen:
+            desk.notes.append(chosen)
         carry_out(settings, desk, scratch, told)
     check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
+
+
+def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """The sampler and the objectives: as asked for, and where nothing was, as the study was begun."""
+    objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
+    return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
 def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
@@ -150,7 +165,8 @@ def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listen
 def check_went_well(desk: Desk, who: str, again: str) -> None:
     """SearchFailed if the driver had to give up."""
     if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
+        is_told = isinstance(desk.failure, DiskError | DeviceError | TimeoutError)
+        kind = "" if is_told else f"{type(desk.failure).__name__}: "
         room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
         study = desk.study
         clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""

@@ -22,6 +22,7 @@ from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.seeds import families
 from search.study import Study
+from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
 CLOSE = 1e-4
@@ -69,7 +70,9 @@ def take(
         **_origin(point, task),
     }
     export(entry.files(), task, staging, facts, formats)
-    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=point.measured.device == "cpu")
+    origin, on_cpu = entry.files().origin(), point.measured.device == "cpu"
+    own = [origin.family] if origin.own else []
+    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own)
     wrong = differences(point, fresh)
     if wrong:
         raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
@@ -118,14 +121,19 @@ def stored(point: Point, study: StudyRecord) -> Entry:
     return entry
 
 
-def remeasure(folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool) -> Any:
+def remeasure(
+    folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool, networks: Sequence[str] = ()
+) -> Any:
     """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
 
-    Images that were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen:
-    it adds up in another order.
+    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. Images that
+    were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up
+    in another order.
     """
     seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
-    command = [sys.executable, "-m", "paretune", "evaluate", str(folder), "--task", task, "--json"]
+    program = [sys.executable, "-P", os.path.join(ROOT, "paretune.py")]
+    command = [*program, "evaluate", str(folder), "--task", task, "--json"]
+    command += [word for name in networks for word in ("--network", name)]
     if data is not None:
         command += ["--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | seen)

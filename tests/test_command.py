@@ -345,6 +345,7 @@ def test_an_export_of_a_folder_of_images_does_not_say_where_these_lay(
 ) -> None:
     folder = Path(shutil.copytree(exported, tmp_path / "out"))
     card = json.loads((folder / "card.json").read_text())
+    del card["sha256"]  # as of an export that an earlier version wrote
     (folder / "card.json").write_text(json.dumps({**card, "task": "folder:cats"}))
     assert_refused(call("evaluate", folder), "was trained on folder:cats, which is not here; say --task folder:PATH")
     assert call("evaluate", folder, "--task", "digits").code == 0
@@ -560,7 +561,7 @@ def test_a_damaged_program_is_a_sentence_without_a_traceback(exported: Path, tmp
     (folder / "model.pt2").write_bytes(b"PK")
     command = [sys.executable, "-m", "paretune", "evaluate", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert_refused(Said(done.returncode, done.stdout, done.stderr), "model.pt2 cannot be loaded: ")
+    assert_refused(Said(done.returncode, done.stdout, done.stderr), "model.pt2 is another file than the card names")
 
 
 def test_a_selection_is_written_proven_and_registered(call: Call, own: Path, tmp_path: Path) -> None:
