@@ -38,7 +38,7 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
 
     `macs` are the unpruned teacher's for an image. Workers of a cluster and GPUs are not this CPU: None for them.
     """
-    if settings.address is not None or settings.gpus_per_trial or torch.cuda.is_available():
+    if settings.address is not None or settings.gpus_per_trial:
         return None
     if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
         return None
