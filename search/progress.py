@@ -78,7 +78,7 @@ class Progress:
                 self.say(f"trial {_at_work(trial)}")
 
     def say(self, line: str) -> None:
-        """A sentence, as it is."""
+        """Show a sentence, without wrapping."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:
@@ -92,7 +92,7 @@ class Progress:
         )
 
     def block(self) -> Table:
-        """The whole display, as of now; drawn by a thread of its own."""
+        """The whole display, as of now; a thread of `Live` draws."""
         table = Table.grid(padding=(0, 2))
         for name, value in self.rows:
             table.add_row(name, value)
@@ -131,12 +131,12 @@ def _duration(seconds: float) -> str:
 
 
 def _working(record: StudyRecord, desk: Desk) -> list[TrialRecord]:
-    """Trials that a worker has; others that run are in the queue."""
+    """Trials in a worker's hands; other running trials wait in the queue."""
     return [trial for trial in record.trials if trial.status == "running" and trial.id in desk.started]
 
 
 def _at_work(trial: TrialRecord) -> str:
-    """A running trial in a few words; before its first point, the networks that are trained for it."""
+    """Say a running trial in a few words; before the first point, name the networks in training."""
     if trial.points:
         return f"{trial.id}: {len(trial.points)} points"
     try:
