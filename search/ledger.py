@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -49,7 +49,7 @@ class Ledger:
         DiskError when it refuses these or those before; some of them may be there then.
         """
         now = round(time.time(), 3)
-        lines = [_sealed(_JSON.encode({"event": event, "time": now, **values})) for values in each]
+        lines = [sealed(_JSON.encode({"event": event, "time": now, **values})) for values in each]
         try:
             self._write("".join(lines))
             if event not in PASSING:
@@ -118,24 +118,29 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(LONGEST)
 
 
-def _sealed(text: str) -> str:
-    """The line of an event, with a checksum as its last field, for a disk or a hand may change a figure."""
+def sealed(text: str) -> str:
+    """The line of a JSON object, with a checksum as its last field, for a disk or a hand may change a figure."""
     return f'{text[:-1]},"crc":"{crc32(text.encode()):08x}"}}\n'
 
 
 def _read(line: str | bytes) -> Event:
-    """An event whose words are those of the events before: a long study has them once, not once a point.
+    """An event whose words are those of the events before: a long study has them once, not once a point."""
+    return unsealed(line if isinstance(line, str) else line.decode(), _shared, _finite)
 
-    ValueError for a line whose checksum does not match; lines of earlier versions have none.
-    """
-    text = line if isinstance(line, str) else line.decode()
-    event: Event = json.loads(text, object_pairs_hook=_shared, parse_constant=_finite)
-    if "crc" in event:
+
+def unsealed(
+    text: str,
+    pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] = dict,
+    constant: Callable[[str], float] = float,
+) -> dict[str, Any]:
+    """The object of such a line; ValueError if it was changed. Lines of earlier versions have no checksum."""
+    found: dict[str, Any] = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    if "crc" in found:
         whole = text.rstrip()
-        if whole != _sealed(whole[:-18] + "}").rstrip():
+        if whole != sealed(whole[:-18] + "}").rstrip():
             raise ValueError("its checksum does not match")
-        del event["crc"]
-    return event
+        del found["crc"]
+    return found
 
 
 def _finite(name: str) -> float:
