@@ -5,9 +5,10 @@ The verbs of the command are functions here; `paretune --help` lists the command
 
 from __future__ import annotations
 
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -263,8 +264,11 @@ def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
 def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
+    from search.interrupts import listen
+    from search.surroundings import spare_loopback
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, whenever it comes
+    listen()
+    spare_loopback()
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

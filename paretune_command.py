@@ -6,6 +6,8 @@ carries JSON and nothing else; progress, notes and errors go to standard error.
 
 from __future__ import annotations
 
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
 import json as json_text
 import logging
 import shlex
@@ -19,6 +21,7 @@ from rich.console import Console
 
 import paretune
 from paretune_words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
+from search.address import sqlite_uri
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
@@ -73,7 +76,10 @@ def search(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that exists.")] = False,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster, such as auto.")] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="Cores and torch threads of a trial.")] = 1,
-    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial; a fraction shares one.")] = 0.0,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="GPUs of a trial: a fraction shares one, 0 is the CPU; one where there are any if left out."),
+    ] = None,
     tracking_uri: Tracking = None,
     storage_url: Annotated[str | None, typer.Option(help="Database of Optuna; a file in the home if left out.")] = None,
     store: Annotated[
@@ -138,7 +144,7 @@ def search(
         raise
     front(name, home, False)
     database = paretune.home_folder(home) / "mlflow.db"
-    server = [program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{database}"]
+    server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(database)]
     next_steps = {"report": _reported(name, home), "go on": again}
     if tracking_uri is None:
         next_steps["look"] = shlex.join(server)

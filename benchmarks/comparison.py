@@ -11,13 +11,14 @@ from typing import ParamSpec
 
 import torch
 
+from compress.assembly import hold_out
 from compress.data import TensorSplit
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.store import Store
-from compress.tasks import Task, hold_out, load_task
+from compress.tasks import Task, load_task
 from compress.train import TrainingError
 
 P = ParamSpec("P")

@@ -44,7 +44,7 @@ A change is of one file at a time, drawn from a seed: bits flipped, bytes cut, g
 the first bytes; fields deleted, renamed, repeated, swapped, or of another value (huge, negative, not a number, nested
 100,000 deep, names of functions and files). Right: the result of the whole file, or, where the end of a ledger is cut,
 of the study before. Sentence: an error or note in one line. As it says: a file whose checksums were made anew, or that
-has none, gives what it says now. Commands run: a process started, a file made, or a module named by the file imported."""
+has none, gives what it says now. Commands run: a process started, a file made, or a module of its naming imported."""
 LIMIT_S = 60
 """A file that takes longer to read has hung."""
 Change = Callable[[bytes, random.Random], bytes]

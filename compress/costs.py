@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,19 +21,17 @@ from torch import Tensor, nn
 from compress.data import Batch
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.errors import RecipeError, StoreError
-from compress.files import Files
+from compress.look import check_own, files_of, first_images, seeded
 from compress.measure import Costs, count
-from compress.models import Model
 from compress.models.own import name_taps
 from compress.plan import Step, plan
 from compress.pruning import L1Filter, OneShot
-from compress.pruning.pruner import Rounds
+from compress.pruning.pruner import Rounds, weight_count
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
 from compress.tasks import Task
 from compress.training import Training
-from compress.transform import transform, weight_count
+from compress.transform import transform
 
 SHALLOW = 0.5
 """Stands for every depth of a cut."""
@@ -57,7 +54,7 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     for step, model in _models(recipe, task):
         same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
         known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
-        points.append(Foreseen(step.sparsity, step.variant, known[step.key], _files(step, model, task).size_bytes))
+        points.append(Foreseen(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes))
     return points
 
 
@@ -66,21 +63,18 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
 
     A model is as it is until the next one: of what nothing else is made the next one is made in place.
     """
-    calibration = _noise((task.channels, task.size, task.size), len(task.classes))
+    noise = _noise((task.channels, task.size, task.size), len(task.classes))
     made: dict[str, nn.Module] = {}
     steps = plan(recipe, fingerprint="")
     last = {one.key: at for at, step in enumerate(steps) for one in (step.parent, step.original, step.teacher) if one}
     for at, step in enumerate(steps):
         taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
         in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
+        calibration = first_images(task) if step.model.own else noise
         model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
-            _check_reloads(step.model, _files(step, model, task))
+            check_own(step, model, task)
         yield step, model
-
-
-def _files(step: Step, model: nn.Module, task: Task) -> Files:
-    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
 
 
 def check(recipe: Recipe, task: Task) -> None:
@@ -91,9 +85,18 @@ def check(recipe: Recipe, task: Task) -> None:
     """
     check_labels(recipe, task)
     check_networks(recipe, task)
+    _check_teacher(recipe, task)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
             count(model, (task.channels, task.size, task.size))
+
+
+def _check_teacher(recipe: Recipe, task: Task) -> None:
+    """RecipeError unless a teacher of the user's own comes back from its files the same."""
+    if recipe.teacher is not None and recipe.teacher.own and recipe.schooling is not None:
+        alone = Recipe(recipe.task, recipe.teacher, (Train(recipe.schooling),))
+        for _ in _models(alone, task):
+            continue
 
 
 def check_labels(recipe: Recipe, task: Task) -> None:
@@ -211,18 +214,11 @@ def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
     return Batch(images, torch.randint(classes, (4,), generator=generator), torch.arange(4))
 
 
-def _check_reloads(model: Model, files: Files) -> None:
-    try:
-        files.module()
-    except StoreError as error:
-        raise RecipeError(f"{model}: cannot be stored with this change, for it does not load again: {error}") from error
-
-
 def _untrained(
     step: Step, task: Task, made: dict[str, nn.Module], calibration: Batch, *, in_place: bool = False
 ) -> nn.Module:
     if step.parent is None or step.original is None:
-        with _seeded():
+        with seeded():
             model = _filled(step.model.build(len(task.classes), task.channels))
     else:
         assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
@@ -234,19 +230,11 @@ def _untrained(
     if method is not None and method.ships_adapter and step.teacher is not None:
         if step.teacher.key not in made:
             made[step.teacher.key] = _untrained(step.teacher, task, made, calibration)
-        with _seeded():
+        with seeded():
             loss = Teaching(model, made[step.teacher.key], method, calibration, labels=task.train.labels)
         _filled(loss.adapters)
         loss.ship()
     return model
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """The same random numbers every time, without touching anyone else's."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 def _filled(module: nn.Module) -> nn.Module:

@@ -23,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from compress.machine import memory_headroom
+
 
 class DataError(ValueError):
     """What was asked of a data set, or found in it, is wrong. Says who, the rule, and the value."""
@@ -189,13 +191,11 @@ def fits(size_bytes: int, device: torch.device | str = "cpu") -> bool:
 
 
 def free_bytes(device: torch.device | str = "cpu") -> int:
-    """Return the bytes free on `device`: a GPU's own, else the host's within the limit of its container."""
+    """Return the bytes free on `device`: a GPU's own, else the host's within this process's control groups."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    limit = Path("/sys/fs/cgroup/memory.max")
-    bound = limit.read_text().strip() if limit.exists() else "max"
-    host = _host_free_bytes()
-    return min(host, int(bound)) if bound.isdigit() else host
+    host, within = _host_free_bytes(), memory_headroom()
+    return host if within is None else min(host, within)
 
 
 def _host_free_bytes() -> int:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+MOST_QUOTED = 300
+"""Characters of a library's or a user's own words in a sentence of ours."""
+
 
 class RecipeError(ValueError):
     """A recipe, stage or setting that cannot be carried out; found before anything is trained."""
@@ -24,6 +27,16 @@ class DiskError(StoreError):
 
 class ExportError(ValueError):
     """A folder that is no export, or one that must not be overwritten."""
+
+
+def said(error: BaseException) -> str:
+    """An exception of somebody else's code, to be quoted: its type and its first line, cut to `MOST_QUOTED`."""
+    try:
+        line = str(error).strip().partition("\n")[0]
+    except Exception:  # a user's exception may fail to say what it is
+        line = ""
+    line = line if len(line) <= MOST_QUOTED else f"{line[:MOST_QUOTED]}..."
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def check_share(who: str, value: object, *, low: float = 0.0) -> None:

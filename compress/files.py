@@ -77,7 +77,11 @@ class Files:
             raise StoreError(f"model files: {error}") from error
         if not isinstance(structure, dict):
             raise StoreError("model files: the structure must be a JSON object")
-        return load_weights(rebuild(structure), state)
+        module = rebuild(structure)
+        try:
+            return load_weights(module, state, structure.get("tensors"))
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"weights: the structure's tensors must be [name, dtype, shape], got {error}") from error
 
     def origin(self) -> Model:
         """The model of the zoo this one was cut from."""

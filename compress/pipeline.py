@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from filelock import Timeout
+from torch import Tensor
 
+from compress.agreement import IMAGES, check_same
 from compress.clock import Clock
 from compress.costs import check_networks
 from compress.files import Files
@@ -16,12 +19,12 @@ from compress.measure import measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning import Adaptive
+from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
 from compress.stage import Prune, Quantize
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import training_device
-from compress.transform import weight_count
 from compress.work import Work
 
 
@@ -53,6 +56,11 @@ class Pipeline:
         self.task = self.task.to(training_device())
         self._clock = Clock(self.spent)
         self._work = Work(self.task, self.store, self.ensure, self._clock, lambda *told: self.told(*told))
+
+    @cached_property
+    def _shown(self) -> Tensor:
+        """The images on which a network is compared with what was stored of it."""
+        return next(iter(self.task.train.batches(IMAGES))).images
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
@@ -107,6 +115,7 @@ class Pipeline:
         with self._clock("store"):
             files = Files.of(model, step.model, classes=len(self.task.classes), channels=self.task.channels)
             stored = files.module().to(training_device())
+            check_same(f"{step.model} after {step.stage.name}", model, stored, self._shown)
         with self._clock("measure"):  # of what was stored, not of what was trained
             measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
         if self._has_failed(step, measured):

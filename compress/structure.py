@@ -1,70 +1,96 @@
 """A model's structure as plain JSON, and the module back from it.
 
 A cut model no longer fits its constructor. What it takes to build it again is the zoo's name for where it came from
-and the present shape of every convolution, linear and BN layer. A layer that became two is two layers under its old
-path. A projector stands where a pooling stood, and what is inside it is written after it as it is now. No pickle
-anywhere; a user's own network is made by the function it names, which must be importable.
+and the present shape of every layer whose channels can be cut. The constructor's own layer is given that shape, so that
+all else it carries stays: padding, a forward of a subclass around it, a hook on its parent. A layer that became two is
+two layers under its old path. A projector stands where a pooling stood, and what is inside it is written after it as it
+is now. No pickle anywhere; a user's own network is made by the function it names, which must be importable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from compress.codec import decode, encode
 from compress.distill.projector import Projector
-from compress.errors import MissingModel, StoreError
+from compress.errors import MissingModel, RecipeError, StoreError
 from compress.models import Model
 from compress.models.weights import COUNTER
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
+FORM = 2
+"""Of the structure: 2 gives the constructor's own layers another shape, 1 put new ones in their place."""
 _CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
 _NORM = ("num_features", "eps", "momentum")
 _LINEAR = ("in_features", "out_features", "bias")
 _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "Conv2d": (nn.Conv2d, _CONV),
+    "ConvTranspose2d": (nn.ConvTranspose2d, (*_CONV, "output_padding")),
     "Linear": (nn.Linear, _LINEAR),
     "BatchNorm2d": (nn.BatchNorm2d, _NORM),
     "BatchNorm1d": (nn.BatchNorm1d, _NORM),
+    "InstanceNorm2d": (nn.InstanceNorm2d, (*_NORM, "affine", "track_running_stats")),
+    "GroupNorm": (nn.GroupNorm, ("num_groups", "num_channels", "eps", "affine")),
+    "LayerNorm": (nn.LayerNorm, ("normalized_shape", "eps", "elementwise_affine", "bias")),
+    "PReLU": (nn.PReLU, ("num_parameters",)),
     "Int8Conv2d": (Int8Conv2d, _CONV),
     "Int8Linear": (Int8Linear, _LINEAR),
     "Projector": (Projector, ("widths", "size")),
 }
+_UNUSUAL: dict[str, object] = {"padding_mode": "zeros", "affine": True, "track_running_stats": True}
+"""Settings that are written down where a layer has them and they are none of these."""
 
 
 def describe(module: nn.Module, model: Model, classes: int, channels: int) -> dict[str, object]:
-    """What `rebuild` needs, JSON-ready."""
+    """What `rebuild` needs, JSON-ready; RecipeError when the module has state that is no tensor."""
     layers: dict[str, object] = {}
     for path, layer in module.named_modules():
         kind = type(layer).__name__
         if kind in _LAYERS and type(layer) is _LAYERS[kind][0]:
-            layers[path] = {"type": kind, **{name: _setting(layer, name) for name in _LAYERS[kind][1]}}
+            layers[path] = {"type": kind, **_settings(layer, _LAYERS[kind][1])}
+    frozen = list(_frozen(module))
     return {
+        "form": FORM,
         "model": encode(model.bare),
         "classes": classes,
         "channels": channels,
         "layers": layers,
         "tensors": tensors(module),
+        **({"frozen": frozen} if frozen else {}),
     }
 
 
 def rebuild(structure: Mapping[str, Any]) -> nn.Module:
     """An untrained module of that structure, in eval mode; StoreError when the structure is not one.
 
-    MissingModel when it is of a user's own network whose function cannot be imported here.
+    No layer becomes larger than all `tensors` together. MissingModel when the structure is of a user's own network
+    whose function cannot be imported here.
     """
     try:
+        most = sum(prod(shape) for _, _, shape in structure["tensors"]) if "tensors" in structure else None
         module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():
-            kind, names = _LAYERS[record["type"]]
-            settings = {name: _tuple(record[name]) for name in names}
-            if _settings_at(module, path, kind, names) != settings:
-                _place(module, path, kind(**settings))
-    except MissingModel:
-        raise  # nothing is wrong with the structure
+            kind = _LAYERS[record["type"]][0]
+            said = {name: value for name, value in record.items() if name != "type"}
+            there = _layer_at(module, path, kind)
+            if there is not None and {name: _settings(there, said)[name] for name in said} == said:
+                continue
+            settings = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+            if most is not None and _elements(settings) > most:
+                raise StoreError(f"structure: {path} must be no larger than the weights file, got {settings}")
+            made = kind(**settings)
+            if there is None or structure.get("form", 1) < FORM or not _reshaped(there, made, settings):
+                _place(module, path, made)
+        for name in structure.get("frozen", ()):
+            module.get_parameter(name).requires_grad_(False)
+    except (MissingModel, StoreError):
+        raise  # the first says nothing against the structure
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()
@@ -87,53 +113,122 @@ def tensors(module: nn.Module) -> list[list[object]]:
     return [[name, _name(t), list(t.shape)] for name, t in _stored(module).items()]
 
 
-def load_weights(module: nn.Module, flat: Mapping[str, torch.Tensor]) -> nn.Module:
-    """Fill the module in place with what `weights` gave; StoreError when the two do not fit exactly."""
+def load_weights(
+    module: nn.Module, flat: Mapping[str, torch.Tensor], listed: list[tuple[str, str, list[int]]] | None = None
+) -> nn.Module:
+    """Fill the module in place with what `weights` gave; StoreError when the two do not fit exactly.
+
+    `listed` is what `tensors` said when it was stored, in that order; None of a structure that does not say.
+    """
+    mine = _stored(module)
+    if listed is not None:
+        known = {name: (dtype, list(shape)) for name, dtype, shape in listed}
+        odd = [n for n, t in mine.items() if known.get(n) != (_name(t), list(t.shape)) and not _may_lack(n, known)]
+        odd += [name for name in known if name not in mine]
+        if odd:
+            raise StoreError(f"weights: {odd[0]} must be as it was stored, {known.get(odd[0], 'nowhere')}")
+        mine = {name: mine[name] for name in known}
     wanted: dict[str, int] = {}
-    for tensor in _stored(module).values():
+    for tensor in mine.values():
         wanted[_name(tensor)] = wanted.get(_name(tensor), 0) + tensor.numel()
     found = {name: tensor.numel() for name, tensor in flat.items()}
     if wanted != found:
         raise StoreError(f"weights: the structure needs {wanted} values, the file holds {found}")
     places = dict.fromkeys(flat, 0)
     with torch.no_grad():
-        for tensor in _stored(module).values():
+        for tensor in mine.values():
             start = places[_name(tensor)]
             places[_name(tensor)] = start + tensor.numel()
             tensor.copy_(flat[_name(tensor)][start : start + tensor.numel()].reshape(tensor.shape))
     return module
 
 
+def _may_lack(name: str, known: Mapping[str, object]) -> bool:
+    """Of BN's step counters that are used none was stored before."""
+    return name.endswith(COUNTER) and name not in known
+
+
 def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: t for name, t in module.state_dict().items() if not name.endswith(COUNTER)}
+    """All tensors by name but for step counters of BN with a fixed momentum, which never reads them."""
+    unread = {
+        f"{path}.{COUNTER}" if path else COUNTER
+        for path, layer in module.named_modules(remove_duplicate=False)
+        if isinstance(layer, _NormBase) and layer.momentum is not None
+    }
+    state = {name: value for name, value in module.state_dict().items() if name not in unread}
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise RecipeError(
+                f"{name}: state of a network must be tensors to be stored, got a {type(value).__name__}; "
+                "register it as buffers in place of get_extra_state"
+            )
+    return state
+
+
+def _frozen(module: nn.Module) -> Iterator[str]:
+    """Names of the weights that no training changes; those of int8 never are."""
+    for path, layer in module.named_modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            if not parameter.requires_grad and not isinstance(layer, Int8Conv2d | Int8Linear):
+                yield f"{path}.{name}" if path else name
 
 
 def _name(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _setting(layer: nn.Module, name: str) -> object:
-    value = layer.bias is not None if name == "bias" else getattr(layer, name)
-    return list(value) if isinstance(value, tuple) else value
+def _settings(layer: nn.Module, names: Iterable[str]) -> dict[str, object]:
+    """A layer's settings of these names as JSON has them, and the unusual ones."""
+    unusual = [name for name, usual in _UNUSUAL.items() if getattr(layer, name, usual) != usual]
+    found: dict[str, object] = {}
+    for name in dict.fromkeys((*names, *unusual)):
+        value = layer.bias is not None if name == "bias" else getattr(layer, name)
+        found[name] = list(value) if isinstance(value, tuple) else value
+    return found
 
 
-def _tuple(value: object) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _elements(settings: Mapping[str, Any]) -> int:
+    """How many weights a layer of these settings has, nearly."""
+    if "kernel_size" in settings:
+        across = settings["in_channels"] * settings["out_channels"] // max(1, settings["groups"])
+        return int(across * prod(settings["kernel_size"]))
+    if "widths" in settings:
+        outside, inside, wanted = settings["widths"]
+        return int(inside * (outside + 9 * inside + wanted))
+    shape = settings.get("normalized_shape", ())
+    sizes = ("in_features", "out_features", "num_features", "num_channels", "num_parameters")
+    return int(prod(shape) * prod(settings[name] for name in sizes if name in settings))
 
 
-def _settings_at(module: nn.Module, path: str, kind: type[nn.Module], names: tuple[str, ...]) -> object:
+def _layer_at(module: nn.Module, path: str, kind: type[nn.Module]) -> nn.Module | None:
+    """The layer there if it is exactly of that kind."""
     try:
         layer = module.get_submodule(path)
     except AttributeError:
         return None
-    return {n: _tuple(_setting(layer, n)) for n in names} if type(layer) is kind else None
+    return layer if type(layer) is kind else None
+
+
+def _reshaped(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> bool:
+    """Give the layer these settings of `made` and room for its weights; whether both have the same kinds of weights."""
+    parts = ("_parameters", "_buffers")
+    mine, new = ([{n: t is None for n, t in getattr(one, part).items()} for part in parts] for one in (layer, made))
+    if mine != new:
+        return False
+    for name, parameter in made.named_parameters(recurse=False):
+        was = layer.get_parameter(name)
+        layer._parameters[name] = nn.Parameter(parameter.detach().to(was.dtype), requires_grad=was.requires_grad)
+    for name, buffer in made.named_buffers(recurse=False):
+        layer._buffers[name] = buffer.to(layer.get_buffer(name).dtype)
+    vars(layer).update({name: vars(made)[name] for name in settings if name in vars(made)})
+    return True
 
 
 def _place(module: nn.Module, path: str, layer: nn.Module) -> None:
     """Put a layer at its path; a layer that stood where a pair must stand makes room for a sequence."""
     parent, _, name = path.rpartition(".")
     holder = module.get_submodule(parent)
-    if type(holder).__name__ in _LAYERS and not isinstance(holder, Projector):
+    if type(holder) in (kind for kind, _ in _LAYERS.values()) and not isinstance(holder, Projector):
         holder = nn.Sequential()
         module.set_submodule(parent, holder)
     holder.add_module(name, layer)

@@ -6,9 +6,8 @@ Mean and standard deviation are those of the training split.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -17,18 +16,12 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from compress.data import Augment, DataError, Split, StreamSplit, TensorSplit, fits
-from compress.folder import list_images, look_at
-from compress.images import Files, check_readable, decode_blocks, read_images
+from compress.assembly import HELD_OUT, Parts, folder_augment, from_arrays, from_folder, hold_out
+from compress.data import Augment, DataError, Split, StreamSplit
+from compress.images import AS_THEY_ARE
 from compress.published import read_published
-
-_Bytes = NDArray[np.uint8]
-_Labels = NDArray[np.int64]
-_Part = tuple[_Bytes | Files, _Labels]
-_Channels = tuple[float, ...]
+from compress.walk import printable
 
 
 @final
@@ -38,7 +31,8 @@ class Task:
 
     Images are `channels` x `size` x `size`; `mean` and `std` per channel on their raw scale. `padding` and
     `flip` say how training augments. `fingerprint` is a sha256 of all images, labels and of the augmentation,
-    not of names or places: equal fingerprints train equal models.
+    not of names or places: equal fingerprints train equal models. `images` says what was done to bring the images to
+    one size, `notes` what of a folder was not read; both for people.
     """
 
     name: str
@@ -53,6 +47,8 @@ class Task:
     train: Split = field(repr=False)
     validation: Split = field(repr=False)
     test: Split = field(repr=False)
+    images: str = AS_THEY_ARE
+    notes: tuple[str, ...] = ()
 
     @property
     def augment(self) -> Augment:
@@ -61,19 +57,26 @@ class Task:
 
     @property
     def summary(self) -> str:
-        """One line for people: classes, image size, how many images, whether they are decoded as needed."""
+        """One line for people: classes, how many images for training, validation and test, and what is done to them."""
         streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
+        counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
+        normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
         return (
-            f"{self.name}: {len(self.classes)} classes, "
-            f"images {self.channels} x {self.size} x {self.size}{streamed}, "
-            f"{len(self.train)} train, {len(self.validation)} validation, {len(self.test)} test"
+            f"{printable(self.name)}: {len(self.classes)} classes, {counts} images, "
+            f"{self.channels} x {self.size} x {self.size} {self.images}{streamed}, normalised by {normal}, "
+            f"{self._augmented}; validation: one image is {100 / len(self.validation):.2f} points"
         )
+
+    @property
+    def _augmented(self) -> str:
+        done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
+        return f"augmented by {' and '.join(done)}" if done else "not augmented"
 
     @property
     def pixels(self) -> str:
         """What an image must be before its mean and deviation are taken, for people."""
         colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
-        fitted = f", the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
+        fitted = f", upright, the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
         return colour + fitted * self.name.startswith(FOLDER)
 
     def to(self, device: torch.device | str) -> Task:
@@ -113,7 +116,8 @@ def digits(data_dir: Path) -> Task:
     rest, test = hold_out(labels, 0.2)
     train, validation = (rest[part] for part in hold_out(labels[rest], 0.25))
     parts = [(images[part], labels[part]) for part in (train, validation, test)]
-    return _assemble("digits", [str(name) for name in range(10)], parts, Augment(1, False))
+    augment = Augment(1, False)
+    return _task("digits", [str(name) for name in range(10)], from_arrays(parts, augment), augment)
 
 
 def _digits_file() -> Path:
@@ -154,79 +158,34 @@ TASKS: dict[str, Callable[[Path], Task]] = {
 def _published(name: str, dataset: str, data_dir: Path) -> Task:
     """One of torchvision's; crop 4 and flip, as is usual for all of them."""
     classes, (images, labels), test = read_published(name, dataset, data_dir)
-    kept, held = hold_out(labels, 0.1)
+    kept, held = hold_out(labels, HELD_OUT)
     parts = [(images[kept], labels[kept]), (images[held], labels[held]), test]
-    return _assemble(name, classes, parts, Augment(4, True))
+    augment = Augment(4, True)
+    return _task(name, classes, from_arrays(parts, augment), augment)
 
 
 def _folder(name: str, cache_dir: Path | None, stream: bool | None) -> Task:
     root = Path(name.removeprefix(FOLDER)).expanduser()
-    listing = list_images(root)
-    channels, size = look_at(listing.paths)
-    kept, held = hold_out(listing.labels[: listing.train_count], 0.1)
-    places = (kept, held, np.arange(listing.train_count, len(listing.paths)))
-    labels = [listing.labels[at] for at in places]
-    files = [Files(tuple(listing.paths[i] for i in at), channels, size) for at in places]
-    augment = Augment(size // 8, True)
-    if stream is None:
-        stream = not fits(len(listing.paths) * channels * size * size)
-    if stream:
-        return _assemble(name, listing.classes, list(zip(files, labels, strict=True)), augment)
-    together = Files(sum((part.paths for part in files), ()), channels, size)
-    images = np.split(read_images(name, together, cache_dir), np.cumsum([len(at) for at in places])[:2])
-    return _assemble(name, listing.classes, list(zip(images, labels, strict=True)), augment)
+    parts = from_folder(printable(name), root, cache_dir, stream)
+    return _task(name, parts.classes, parts, folder_augment(parts.facts.size))
 
 
-def _assemble(name: str, classes: Sequence[str], parts: Sequence[_Part], augment: Augment) -> Task:
-    first = parts[0][0]
-    channels, size = (first.channels, first.size) if isinstance(first, Files) else first.shape[1:3]
-    failures: list[str] = []
-    blocks = [(_blocks(pixels, failures), labels) for pixels, labels in parts]
-    mean, std, fingerprint = _survey(blocks, f"{channels} {size} {augment.padding} {augment.flip}")
-    check_readable(name, failures, sum(len(labels) for _, labels in parts))
-    train, validation, test = (_split(torch.from_numpy(labels), mean, std, pixels) for pixels, labels in parts)
-    shown = (augment.padding, augment.flip, fingerprint)
-    return Task(name, tuple(classes), channels, size, mean, std, *shown, train, validation, test)
-
-
-def _blocks(pixels: _Bytes | Files, failures: list[str]) -> Iterable[_Bytes]:
-    if isinstance(pixels, Files):
-        return decode_blocks(pixels, failures)
-    return np.array_split(pixels, -(-len(pixels) // 1024))
-
-
-def _split(labels: Tensor, mean: _Channels, std: _Channels, pixels: _Bytes | Files) -> Split:
-    if isinstance(pixels, Files):
-        return StreamSplit(labels, mean, std, pixels)
-    return TensorSplit(labels, mean, std, torch.from_numpy(pixels))
-
-
-def hold_out(labels: _Labels, share: float) -> tuple[_Labels, _Labels]:
-    """Return rising positions to keep and to hold out: `share` of every class, at least one, always the same.
-
-    `labels` (N,); both results int64, disjoint, together all of 0 to N - 1.
-    """
-    random = np.random.RandomState(0)  # its stream is frozen over numpy's versions, Generator's is not
-    held = []
-    for label in np.unique(labels):
-        of_class = random.permutation(np.flatnonzero(labels == label))
-        held.append(of_class[: max(1, round(share * len(of_class)))])
-    chosen = np.sort(np.concatenate(held))
-    return np.setdiff1d(np.arange(len(labels)), chosen), chosen
-
-
-def _survey(parts: Sequence[tuple[Iterable[_Bytes], _Labels]], about: str) -> tuple[_Channels, _Channels, str]:
-    """Mean and std per channel of the first part, and the hash of all and `about`: one pass over blocks, exact."""
-    digest = hashlib.sha256(about.encode())
-    counts: NDArray[np.int64] | int = 0
-    for number, (blocks, labels) in enumerate(parts):
-        digest.update(f"{number} {len(labels)} ".encode() + labels.astype("<i8").tobytes())
-        for block in blocks:
-            digest.update(np.ascontiguousarray(block).data)
-            if number == 0:
-                counts = counts + np.stack([np.bincount(c.ravel(), minlength=256) for c in block.swapaxes(0, 1)])
-    levels, total = np.arange(256), np.sum(counts, axis=-1)
-    mean = (counts * levels).sum(-1) / total
-    variance = (counts * levels**2).sum(-1) / total - mean**2
-    std = np.where(variance > 0, np.sqrt(np.maximum(variance, 0)), 1.0)  # 1 where a channel never changes
-    return tuple(mean.tolist()), tuple(std.tolist()), digest.hexdigest()
+def _task(name: str, classes: Sequence[str], parts: Parts, augment: Augment) -> Task:
+    facts = parts.facts
+    train, validation, test = parts.splits
+    return Task(
+        name,
+        tuple(classes),
+        facts.channels,
+        facts.size,
+        facts.mean,
+        facts.std,
+        augment.padding,
+        augment.flip,
+        facts.fingerprint,
+        train,
+        validation,
+        test,
+        facts.images,
+        parts.notes,
+    )

@@ -6,6 +6,7 @@ device as one tensor; on a GPU the network runs channels-last and in bf16.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +19,9 @@ from torch.nn import functional
 from compress.checkpoint import Checkpoint
 from compress.data import Augment, Batch, Split
 from compress.training import Training
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""CUDA's own variable: the GPUs a process may see, "" for none."""
 
 
 class TrainingError(RuntimeError):
@@ -159,6 +163,12 @@ def fit(
     loss.model.eval()
 
 
+def hide_gpus() -> None:
+    """Let this process see no GPU; to be called before CUDA is used."""
+    os.environ[VISIBLE] = ""
+
+
 def training_device() -> torch.device:
-    """The first GPU this process sees, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first GPU this process sees, else the CPU; the CPU where the variable `VISIBLE` is there and empty."""
+    hidden = os.environ.get(VISIBLE) == ""  # CUDA reads it once; torch may have asked CUDA before it was set
+    return torch.device("cuda" if torch.cuda.is_available() and not hidden else "cpu")

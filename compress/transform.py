@@ -14,7 +14,7 @@ from compress.pruning.channels import cut_channels, cut_doomed
 from compress.pruning.inside import Goal, Inside
 from compress.pruning.masks import mask_weights
 from compress.pruning.narrow import narrow
-from compress.pruning.pruner import Rounds, weighted_layers
+from compress.pruning.pruner import Rounds
 from compress.stage import Factorize, Narrow, Prune, Quantize
 
 
@@ -30,9 +30,9 @@ def transform(
     if isinstance(stage, Quantize):
         return stage.method.convert(model, calibration.images)
     if isinstance(stage, Factorize):
-        return factorize(model, stage.method, level)
+        return factorize(model, stage.method, level, calibration.images)
     if isinstance(stage, Narrow):
-        return narrow(model, stage.width, calibration.images[:1])
+        return narrow(model, stage.width, calibration.images)
     if isinstance(stage.method, Inside):
         stage.method.begin(model, Goal(level, full, calibration, stage.recovery.training.epochs)).finish()
         return model
@@ -42,8 +42,3 @@ def transform(
         return mask_weights(model, stage.method, level, calibration)
     at_most = int(full * (1 - level) + 1e-9)
     return cut_channels(model, stage.method, at_most, calibration)
-
-
-def weight_count(model: nn.Module) -> int:
-    """Weights of all convolutions and linear layers, zero or not: what sparsity is a share of."""
-    return sum(layer.weight.numel() for layer in weighted_layers(model).values())

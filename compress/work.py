@@ -17,12 +17,13 @@ from compress.models.family import head_of
 from compress.plan import Step
 from compress.pruning.inside import Goal, Inside, Pruning
 from compress.pruning.masks import masked_parameters
+from compress.pruning.pruner import weight_count
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Train
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import Hook, KeepZeros, Loss, fit, training_device
 from compress.training import Training
-from compress.transform import transform, weight_count
+from compress.transform import transform
 
 CALIBRATION_IMAGES = 256
 

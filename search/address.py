@@ -7,7 +7,9 @@ import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from search.surroundings import spare_loopback
 
 HEALTH_TIMEOUT_S = 5.0
 UNREACHABLE = errno.EHOSTUNREACH, errno.ENETUNREACH
@@ -22,6 +24,7 @@ def asked(uri: str) -> tuple[str, bool]:
     """The same, and whether it may do so later: the address is one, but the server or what is before it is down."""
     if not uri.startswith(("http:", "https:")):
         return "", False
+    spare_loopback()
     try:
         with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
             return "", False
@@ -50,4 +53,13 @@ def in_memory(uri: str) -> bool:
 
 def database(uri: str) -> Path:
     """The file of a `sqlite:///` URI."""
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+
+
+def sqlite_uri(file: Path) -> str:
+    """The URI of a database's file, by which MLflow opens that file whatever characters are in its path.
+
+    Where any must be quoted the slashes are as well: MLflow makes the folder that it reads in an unquoted URI.
+    """
+    path = str(file)
+    return f"sqlite:///{quote(path, safe='') if '?' in path or '%' in path else path}"

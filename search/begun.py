@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from compress.errors import RecipeError
 from compress.models import Model
+from compress.plan import plan
+from compress.recipe import Recipe
 from compress.remote import absolute
 from compress.tasks import Task
 from search.amount import Amount
@@ -49,6 +52,34 @@ def check_study(study: Study, settings: Settings) -> None:
             f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "
             f"begin a new one with --from {study.name}"
         )
+
+
+def check_images(study: Study, task: Task) -> None:
+    """StudyError when a study that exists was begun with other images, labels or sizes than the task has now.
+
+    Of a study whose header does not say, a note where its first model would not be made again.
+    """
+    begun = study.header.get("fingerprint")
+    if begun is not None and begun != task.fingerprint:
+        raise StudyError(
+            f"study {study.name}: the images of {task.name} must be those it was begun with, fingerprint {begun[:8]}, "
+            f"got {task.fingerprint[:8]}; put them back, or begin a new study"
+        )
+    if study.exists and begun is None and _is_made_otherwise(study, task):
+        logging.getLogger(__name__).warning(
+            "study %s: its models were made by another version, or of other images than %s has now",
+            study.name,
+            task.name,
+        )
+
+
+def _is_made_otherwise(study: Study, task: Task) -> bool:
+    for trial in study.trials.values():
+        with suppress(RecipeError):
+            keys = {step.key for step in plan(Recipe.from_json(trial.recipe), task.fingerprint)}
+            if trial.points:
+                return keys.isdisjoint(trial.points)
+    return False
 
 
 def budget_of(study: Study) -> Budget:

@@ -9,60 +9,85 @@ import gc
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from compress.machine import usable_cpus
+from search.interrupts import listening
 from search.settings import Settings
+from search.surroundings import of_own_ray, short_folder, variables
 from search.tracking import ENVIRONMENT
+from search.worker_path import ROOT
 
-for _name, _value in {
+_VARIABLES = {
     **ENVIRONMENT,  # Tune imports MLflow, before anyone here does
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its pickled state is never restored
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a traceback for what becomes a trial's reason
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
-}.items():
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # of SIGTERM it makes a crash, with a stack of C++
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` Ray would copy the current folder, and run another Python
+}
+for _name, _value in _VARIABLES.items():
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402  the variables above are read at import
 import torch  # noqa: E402
+from ray.job_config import JobConfig  # noqa: E402
+
+from search import own_ray  # noqa: E402
 
 ROUNDING = 1e-6
 
 
 @contextmanager
 def started(settings: Settings, scratch: Path) -> Iterator[None]:
-    """A Ray of our own, or a connection to the one at `address`; SIGTERM is treated as Ctrl-C meanwhile."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if settings.address is None:
+    """A Ray of our own, or a connection to the one at `address`; SIGTERM and SIGHUP are treated as Ctrl-C meanwhile."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "job_config": _job()}
+    with listening(), ExitStack() as held:
+        if settings.address is None:
+            held.enter_context(variables(of_own_ray(_VARIABLES)))
+            own_ray.start(num_cpus=usable_cpus(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
+        else:
+            try:
+                ray.init(address=settings.address, **quiet)
+            except (OSError, ValueError, RuntimeError, SystemExit) as error:
+                raise ValueError(
+                    f"address: no Ray cluster answers at {settings.address!r}: {_reason(error)}"
+                ) from error
         try:
-            ray.init(num_cpus=os.cpu_count(), include_dashboard=False, _temp_dir=str(scratch / "ray"), **quiet)
-        except SystemExit:  # Ray's own answer to SIGTERM while it comes up
-            raise KeyboardInterrupt from None
-    else:
-        try:
-            ray.init(address=settings.address, **quiet)
-        except (OSError, ValueError, RuntimeError, SystemExit) as error:
-            raise ValueError(f"address: no Ray cluster answers at {settings.address!r}: {_reason(error)}") from error
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+            yield
+        finally:
+            _shut_down()
+
+
+def _shut_down() -> None:
+    with listening(None):  # it takes a second or two, and must be whole
         gc.collect()  # a Ray object that another thread's collector frees after the shutdown ends the process
         gc.disable()
         try:
             ray.shutdown()
         finally:
             gc.enable()
+
+
+class _Fixed(list[str]):
+    """Ray adds the current folder and the script's to what workers look in first; a user's modules belong last."""
+
+    def extend(self, more: Iterable[str]) -> None:
+        """Add nothing."""
+
+
+def _job() -> JobConfig:
+    """Workers look for our modules where this process has them, before all other folders (`search.worker_path`)."""
+    return JobConfig(_py_driver_sys_path=_Fixed([ROOT]))
 
 
 def _reason(error: BaseException) -> str:
@@ -79,8 +104,8 @@ def check_fits(settings: Settings) -> None:
     """ValueError when this machine, if it is to be the whole cluster, has not what one trial takes."""
     if settings.address is None:
         for option, asked, have in (
-            ("cpus-per-trial", settings.cpus_per_trial, os.cpu_count() or 1),
-            ("gpus-per-trial", settings.gpus_per_trial, torch.cuda.device_count()),
+            ("cpus-per-trial", settings.cpus_per_trial, usable_cpus()),
+            ("gpus-per-trial", settings.gpus_per_trial or 0.0, torch.cuda.device_count()),
         ):
             if asked > have:
                 raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:.12g}")
@@ -88,35 +113,48 @@ def check_fits(settings: Settings) -> None:
 
 def places(settings: Settings) -> int:
     """How many trials fit at once on the nodes that are there now, none across two nodes."""
-    needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
+    needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial or 0.0}
     there = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return sum(min(int(have.get(name, 0) / need + ROUNDING) for name, need in needed.items() if need) for have in there)
 
 
 def check_address(address: str | None) -> None:
-    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good."""
-    if address in (None, "auto"):
+    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good.
+
+    `auto` follows RAY_ADDRESS, as Ray does; left out, the address is that of no other Ray, which is noted.
+    """
+    who, given = "address:", os.environ.get("RAY_ADDRESS") or "auto"
+    if address is None:
+        if given != "auto":
+            logging.getLogger(__name__).warning(
+                "note: the search has a Ray of its own, not that of RAY_ADDRESS=%s; --address auto joins it", given
+            )
         return
-    host, _, port = (address or "").rpartition(":")
+    if address == "auto":
+        who, address = "RAY_ADDRESS, which --address auto follows:", given
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
     if "://" in host or not (host and port.isdigit()):  # of a URL Ray would carry the driver to another machine
         raise ValueError(
-            f"address: must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
+            f"{who} must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
             "from elsewhere type `ray job submit`"
         )
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError, UnicodeError, ValueError) as error:  # of a port or a host that cannot be
-        raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
+        raise ValueError(f"{who} no Ray cluster answers at {address!r}: {error}") from error
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A short-lived folder for Ray's own files; what a killed driver left behind goes too."""
-    for left in Path(tempfile.gettempdir()).glob("paretune-*-*"):
+    """A short-lived folder for Ray's own files; what killed drivers left goes too. ValueError as `short_folder`."""
+    place = short_folder()
+    for left in place.glob("paretune-*-*"):
         owner = left.name.split("-")[1]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-", dir=place))
     try:
         yield folder
     finally:

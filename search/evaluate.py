@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import faulthandler
+import gc
 import json
 import logging
-import socket
+import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import ray
 import torch
 from ray import tune
 
@@ -22,38 +23,50 @@ from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.tasks import load_task
-from compress.train import TrainingError
+from compress.train import TrainingError, hide_gpus
+from search.failures import DeviceError, GpuLost, check_gpu, is_lost, is_out_of_memory, lost, out_of_memory, unusable
 from search.study import point_event
+from search.worker_path import settle
 
 STEP_SECONDS = 1.0
 GRACE_S = 5.0
 """For a point that is about to be finished at a trial's limit."""
+END_S = 1.0
+"""For the reason to reach the driver, before a process that has lost its GPU ends."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
-    `config`: trial (number), recipe (JSON text), store, data (paths), threads, limit (seconds or None), and used
-    (seconds) if other workers had begun. An actor is reused: only the loaded task is kept.
+    `config`: trial (number), recipe (JSON text), store, data (paths), threads, gpus (a number, at most 1), limit
+    (seconds or None), folders (where a user's modules may lie), and used (seconds) if other workers had begun. An actor
+    is reused: only the loaded task is kept.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin; everything that can fail happens in `step`, where it can be said."""
+        gpus = float(config["gpus"])
+        if not gpus:
+            hide_gpus()  # Ray hides them only where its own node was started with a variable set
+        settle(config.get("folders", ()))
+        if 0 < gpus < 1 and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(gpus)
         self._take(config)
-        if ray.is_initialized() and ray.get_gpu_ids() and not torch.cuda.is_available():
-            logging.getLogger("compress").warning(
-                "Ray assigned a GPU on %s, but torch sees none there: its trials run on the CPU", socket.gethostname()
-            )
 
     def _take(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(int(config["threads"]))
         self.started = time.perf_counter()
         self.used = float(config.get("used", 0.0))
+        self.tried_again = False
+        self._free()
+        self.notes = _listen()
+
+    def _free(self) -> None:
+        """Let go of the trial's networks; others may share the GPU, so its memory is given back."""
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
-        torch.cuda.empty_cache()  # a GPU may be shared
-        self.notes = _listen()
+        torch.cuda.empty_cache()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
@@ -64,8 +77,9 @@ class Compression(tune.Trainable):
         """The points made in the next second or longer, and, once there are no more, how the trial ended.
 
         A trip to the driver and back costs a tenth of a second on a busy machine, often more than a point; points are
-        in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve; `stuck`
-        says instead that the disk refuses more, which is not the trial's fault.
+        in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve; what is not
+        the trial's fault has another name: `stuck`, the disk refuses more, or `unfit`, there is no GPU to use. After
+        GpuLost the process ends, and Tune begins the trial again in another one.
         """
         with self._watched():
             return self._step()
@@ -88,41 +102,61 @@ class Compression(tune.Trainable):
     def _step(self) -> dict[str, Any]:
         started = time.monotonic()
         points: list[dict[str, Any]] = []
-        failed: str | None = None
+        end: dict[str, str] = {}
         if self.config["limit"] is not None and self._left() < 0:
-            failed = f"took longer than the trial-limit of {self.config['limit']:g} s"
-        stuck: dict[str, str] = {}
-        while failed is None and not stuck and (not points or time.monotonic() - started < STEP_SECONDS):
+            end = {"failed": f"took longer than the trial-limit of {self.config['limit']:g} s"}
+        while not end and (not points or time.monotonic() - started < STEP_SECONDS):
+            again = False
             try:
                 made = next(self._points(), None)
-            except DiskError as error:
-                stuck = {"stuck": str(error)}
-            except (RecipeError, TrainingError, StoreError) as error:
-                failed = str(error)
             except Exception as error:  # a user's own network may raise anything; what Tune gets to see it tries again
-                if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-                    failed = out_of_memory(str(error) or "this trial asked for more than there is")
-                elif getattr(error, "errno", None) in FULL:
-                    stuck = {"stuck": f"store: {error}"}
-                else:
-                    failed = f"{type(error).__name__}: {error}"
+                end = self._end_by(error)
+                again = not end
             else:
                 if made is None:
-                    failed = ""
+                    end = {"failed": ""}
                 else:
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
-        done = failed is not None or bool(stuck)
+            if again:  # not in the handler: the exception holds what its frames hold
+                self._free()
+                gc.collect()
+                torch.cuda.empty_cache()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
         result = {
             "points": json.dumps(points),
             "spent": json.dumps(spent),
             "notes": self._said(),
-            "done": done,
-            **stuck,
+            "done": bool(end),
+            **end,
         }
-        if failed is None:
+        if end:
+            self._free()
+        if "failed" not in end:
             return result
-        return {**result, "failed": failed, "worked_seconds": time.perf_counter() - self.started}
+        return {**result, "worked_seconds": time.perf_counter() - self.started}
+
+    def _end_by(self, error: Exception) -> dict[str, str]:
+        """How the trial ends after an exception; {} to try it once more, for memory may be free by now.
+
+        GpuLost when nothing in this process can use the GPU again: it ends soon after.
+        """
+        if isinstance(error, DiskError):
+            return {"stuck": str(error)}
+        if getattr(error, "errno", None) in FULL:
+            return {"stuck": f"store: {error}"}
+        if isinstance(error, RecipeError | TrainingError | StoreError):
+            return {"failed": str(error)}
+        if isinstance(error, DeviceError) or unusable(error):
+            return {"unfit": unusable(error) or str(error)}
+        if is_lost(error):
+            threading.Timer(END_S, os._exit, (1,)).start()
+            raise GpuLost(lost(error)) from None
+        if not is_out_of_memory(error):
+            return {"failed": f"{type(error).__name__}: {error}"}
+        if self.tried_again:
+            return {"failed": out_of_memory(error, self.config["gpus"])}
+        self.tried_again = True
+        return {}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """The store keeps what matters."""
@@ -132,6 +166,7 @@ class Compression(tune.Trainable):
 
     def _points(self) -> Iterator[Made]:
         if self.points is None:
+            check_gpu(self.config["gpus"])
             recipe = Recipe.from_json(json.loads(self.config["recipe"]))
             data = self.config["data"]
             store = open_store(self.config["store"])
@@ -144,11 +179,6 @@ class Compression(tune.Trainable):
         """What `compress` warned of since the last step, for the driver to show."""
         said, self.notes.said = self.notes.said, []
         return json.dumps(said)
-
-
-def out_of_memory(what: str) -> str:
-    """What a trial failed of, and what to do about it."""
-    return f"out of memory: {what.splitlines()[0]}; a larger --cpus-per-trial runs fewer trials at once"
 
 
 class _Notes(logging.Handler):

@@ -42,6 +42,10 @@ def followed(
         class Watch(launch.Listener):
             """Draws, and hands on to MLflow."""
 
+            def said(self, line: str) -> None:
+                if show:
+                    progress.say(line)
+
             def ready(self) -> None:
                 tracker.start()
 

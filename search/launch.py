@@ -14,15 +14,19 @@ from compress.measure import latency
 from compress.models import Model
 from compress.remote import check_readable, check_store, open_store
 from compress.tasks import Task, load_task
-from search.begun import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.ahead import announcement
+from search.begun import budget_of, check_given, check_images, check_study, earlier_of, given_models, hold
 from search.bounds import Bounds
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
+from search.devices import Room, settled
+from search.failures import DeviceError
 from search.reach import check_within_reach
 from search.record import StudyRecord
-from search.sampler import AUTO, Proposer, answering, open_storage
+from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
 from search.study import Study
+from search.surroundings import spare_loopback
 from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
@@ -30,6 +34,9 @@ from spaces import Space
 
 class Listener:
     """Is told in the driver how a search goes; override what is of interest."""
+
+    def said(self, line: str) -> None:
+        """A sentence for people on what is about to be done."""
 
     def ready(self) -> None:
         """All that was asked for is possible; the study is about to be begun or taken up."""
@@ -52,14 +59,17 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     told = listener or Listener()
+    spare_loopback()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
+    check_sampler(*_sought(before, settings))
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
@@ -67,8 +77,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         held.enter_context(answering())
         study = hold(settings, held)
         new = not study.exists
-        objectives = tuple(settings.objectives if new else study.header["objectives"])
-        sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
+        sampler, objectives = _sought(study, settings)
         storage = open_storage(settings.storage_url, study.folder)
         check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
@@ -76,21 +85,26 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
         proposer.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
+        told.said("; ".join((task.summary, *task.notes)))
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
-        with ThreadPoolExecutor(1) as aside:
-            costs = aside.submit(_costs, space, task) if new else None
-            if own:
-                told.ready()
-            scratch = None
-            if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
-                scratch = held.enter_context(scratch_folder())
-                held.enter_context(started(settings, scratch))
-            reference |= costs.result() if costs else {}
+        aside = ThreadPoolExecutor(1)
+        held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
+        costs = aside.submit(_costs, space, task) if new else None
+        if own:
+            told.ready()
+        scratch = None
+        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+            scratch = held.enter_context(scratch_folder())
+            held.enter_context(started(settings, scratch))
+        reference |= costs.result() if costs else {}
+        begun = None if new else study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
         if not own:
             told.ready()
         if new:
             study.begin(
                 task=settings.task,
+                fingerprint=task.fingerprint,
                 space=settings.space,
                 seed=settings.seed,
                 sampler=sampler,
@@ -103,6 +117,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 objectives=list(objectives),
                 reference_point=reference,
             )
+            ahead = announcement(settings, space, task, reference["macs"])
+            if scratch is not None and ahead is not None:
+                told.said(ahead)
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         stops = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
@@ -118,9 +135,17 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             stops=stops,
             seeds=settings.seeds,
         )
+        if scratch is not None and chosen:
+            desk.notes.append(chosen)
         carry_out(settings, desk, scratch, told)
     check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
+
+
+def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """The sampler and the objectives: as asked for, and where nothing was, as the study was begun."""
+    objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
+    return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
 def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
@@ -140,7 +165,8 @@ def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listen
 def check_went_well(desk: Desk, who: str, again: str) -> None:
     """SearchFailed if the driver had to give up."""
     if desk.failure is not None:
-        kind = "" if isinstance(desk.failure, DiskError | TimeoutError) else f"{type(desk.failure).__name__}: "
+        is_told = isinstance(desk.failure, DiskError | DeviceError | TimeoutError)
+        kind = "" if is_told else f"{type(desk.failure).__name__}: "
         room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
         study = desk.study
         clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""

@@ -12,9 +12,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from compress.errors import RecipeError
+from compress.recipe import Recipe
+from compress.stage import Distill, Train
 from search.desk import Desk
 from search.record import StudyRecord, TrialRecord
 from search.tally import Tally
+
+SHOWN = 8
+"""Running trials that are listed."""
 
 
 class Progress:
@@ -23,11 +29,14 @@ class Progress:
     def __init__(self, trials: int, console: Console | None = None) -> None:
         self.trials = trials
         self.console = console or Console(stderr=True)
-        self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+        self.rows: list[tuple[str, str]] = []
+        self.running: list[tuple[float, str]] = []
+        self.live = Live(get_renderable=self.block, console=self.console, refresh_per_second=4, transient=True)
         self.started = time.monotonic()
         self.tally = Tally()
         self.done_before: int | None = None
         self.done_said: set[int] = set()
+        self.begun_said: set[int] = set()
         self.notes_said = 0
 
     def __enter__(self) -> Progress:
@@ -53,12 +62,21 @@ class Progress:
             self.console.print(f"note: {note}", style="yellow", markup=False)
         self.notes_said = len(desk.notes)
         if self.console.is_terminal:
-            self.live.update(self.block(record))
+            self.rows = [("study", record.name), *self.figures().items()]
+            self.running = [(desk.started[trial.id], _at_work(trial)) for trial in _working(record, desk)]
             return
         for trial in done:
             if trial.id not in self.done_said:
                 self.done_said.add(trial.id)
-                self.console.print(self.line(trial), markup=False, highlight=False, soft_wrap=True)
+                self.say(self.line(trial))
+        for trial in _working(record, desk) if not self.tally.points else ():
+            if trial.id not in self.begun_said:
+                self.begun_said.add(trial.id)
+                self.say(f"trial {_at_work(trial)}")
+
+    def say(self, line: str) -> None:
+        """A sentence, as it is."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:
         """One finished trial in one line."""
@@ -70,14 +88,16 @@ class Progress:
             f"{name} {value}" for name, value in self.figures().items()
         )
 
-    def block(self, record: StudyRecord) -> Table:
-        """The whole display."""
+    def block(self) -> Table:
+        """The whole display, as of now; drawn by a thread of its own."""
         table = Table.grid(padding=(0, 2))
-        table.add_row("study", record.name)
-        for name, value in self.figures().items():
+        for name, value in self.rows:
             table.add_row(name, value)
-        running = [f"{t.id} ({len(t.points)} points)" for t in record.trials if t.status == "running"]
-        table.add_row("running", ", ".join(running) or "none")
+        now = time.monotonic()
+        for number, (since, what) in enumerate(self.running[:SHOWN]):
+            table.add_row("" if number else "running", f"{what}, for {_duration(now - since)}")
+        if len(self.running) > SHOWN:
+            table.add_row("", f"and {len(self.running) - SHOWN} more")
         return table
 
     def figures(self) -> dict[str, str]:
@@ -93,15 +113,36 @@ class Progress:
             "front": str(len(front) if front else 0),
             "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
             "left": self._left(done),
-            "time": shares or "starting",
+            "time": shares or "nothing finished yet",
         }
 
     def _left(self, done: int) -> str:
         now = done - (self.done_before or 0)
-        if not now or done >= self.trials:  # how many are to be repeated with other seeds shows as they come
+        if not now or not self.tally.points or done >= self.trials:  # repeats with other seeds show as they come
             return "unknown"
-        seconds = (time.monotonic() - self.started) / now * max(0, self.trials - done)
-        return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+        return _duration((time.monotonic() - self.started) / now * max(0, self.trials - done))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _working(record: StudyRecord, desk: Desk) -> list[TrialRecord]:
+    """Trials that a worker has; others that run are in the queue."""
+    return [trial for trial in record.trials if trial.status == "running" and trial.id in desk.started]
+
+
+def _at_work(trial: TrialRecord) -> str:
+    """A running trial in a few words; before its first point, the networks that are trained for it."""
+    if trial.points:
+        return f"{trial.id}: {len(trial.points)} points"
+    try:
+        recipe = Recipe.from_json(trial.recipe)
+    except RecipeError:  # of another version
+        return f"{trial.id}: no point yet"
+    taught = f" taught by {recipe.teacher}" if recipe.teacher else ""
+    epochs = recipe.stages[0].training.epochs if isinstance(recipe.stages[0], Train | Distill) else 0
+    return f"{trial.id}: no point yet, {recipe.student}{taught} trains{f' for {epochs} epochs' if epochs else ''}"
 
 
 def _shown(name: str, value: object) -> str:

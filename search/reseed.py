@@ -7,14 +7,13 @@ Of a curve no more is made than what is wanted of it.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from optuna.storages import InMemoryStorage
 
+from compress.machine import usable_cpus
 from compress.remote import check_readable, check_store
 from compress.tasks import load_task
 from search.begun import check_given, given_models, hold
@@ -22,6 +21,7 @@ from search.budget import Budget
 from search.choice import choose
 from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
+from search.devices import Room, settled
 from search.launch import Listener, carry_out, check_went_well
 from search.offers import offers
 from search.record import StudyRecord
@@ -66,7 +66,8 @@ def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
 def settings_of(
     study: Study, seeds: int, *, data: Path | None = None, address: str | None = None, tracking_uri: str | None = None
 ) -> Settings:
-    """What the study was begun with; of cores and GPUs a trial gets as many as then, or all that this machine has."""
+    """What the study was begun with; of cores a trial gets as many as then, or all that this machine has; of GPUs see
+    `search/devices.py`."""
     header = study.header
     settings = Settings(
         study.name,
@@ -78,15 +79,12 @@ def settings_of(
         data=data,
         address=address,
         cpus_per_trial=header.get("cpus_per_trial", 1),
-        gpus_per_trial=header.get("gpus_per_trial", 0.0),
         tracking_uri=tracking_uri,
         seeds=seeds,
     )
     if address is not None:
         return settings
-    cpus = min(settings.cpus_per_trial, os.cpu_count() or 1)
-    gpus = min(settings.gpus_per_trial, torch.cuda.device_count())
-    return replace(settings, cpus_per_trial=cpus, gpus_per_trial=gpus)
+    return replace(settings, cpus_per_trial=min(settings.cpus_per_trial, usable_cpus()))
 
 
 def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
@@ -114,6 +112,8 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
         study = hold(settings, held)
         scratch = held.enter_context(scratch_folder())
         held.enter_context(started(settings, scratch))
+        begun = study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(settings.address))
         told.ready()
         for trial, state in study.trials.items():  # of a driver that was killed
             if state.status == "running":
@@ -121,6 +121,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
         proposer = Proposer(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")  # nothing is asked
         seeds, own = settings.seeds, study.header["seed"]
         desk = Desk(study, proposer, space, task, study.originals, own, seeds=seeds, repeated=wanted)
+        desk.notes += [chosen] if chosen else []
         carry_out(settings, desk, scratch, told)
     check_went_well(desk, f"select {settings.name}", "the same command")
     record = study.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from compress.models import Model
 from compress.remote import absolute, is_remote
 from compress.tasks import FOLDER
+from search.address import sqlite_uri
 from search.bounds import check_foreseen
 from search.budget import Budget
 from search.front import DEFAULT_OBJECTIVES, check_objectives
@@ -19,7 +21,6 @@ from spaces import SPACES
 
 MOST_TRIALS = 1_000_000
 MOST_SEEDS = 100
-MOST_GPUS = 10_000
 MOST_SEED = 2**32 - 1
 """What numpy takes."""
 MOST_SECONDS = 1e9
@@ -33,9 +34,9 @@ class Settings:
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` and, for a trial,
     `trial_limit_s` in seconds, None for no limit. `tracking_uri`, `storage_url` and `store` (a folder, or a URL of
     fsspec) None mean files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's
-    own. Within the `budget` alone is looked for points. `start_from` is another study of this home, whose front is
-    tried first. With `whole_curves` no trial is ended early. What is on the front is made with as many `seeds` in all,
-    by further trials.
+    own. `gpus_per_trial` None is one GPU where there are any (`search/devices.py`). Within the `budget` alone is looked
+    for points. `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is
+    ended early. What is on the front is made with as many `seeds` in all, by further trials.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Settings:
     data: Path | None = None
     address: str | None = None
     cpus_per_trial: int = 1
-    gpus_per_trial: float = 0.0
+    gpus_per_trial: float | None = None
     tracking_uri: str | None = None
     storage_url: str | None = None
     store: str | None = None
@@ -87,9 +88,13 @@ class Settings:
         check_whole("seed", self.seed, 0, MOST_SEED)
         check_whole("seeds", self.seeds, 1, MOST_SEEDS)
         check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
-        _check("gpus-per-trial", self.gpus_per_trial, 0, MOST_GPUS)
-        if self.gpus_per_trial > 1 and self.gpus_per_trial != int(self.gpus_per_trial):
-            raise ValueError(f"gpus-per-trial must be whole where it is over 1, got {self.gpus_per_trial:g}")
+        if self.gpus_per_trial is not None:
+            _check("gpus-per-trial", self.gpus_per_trial, 0, math.inf)
+            if self.gpus_per_trial > 1:
+                raise ValueError(
+                    "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, "
+                    f"got {self.gpus_per_trial:g}"
+                )
         if self.time_budget_s is not None:
             _check("time-budget", self.time_budget_s, 1, MOST_SECONDS)
         if self.trial_limit_s is not None:
@@ -105,7 +110,7 @@ class Settings:
     @property
     def mlflow_uri(self) -> str:
         """Where MLflow writes: the given server or the home's own database."""
-        own = f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+        own = sqlite_uri((self.home / "mlflow.db").resolve())
         return own if self.tracking_uri is None else self.tracking_uri
 
 

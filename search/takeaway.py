@@ -19,9 +19,12 @@ from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.store import Entry
 from compress.tasks import FOLDER, Task, load_task
+from search.begun import check_images
 from search.preference import ACCURACY
 from search.record import Point, StudyRecord
 from search.seeds import families
+from search.study import Study
+from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
 CLOSE = 1e-4
@@ -49,11 +52,13 @@ def take(
     """Export a point into the empty folder `staging` and return what a new process measured of it.
 
     Weights and program are there whatever the formats; `place` takes from there what was asked for. ValueError when the
-    point's model is gone or damaged, ExportFailed when the network has no such form, Mismatch when a figure differs
-    from the record, or a form from the network.
+    point's model is gone or damaged, or the task has other images now, ExportFailed when the network has no such form,
+    Mismatch when a figure differs from the record, or a form from the network.
     """
     entry = stored(point, study)
-    task = load_task(study.task, data, cache_dir=home / "store" / "data")
+    cache = home / "store" / "data"
+    task = load_task(study.task, data, cache_dir=cache)
+    check_images(Study(home, study.name), task)  # their mean and deviation go into the card
     facts = {
         "study": study.name,
         "task": shown(study.task),
@@ -69,7 +74,7 @@ def take(
     export(entry.files(), task, staging, facts, formats)
     origin, on_cpu = entry.files().origin(), point.measured.device == "cpu"
     own = [origin.family] if origin.own else []
-    fresh: dict[str, Any] = remeasure(staging, study.task, data, on_cpu=on_cpu, networks=own)
+    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own)
     wrong = differences(point, fresh)
     if wrong:
         raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
@@ -129,13 +134,18 @@ def networks(point: Point) -> list[Model]:
         return []
 
 
-def remeasure(folder: Path, task: str, data: Path | None, *, on_cpu: bool, networks: Sequence[str] = ()) -> Any:
+def remeasure(
+    folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool, networks: Sequence[str] = ()
+) -> Any:
     """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
 
-    With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up in another order.
+    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. Images that
+    were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up
+    in another order.
     """
-    seen = {"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {}
-    command = [sys.executable, "-m", "paretune", "evaluate", str(folder), "--task", task, "--json"]
+    seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
+    program = [sys.executable, "-P", os.path.join(ROOT, "paretune.py")]
+    command = [*program, "evaluate", str(folder), "--task", task, "--json"]
     command += [word for name in networks for word in ("--network", name)]
     if data is not None:
         command += ["--data", str(data)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from compress.errors import DiskError
 from compress.remote import absolute
 from search.cluster import places
 from search.desk import Desk, NotNow
-from search.evaluate import Compression, out_of_memory
+from search.evaluate import Compression
+from search.failures import DeviceError, GpuLost, out_of_memory
+from search.interrupts import listen
 from search.scheduler import Scheduler
 from search.settings import Settings
+from search.worker_path import folders
 
 RETRIES = 2
 """Of a trial whose worker died, since its last points."""
@@ -67,7 +71,7 @@ class _Source(Searcher):
             first = self.counted < 0
             self.places, self.counted = places(self.settings), now
             if first and not self.places:
-                asked = f"{self.settings.cpus_per_trial} CPU and {self.settings.gpus_per_trial:g} GPU"
+                asked = f"{self.settings.cpus_per_trial} CPU and {self.settings.gpus_per_trial or 0:g} GPU"
                 self.desk.notes.append(f"no node has room for a trial of {asked} yet; trials wait for one")
         return max(1, self.places) + (WAITING if self.settings.address else 0)
 
@@ -95,13 +99,19 @@ class _Ear(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
+    def setup(self, *_: Any, **__: Any) -> None:
+        """Tune hears Ctrl-C alone by now, and takes a second one for leave to stop where it stands."""
+        ends: Any = signal.getsignal(signal.SIGINT)
+        if callable(ends):
+            listen(ends)
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """A worker counts its own time; what goes before is handed to the next one."""
         self.since[trial.trial_id] = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Of a trial's last result; the others are for the scheduler to hear."""
-        if "stuck" in result or "failed" in result:
+        if result.keys() & {"stuck", "unfit", "failed"}:
             self.hear(int(trial.config["trial"]), result)
 
     def hear(self, number: int, result: dict[str, Any]) -> bool:
@@ -117,6 +127,8 @@ class _Ear(tune.Callback):
         self.desk.guard(lambda: self.desk.add(number, points, spent))
         if "stuck" in result:
             self.desk.give_up(DiskError(result["stuck"]))
+        elif "unfit" in result:
+            self.desk.give_up(DeviceError(result["unfit"]))
         elif "failed" in result:
             status: Any = "failed" if result["failed"] else "complete"
             self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
@@ -124,7 +136,8 @@ class _Ear(tune.Callback):
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         now = time.monotonic()
         trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.pop(trial.trial_id, now)
-        self.desk.notes.append(f"trial {trial.config['trial']}: its worker died; another goes on from what is stored")
+        lost = _lost(_last_error(trial.error_file)) or "its worker died"
+        self.desk.notes.append(f"trial {trial.config['trial']}: {lost}; another goes on from what is stored")
         self.desk.heard()
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
@@ -140,14 +153,27 @@ class _Ear(tune.Callback):
 
 def _reason(file: str | None, deaths: int) -> str:
     """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
-    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
-    last = COLOUR.sub("", text).rpartition("Failure # ")[2]
+    last = _last_error(file)
     lines = last.strip().splitlines()[1:]
     if "low on memory" in last:
-        return out_of_memory("Ray ended its worker, for the machine's memory was full")
+        return out_of_memory("Ray ended its worker, for the machine's memory was full", 0.0)
+    if _lost(last):
+        return f"{_lost(last)}; so it did {deaths} times"
     if not lines or "actor" in lines[0]:
         return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")
     return lines[-1]
+
+
+def _last_error(file: str | None) -> str:
+    """What was last written into the file in which Tune keeps a trial's errors; "" without one."""
+    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    return COLOUR.sub("", text).rpartition("Failure # ")[2]
+
+
+def _lost(error: str) -> str:
+    """The sentence of a worker that lost its GPU; "" of one that ended otherwise."""
+    _, found, rest = error.rpartition(f"{GpuLost.__name__}: ")
+    return rest.splitlines()[0] if found else ""
 
 
 @contextmanager
@@ -187,13 +213,16 @@ class _End(tune.Stopper):
 
 def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     """Run what the desk hands out until it has nothing left; Tune's own files go below `scratch`."""
+    gpus = settings.gpus_per_trial or 0.0
     shared = {
         "store": absolute(desk.study.store),
         "data": str(settings.data.resolve()) if settings.data else None,
         "threads": settings.cpus_per_trial,
+        "gpus": gpus,
         "limit": settings.trial_limit_s,
+        "folders": folders(),
     }
-    resources = {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial}
+    resources = {"cpu": settings.cpus_per_trial, "gpu": gpus}
     left = len(desk.queue) + max(0, settings.trials - desk.originals)
     ear = _Ear(desk)
     tuner = tune.Tuner(

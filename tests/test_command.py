@@ -403,6 +403,9 @@ def test_a_study_is_begun_while_mlflow_is_down_and_told_later(call: Call, tmp_pa
     said = call("search", "--trials", 2, "--home", tmp_path, "--tracking-uri", "http://127.0.0.1:1", *models)
     assert said.code == 0, said.err
     assert "http://127.0.0.1:1 says: Connection refused; it is told everything once it answers" in said.err
+    assert said.err.index("validation: one image is") < said.err.index(
+        "trial 0: no point yet, cnn trains for 60 epochs"
+    )
     again = f"paretune sync demo --home {tmp_path} --tracking-uri http://127.0.0.1:1"
     assert f"nothing is lost, run `{again}` when it is back" in said.err
     told = f"sqlite:///{tmp_path / 'later.db'}"

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from compress.tasks import Task
 from compress.train import Loss, fit
 from compress.training import Training
 from compress.vision import import_torchvision
-from search import launch
+from search import launch, own_ray
 from search.study import Study
 from spaces.space import EFFORT, Effort
 
@@ -108,6 +109,42 @@ def test_a_search_all_of_whose_trials_failed_has_failed(network: Source, call: C
     assert code == 1
     assert "trials: 2 failed" in out
     assert err.endswith("search tired: every trial failed, the first with OverflowError: too much to learn\n")
+
+
+HURT = """
+import os
+import torch
+
+class Hurt(nn.Sequential):
+    def forward(self, images):
+        if self.training and os.getpid() != {driver}:
+            with open({log!r}, "a+") as log:
+                log.seek(0)
+                first = not log.read()
+                print(os.getpid(), repr(os.environ.get("CUDA_VISIBLE_DEVICES")), file=log)
+            if first:
+                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+        return super().forward(images)
+
+def hurt(classes, channels):
+    return Hurt(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
+"""
+
+
+def test_a_worker_without_a_gpu_sees_none_and_one_that_lost_a_gpu_ends(
+    network: Source, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EFFORT, "digits", Effort(1, 1))
+    monkeypatch.setattr(own_ray, "start", partial(own_ray.start, num_gpus=1))  # as if the machine had one
+    log = tmp_path / "log"
+    network("my_net.py", MY_NET + HURT.format(driver=os.getpid(), log=str(log)))
+    code, _, err = call("search", "--trials", 1, "--student", "my_net:hurt", "--home", tmp_path / "home")
+    assert code == 0, err
+    lines = log.read_text().splitlines()
+    assert len({line.split()[0] for line in lines}) == 2, "the trial was begun again in another process"
+    assert {line.split()[1] for line in lines} == {"''"}
+    assert not Path(f"/proc/{lines[0].split()[0]}").exists()
+    assert re.search(r"trial 0: a GPU of \S+ failed: CUDA error: an illegal .*; another goes on", err.replace("\n", ""))
 
 
 ASLEEP = """
@@ -245,7 +282,10 @@ BAD = [
     (("--student", "my_net:make@no.pt"), "my_net:make: its weights .*/no.pt must be readable, .* got No such file"),
     (("--student", "my_net:make@bad.pt"), r"my_net:make: the tensors in .* got \d+ missing \(.*\); 1 unexpected \(a\)"),
     (("--student", "my_net:make@code.pt"), "must hold a state dict and nothing else, for no code in it is ever run"),
-    (("--student", "my_net:make@w.bin"), "my_net:make: weights must be a file .safetensors, .pt, .pth or torchvision:"),
+    (
+        ("--student", "my_net:make@w.h5"),
+        "my_net:make: weights must be a file .safetensors, .pt, .*, .pth.tar or t",
+    ),
     (("--student", "cnn", "--student", "cnn"), "student: each must have a name and a file name of its own, got 'cnn'"),
     (("--teacher", "cnn@torchvision:X"), "cnn: torchvision has no weights for it, only for resnet18"),
     (

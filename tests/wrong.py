@@ -7,6 +7,7 @@ from typing import Any
 
 NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
+MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
 LISTS = ("front", "trials", "breakpoints", "select", "report", "sync", "clean")
 """Verbs that take a study."""
 
@@ -19,8 +20,9 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"cpus_per_trial": 10**6}, "cpus-per-trial must be at most 10000, got 1000000"),
     ({"cpus_per_trial": 9999}, "cpus-per-trial must be at most "),
     ({"gpus_per_trial": math.nan}, "gpus-per-trial must be at least 0, got nan"),
-    ({"gpus_per_trial": math.inf}, "gpus-per-trial must be at most 10000, got inf"),
-    ({"gpus_per_trial": 1.5}, "gpus-per-trial must be whole where it is over 1, got 1.5"),
+    ({"gpus_per_trial": math.inf}, f"{MOST_GPUS} inf"),
+    ({"gpus_per_trial": 1.5}, f"{MOST_GPUS} 1.5"),
+    ({"gpus_per_trial": 8}, f"{MOST_GPUS} 8"),
     ({"seed": 2**32}, "seed must be at most 4294967295, got 4294967296"),
     ({"time_budget_s": math.inf}, "time-budget must be at most 1e+09, got inf"),
     ({"trial_limit_s": 1e300}, "trial-limit must be at most 1e+09, got 1e+300"),

@@ -13,8 +13,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from compress.agreement import IMAGES, Seen, changed_at, see
 from compress.errors import RecipeError
-from compress.pruning.pruner import weighted_layers
+from compress.opaque import doubly_named, opaque_layers, sentence
+from compress.pruning.pruner import weight_count, weighted_layers
 
 Layer = nn.Conv2d | nn.Linear
 
@@ -34,20 +36,26 @@ class Factorizer(ABC):
         """The layer in two, of the given rank in `[1, min(rows, columns)]`; at full rank the same map."""
 
     @abstractmethod
+    def product(self, pair: nn.Sequential, layer: Layer) -> Tensor:
+        """The weight, of the layer's shape, that does in one layer what the two do."""
+
+    @abstractmethod
     def rank(self, spectrum: Tensor, strength: float) -> int:
         """The rank kept of singular values `(R,)`, falling as `strength` falls from 1 to 0; at least 1."""
 
 
-def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float) -> nn.Module:
+def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images: Tensor | None = None) -> nn.Module:
     """Replace layers of `model` in place so that at least `sparsity` of their weights go; returns the model.
 
-    The first layer and the classifier count as any other, and so do grouped convolutions, which are left whole.
-    RecipeError when even rank 1 everywhere keeps too much.
+    The first layer and the classifier count as any other, and so do layers that are left whole: grouped convolutions,
+    and those that two layers cannot stand for. RecipeError when even rank 1 everywhere keeps too much, or when on
+    `images` `(B, C, H, W)`, if there are any, the pairs do something else than layers of their product.
     """
-    weighted = weighted_layers(model)
+    whole = {**opaque_layers(model), **doubly_named(model)}
+    weighted = {n: m for n, m in weighted_layers(model).items() if n not in whole}
     layers = {n: m for n, m in weighted.items() if getattr(m, "groups", 1) == 1}
     spectra = {n: torch.linalg.svdvals(factorizer.matrix(m).double()) for n, m in layers.items()}
-    before = sum(m.weight.numel() for m in weighted.values())
+    before = weight_count(model)
 
     def ranks(strength: float) -> dict[str, int]:
         wanted = {n: factorizer.rank(spectra[n], strength) for n in layers}
@@ -60,13 +68,42 @@ def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float) -> nn.M
 
     low, high = 0.0, 1.0
     if removed(low) < sparsity:
-        raise RecipeError(f"{factorizer.name}: sparsity must be at most {removed(low):.3f} here, got {sparsity:g}")
+        raise RecipeError(
+            f"{factorizer.name}: sparsity must be at most {removed(low):.3f} here, got {sparsity:g}{sentence(whole)}"
+        )
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if removed(middle) >= sparsity else (low, middle)
-    for name, rank in ranks(low).items():
-        model.set_submodule(name, factorizer.factors(layers[name], rank))
+    pairs = {name: factorizer.factors(layers[name], rank) for name, rank in ranks(low).items()}
+    wanted = None if images is None else _with_products(model, factorizer, pairs, images[:IMAGES])
+    for name, pair in pairs.items():
+        model.set_submodule(name, pair.requires_grad_(layers[name].weight.requires_grad))
+    if wanted is not None and images is not None:
+        _check(factorizer, wanted, model, images[:IMAGES])
     return model
+
+
+def _with_products(model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor) -> Seen:
+    """What the model does when each layer's weight is the product of the pair that will take its place."""
+    layers = weighted_layers(model)
+    with torch.no_grad():
+        for name, pair in pairs.items():
+            layer = layers[name]
+            layer.weight.copy_(factorizer.product(pair, layer))
+    return see(model, images, pairs)
+
+
+def _check(factorizer: Factorizer, wanted: Seen, model: nn.Module, images: Tensor) -> None:
+    """RecipeError unless the model with its pairs does what it did with their products."""
+    rule = f"{factorizer.name}: two layers must do what one did"
+    remedy = "something else than its call may read the layer; use l1-unstructured or int8"
+    try:
+        at = changed_at(wanted, see(model, images, wanted.outputs))
+    except Exception as error:  # a user's own forward raises anything
+        line = str(error).strip().partition("\n")[0]
+        raise RecipeError(f"{rule}, got {type(error).__name__}: {line}; {remedy}") from error
+    if at is not None:
+        raise RecipeError(f"{rule}, {at or 'the network'} computes something else; {remedy}")
 
 
 def _per_rank(factorizer: Factorizer, layer: Layer) -> int:

@@ -59,10 +59,12 @@ class SVD(Factorizer):
             weights = right, left
         else:
             n, c, d, e = layer.weight.shape
-            (sy, sx), (dy, dx) = layer.stride, layer.dilation
-            py, px = _pair(layer)
-            first = nn.Conv2d(c, rank, (d, 1), (sy, 1), (py, 0), (dy, 1), bias=False)
-            second = nn.Conv2d(rank, n, (1, e), (1, sx), (0, px), (1, dx), bias=layer.bias is not None)
+            (sy, sx), (dy, dx), mode = layer.stride, layer.dilation, layer.padding_mode
+            down, across = _paddings(layer)
+            first = nn.Conv2d(c, rank, (d, 1), (sy, 1), down, (dy, 1), bias=False, padding_mode=mode)
+            second = nn.Conv2d(
+                rank, n, (1, e), (1, sx), across, (1, dx), bias=layer.bias is not None, padding_mode=mode
+            )
             weights = (
                 left.reshape(c, d, rank).permute(2, 0, 1)[..., None],
                 right.reshape(rank, e, n).permute(2, 0, 1)[:, :, None],
@@ -75,9 +77,17 @@ class SVD(Factorizer):
                 second.get_parameter("bias").copy_(layer.bias)
         return pair
 
+    def product(self, pair: nn.Sequential, layer: Layer) -> Tensor:
+        """The weight of both in one, rounded once."""
+        first, second = (part.get_parameter("weight").detach().double() for part in pair)
+        if isinstance(layer, nn.Linear):
+            return second @ first
+        return torch.einsum("nre,rcd->ncde", second[:, :, 0], first[:, :, :, 0])
 
-def _pair(layer: nn.Conv2d) -> tuple[int, int]:
+
+def _paddings(layer: nn.Conv2d) -> tuple[str | tuple[int, int], str | tuple[int, int]]:
+    """The padding of the two, each along its own axis; "same" and "valid" are so for both."""
     if isinstance(layer.padding, str):
-        raise ValueError(f"svd: padding must be given as numbers, got {layer.padding!r}")
+        return layer.padding, layer.padding
     y, x = layer.padding
-    return int(y), int(x)
+    return (int(y), 0), (0, int(x))

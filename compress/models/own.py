@@ -13,7 +13,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -22,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.errors import MissingModel, RecipeError, check_whole
-from compress.models.family import Family, head_of, taps_of
+from compress.errors import MissingModel, RecipeError, check_whole, said
+from compress.models.family import Family
 
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -42,7 +43,11 @@ def own_family(path: str) -> Family:
     module = _imported(path, place)
     function = getattr(module, name, None)
     if function is None:
-        raise MissingModel(f"{path}: {place} must have a function {name}, it has none")
+        file = getattr(module, "__file__", None) or "Python's own"
+        raise MissingModel(
+            f"{path}: {place} must have a function {name}, {file} has none; if that is no file of yours, the name "
+            f"{place.partition('.')[0]} is taken: rename your module"
+        )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
     wide = _takes_width(function)
@@ -52,30 +57,6 @@ def own_family(path: str) -> Family:
 
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
     return Family(make, "a network of the user's", "", fixed=not wide, fingerprint=_fingerprint(module, defined_in))
-
-
-def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
-    """RecipeError unless images `(B, C, H, W)` give logits `(B, classes)`, by way of the classifier."""
-    ran: list[nn.Module] = []
-    hook = module.get_submodule(head_of(module)).register_forward_hook(lambda layer, *_: ran.append(layer))
-    shape = "x".join(map(str, images.shape[1:]))
-    try:
-        with torch.no_grad():
-            logits: object = module.eval()(images)
-    except Exception as error:  # a user's code may raise anything
-        raise RecipeError(f"{path}: must take images of {shape}, got {_said(error)}") from error
-    finally:
-        hook.remove()
-    if not isinstance(logits, Tensor) or logits.shape != (len(images), classes):
-        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise RecipeError(f"{path}: must give logits of shape ({len(images)}, {classes}), got {got}")
-    if not ran:
-        raise RecipeError(f"{path}: its classifier {head_of(module)} must be called in forward, it is not")
-    there, taps = {name for name, _ in module.named_modules()}, taps_of(module)
-    maps = {tap for tap, _ in _maps(module, [tap for tap in taps.values() if tap in there], images)}
-    for name, tap in taps.items():
-        if tap not in maps:
-            raise RecipeError(f"{path}: its tap {name!r} must give maps (B, C, H, W), once, got {tap!r}")
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
@@ -93,7 +74,7 @@ def name_taps(module: nn.Module, images: Tensor) -> None:
         holder, prefix = inner[0][1], f"{prefix}{inner[0][0]}."
     last: dict[tuple[int, ...], str] = {}
     convolved = set()
-    for path, size in _maps(module, [prefix + name for name, _ in holder.named_children()], images):
+    for path, size in maps_of(module, [prefix + name for name, _ in holder.named_children()], images):
         last[size] = path
         if _convolves(module.get_submodule(path)):
             convolved.add(size)
@@ -101,7 +82,7 @@ def name_taps(module: nn.Module, images: Tensor) -> None:
     found.taps_at = {path: path for size, path in last.items() if size in convolved}
 
 
-def _maps(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tuple[str, tuple[int, ...]]]:
+def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tuple[str, tuple[int, ...]]]:
     """Those of the submodules that run once and give maps, in the order they run, with the maps' height and width."""
     calls: list[tuple[str, object]] = []
     hooks = [
@@ -130,10 +111,14 @@ def _imported(path: str, place: str) -> ModuleType:
         sys.path.append(here)
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(place)
-    except Exception as error:  # a user's code may raise anything
+        with _visiting(path):
+            return importlib.import_module(place)
+    except RecipeError:
+        sys.modules.pop(place, None)  # refused once more if it is asked for once more
+        raise
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise MissingModel(
-            f"{path}: {place} must be importable, from the current folder or PYTHONPATH, got {_said(error)}"
+            f"{path}: {place} must be importable, from the current folder or PYTHONPATH, got {said(error)}"
         ) from error
 
 
@@ -141,14 +126,35 @@ def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
     for what, value in zip(("classes", "channels"), given, strict=False):  # they may come from a file
         check_whole(f"{path}: {what}", value, 1)
     try:
-        made = function(*given)
-    except Exception as error:  # a user's code may raise anything
-        said = ", ".join(map(str, given))
-        raise RecipeError(f"{path}: must make a network when called with ({said}), got {_said(error)}") from error
+        with _visiting(path):
+            made = function(*given)
+        if isinstance(made, nn.Module) and not any(tensor.is_meta for tensor in made.parameters()):
+            made = made.cpu()  # a search moves it
+    except RecipeError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
+        called = ", ".join(map(str, given))
+        raise RecipeError(f"{path}: must make a network when called with ({called}), got {said(error)}") from error
     if not isinstance(made, nn.Module):
         raise RecipeError(f"{path}: must return an nn.Module, got a {type(made).__name__}")
     _name_head(path, made, given[0])
     return made
+
+
+@contextmanager
+def _visiting(path: str) -> Iterator[None]:
+    """A user's code runs inside. It prints to standard error; RecipeError where it changes settings that all share."""
+    before = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
+    with redirect_stdout(sys.stderr):
+        yield
+    after = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
+    torch.set_grad_enabled(before[0])
+    if after != before:
+        torch.set_default_dtype(before[1])
+        torch.set_default_device(before[2])
+        names = ("torch.set_grad_enabled", "torch.set_default_dtype", "torch.set_default_device")
+        called = [name for name, one, other in zip(names, before, after, strict=True) if one != other]
+        raise RecipeError(f"{path}: its module must leave torch's settings as they are, it calls {called[0]}")
 
 
 def _name_head(path: str, made: Any, classes: int) -> None:
@@ -212,9 +218,3 @@ def _is_below(file: Path, root: Path) -> bool:
 
 def _convolves(module: nn.Module) -> bool:
     return any(isinstance(layer, nn.Conv2d) for layer in module.modules())
-
-
-def _said(error: BaseException) -> str:
-    """An exception in one line."""
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__

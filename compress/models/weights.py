@@ -1,32 +1,32 @@
 """Weights that a network begins with: a file of the user's, or torchvision's own out of the local cache.
 
-A file is `.safetensors`, or `.pt` and `.pth` with a state dict: read as tensors, never unpickled. A state dict inside
-`{"state_dict": ...}` is taken out, and a prefix `module.` that all names have is taken off; nothing else is guessed.
-Names and shapes must be the network's; only BN's step counters may be missing.
+A file is `.safetensors`, or torch's with a state dict (`compress.models.states`), which may lie some keys down: the one
+state dict that fits is taken. Names, but for wrappers in them, and shapes must be the network's; only BN's step
+counters may be missing, and a tied tensor's second name. Numbers are taken if float32 holds them as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import re
+import stat
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from compress.errors import RecipeError
+from compress.errors import RecipeError, said
 from compress.models.family import head_of
 from compress.models.imagenet import PRETRAINED
+from compress.models.states import SUFFIXES, State, read_states, renamed, unreadable, written
 from compress.vision import import_torchvision
 
 TORCHVISION = "torchvision:"
-SUFFIXES = (".safetensors", ".pt", ".pth")
 COUNTER = "num_batches_tracked"
 """BN's step counter: not used with a fixed momentum, so not stored."""
 _NAMED = 3
@@ -39,7 +39,7 @@ def check_form(family: str, weights: str) -> None:
     if weights.startswith(TORCHVISION):
         if family not in PRETRAINED:
             raise RecipeError(f"{family}: torchvision has no weights for it, only for {', '.join(PRETRAINED)}")
-    elif Path(weights).suffix not in SUFFIXES:
+    elif not (Path(weights).name.lower().endswith(SUFFIXES) and Path(weights).suffix):
         raise RecipeError(
             f"{family}: weights must be a file {', '.join(SUFFIXES)} or torchvision:NAME, got {weights!r}"
         )
@@ -50,36 +50,127 @@ def digest(family: str, weights: str) -> str:
     file = _file(family, weights)
     try:
         status = os.stat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("something that is no file")
         return _digest(file, status.st_size, status.st_mtime_ns)
     except (OSError, ValueError) as error:  # the latter of a path that cannot be
-        raise _unreadable(family, file, error) from error
+        raise unreadable(family, file, error) from error
 
 
 def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...]:
     """Fill the module in place; the layers that stay as they were initialised, which only torchvision's weights leave.
 
     Those may leave the first convolution and the classifier, made for other images and classes. RecipeError, which
-    names the first few, for missing and unexpected tensors and other shapes; the module is untouched then.
+    names the first few, for missing and unexpected tensors and other shapes, for numbers that are not finite or would
+    change, and where several state dicts fit; the module is untouched then.
     """
     file = _file(family, weights)
-    state, wanted, may_differ = _read(family, file), module.state_dict(), list[str]()
+    states = read_states(family, file)
+    may_differ: list[str] = []
     if weights.startswith(TORCHVISION):
-        state = {_OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items()}
-        first = next(name for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d))
-        may_differ = [first, head_of(module)]
-    differs = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
-    left = [layer for layer in may_differ if any(_layer(name) == layer for name in differs)]
-    differs = [name for name in differs if _layer(name) not in left]
-    state = {name: wanted[name] if _layer(name) in left and name in wanted else t for name, t in state.items()}
-    faults = [
-        _listed("missing", [n for n in wanted if n not in state and not n.endswith(COUNTER)]),
-        _listed("unexpected", [n for n in state if n not in wanted]),
-        _listed("of another shape", [f"{n} {_sides(state[n])} for {_sides(wanted[n])}" for n in differs]),
-    ]
-    if any(faults):
-        raise RecipeError(f"{family}: the tensors in {file} must be its own, got {'; '.join(filter(None, faults))}")
-    module.load_state_dict({**wanted, **state})
-    return tuple(left)
+        states = {at: {_OLD_DENSENET.sub(r"\1\2", name): t for name, t in s.items()} for at, s in states.items()}
+        stem = next(name for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d))
+        may_differ = [stem, head_of(module)]
+    wanted = {n: t for n, t in module.state_dict(keep_vars=True).items() if isinstance(t, Tensor)}
+    fits = {place: _Fit(renamed(state, wanted), wanted, may_differ) for place, state in states.items()}
+    chosen = {place: fit for place, fit in fits.items() if not fit.faults}
+    if not chosen:
+        place, fit = max(fits.items(), key=lambda item: item[1].matching)
+        under = f" under {written(place)}" if place else ""
+        raise RecipeError(f"{family}: the tensors in {file}{under} must be its own, got {fit.complaint}")
+    first, *others = chosen.values()
+    if not all(first.equals(other) for other in others):
+        places = " and ".join(map(written, chosen))
+        raise RecipeError(
+            f"{family}: {file} must hold one state dict that fits, got {places}; save the wanted one alone, with "
+            f"torch.save(torch.load({file.name!r}){written(next(iter(chosen)))}, 'wanted.pt')"
+        )
+    state = {name: _taken(f"{family}: {file}", name, first.state[name], like) for name, like in first.filled.items()}
+    first.check_tied(f"{family}: {file}")
+    try:
+        module.load_state_dict({**wanted, **state}, strict=False)
+    except Exception as error:  # a user's own network may load in ways of its own
+        raise RecipeError(f"{family}: its load_state_dict must take {file}, got {said(error)}") from error
+    return first.left
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A state dict beside the tensors `wanted` by a network, of which some layers may be of another shape."""
+
+    state: State
+    wanted: dict[str, Tensor]
+    may_differ: list[str]
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The layers of `may_differ` that are of another shape."""
+        return tuple(layer for layer in self.may_differ if any(_layer(name) == layer for name in self._differing()))
+
+    @property
+    def filled(self) -> dict[str, Tensor]:
+        """The network's tensors that the state dict fills."""
+        return {name: t for name, t in self.wanted.items() if name in self.state and _layer(name) not in self.left}
+
+    @property
+    def matching(self) -> int:
+        """How many tensors have name and shape of one of the network's."""
+        return sum(name in self.state for name in self.wanted) - len(self._differing())
+
+    @property
+    def faults(self) -> list[str]:
+        """What is missing, unexpected, or of another shape."""
+        there = {id(self.wanted[name]) for name in self.state if name in self.wanted}
+        missing = [n for n, t in self.wanted.items() if id(t) not in there and not n.endswith(COUNTER)]
+        differs = [n for n in self._differing() if _layer(n) not in self.left]
+        found = [
+            _listed("missing", missing),
+            _listed("unexpected", [n for n in self.state if n not in self.wanted]),
+            _listed("of another shape", [f"{n} {_sides(self.state[n])} for {_sides(self.wanted[n])}" for n in differs]),
+        ]
+        return [fault for fault in found if fault]
+
+    @property
+    def complaint(self) -> str:
+        """The faults, and a prefix of all names without which there would be none."""
+        prefixes = {name.partition(".")[0] for name in self.state}
+        shorter = {name.partition(".")[2]: tensor for name, tensor in self.state.items()}
+        helps = len(prefixes) == 1 and not _Fit(shorter, self.wanted, self.may_differ).faults
+        hint = f"; they fit once {prefixes.pop()}. is taken off their names" if helps else ""
+        return "; ".join(self.faults) + hint
+
+    def equals(self, other: _Fit) -> bool:
+        """Whether both would fill the network alike."""
+        return self.filled.keys() == other.filled.keys() and all(
+            torch.equal(self.state[name], other.state[name]) for name in self.filled
+        )
+
+    def check_tied(self, who: str) -> None:
+        """RecipeError where two names of one tensor have different values."""
+        names: dict[int, str] = {}
+        for name, tensor in self.filled.items():
+            other = names.setdefault(id(tensor), name)
+            if not torch.equal(self.state[name], self.state[other]):
+                raise RecipeError(f"{who}: {other} and {name} are one tensor in the network, they differ in the file")
+
+    def _differing(self) -> list[str]:
+        return [n for n, t in self.wanted.items() if n in self.state and self.state[n].shape != t.shape]
+
+
+def _taken(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    """The tensor as one of the network's; RecipeError unless its numbers are finite and stay as they are."""
+    kind, wanted = (str(t.dtype).removeprefix("torch.") for t in (tensor, like))
+    numbers = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_complex())
+    if not numbers or (like.is_floating_point() and not tensor.is_floating_point()):
+        raise RecipeError(f"{who}: {name} must hold {wanted} numbers, got {kind if not tensor.is_meta else 'none'}")
+    wide = tensor.double()
+    broken = wide[wide.isnan() if not isinstance(like, nn.Parameter) else ~wide.isfinite()]
+    if len(broken):
+        raise RecipeError(f"{who}: {name} must be finite, got {broken[0].item()}")
+    made = tensor.to(like.dtype)
+    if not torch.equal(made.double(), wide):
+        raise RecipeError(f"{who}: {name} must fit into {wanted}, got {kind} that it would round; save it as {wanted}")
+    return made
 
 
 def _file(family: str, weights: str) -> Path:
@@ -103,38 +194,6 @@ def _file(family: str, weights: str) -> Path:
 def _digest(file: Path, size: int, changed_ns: int) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _read(family: str, file: Path) -> dict[str, Tensor]:
-    try:
-        with file.open("rb"):
-            pass
-        state: Any
-        if file.suffix == ".safetensors":
-            state = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise _unreadable(family, file, error) from error
-    except pickle.UnpicklingError as error:
-        raise RecipeError(
-            f"{family}: {file} must hold a state dict and nothing else, for no code in it is ever run; "
-            "save model.state_dict()"
-        ) from error
-    except Exception as error:  # a torn file can fail anywhere in the reader
-        line = str(error).partition("\n")[0]
-        raise RecipeError(f"{family}: {file} must hold a state dict, got {type(error).__name__}: {line}") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in state.items()):
-        raise RecipeError(f"{family}: {file} must hold a state dict, tensors by name, got something else")
-    wrapped = all(name.startswith("module.") for name in state)
-    return {name.removeprefix("module.") if wrapped else name: tensor for name, tensor in state.items()}
-
-
-def _unreadable(family: str, file: Path, error: OSError | ValueError) -> RecipeError:
-    why = getattr(error, "strerror", None) or error
-    return RecipeError(f"{family}: its weights {file} must be readable, on every node that runs trials, got {why}")
 
 
 def _layer(tensor: str) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import lcm
 from typing import Any
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
+from compress.agreement import IMAGES
 from compress.data import Batch
 from compress.errors import RecipeError
 from compress.models.family import head_of
-from compress.pruning.pruner import Pruner, Rounds, weighted_layers
+from compress.opaque import CUTTABLE, opaque_layers, sentence
+from compress.pruning.cutting import Cutter, traced
+from compress.pruning.pruner import Pruner, Rounds, weight_count, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Group:
     """Channels that go together: `root` is a layer that makes them.
 
     `outs` and `ins` are the layers whose outputs or inputs they are, with the number of entries one channel takes there
-    (more than one behind a flatten); `added` says whether they meet other channels in a sum.
+    (more than one behind a flatten); `added` says whether they meet other channels in a sum. They fall into `parts` of
+    equal size, of which a cut takes the same places: those of grouped convolutions and of GroupNorm.
     """
 
     root: str
@@ -34,46 +38,70 @@ class Group:
     outs: tuple[tuple[str, int], ...]
     ins: tuple[tuple[str, int], ...]
     added: bool = False
+    parts: int = 1
+
+    def left(self, share: float) -> int:
+        """Channels left once `share` in [0, 1] are gone, at least one of each part."""
+        if self.channels % self.parts:
+            return self.channels
+        return self.parts * max(1, round(self.channels * (1 - share) / self.parts))
 
 
 class Channels:
-    """The prunable channels of a model, traced once with an example batch `(1, C, H, W)`.
+    """The prunable channels of a model, traced with the first of some images `(B, C, H, W)`; a cut is tried on all.
 
     `spare_shortcuts` leaves out groups that more than one layer makes and a sum joins: a skip connection fixes their
-    width. A gate, which multiplies, does not.
+    width. A gate, which multiplies, does not. Groups that reach a layer that must be kept whole are left out too.
+    RecipeError for a network that Torch-Pruning cannot follow.
     """
 
-    def __init__(self, model: nn.Module, example: Tensor, *, spare_shortcuts: bool = False) -> None:
-        self.model = model.eval()
+    def __init__(self, model: nn.Module, images: Tensor, *, spare_shortcuts: bool = False) -> None:
+        self.model, self.images = model.eval(), images[:IMAGES]
         self.layers = weighted_layers(model)
-        self.names = {layer: name for name, layer in self.layers.items()}
-        grad = {p: p.requires_grad for p in model.parameters()}
-        for parameter in grad:
-            parameter.requires_grad_(True)  # the graph is read off autograd
-        self.graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=example)
-        for parameter, wanted in grad.items():
-            parameter.requires_grad_(wanted)
+        self.names: dict[nn.Module, str] = {layer: name for name, layer in self.layers.items()}
+        self.opaque = opaque_layers(model)
+        self.unseen = weight_count(model) - sum(layer.weight.numel() for layer in self.layers.values())
+        self.graph = traced(model, images[:1])
         head = weighted_layers(model.get_submodule(head_of(model)))
         classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
-        found = self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear])
-        groups = [self._group(group) for group in found]
+        found = list(self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear]))
+        whole = {model.get_submodule(path) for path in self.opaque}
+        groups = [self._group(group) for group in found if self._is_free(group, whole)]
         self.spared = [group for group in groups if spare_shortcuts and group.added and len(self.makers(group)) > 1]
         self.groups = [group for group in groups if group not in self.spared]
+
+    def _is_free(self, group: Any, whole: set[nn.Module]) -> bool:
+        """Whether the channels pass through layers alone whose channels can be cut, and are all that their makers make.
+
+        A shortcut padded with zeros joins layers of different widths.
+        """
+        for dependency, indices in group:
+            module = dependency.target.module
+            made = self.names.get(module) and self.graph.is_out_channel_pruning_fn(dependency.handler)
+            if made and len(set(indices)) != self.graph.get_out_channels(module):
+                return False
+            if module in whole or isinstance(module, nn.Parameter) or module not in self.graph.module2node:
+                return False
+            if type(module) not in CUTTABLE and any(True for _ in module.parameters()):
+                return False
+        return group[0].dep.target.module in self.names
 
     def _group(self, group: Any) -> Group:
         root = group[0].dep.target.module
         channels = self.graph.get_out_channels(root)
         outs: list[tuple[str, int]] = []
         ins: list[tuple[str, int]] = []
-        added = False
+        added, parts = False, 1
         for dependency, indices in group:
-            name = self.names.get(dependency.target.module)
-            added = added or "AddBackward" in repr(dependency.target.module)  # the name of its node in autograd
+            module = dependency.target.module
+            name = self.names.get(module)
+            added = added or "AddBackward" in repr(module)  # the name of its node in autograd
+            parts = lcm(parts, _parts(module))
             if name is None:
                 continue
             side = outs if self.graph.is_out_channel_pruning_fn(dependency.handler) else ins
             side.append((name, len(indices) // channels))
-        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added)
+        return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added, parts)
 
     def makers(self, group: Group) -> list[str]:
         """The layers that make the channels; a depthwise convolution only passes them on."""
@@ -92,10 +120,10 @@ class Channels:
         total = 0
         for name, layer in self.layers.items():
             out, inner = layer.weight.shape[0] - less_out[name], layer.weight.shape[1]
-            if getattr(layer, "groups", 1) == 1:
-                inner -= less_in[name]
+            if not _is_depthwise(layer):
+                inner -= less_in[name] // getattr(layer, "groups", 1)
             total += out * inner * layer.weight[0, 0].numel()
-        return total
+        return total + self.unseen
 
     def keep(self, at_most: int) -> dict[str, int]:
         """Channels to keep by group root, the same share everywhere, so that at most `at_most` weights stay.
@@ -109,7 +137,7 @@ class Channels:
             raise RecipeError(
                 f"channel pruning: one channel everywhere{' but on shortcuts' if self.spared else ''} still leaves "
                 f"{least} of {self.weights()} weights, more than the {at_most} wanted; "
-                "ask for less sparsity or a wider network"
+                f"ask for less sparsity or a wider network{sentence(self.opaque)}"
             )
         while low < high:
             middle = (low + high) // 2
@@ -120,17 +148,20 @@ class Channels:
         return self._at(shares[low])
 
     def _at(self, share: float) -> dict[str, int]:
-        return {g.root: max(1, round(g.channels * (1 - share))) for g in self.groups}
+        return {g.root: g.left(share) for g in self.groups}
 
     def cut(self, kept: dict[str, int], scores: dict[str, Tensor]) -> nn.Module:
-        """Remove the lowest-scored channels of every group named in `kept` in place; returns the model."""
+        """Remove the lowest-scored channels of every group named in `kept` in place; returns the model.
+
+        RecipeError if the network computes something else than without what they contribute.
+        """
+        gone: dict[nn.Module, list[int]] = {}
         for group in (*self.groups, *self.spared):
-            gone = group.channels - kept.get(group.root, group.channels)
-            if gone:
-                worst = self.importance(group, scores).argsort(stable=True)[:gone].tolist()
-                root = self.layers[group.root]
-                handler = self.graph.get_pruner_of_module(root).prune_out_channels
-                self.graph.get_pruning_group(root, handler, worst).prune()
+            count = group.channels - kept.get(group.root, group.channels)
+            if count:
+                gone[self.layers[group.root]] = _worst(self.importance(group, scores), count, group.parts)
+        if gone:
+            Cutter(self.model, self.graph, self.names).cut(gone, self.images)
         return self.model
 
     def importance(self, group: Group, scores: dict[str, Tensor]) -> Tensor:
@@ -145,15 +176,31 @@ def _is_depthwise(layer: nn.Conv2d | nn.Linear) -> bool:
     return isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels
 
 
+def _parts(module: object) -> int:
+    """Into how many parts a layer takes its channels, each for itself."""
+    if isinstance(module, nn.GroupNorm):
+        return module.num_groups
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.groups != module.out_channels:
+        return module.groups
+    return 1
+
+
+def _worst(importance: Tensor, count: int, parts: int) -> list[int]:
+    """The `count` channels to go, lowest first; of several parts the same places in each, by their mean."""
+    order = importance.reshape(parts, -1).mean(0).argsort(stable=True)[: count // parts].tolist()
+    size = len(importance) // parts
+    return [part * size + place for part in range(parts) for place in order]
+
+
 def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:
     """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
-    channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
+    channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts)
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))
 
 
 def cut_doomed(model: nn.Module, pruner: Rounds, calibration: Batch) -> nn.Module:
     """One round of a pruner that decides by itself, in place; at least one channel a group stays."""
-    channels = Channels(model, calibration.images[:1], spare_shortcuts=pruner.spare_shortcuts)
+    channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts)
     scores = pruner.scores(model, calibration)
     doomed = {g.root: int(pruner.doomed(channels.importance(g, scores)).sum()) for g in channels.groups}
-    return channels.cut({g.root: max(1, g.channels - doomed[g.root]) for g in channels.groups}, scores)
+    return channels.cut({g.root: g.left(doomed[g.root] / g.channels) for g in channels.groups}, scores)

@@ -14,13 +14,13 @@ from compress.models.family import init_convolutions, scaled
 from compress.pruning.channels import Channels
 
 
-def narrow(model: nn.Module, width: float, example: Tensor) -> nn.Module:
+def narrow(model: nn.Module, width: float, images: Tensor) -> nn.Module:
     """Leave `width` of the channels of every shortcut, at least one, in place; returns the model.
 
-    All layers are initialised afresh from torch's global random state. `example` is an image `(1, C, H, W)`.
+    All layers are initialised afresh from torch's global random state. The cut is tried on `images` `(B, C, H, W)`.
     RecipeError for a model without shortcuts.
     """
-    channels = Channels(model, example, spare_shortcuts=True)
+    channels = Channels(model, images, spare_shortcuts=True)
     if not channels.spared:
         raise RecipeError("narrow: the model must have channels that a shortcut fixes, got none; prune does all others")
     kept = {group.root: scaled(group.channels, width) for group in channels.spared}

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from compress.data import Batch
+from compress.opaque import sharing
 
 
 class Pruner(ABC):
@@ -80,5 +81,20 @@ def in_eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def weighted_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """Convolutions and linear layers by name, from input to output."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    """Convolutions and linear layers by name, from input to output: what methods score.
+
+    Known by exact type, for a subclass may compute something else of its weight, and with a weight that is theirs
+    alone.
+    """
+    shared = sharing(model)
+    found: dict[str, nn.Conv2d | nn.Linear] = {}
+    for name, module in model.named_modules():
+        if type(module) in (nn.Conv2d, nn.Linear) and "weight" in module._parameters and name not in shared:
+            assert isinstance(module, nn.Conv2d | nn.Linear)
+            found[name] = module
+    return found
+
+
+def weight_count(model: nn.Module) -> int:
+    """Weights of all convolutions and linear layers, subclasses too, zero or not: what sparsity is a share of."""
+    return sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))

@@ -42,7 +42,7 @@ class Targets:
 
     def __init__(self, model: nn.Module, calibration: Batch, at_most: int | None = None) -> None:
         layers = weighted_layers(model)
-        self.channels = Channels(model, calibration.images[:1], spare_shortcuts=True)
+        self.channels = Channels(model, calibration.images, spare_shortcuts=True)
         self.channels.groups = [g for g in self.channels.groups if self._whole(g)]
         if at_most is not None:
             self.channels.keep(at_most)

@@ -9,6 +9,8 @@ be kept as a `.pt2` program, whose graph outweighs the weights of a small networ
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from compress.agreement import IMAGES, changed_at, see
+from compress.errors import RecipeError
+from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weighted_layers
 from compress.quantize.quantizer import Quantizer
 
@@ -41,8 +46,7 @@ class _Int8(nn.Module):
         low, high = min(low, 0.0), max(high, 0.0)
         weight = layer.weight.detach()
         self.weight_scale = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
-        scale = self.weight_scale.reshape(-1, *[1] * (weight.dim() - 1))
-        self.weight.data = (weight / scale).round().clamp(-127, 127).to(torch.int8)
+        self.weight.data = (weight / self.scale).round().clamp(-127, 127).to(torch.int8)
         self.input_scale = torch.tensor(max(high - low, 1e-12) / 255, device=weight.device)
         self.input_zero = torch.round(-low / self.input_scale)
         if layer.bias is not None and self.bias is not None:
@@ -51,8 +55,12 @@ class _Int8(nn.Module):
     def floats(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The input and the weight as their quantized values, in float."""
         steps = (x / self.input_scale + self.input_zero).round().clamp(0, 255)
-        scale = self.weight_scale.reshape(-1, *[1] * (self.weight.dim() - 1))
-        return (steps - self.input_zero) * self.input_scale, self.weight.to(x.dtype) * scale
+        return (steps - self.input_zero) * self.input_scale, self.weight.to(x.dtype) * self.scale
+
+    @property
+    def scale(self) -> Tensor:
+        """The scale of each output channel, shaped to multiply the weight."""
+        return self.weight_scale.reshape(-1, *[1] * (self.weight.dim() - 1))
 
 
 class Int8Conv2d(_Int8):
@@ -64,20 +72,35 @@ class Int8Conv2d(_Int8):
         out_channels: int,
         kernel_size: tuple[int, int],
         stride: tuple[int, int],
-        padding: tuple[int, int],
+        padding: str | tuple[int, int],
         dilation: tuple[int, int],
         groups: int,
         bias: bool,
+        padding_mode: str = "zeros",
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.padding_mode = padding_mode
         self.hold((out_channels, in_channels // groups, *kernel_size), bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """As `nn.Conv2d`."""
         x, weight = self.floats(x)
-        return functional.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            x, padding = functional.pad(x, self._borders(), self.padding_mode), (0, 0)
+        return functional.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def _borders(self) -> list[int]:
+        """Left, right, top and bottom, as `functional.pad` has them; of "same" the odd one is right and below."""
+        if self.padding == "valid":
+            return [0, 0, 0, 0]
+        if not isinstance(self.padding, str):
+            y, x = self.padding
+            return [x, x, y, y]
+        high, wide = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
+        return [wide // 2, wide - wide // 2, high // 2, high - high // 2]
 
 
 class Int8Linear(_Int8):
@@ -96,47 +119,98 @@ class Int8Linear(_Int8):
 
 @dataclass(frozen=True)
 class Int8(Quantizer):
-    """Every convolution and linear layer; BN and biases stay float."""
+    """Every convolution and linear layer but those that must be kept whole; BN and biases stay float."""
 
     name: ClassVar[str] = "int8"
     source: ClassVar[str] = "https://arxiv.org/abs/1712.05877"
 
     def convert(self, model: nn.Module, calibration: Tensor) -> nn.Module:
-        """Ranges are the least and greatest input of each layer over the calibration images."""
-        layers = weighted_layers(model)
-        ranges: dict[str, tuple[float, float]] = {}
+        """Ranges are the least and greatest input of each layer over the calibration images.
 
-        def watch(name: str) -> torch.utils.hooks.RemovableHandle:
-            def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                ranges[name] = (float(inputs[0].min()), float(inputs[0].max()))
-
-            return layers[name].register_forward_pre_hook(hook)
-
-        hooks = [watch(name) for name in layers]
-        with torch.no_grad():
-            model.eval()(calibration)
-        for hook in hooks:
-            hook.remove()
-        for name, (low, high) in ranges.items():
-            model.set_submodule(name, _int8_of(layers[name], low, high))
+        RecipeError when no layer is left to convert, or when something else than its call reads a layer.
+        """
+        whole = {**opaque_layers(model), **doubly_named(model)}
+        layers = {name: layer for name, layer in weighted_layers(model).items() if name not in whole}
+        made = {name: _int8_of(layers[name], *ends) for name, ends in _ranges(model, layers, calibration).items()}
+        if not made:
+            raise RecipeError(f"int8: the network must have a layer of its own to convert, got none{sentence(whole)}")
+        shown = calibration[:IMAGES]
+        with _rounded(layers, made):
+            wanted = see(model, shown, made)
+        for name, layer in made.items():
+            model.set_submodule(name, layer)
+        try:
+            at = changed_at(wanted, see(model, shown, made))
+        except Exception as error:  # a user's own forward raises anything
+            line = str(error).strip().partition("\n")[0]
+            raise RecipeError(f"{_RULE}, got {type(error).__name__}: {line}; {_REMEDY}") from error
+        if at is not None:
+            raise RecipeError(f"{_RULE}, {at or 'the network'} computes something else; {_REMEDY}")
         return model
 
 
-def _int8_of(layer: nn.Conv2d | nn.Linear, low: float, high: float) -> nn.Module:
+_RULE = "int8: a layer must be read by its call alone"
+_REMEDY = "call the layer in place of reading its weight, or use a pruning method"
+
+
+def _ranges(
+    model: nn.Module, layers: Mapping[str, nn.Conv2d | nn.Linear], images: Tensor
+) -> dict[str, tuple[float, float]]:
+    """The least and the greatest input of every layer that is called, over all its calls."""
+    found: dict[str, tuple[float, float]] = {}
+    with ExitStack() as hooks:
+        for name, layer in layers.items():
+
+            def watch(_: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+                low, high = float(inputs[0].min()), float(inputs[0].max())
+                before = found.get(name, (low, high))
+                found[name] = min(low, before[0]), max(high, before[1])
+
+            hooks.callback(layer.register_forward_pre_hook(watch).remove)
+        with torch.no_grad():
+            model.eval()(images.clone())
+    return found
+
+
+@contextmanager
+def _rounded(layers: Mapping[str, nn.Conv2d | nn.Linear], made: Mapping[str, _Int8]) -> Iterator[None]:
+    """The float layers compute on the rounded weights and inputs of their int8 ones meanwhile."""
+    before = {name: layers[name].weight.detach().clone() for name in made}
+    with ExitStack() as hooks, torch.no_grad():
+        for name, layer in made.items():
+            weight = layers[name].weight
+
+            def round_input(_: nn.Module, given: tuple[Tensor, ...], layer: _Int8 = layer) -> Tensor:
+                return layer.floats(given[0])[0]
+
+            weight.copy_(layer.weight.to(weight.dtype) * layer.scale)
+            hooks.callback(layers[name].register_forward_pre_hook(round_input).remove)
+        yield
+        for name, weight in before.items():
+            layers[name].weight.copy_(weight)
+
+
+def _int8_of(layer: nn.Conv2d | nn.Linear, low: float, high: float) -> _Int8:
     has_bias = layer.bias is not None
     new: Int8Conv2d | Int8Linear
     if isinstance(layer, nn.Linear):
         new = Int8Linear(layer.in_features, layer.out_features, has_bias)
     else:
-        geometry = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-        size, stride, padding, dilation = (_two(v) for v in geometry)
-        new = Int8Conv2d(layer.in_channels, layer.out_channels, size, stride, padding, dilation, layer.groups, has_bias)
+        new = Int8Conv2d(
+            layer.in_channels,
+            layer.out_channels,
+            _two(layer.kernel_size),
+            _two(layer.stride),
+            layer.padding if isinstance(layer.padding, str) else _two(layer.padding),
+            _two(layer.dilation),
+            layer.groups,
+            has_bias,
+            layer.padding_mode,
+        )
     new.take(layer, low, high)
     return new
 
 
-def _two(value: str | tuple[int, ...]) -> tuple[int, int]:
-    if isinstance(value, str):
-        raise ValueError(f"int8: padding must be given as numbers, got {value!r}")
+def _two(value: tuple[int, ...]) -> tuple[int, int]:
     y, x = value
     return y, x

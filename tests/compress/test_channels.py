@@ -15,8 +15,7 @@ from compress.lowrank import SVD, factorize
 from compress.models import Model
 from compress.pruning import L1Filter, Pruner, Random
 from compress.pruning.channels import Channels, cut_channels
-from compress.pruning.pruner import weighted_layers
-from compress.transform import weight_count
+from compress.pruning.pruner import weight_count, weighted_layers
 
 IMAGE = torch.zeros(1, 1, 8, 8)
 BATCH = Batch(IMAGE, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))

@@ -13,10 +13,9 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from compress import tasks
+from compress import assembly
 from compress.data import Augment, DataError, StreamSplit, TensorSplit
-from compress.folder import list_images, look_at
-from compress.images import Files
+from compress.folder import channels_of, list_images, typical_size
 from compress.tasks import Task, load_task
 
 
@@ -45,7 +44,10 @@ def test_a_folder_becomes_a_task_with_its_classes_and_three_splits(tmp_path: Pat
     assert task.classes == ("eight", "nine")
     assert (task.channels, task.size, task.augment) == (1, 16, Augment(2, True))
     assert (len(task.train), len(task.validation), len(task.test)) == (36, 4, 10)
-    assert "2 classes, images 1 x 16 x 16, 36 train, 4 validation, 10 test" in task.summary
+    assert task.summary.endswith(
+        ": 2 classes, 36 / 4 / 10 images, 1 x 16 x 16 as they are, normalised by (74.1, 90.8), "
+        "augmented by crop 2 and flip; validation: one image is 25.00 points"
+    )
 
 
 def test_png_pixels_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -76,6 +78,19 @@ def test_folders_with_the_same_content_share_a_fingerprint(tmp_path: Path) -> No
     first = load_task(f"folder:{digit_folder(tmp_path / 'a')}")
     second = load_task(f"folder:{digit_folder(tmp_path / 'b')}")
     assert first.fingerprint == second.fingerprint
+
+
+def test_fingerprints_are_those_of_before_images_were_turned_upright(tmp_path: Path) -> None:
+    digits = load_task(f"folder:{digit_folder(tmp_path / 'a')}")
+    assert digits.fingerprint == "5522dd218afe94bef1ecf7c880083d3ae1ff75b5b382de86e89ef969a673b2df"
+    random = np.random.RandomState(0)
+    for number in range(8):
+        for place in ("train/b", "train/a", "test/b", "test/a"):
+            path = tmp_path / "c" / place / ("deep" if number % 2 else "") / f"{number}.png"
+            write(path, random.randint(256, size=(9, 9, 3)).astype(np.uint8))
+    noise = load_task(f"folder:{tmp_path / 'c'}")
+    assert noise.fingerprint == "9ce22bf9739502afb27d719edc8823c3266faf671d3ce75e6e08b9a5b5068d0d"
+    assert (noise.mean[0], noise.std[2]) == (121.75661375661376, 75.24662358096751)
 
 
 def test_one_changed_pixel_changes_the_fingerprint(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_streaming_leaves_the_global_generator_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_too_large_for_the_memory_is_streamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tasks, "fits", lambda size_bytes: size_bytes < 50 * 16 * 16)
+    monkeypatch.setattr(assembly, "fits", lambda size_bytes: size_bytes < 50 * 16 * 16)
     assert isinstance(load_task(f"folder:{digit_folder(tmp_path)}").train, StreamSplit)
 
 
@@ -145,11 +160,21 @@ def test_larger_images_are_resized_to_the_first_ones_size_and_cropped_at_the_cen
     assert np.array_equal(task.test.images[-1, 0].numpy(), np.asarray(expected))
 
 
-def test_size_is_the_shorter_side_of_the_first_image_and_at_most_224(tmp_path: Path) -> None:
-    write(tmp_path / "a.png", np.zeros((30, 40), dtype=np.uint8))
-    write(tmp_path / "b.png", np.zeros((300, 400, 3), dtype=np.uint8))
-    assert look_at([str(tmp_path / "a.png"), str(tmp_path / "b.png")]) == (3, 30)
-    assert look_at([str(tmp_path / "b.png")]) == (3, 224)
+def test_size_is_the_median_of_the_shorter_sides_and_at_most_224(tmp_path: Path) -> None:
+    sides = {"a": (30, 40), "b": (300, 400, 3), "c": (50, 20), "d": (32, 32)}
+    for name, shape in sides.items():
+        write(tmp_path / f"{name}.png", np.zeros(shape, dtype=np.uint8))
+    (tmp_path / "e.png").write_bytes(b"")
+    a, b, c, d, e = (str(tmp_path / f"{name}.png") for name in "abcde")
+    assert [typical_size(some) for some in ([a, b, c, d, e], [a, b, c], [b, b, a], [e])] == [30, 30, 224, 1]
+
+
+def test_only_greyscale_images_all_of_them_make_one_channel(tmp_path: Path) -> None:
+    for mode in ("L", "LA", "1", "P", "CMYK"):
+        Image.new(mode, (8, 8)).save(tmp_path / f"{mode}.{'tif' if mode == 'CMYK' else 'png'}")
+    grey = str(tmp_path / "L.png")
+    assert channels_of([grey, grey]) == 1
+    assert all(channels_of([grey, str(path)]) == 3 for path in tmp_path.iterdir() if path.name != "L.png")
 
 
 def test_a_sixteen_bit_image_is_refused(tmp_path: Path) -> None:
@@ -211,61 +236,3 @@ def test_a_class_with_one_training_image_is_refused(tmp_path: Path) -> None:
     write(digit_folder(tmp_path) / "train" / "ten" / "0.png", np.zeros((16, 16), dtype=np.uint8))
     with pytest.raises(DataError, match="at least 2 training images, got 1 of ten"):
         load_task(f"folder:{tmp_path}")
-
-
-def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    tasks._load.cache_clear()
-    decode, seen = Files.decode, []
-
-    def counted(files: Files, path: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        seen.append(path)
-        return decode(files, path)
-
-    monkeypatch.setattr(Files, "decode", counted)
-    return seen
-
-
-def test_a_cached_folder_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
-    first = load_task(name, cache_dir=cache)
-    seen = count_decodes(monkeypatch)
-    again = load_task(name, cache_dir=cache)
-    assert seen == []
-    assert again is not first
-    assert again.fingerprint == first.fingerprint
-
-
-def test_a_damaged_cache_is_built_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
-    first = load_task(name, cache_dir=cache)
-    (entry,) = cache.iterdir()
-    whole = entry.read_bytes()
-    entry.write_bytes(whole[:-100])
-    seen = count_decodes(monkeypatch)
-    assert load_task(name, cache_dir=cache).fingerprint == first.fingerprint
-    assert len(seen) == 50
-    assert entry.read_bytes() == whole
-
-
-def test_a_changed_image_is_not_taken_from_the_cache(tmp_path: Path) -> None:
-    root, cache = digit_folder(tmp_path / "data"), tmp_path / "cache"
-    first = load_task(f"folder:{root}", cache_dir=cache)
-    write(root / "train" / "eight" / "000.png", np.full((16, 16), 3, dtype=np.uint8))
-    tasks._load.cache_clear()
-    assert load_task(f"folder:{root}", cache_dir=cache).fingerprint != first.fingerprint
-
-
-def test_the_cache_folder_is_paretune_cache_unless_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PARETUNE_CACHE", str(tmp_path / "cache"))
-    load_task(f"folder:{digit_folder(tmp_path / 'data')}")
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npy"]
-
-
-def test_a_failed_write_leaves_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def full(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match="disk full"):
-        load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []

@@ -11,11 +11,10 @@ from compress.errors import RecipeError
 from compress.pruning import Gradual, L1Unstructured
 from compress.pruning.inside import Goal
 from compress.pruning.masks import mask_weights
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.tasks import Task
 from compress.train import Hook, Loss, fit
 from compress.training import Training
-from compress.transform import weight_count
 
 STRONG = Training(epochs=5, lr=0.1, batch_size=16, momentum=0.9, weight_decay=1e-2)
 STEPS = 40

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,8 +11,7 @@ from torch import Tensor, nn
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
-from compress.pruning.pruner import weighted_layers
-from compress.transform import weight_count
+from compress.pruning.pruner import weight_count, weighted_layers
 
 CONVS = [
     nn.Conv2d(3, 5, 3),
@@ -113,9 +114,28 @@ def test_a_sparsity_out_of_reach_is_a_sentence() -> None:
         factorize(nn.Sequential(nn.Linear(40, 40)), SVD(), 0.96)
 
 
-def test_padding_by_name_is_a_sentence() -> None:
-    with pytest.raises(ValueError, match="svd: padding must be given as numbers, got 'same'"):
-        SVD().factors(nn.Conv2d(2, 2, 3, padding="same"), 1)
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+@pytest.mark.parametrize("padding", ["same", "valid", (1, 2)], ids=str)
+def test_at_full_rank_the_border_is_that_of_the_layer(padding: str | tuple[int, int], mode: Any) -> None:
+    torch.manual_seed(0)
+    layer, images = nn.Conv2d(2, 3, (3, 5), padding=padding, padding_mode=mode), torch.randn(2, 2, 7, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(SVD().factors(layer, 6)(images), layer(images), rtol=1e-4, atol=1e-5)
+
+
+def test_the_product_of_a_pair_is_the_layers_weight_at_full_rank() -> None:
+    for layer, rank in ((nn.Linear(5, 4), 4), (nn.Conv2d(2, 3, (3, 2)), 6)):
+        pair = SVD().factors(layer, rank)
+        torch.testing.assert_close(SVD().product(pair, layer).float(), layer.weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_under_two_names_is_left_whole_and_nothing_grows() -> None:
+    shared = nn.Linear(40, 40)
+    net = nn.Sequential(nn.Linear(40, 40), shared, shared)
+    factorize(net, SVD(), 0.3)
+    assert net[1] is shared
+    assert net[2] is shared
+    assert isinstance(net[0], nn.Sequential)
 
 
 def test_the_layers_keep_their_places() -> None:

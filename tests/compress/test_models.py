@@ -18,12 +18,11 @@ from compress.files import Files
 from compress.models import MODELS, Model
 from compress.pruning import L1Filter
 from compress.pruning.channels import cut_channels
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
 from compress.stage import Distill, Train
 from compress.tasks import Task
 from compress.training import Training
-from compress.transform import weight_count
 
 RESNETS = {20: 0.27e6, 32: 0.46e6, 44: 0.66e6, 56: 0.85e6, 110: 1.7e6, 164: 1.7e6}
 """He et al. 2016, table 6, and for 164 He et al. 2016b, table 4: ten classes, rounded."""

@@ -117,7 +117,7 @@ BAD = [
     ("mine.net:large", "must take images of 1x8x8, got RuntimeError: .*Kernel size can't be greater"),
     ("mine.net:headed", "head must be the path of an nn.Linear of 10 outputs, got 'classifier'"),
     ("mine.net:tapped", r"its tap 'two' must give maps \(B, C, H, W\), once, got 'elsewhere'"),
-    ("mine.net:Tuple", r"must give logits of shape \(2, 10\), got a tuple"),
+    ("mine.net:Tuple", r"must give logits of shape \(3, 10\), got a tuple"),
     ("mine.net:Idle", "its classifier head must be called in forward, it is not"),
 ]
 
@@ -239,13 +239,17 @@ def test_an_own_network_is_pruned_in_rounds(net: str, pipeline: Pipeline) -> Non
         assert next(pipeline.run(recipe)).sparsity == 0
 
 
-def test_an_own_network_that_does_not_load_again_once_cut_is_refused_before_it_trains(
-    source: Source, digits: Task
+@pytest.mark.parametrize("as_teacher", [False, True], ids=["student", "teacher"])
+def test_an_own_network_that_comes_back_another_is_refused_before_it_trains(
+    source: Source, digits: Task, as_teacher: bool
 ) -> None:
-    source("mine/net.py", NET.replace("nn.BatchNorm2d(b)", "nn.GroupNorm(1, b)"))
-    cut = Prune(L1Filter(), 0.5, OneShot(), Recovery(ONCE))
-    with pytest.raises(RecipeError, match=r"mine.net:Net: cannot be stored with this change, .* does not load again"):
-        check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), cut)), digits)
+    source("mine/net.py", NET.replace("nn.ReLU()", "nn.LeakyReLU(float(torch.rand(())))"))
+    own, zoo = Model("mine.net:Net"), Model("cnn", 0.25)
+    student, teacher = (zoo, own) if as_teacher else (own, zoo)
+    recipe = Recipe("digits", student, (Distill(KD(), ONCE),), teacher, ONCE)
+    said = r"mine.net:Net after train: a network must compute the same once it is stored and loaded"
+    with pytest.raises(RecipeError, match=said if as_teacher else said.replace("train", "distill by kd")):
+        check(recipe, digits)
 
 
 def test_linear_layers_with_batch_norm_are_cut_too(source: Source, digits: Task) -> None:
@@ -259,8 +263,10 @@ def test_linear_layers_with_batch_norm_are_cut_too(source: Source, digits: Task)
 
 
 def test_what_int8_cannot_do_is_found_before_anything_trains(source: Source, digits: Task) -> None:
-    source("mine/net.py", NET.replace("padding=1", "padding='same'"))
-    with pytest.raises(ValueError, match="int8: padding must be given as numbers, got 'same'"):
+    source("mine/net.py", NET)
+    check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), Quantize(Int8()))), digits)
+    source("mine/net.py", NET.replace("return self.head(", "return self.head.weight.std() * self.head("))
+    with pytest.raises(RecipeError, match=r"int8: a layer must be read by its call alone, got"):
         check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), Quantize(Int8()))), digits)
 
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from compress.distill import KD
-from compress.files import STRUCTURE, WEIGHTS
+from compress.errors import RecipeError
+from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lowrank import SVD
 from compress.measure import measure
 from compress.models import Model
@@ -251,3 +252,20 @@ def test_importing_the_pipeline_loads_torch_alone() -> None:
     assert "torch" in loaded
     unwanted = {"ray", "mlflow", "optuna", "plotly", "pandas", "torchvision", "torchao", "sklearn", "search", "spaces"}
     assert not loaded & unwanted
+
+
+def test_a_model_that_is_not_what_was_trained_once_it_is_loaded_is_never_stored(
+    pipeline: Pipeline, recipe: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Files.module
+
+    def module(files: Files) -> torch.nn.Module:
+        made = read(files)
+        with torch.no_grad():
+            next(made.parameters()).mul_(1 + 1e-3)
+        return made
+
+    monkeypatch.setattr(Files, "module", module)
+    with pytest.raises(RecipeError, match=r"after .*: a network must compute the same once it is stored and loaded"):
+        next(pipeline.run(recipe(CUT)))
+    assert not list(pipeline.store.root.glob(f"??/*/{WEIGHTS}"))

@@ -16,11 +16,10 @@ from compress.measure import accuracy
 from compress.models import Model
 from compress.pruning.inside import Goal
 from compress.pruning.play_and_prune import PlayAndPrune, Playing
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.tasks import Task
 from compress.train import Loss, fit
 from compress.training import Training
-from compress.transform import weight_count
 
 SHORT = Training(epochs=4, lr=0.02, batch_size=32)
 

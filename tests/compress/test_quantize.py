@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.errors import RecipeError
 from compress.files import Files
 from compress.models import Model
 from compress.pruning.pruner import weighted_layers
@@ -60,9 +62,35 @@ def test_bytes_fall_to_under_a_third(trained: Files, images: Tensor) -> None:
     assert len(small.weights) * 3 < len(trained.weights)
 
 
-def test_padding_by_name_is_a_sentence() -> None:
-    with pytest.raises(ValueError, match="int8: padding must be given as numbers, got 'same'"):
-        Int8().convert(nn.Sequential(nn.Conv2d(1, 1, 3, padding="same")), torch.zeros(1, 1, 4, 4))
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+@pytest.mark.parametrize("padding", ["same", "valid", (1, 2)], ids=str)
+def test_the_border_is_that_of_the_layer(padding: str | tuple[int, int], mode: Any) -> None:
+    torch.manual_seed(0)
+    layer, images = nn.Conv2d(1, 2, (3, 5), padding=padding, padding_mode=mode), torch.randn(2, 1, 6, 6)
+    with torch.no_grad():
+        wanted = layer(images)
+        got = Int8().convert(nn.Sequential(layer), images)(images)
+    torch.testing.assert_close(got, wanted, rtol=0.0, atol=0.05)
+
+
+def test_the_range_of_a_layer_called_twice_is_that_of_both_calls() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(100 * x) + self.layer(x)  # type: ignore[no-any-return]
+
+    net = Int8().convert(Twice(), torch.tensor([[-1.0], [1.0]]))
+    assert float(net.get_submodule("layer").get_buffer("input_scale")) == pytest.approx(200 / 255)
+
+
+def test_a_network_whose_every_layer_must_be_kept_whole_is_a_sentence() -> None:
+    layer = nn.Conv2d(1, 1, 3)
+    layer.register_forward_hook(lambda *io: 2 * io[-1])
+    with pytest.raises(RecipeError, match=r"int8: .* a layer of its own to convert, got none; kept whole are 0 .has a"):
+        Int8().convert(nn.Sequential(layer), torch.zeros(1, 1, 4, 4))
 
 
 def by_torchao(model: nn.Module, images: Tensor) -> nn.Module:

@@ -17,12 +17,11 @@ from compress.models import Model
 from compress.pruning import ResRep
 from compress.pruning.folding import fold
 from compress.pruning.inside import Goal
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.pruning.resrep import Compacting
 from compress.tasks import Task
 from compress.train import Hook, Loss, fit
 from compress.training import Training
-from compress.transform import weight_count
 
 STEPS = Training(epochs=3, lr=0.05, batch_size=32, weight_decay=0.1)
 NETWORKS = [Model("cnn", 0.5), Model("resnet20", 0.25), Model("vgg8", 0.0625)]

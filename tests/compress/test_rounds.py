@@ -21,14 +21,13 @@ from compress.plan import plan
 from compress.pruning import APoZ, APoZRounds, OneShot
 from compress.pruning.channels import Channels, cut_doomed
 from compress.pruning.narrow import narrow
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stage import Narrow, Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
-from compress.transform import weight_count
 
 BRIEF = Training(epochs=2, lr=0.02, batch_size=32)
 RESNET = Model("resnet20", 0.25)

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from compress import published
+from compress.assembly import hold_out
 from compress.data import Augment, DataError, TensorSplit
-from compress.tasks import TASKS, hold_out, load_task
+from compress.tasks import TASKS, load_task
 from compress.vision import import_torchvision
 
 

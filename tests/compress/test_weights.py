@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
 from compress.codec import decode, encode
@@ -46,8 +48,8 @@ def given(path: Path) -> Model:
     return Model("cnn", weights=str(path))
 
 
-def safe(state: State, path: Path) -> Path:
-    save_file(state, path)
+def safe(state: State, path: Path, metadata: dict[str, str] | None = None) -> Path:
+    save_file(state, path, metadata)
     return path
 
 
@@ -56,14 +58,43 @@ def torch_saved(state: object, path: Path) -> Path:
     return path
 
 
+def prefixed(state: State, *parts: str) -> State:
+    return {".".join((*parts, name)): tensor for name, tensor in state.items()}
+
+
+def inside(state: State, layer: str, part: str) -> State:
+    """As if the layer's module had been wrapped."""
+    return {name.replace(f"{layer}.", f"{layer}.{part}."): tensor for name, tensor in state.items()}
+
+
+def trainings(state: State, **others: object) -> dict[str, object]:
+    """A checkpoint as trainings leave them: counters, settings, an optimizer's tensors by number."""
+    moments = {0: {"exp_avg": torch.ones(3), "step": torch.ones(())}}
+    return {"epoch": 3, "args": {"lr": 0.1}, "optimizer": {"state": moments, "param_groups": []}, **others}
+
+
 WRITERS: dict[str, Callable[[State, Path], Path]] = {
     "w.safetensors": safe,
-    "w.pt": torch_saved,
-    "w.pth": torch_saved,
+    "told.safetensors": lambda state, path: safe(state, path, {"format": "pt"}),
+    "bits.safetensors": lambda state, path: safe({n: t.double() for n, t in state.items()}, path),
+    **dict.fromkeys(("w.pt", "w.pth", "w.th", "w.bin", "w.ckpt", "w.pth.tar", "W.PT"), torch_saved),
     "nested.pt": lambda state, path: torch_saved({"state_dict": state, "epoch": 3}, path),
-    "parallel.pt": lambda state, path: torch_saved({f"module.{name}": t for name, t in state.items()}, path),
+    **{
+        f"{key}.pt": lambda state, path, key=key: torch_saved(trainings(state, **{key: state}), path)  # type: ignore[misc]
+        for key in ("model", "state_dict_ema", "model_state_dict", "net", "module")
+    },
+    "deep.ckpt": lambda state, path: torch_saved({"trainer": {"model": trainings(state, weights=state)}}, path),
+    "other.pt": lambda state, path: torch_saved({"model": state, "discriminator": {"a.weight": torch.ones(2)}}, path),
+    "twice.pt": lambda state, path: torch_saved({"model": state, "state_dict": dict(state)}, path),
+    "parallel.pt": lambda state, path: torch_saved(prefixed(state, "module"), path),
+    "compiled.pt": lambda state, path: torch_saved(prefixed(state, "_orig_mod"), path),
+    "both.pt": lambda state, path: torch_saved(prefixed(state, "module", "_orig_mod"), path),
+    "both.safetensors": lambda state, path: safe(prefixed(state, "_orig_mod", "module"), path),
+    "part.pt": lambda state, path: torch_saved(inside(state, "stage2", "_orig_mod"), path),
+    "deep.pt": lambda state, path: torch_saved({"model": inside(prefixed(state, "module"), "stage1", "module")}, path),
+    "averaged.pt": lambda state, path: torch_saved({"n_averaged": torch.tensor(7)} | prefixed(state, "module"), path),
     "old.pt": lambda state, path: torch_saved({n: t for n, t in state.items() if "num_batches" not in n}, path),
-    "half.pt": lambda state, path: torch_saved({name: t.double() for name, t in state.items()}, path),
+    "double.pt": lambda state, path: torch_saved({name: t.double() for name, t in state.items()}, path),
 }
 
 
@@ -73,18 +104,82 @@ def test_a_network_starts_from_its_weights(name: str, state: State, tmp_path: Pa
     assert all(torch.equal(t, state[n]) for n, t in started.state_dict().items() if "num_batches" not in n)
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_taken_as_it_is(kind: torch.dtype, state: State, tmp_path: Path) -> None:
+    half = {name: tensor.to(kind) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    started = given(safe(half, tmp_path / "w.safetensors")).start(10, 1).state_dict()
+    assert all(torch.equal(started[n], t.to(started[n].dtype)) for n, t in half.items() if "num_batches" not in n)
+
+
 def without(state: State, *names: str) -> State:
     return {name: tensor for name, tensor in state.items() if name not in names}
 
 
+SOMETHING_ELSE = "must hold a state dict, tensors by name, got something else"
 FAULTS: list[tuple[Callable[[State], object], str]] = [
     (lambda s: without(s, "classifier.bias"), r"got 1 missing \(classifier.bias\)$"),
     (lambda s: {**s, "extra": torch.ones(1)}, r"got 1 unexpected \(extra\)$"),
     (lambda s: {**s, "classifier.bias": torch.ones(7)}, r"got 1 of another shape \(classifier.bias 7 for 10\)$"),
     (lambda s: {}, r"got \d\d missing \(stage1.0.weight, stage1.1.weight, stage1.1.bias, ...\)$"),
-    (lambda s: {f"net.{n}": t for n, t in s.items()}, r"missing \(.*\); \d\d unexpected \(net.stage1.0.weight, "),
-    (lambda s: list(s.values()), "must hold a state dict, tensors by name, got something else"),
-    (lambda s: {**s, "epoch": 3}, "must hold a state dict, tensors by name, got something else"),
+    (
+        lambda s: prefixed(s, "net"),
+        r"missing \(.*\); \d\d unexpected \(net.stage1.0.weight, .*\); they fit once net. is taken off their names$",
+    ),
+    (
+        lambda s: prefixed(s, "a", "b"),
+        r"missing \(.*\); \d\d unexpected \(a.b.stage1.0.weight, a.b.+, \.\.\.\)$",
+    ),
+    (
+        lambda s: {"epoch": 1, "model": without(s, "classifier.bias")},
+        r"\['model'\] must be its own, got 1 missing \(cl",
+    ),
+    (
+        lambda s: trainings(s, gan={"x": torch.ones(1)}, model=without(s, "classifier.bias")),
+        r"under \['model'\] must be its own, got 1 missing \(classifier.bias\)$",
+    ),
+    (
+        lambda s: {"state_dict": s, "state_dict_ema": {n: t + 1 for n, t in s.items()}},
+        r"must hold one state dict that fits, got \['state_dict'\] and \['state_dict_ema'\]; save the wanted one "
+        r"alone, with torch.save\(torch.load\('w.pt'\)\['state_dict'\], 'wanted.pt'\)$",
+    ),
+    (
+        lambda s: {"a": {"model": s, "ema": {**s, "classifier.bias": torch.ones(10)}}},
+        r"got \['a'\]\['model'\] and \['a'\]\['ema'\]; .*\['a'\]\['model'\], 'wanted.pt'\)$",
+    ),
+    (
+        lambda s: {"a": {"b": {"c": {"d": {"e": {"f": s}}}}}},
+        SOMETHING_ELSE,
+    ),
+    (lambda s: {**s, "classifier.bias": torch.full((10,), torch.nan)}, "classifier.bias must be finite, got nan$"),
+    (
+        lambda s: {**s, "classifier.weight": s["classifier.weight"] / 0},
+        "classifier.weight must be finite, got (-?inf|nan)",
+    ),
+    (
+        lambda s: {**s, "stage1.1.running_var": s["stage1.1.running_var"] * torch.nan},
+        "running_var must be finite, got",
+    ),
+    (
+        lambda s: {**s, "classifier.bias": torch.full((10,), 0.1, dtype=torch.float64)},
+        "classifier.bias must fit into float32, got float64 that it would round; save it as float32$",
+    ),
+    (lambda s: {**s, "classifier.bias": torch.ones(10).int()}, "classifier.bias must hold float32 numbers, got int32$"),
+    (
+        lambda s: {**s, "classifier.bias": torch.ones(10) * 1j},
+        "classifier.bias must hold float32 numbers, got compl",
+    ),
+    (lambda s: {**s, "classifier.bias": torch.ones(10).to_sparse()}, "classifier.bias must hold float32 numbers, got"),
+    (
+        lambda s: {**s, "classifier.bias": torch.ones(10, device="meta")},
+        "classifier.bias must hold float32 .*got none$",
+    ),
+    (lambda s: list(s.values()), SOMETHING_ELSE),
+    (lambda s: 5, SOMETHING_ELSE),
+    (
+        lambda s: {"args": Namespace(lr=0.1), "model": s},
+        "must hold a state dict and nothing else, for no code in",
+    ),
+    (lambda s: {**s, "epoch": 3}, SOMETHING_ELSE),
     (
         lambda s: nn.Linear(2, 2),
         "must hold a state dict and nothing else, for no code in it is ever run; save model.st",
@@ -92,7 +187,7 @@ FAULTS: list[tuple[Callable[[State], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "sentence"), FAULTS, ids=[sentence[:30] for _, sentence in FAULTS])
+@pytest.mark.parametrize(("change", "sentence"), FAULTS, ids=[sentence[-40:] for _, sentence in FAULTS])
 def test_weights_that_do_not_fit_are_one_sentence(
     change: Callable[[State], object], sentence: str, state: State, tmp_path: Path
 ) -> None:
@@ -124,12 +219,70 @@ def test_a_pickle_among_the_weights_is_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
+def test_a_traced_network_is_no_state_dict(tmp_path: Path) -> None:
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "w.pt")
+    with pytest.raises(RecipeError, match=r"cnn: .*w.pt must hold a state dict, got RuntimeError: Cannot use"):
+        given(tmp_path / "w.pt").check(10, 1, 8)
+
+
+def test_a_pipe_is_no_file_of_weights(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "w.pt")
+    with pytest.raises(RecipeError, match=r"its weights .*w.pt must be readable, .* got something that is no file"):
+        given(tmp_path / "w.pt").check(10, 1, 8)
+
+
+TIED = """
+from torch import nn
+class Tied(nn.Module):
+    def __init__(self, k, c):
+        super().__init__()
+        self.flat, self.one, self.other = nn.Flatten(), nn.Linear(64, 64), nn.Linear(64, 64)
+        self.last = nn.Linear(64, k)
+        self.other.weight = self.one.weight
+    def forward(self, x): return self.last(self.other(self.one(self.flat(x))))
+class Wrapped(Tied):
+    def __init__(self, k, c): super().__init__(k, c); self.module = nn.Linear(64, 64)
+    def forward(self, x): return self.last(self.module(self.one(self.flat(x))))
+class Grumpy(Tied):
+    def _load_from_state_dict(self, *args): raise KeyError("no weights for me")
+"""
+
+
+def test_a_tied_weight_may_be_in_a_file_once_and_must_be_the_same_twice(
+    source: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    source("tied.py", TIED)
+    net = Model("tied:Tied").build(10, 1)
+    save_model(net, str(tmp_path / "w.safetensors"))  # drops a name
+    started = Model("tied:Tied", weights=str(tmp_path / "w.safetensors")).start(10, 1)
+    assert all(torch.equal(tensor, started.state_dict()[name]) for name, tensor in net.state_dict().items())
+    torch_saved({**net.state_dict(), "other.weight": torch.ones(64, 64)}, tmp_path / "w.pt")
+    with pytest.raises(RecipeError, match=r"w.pt: one.weight and other.weight are one tensor in the network, they d"):
+        Model("tied:Tied", weights=str(tmp_path / "w.pt")).check(10, 1, 8)
+
+
+def test_a_layer_that_is_called_module_is_no_wrapper(source: Callable[[str, str], None], tmp_path: Path) -> None:
+    source("tied.py", TIED)
+    state = Model("tied:Wrapped").build(10, 1).state_dict()
+    for place, saved in (("w.pt", state), ("p.pt", prefixed(state, "module"))):
+        started = Model("tied:Wrapped", weights=str(torch_saved(saved, tmp_path / place))).start(10, 1)
+        assert torch.equal(started.get_parameter("module.weight"), state["module.weight"])
+
+
+def test_a_network_that_will_not_be_filled_is_one_sentence(source: Callable[[str, str], None], tmp_path: Path) -> None:
+    source("tied.py", TIED)
+    path = torch_saved(Model("tied:Grumpy").build(10, 1).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(RecipeError, match=r"its load_state_dict must take .*w.pt, got KeyError: 'no weights"):
+        Model("tied:Grumpy", weights=str(path)).check(10, 1, 8)
+
+
 def test_weights_that_cannot_be_read_are_one_sentence_that_speaks_of_nodes(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"its weights .*w.pt must be readable, on every node .*, got No such file"):
         given(tmp_path / "w.pt").check(10, 1, 8)
 
 
-@pytest.mark.parametrize("weights", ["w.bin", "", "w", "torchvision:IMAGENET1K_V1"])
+@pytest.mark.parametrize("weights", ["w.h5", "w.tar", ".pt", "", "w", "torchvision:IMAGENET1K_V1"])
 def test_weights_of_an_unknown_kind_are_refused_at_once(weights: str) -> None:
     with pytest.raises(RecipeError, match=r"cnn: (weights must be a file|torchvision has no weights for it)"):
         Model("cnn", weights=weights)

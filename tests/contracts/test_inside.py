@@ -21,14 +21,13 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import PRUNERS, Exponential, Inside, OneShot, Pruner
 from compress.pruning.inside import Goal
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
 from compress.stage import Prune, Recovery
 from compress.store import Store
 from compress.tasks import Task
 from compress.train import Loss, fit
 from compress.training import Training
-from compress.transform import weight_count
 
 Build = Callable[..., Recipe]
 MADE = [kind() for kind in PRUNERS.values()]

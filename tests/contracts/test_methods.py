@@ -14,13 +14,13 @@ from compress.distill.teaching import Teaching, observe
 from compress.lowrank import FACTORIZERS, Factorizer
 from compress.models import Model
 from compress.pruning import PRUNERS, OneShot, Pruner
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS, Quantizer
 from compress.stage import Factorize, Prune, Quantize
 from compress.tasks import Task
 from compress.train import fit
 from compress.training import Training
-from compress.transform import transform, weight_count
+from compress.transform import transform
 
 pruners = pytest.mark.parametrize("pruner", [kind() for kind in PRUNERS.values()], ids=list(PRUNERS))
 distillers = pytest.mark.parametrize("distiller", [kind() for kind in DISTILLERS.values()], ids=list(DISTILLERS))

@@ -24,12 +24,12 @@ from compress.models import MODELS, Model
 from compress.plain import load
 from compress.program import graph, program
 from compress.pruning import PRUNERS, Inside, OneShot
-from compress.pruning.pruner import weighted_layers
+from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize
 from compress.training import Training
-from compress.transform import transform, weight_count
+from compress.transform import transform
 
 DEEP = 24
 HEAVY = 300_000

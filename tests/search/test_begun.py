@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search.begun import earlier_of
+from compress.plan import plan
+from compress.recipe import Recipe
+from compress.tasks import Task
+from search.begun import check_images, earlier_of
 from search.settings import Settings
 from search.study import Study, StudyError
 
@@ -56,3 +61,27 @@ def test_one_about_another_task_says_nothing_of_this_one(tmp_path: Path) -> None
     begun(tmp_path, "a", task="cifar10")
     with pytest.raises(StudyError, match="from: a must be about the task 'digits', got 'cifar10'"):
         earlier_of(Study(tmp_path, "b"), asked(tmp_path, "a"))
+
+
+def test_a_study_goes_on_with_the_images_it_was_begun_with_alone(tmp_path: Path, tiny: Task) -> None:
+    study = begun(tmp_path, "a", fingerprint=tiny.fingerprint)
+    check_images(study, tiny)
+    check_images(Study(tmp_path, "b"), tiny)
+    with pytest.raises(StudyError, match=r"images of digits must be those it was begun with, .*, got 0000"):
+        check_images(study, replace(tiny, fingerprint="0000"))
+
+
+def test_of_a_study_that_does_not_say_the_first_model_tells(
+    tmp_path: Path,
+    tiny: Task,
+    event: Callable[..., dict[str, Any]],
+    form: Callable[[int], dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = begun(tmp_path, "a")
+    (step,) = plan(Recipe.from_json(form(0)), tiny.fingerprint)
+    study.add(study.ask(form(0), {}, None), event(step.key))
+    check_images(study, tiny)
+    assert not caplog.text
+    check_images(study, replace(tiny, fingerprint="0000"))
+    assert "study a: its models were made by another version, or of other images" in caplog.text

@@ -58,9 +58,9 @@ class Say(launch.Listener):
 
 
 def main() -> None:
-    """Run as a program, this file is a driver: `test_nodes.py HOME TRIALS GPUS_PER_TRIAL`."""
+    """Run as a program, this file is a driver: `test_nodes.py HOME TRIALS GPUS_PER_TRIAL`, the last as JSON."""
     SPACES["some"], EFFORT["digits"] = SOME, Effort(8, 8)
-    home, trials, gpus = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    home, trials, gpus = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     settings = Settings("s", space="some", trials=trials, home=home, address="auto", gpus_per_trial=gpus)
     launch.search(settings, Say())
 
@@ -96,9 +96,9 @@ def busy(cluster: Any) -> list[str]:
 
 
 @contextmanager
-def driver(home: Path, address: str, trials: int, gpus: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
+def driver(home: Path, address: str, trials: int, gpus: float | None = 0.0) -> Iterator[subprocess.Popen[bytes]]:
     """A search in a process of its own; what it says goes into `driver.log`."""
-    command = [sys.executable, __file__, str(home), str(trials), str(gpus)]
+    command = [sys.executable, __file__, str(home), str(trials), json.dumps(gpus)]
     environment = {**os.environ, "RAY_ADDRESS": address, "PYTHONPATH": str(ROOT)}
     home.mkdir(exist_ok=True)
     with (home / "driver.log").open("wb") as log:
@@ -190,15 +190,20 @@ def test_after_the_loss_of_a_node_the_store_has_every_point_and_no_lease(survivo
 
 
 @pytest.mark.slow
-def test_four_trials_share_a_gpu_and_it_is_said_that_torch_sees_none(ray_folder: Path, tmp_path: Path) -> None:
+def test_nodes_give_a_gpu_to_each_trial_and_one_that_torch_does_not_see_ends_the_search(
+    ray_folder: Path, tmp_path: Path
+) -> None:
     with cluster_of({"num_cpus": 8, "num_gpus": 1}) as cluster:
-        with driver(tmp_path, cluster.address, trials=7, gpus=0.25) as running:
-            at_work = watched(running, cluster)
-        said = (tmp_path / "driver.log").read_text()
-        assert running.returncode == 0, said
-    assert max(map(len, at_work)) == 4
-    assert "Ray assigned a GPU on" in said
-    assert "no node has room" not in said
+        for name, asked, given in (("left-out", None, 1.0), ("shared", 0.25, 0.25)):
+            home = tmp_path / name
+            with driver(home, cluster.address, trials=3, gpus=asked) as running:
+                assert running.wait(timeout=200) != 0
+            said = (home / "driver.log").read_text()
+            assert "a trial was given a GPU of" in said
+            assert "sees none there" in said
+            assert "no node has room" not in said
+            assert Study(home, "s").header["gpus_per_trial"] == given
+            assert "failed" not in {trial.status for trial in Study(home, "s").record.trials}
 
 
 @contextmanager
@@ -283,7 +288,7 @@ def test_trials_that_wait_bring_nodes_which_go_when_idle_and_nobody_comes_in_wit
     monkeypatch.setenv("RAY_AUTH_TOKEN", "only-known-here-0123456789-0123456789")
     with autoscaled(ray_folder) as address:
         assert raylets(ray_folder) == 1
-        with driver(tmp_path, address, trials=10, gpus=0.5) as running:
+        with driver(tmp_path, address, trials=10) as running:
             most = 1
             while running.poll() is None:
                 most = max(most, raylets(ray_folder))
@@ -291,7 +296,7 @@ def test_trials_that_wait_bring_nodes_which_go_when_idle_and_nobody_comes_in_wit
         said = (tmp_path / "driver.log").read_text()
         assert running.returncode == 0, said
         assert [trial.status for trial in Study(tmp_path, "s").record.trials] == ["complete"] * 10
-        assert "no node has room for a trial of 1 CPU and 0.5 GPU yet" in said
+        assert "no node has room for a trial of 1 CPU and 0 GPU yet" in said
         assert most == 4
         wait(lambda: raylets(ray_folder) == 1)
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")

@@ -24,7 +24,7 @@ from search.settings import Settings
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"cpus_per_trial": 0}, "cpus-per-trial must be at least 1, got 0"),
         ({"gpus_per_trial": -0.5}, "gpus-per-trial must be at least 0, got -0.5"),
-        ({"gpus_per_trial": math.inf}, "gpus-per-trial must be at most 10000, got inf"),
+        ({"gpus_per_trial": math.inf}, "gpus-per-trial must be at most 1, for a trial trains on one GPU"),
         ({"time_budget_s": 0.0}, "time-budget must be at least 1, got 0"),
         ({"time_budget_s": math.nan}, "time-budget must be at least 1, got nan"),
     ],

@@ -20,7 +20,7 @@ from compress.stage import Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
-from search.study import Study, point_event
+from search.study import Study, StudyError, point_event
 from search.takeaway import Mismatch, _origin, differences, shown, spread, take
 from search.tracking import TrackingError, connect
 
@@ -86,6 +86,14 @@ def test_a_model_leaves_without_the_weights_that_it_began_with(made: Study, digi
     assert told["sources"] == _origin(point, digits)["sources"]
     assert str(told["made"]).count("l1-filter") == 1
     assert _origin(replace(point, recipe={"of": "another version"}), digits) == {}
+
+
+def test_nothing_is_exported_with_the_normalisation_of_other_images(made: Study, tmp_path: Path) -> None:
+    header = {"objectives": ["accuracy", "params"], "seed": 0, "reference_point": {}, "fingerprint": "0" * 64}
+    Study(tmp_path, "s").begin(task="digits", space="joint", **header)
+    with pytest.raises(StudyError, match="the images of digits must be those it was begun with"):
+        take(made.record.points[1], made.record, tmp_path, tmp_path / "out", budget={}, formats=("safetensors",))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_proven_export_is_kept_when_mlflow_dies(made: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

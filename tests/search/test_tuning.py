@@ -96,7 +96,7 @@ def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(so
 
 def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest.MonkeyPatch) -> None:
     desk: Any = SimpleNamespace(notes=[], heard=lambda: None)
-    ear, trial = _Ear(desk), SimpleNamespace(trial_id="t", config={"trial": 3})
+    ear, trial = _Ear(desk), SimpleNamespace(trial_id="t", config={"trial": 3}, error_file=None)
     for begins, dies in ((100.0, 130.0), (1000.0, 1005.0)):  # between them it waited for a node
         monkeypatch.setattr(time, "monotonic", lambda now=begins: now)
         ear.on_trial_start(1, [], trial)
@@ -106,3 +106,12 @@ def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest
     ear.on_trial_recover(1, [], trial)  # its next node went before it began
     assert trial.config["used"] == 35.0
     assert desk.notes == ["trial 3: its worker died; another goes on from what is stored"] * 3
+
+
+def test_a_trial_that_no_gpu_will_carry_out_has_failed_with_the_gpus_own_reason(tmp_path: Path) -> None:
+    file = tmp_path / "error.txt"
+    said = "a GPU of n1 failed: CUDA error: device-side assert triggered"
+    file.write_text(
+        f"Failure # 3 (occurred at 10:00)\n\x1b[36mray::Compression.train()\x1b[39m (actor_id=1)\nGpuLost: {said}\n"
+    )
+    assert tuning._reason(str(file), 3) == f"{said}; so it did 3 times"

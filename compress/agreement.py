@@ -1,0 +1,103 @@
+"""Whether two networks compute the same: the test that every change of a structure and every stored model must pass.
+
+Networks are compared by their logits on a few images. Where the logits differ, the outputs of the layers say where the
+difference begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compress.errors import RecipeError
+
+IMAGES = 4
+"""Images that are compared."""
+RELOADED = 1e-5
+"""Greatest difference of a reloaded network's logits, as a share of the largest logit."""
+_OF_SPREAD = 1e-3
+_OF_SIZE = 1e-4
+"""Shares of the logits' spread over the images and of their size by which rounding may change them in a cut."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A network at work: `logits` `(B, classes)`, and of the watched layers by path, as they ran, a summary `(2, C)`.
+
+    The summary is the mean and the deviation of each output channel: the outputs themselves may take gigabytes.
+    """
+
+    logits: Tensor
+    outputs: Mapping[str, Tensor]
+
+
+def see(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Seen:
+    """Run the model in eval mode on a copy of images `(B, C, H, W)`, with an eye on the layers of these paths."""
+    outputs: dict[str, Tensor] = {}
+
+    def note(path: str, output: object) -> None:
+        if isinstance(output, Tensor) and output.dim() > 1 and path not in outputs:
+            channels = output.detach().transpose(1 if output.dim() == 4 else -1, 0).flatten(1)
+            outputs[path] = torch.stack([channels.mean(1), channels.std(1, correction=0)])
+
+    hooks = [
+        model.get_submodule(path).register_forward_hook(lambda *io, path=path: note(path, io[-1])) for path in watched
+    ]
+    try:
+        with torch.no_grad():
+            logits: Tensor = model.eval()(images.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Seen(logits, outputs)
+
+
+def changed_at(wanted: Seen, got: Seen) -> str | None:
+    """Return None if the logits agree but for rounding, else the first layer whose output differs; "" for none."""
+    if _agree(wanted.logits, got.logits):
+        return None
+    return next((p for p, one in wanted.outputs.items() if not _share(one, got.outputs.get(p, one)) <= _OF_SPREAD), "")
+
+
+def reloaded_differs(model: nn.Module, stored: nn.Module, images: Tensor) -> str | None:
+    """Return None if a stored network gives the logits of the one in memory, to `RELOADED`; else where it begins."""
+    wanted, got = see(model, images), see(stored, images)
+    if _share(wanted.logits, got.logits) <= RELOADED:
+        return None
+    leaves = [path for path, module in model.named_modules() if path and next(module.children(), None) is None]
+    there = [path for path in leaves if path in dict(stored.named_modules())]
+    wanted, got = see(model, images, there), see(stored, images, there)
+    differ = (path for path, one in wanted.outputs.items() if _share(one, got.outputs.get(path)) > RELOADED)
+    return next(differ, "")
+
+
+def check_same(who: str, model: nn.Module, stored: nn.Module, images: Tensor) -> None:
+    """RecipeError unless a network that was stored and loaded gives the logits of `model`: see `reloaded_differs`."""
+    at = reloaded_differs(model, stored, images)
+    if at is not None:
+        raise RecipeError(
+            f"{who}: a network must compute the same once it is stored and loaded, {at or 'this one'} does not; what "
+            "is no weight is made anew by its constructor: a hook or a layer put in later, a number drawn at random, a "
+            "tensor that is no parameter and no persistent buffer; have the constructor make it, or register a buffer"
+        )
+
+
+def _agree(wanted: Tensor, got: Tensor) -> bool:
+    if wanted.shape != got.shape:
+        return False
+    if not torch.isfinite(wanted).all():  # a network that has diverged says nothing
+        return True
+    spread = (wanted - wanted.mean(0)).abs().max()
+    return bool((wanted - got).abs().max() <= _OF_SPREAD * spread + _OF_SIZE * wanted.abs().max())
+
+
+def _share(wanted: Tensor, got: Tensor | None) -> float:
+    """The greatest difference as a share of the largest value; not-a-number agrees with itself."""
+    if got is None or wanted.shape != got.shape:
+        return float("inf")
+    if torch.equal(wanted, got) or torch.allclose(wanted, got, rtol=0.0, atol=0.0, equal_nan=True):
+        return 0.0
+    return float((wanted - got).abs().max() / wanted.abs().max().clamp(min=1e-30))

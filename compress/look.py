@@ -1,0 +1,77 @@
+"""What a user's own network is held to before anything trains: after every step it trains, and comes back the same.
+
+The zoo's networks are held to both by the tests.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from compress.agreement import IMAGES, check_same
+from compress.data import Batch
+from compress.errors import RecipeError, StoreError
+from compress.files import Files
+from compress.plan import Step
+from compress.stage import Stage
+from compress.tasks import Task
+
+
+@lru_cache(maxsize=8)
+def first_images(task: Task) -> Batch:
+    """A few training images as they are: what a user's own network is looked at with."""
+    return next(iter(task.train.batches(IMAGES)))
+
+
+def check_own(step: Step, model: nn.Module, task: Task) -> None:
+    """RecipeError unless a user's own network still trains after this step, and comes back from its files the same."""
+    images = first_images(task).images
+    who, classes = f"{step.model} after {_named(step.stage)}", len(task.classes)
+    with seeded(1):  # the model was made under another seed: what is drawn and not stored must show
+        try:
+            stored = files_of(step, model, task).module()
+            shape = _copied(who, model).train()(images.clone()).shape
+        except StoreError as error:
+            raise RecipeError(f"{who}: cannot be stored, for it does not load again: {error}") from error
+        except RecipeError:
+            raise
+        except Exception as error:  # a user's own forward may raise anything
+            line = str(error).strip().partition("\n")[0]
+            raise RecipeError(f"{who}: must still train, got {type(error).__name__}: {line}") from error
+    if shape != (len(images), classes):
+        raise RecipeError(f"{who}: must give logits of shape ({len(images)}, {classes}), got {tuple(shape)}")
+    check_same(who, model, stored, images)
+
+
+def _copied(who: str, model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # such as tensors in place of weights
+        line = str(error).strip().partition(":")[0]
+        raise RecipeError(
+            f"{who}: copy.deepcopy must be able to copy it, got {type(error).__name__}: {line}; of weight_norm and "
+            "spectral_norm take those of torch.nn.utils.parametrizations"
+        ) from error
+
+
+def _named(stage: Stage) -> str:
+    method = getattr(stage, "method", None)
+    return f"{stage.name} by {method.name}" if method is not None else stage.name
+
+
+def files_of(step: Step, model: nn.Module, task: Task) -> Files:
+    """The step's network as it would be stored."""
+    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+
+
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """The same random numbers every time, without touching anyone else's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

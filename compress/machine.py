@@ -1,0 +1,82 @@
+"""What of this machine a process may use: CPUs and memory within its affinity and its control groups.
+
+`os.cpu_count()` and `/proc/meminfo` tell of the host. A container or a batch job gets a share of it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MEMBERSHIP = Path("/proc/self/cgroup")
+MOUNT = Path("/sys/fs/cgroup")
+
+
+def usable_cpus() -> int:
+    """CPUs this process may keep busy, at least 1: the affinity, bounded by every quota above the process.
+
+    A quota of 1.5 CPUs counts as 2: rounded down, part of the quota would stay idle.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it, macOS does not
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min([count, *(math.ceil(quota) for quota in _cpu_quotas())]))
+
+
+def memory_headroom() -> int | None:
+    """Bytes this process may still take before one of its control groups is full; None without a limit.
+
+    Pages of files that were not used lately count as free: the kernel drops them first.
+    """
+    rooms = [*_rooms("memory.max", "memory.current", "inactive_file")]
+    rooms += _rooms("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    return min(rooms, default=None)
+
+
+def _cpu_quotas() -> Iterator[float]:
+    """CPUs by every quota: cgroup v2 has `cpu.max` of "200000 100000" or "max 100000", v1 has two files."""
+    for folder in _groups("cpu"):
+        quota, period = [*_words(folder / "cpu.max"), "", ""][:2]
+        if not quota:
+            quota, period = ("".join(_words(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
+        if quota.isdigit() and period.isdigit() and int(quota) > 0 < int(period):  # v1 says -1 for none
+            yield int(quota) / int(period)
+
+
+def _rooms(limit: str, usage: str, droppable: str) -> Iterator[int]:
+    for folder in _groups("memory"):
+        most, used = "".join(_words(folder / limit)), "".join(_words(folder / usage))
+        if most.isdigit() and used.isdigit():
+            words = _words(folder / "memory.stat")
+            stat = dict(zip(words[::2], words[1::2], strict=False))
+            yield max(0, int(most) - max(0, int(used) - int(stat.get(droppable, 0))))
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Folders of this process's group and of all groups above it, of cgroup v2 and of v1's `controller`.
+
+    A container may see its group as the root while `MEMBERSHIP` has the host's path: what is missing is passed over.
+    """
+    for line in _lines(MEMBERSHIP):
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if number == "0" and not names:
+            root = MOUNT
+        elif controller in names.split(","):
+            root = MOUNT / controller
+        else:
+            continue
+        group = root / path.strip().lstrip("/")
+        yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(root) and folder.is_dir())
+
+
+def _words(file: Path) -> list[str]:
+    return " ".join(_lines(file)).split()
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,222 @@
+"""The look at a user's own network before anything trains: whether it keeps what a search relies on, in both modes.
+
+Eval mode: the same images get the same logits, whatever else is in their batch, and no random number is drawn. Training
+mode: logits of the same shape, with a gradient. Both: the images stay as they are. The look spends the network: its
+weights, statistics and mode change.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
+
+from compress.errors import RecipeError, said
+from compress.models.family import head_of, taps_of
+from compress.models.own import maps_of
+
+IMAGES = 3
+"""Batch norm over single values wants two in training; a batch size written into a reshape is seldom three."""
+CLOSE = 1e-4
+"""Share of the largest logit by which logits may differ: float sums of another batch run in another order."""
+SMALL = 0.1
+"""Spread of the noise in place of zeros among the weights, for a branch that is scaled by zero would not be seen."""
+
+
+def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
+    """RecipeError unless a search can rely on the network, as images `(B, C, H, W)` show it; `IMAGES` are enough.
+
+    Its tensors must be finite, float32 and there to be trained, its passes as the head of this file says, by way of its
+    classifier. The module is changed.
+    """
+    _check_plain(path, module)
+    check_tensors(path, module)
+    _fill_zeros(module)
+    look = _Look(path, module, classes)
+    ran: list[nn.Module] = []
+    hook = module.get_submodule(head_of(module)).register_forward_hook(lambda layer, *_: ran.append(layer))
+    first = look.evaluate(images)
+    hook.remove()
+    if not ran:
+        raise RecipeError(
+            f"{path}: its classifier {head_of(module)} must be called in forward, it is not; "
+            "name the layer that gives the logits in head"
+        )
+    look.check_alike(first, alone=look.evaluate(images[:1]), again=look.evaluate(images))
+    _check_taps(path, module, images)
+    with look.blamed("must be a module that copy.deepcopy can copy"):
+        copy.deepcopy(module)
+    look.train(images)
+
+
+def check_tensors(path: str, module: nn.Module) -> None:
+    """RecipeError, with the name of the tensor, unless all can be trained, stored and moved as float32."""
+    weights = dict(module.named_parameters())
+    for name, tensor in chain(weights.items(), module.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            raise RecipeError(f"{path}: {name} must have values, got none; run the network once before returning it")
+        if name in weights and tensor.dtype != torch.float32:
+            got = str(tensor.dtype).removeprefix("torch.")
+            raise RecipeError(
+                f"{path}: its weights must be float32, as the images are, got {got} in {name}; return it as .float()"
+            )
+        broken = tensor[~tensor.isfinite() if name in weights else tensor.isnan()]  # a mask may hold infinities
+        if len(broken):
+            raise RecipeError(f"{path}: its weights must be finite, got {broken[0].item()} in {name}")
+    for name, layer in module.named_modules():
+        kept = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
+        if kept and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
+            raise RecipeError(f"{path}: every layer must be there to train, got {name} frozen; set requires_grad")
+    if not any(weight.requires_grad for weight in weights.values()):
+        raise RecipeError(f"{path}: must have weights to train, got none that require a gradient")
+
+
+def _check_plain(path: str, module: nn.Module) -> None:
+    """RecipeError for a wrapper around the network or a layer, behind which nothing could be cut."""
+    for name, layer in module.named_modules():
+        compiled = hasattr(layer, "_orig_mod") or getattr(layer, "_compiled_call_impl", None) is not None
+        if compiled or isinstance(layer, nn.DataParallel):
+            how = "torch.compile" if compiled else "nn.DataParallel"
+            raise RecipeError(f"{path}: must be the plain network, got {name or 'it'} in {how}; leave that to a search")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Runs the network as a search does, and complains in its name."""
+
+    path: str
+    module: nn.Module
+    classes: int
+
+    def evaluate(self, images: Tensor) -> Tensor:
+        """Logits `(B, classes)` in eval mode."""
+        before = _dice()
+        with self.blamed(f"must take {_form_of(images)}"), torch.no_grad():
+            logits = self._run(self.module.eval(), images, "must give")
+        if _dice() != before:
+            raise RecipeError(
+                f"{self.path}: must draw no random numbers in eval mode, it does{self._awake()}; "
+                "where forward calls F.dropout, give it training=self.training"
+            )
+        return logits
+
+    def train(self, images: Tensor) -> None:
+        """One step of the training loop, without the update."""
+        with self.blamed(f"must take {_form_of(images)} in training mode"):
+            logits = self._run(self.module.train(), images, "in training mode must give")
+        if not logits.requires_grad:
+            raise RecipeError(
+                f"{self.path}: its logits must have a gradient in training mode, they have none; "
+                "run nothing in forward under torch.no_grad, and detach nothing"
+            )
+        labels = torch.arange(len(images)) % self.classes
+        with self.blamed("must be trained by the gradient of its logits"):
+            functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        head = head_of(self.module)
+        if all(weight.grad is None for weight in self.module.get_submodule(head).parameters()):
+            raise RecipeError(
+                f"{self.path}: its logits must come from its classifier {head}, they do not; "
+                "name the layer they come from in head"
+            )
+
+    def check_alike(self, first: Tensor, *, alone: Tensor, again: Tensor) -> None:
+        """RecipeError unless logits of a batch agree with those of its first image alone and of the batch once more."""
+        if _apart(first, again) > CLOSE:
+            raise RecipeError(
+                f"{self.path}: must give the same images the same logits in eval mode, got some "
+                f"{_apart(first, again):.1%} apart{self._awake()}; keep nothing in forward for the next call"
+            )
+        if _apart(first[:1], alone) > CLOSE:
+            raise RecipeError(
+                f"{self.path}: an image's logits must not depend on the rest of its batch in eval mode, got some "
+                f"{_apart(first[:1], alone):.1%} apart{self._awake()}; {_remedy(self.module)}"
+            )
+        if first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
+            raise RecipeError(f"{self.path}: must give logits, got shares that add up to 1; leave the softmax out")
+
+    @contextmanager
+    def blamed(self, must: str) -> Iterator[None]:
+        """What the user's code raises inside, as a RecipeError."""
+        try:
+            yield
+        except RecipeError:
+            raise
+        except (Exception, SystemExit) as error:  # a user's code may raise anything
+            raise RecipeError(f"{self.path}: {must}, got {said(error)}") from error
+
+    def _run(self, module: nn.Module, images: Tensor, must: str) -> Tensor:
+        given = images.clone()
+        logits: object = module(given)
+        wanted = (len(images), self.classes)
+        if not isinstance(logits, Tensor) or logits.shape != wanted or not logits.is_floating_point():
+            raise RecipeError(
+                f"{self.path}: {must} logits of shape {wanted}, got {_shown(logits)}; return the logits alone, "
+                "in both modes"
+            )
+        if not torch.equal(given, images):
+            raise RecipeError(
+                f"{self.path}: must leave the images as they are, it changes them in place; begin forward with "
+                "images = images.clone(), or its first layer with inplace=False"
+            )
+        broken = logits[~logits.isfinite()]
+        if len(broken):
+            raise RecipeError(f"{self.path}: {must} finite logits for images of noise, got {broken[0].item()}")
+        return logits
+
+    def _awake(self) -> str:
+        """The first layer that `eval()` does not reach, in brackets; "" without any."""
+        name = next((name for name, layer in self.module.named_modules() if layer.training), None)
+        return "" if name is None else f" ({name or 'it'} stays in training mode after eval())"
+
+
+def _remedy(module: nn.Module) -> str:
+    """What to do about logits that depend on the batch."""
+    norms = {name: layer for name, layer in module.named_modules() if isinstance(layer, _BatchNorm)}
+    bare = next((name for name, layer in norms.items() if layer.running_mean is None), None)
+    return f"give {bare} track_running_stats=True" if bare else "take means over each image, not over the batch"
+
+
+def _check_taps(path: str, module: nn.Module, images: Tensor) -> None:
+    there, taps = {name for name, _ in module.named_modules()}, taps_of(module)
+    maps = {tap for tap, _ in maps_of(module, [tap for tap in taps.values() if tap in there], images.clone())}
+    for name, tap in taps.items():
+        if tap not in maps:
+            raise RecipeError(f"{path}: its tap {name!r} must give maps (B, C, H, W), once, got {tap!r}")
+
+
+def _fill_zeros(module: nn.Module) -> None:
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight[weight == 0] = torch.randn(int((weight == 0).sum())) * SMALL
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference, as a share of the largest absolute value."""
+    return float((one - other).abs().max() / one.abs().max().clamp(min=1e-12))
+
+
+def _dice() -> tuple[object, ...]:
+    """What the next random numbers depend on."""
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(np.random.get_state(legacy=False))
+
+
+def _form_of(images: Tensor) -> str:
+    return f"images of {'x'.join(map(str, images.shape[1:]))}"
+
+
+def _shown(logits: object) -> str:
+    if not isinstance(logits, Tensor):
+        return f"a {type(logits).__name__}"
+    kind = "" if logits.is_floating_point() else f"{str(logits.dtype).removeprefix('torch.')} of "
+    return f"{kind}shape {tuple(logits.shape)}"

@@ -1,0 +1,88 @@
+"""A file of weights as the state dicts in it: read as tensors, never unpickled, none chosen.
+
+A checkpoint of a training has its weights one or two keys down (`model`, `state_dict_ema`), beside an optimizer's. What
+`torch.compile` and `nn.DataParallel` put into the names, `_orig_mod` and `module`, says nothing about a network.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from compress.errors import RecipeError, said
+
+State = dict[str, Tensor]
+Place = tuple[str, ...]
+"""Keys that lead to a state dict in a file; none where the file is one."""
+SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".pth.tar")
+DEEPEST = 4
+"""Keys down at which nothing is looked for."""
+WRAPPERS = ("module", "_orig_mod")
+AVERAGED = "n_averaged"
+"""Counter of torch's `AveragedModel`."""
+
+
+def read_states(family: str, file: Path) -> dict[Place, State]:
+    """The state dicts in the file by their place, at least one; RecipeError where it cannot be read or has none."""
+    try:
+        with file.open("rb"), warnings.catch_warnings(action="ignore"):  # torch's, of the form of the file
+            held: Any = (
+                load_file(file)
+                if file.name.lower().endswith(".safetensors")
+                else torch.load(file, map_location="cpu", weights_only=True)
+            )
+    except OSError as error:
+        raise unreadable(family, file, error) from error
+    except pickle.UnpicklingError as error:
+        raise RecipeError(
+            f"{family}: {file} must hold a state dict and nothing else, for no code in it is ever run; "
+            "save model.state_dict()"
+        ) from error
+    except Exception as error:  # a torn file can fail anywhere in the reader
+        raise RecipeError(f"{family}: {file} must hold a state dict, got {said(error)}") from error
+    found: dict[Place, State] = {(): {}} if held == {} else dict(_states(held, ()))
+    if not found:
+        raise RecipeError(f"{family}: {file} must hold a state dict, tensors by name, got something else")
+    return found
+
+
+def renamed(state: Mapping[str, Tensor], wanted: Mapping[str, object]) -> State:
+    """The state under the names of the network `wanted` where they differ in `WRAPPERS` alone, wherever these stand."""
+    own, theirs = ({plain_name(name): name for name in names} for names in (wanted, state))
+    if all(name in wanted for name in state) or len(own) < len(wanted) or len(theirs) < len(state):
+        return dict(state)
+    return {own.get(plain, name): state[name] for plain, name in theirs.items() if plain != AVERAGED}
+
+
+def plain_name(name: str) -> str:
+    """A tensor's name without the wrappers."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def written(place: Place) -> str:
+    """A place as it is typed in Python, `['model']`; "" for the file itself."""
+    return "".join(f"[{key!r}]" for key in place)
+
+
+def unreadable(family: str, file: Path, error: OSError | ValueError) -> RecipeError:
+    """The sentence on weights that cannot be read."""
+    why = getattr(error, "strerror", None) or error
+    return RecipeError(f"{family}: its weights {file} must be readable, on every node that runs trials, got {why}")
+
+
+def _states(held: object, place: Place) -> Iterator[tuple[Place, State]]:
+    if not isinstance(held, dict) or not held or len(place) > DEEPEST:
+        return
+    if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in held.items()):
+        yield place, dict(held)
+    else:
+        for key, value in held.items():
+            if isinstance(key, str):
+                yield from _states(value, (*place, key))

@@ -1,0 +1,134 @@
+"""What training will take on this machine, from a timed step: said before anything is trained, where it is long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from compress.estimate import UPDATE, Estimator
+from compress.plan import Step
+from compress.recipe import Recipe
+from compress.stage import Train
+from compress.tasks import Task
+from search.candidates import candidates
+from search.settings import Settings
+from spaces import Space
+from spaces.space import effort
+
+LONG_S = 600.0
+"""A teacher or a trial that takes longer than this is announced."""
+SHORT_MACS = 1e12
+"""A teacher whose training costs less is not timed: at 2 GMAC/s, slow for a core, it takes less than `LONG_S`."""
+STEP_S = 0.4
+"""For one of the steps that are timed."""
+STEPS = 3
+TYPICAL = 12
+"""Recipes drawn from the space, whose median stands for a trial."""
+
+
+def announcement(settings: Settings, space: Space, task: Task, macs: float) -> str | None:
+    """What the teacher and a typical trial of a new study take here, if that is long; None where it is not known.
+
+    `macs` are the unpruned teacher's for one image. Workers of a cluster and GPUs are not this CPU, so of them nothing
+    is said.
+    """
+    if settings.address is not None or settings.gpus_per_trial or torch.cuda.is_available():
+        return None
+    if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
+        return None
+    first = space.baseline(task.name, settings.seed).stages[0]
+    assert isinstance(first, Train)
+    try:
+        an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
+    except Exception:  # a network that cannot be trained is for its trial to name
+        return None
+    teacher = an_image * len(task.train) * first.training.epochs
+    trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed)
+    return said(str(space.teacher), teacher, trial)
+
+
+def said(name: str, teacher_s: float, trial_s: float) -> str | None:
+    """The sentence about a teacher by name; None unless one of the two takes long."""
+    if max(teacher_s, trial_s) <= LONG_S:
+        return None
+    trains = f"the teacher {name} trains for {about(teacher_s)} here, " if teacher_s else ""
+    return (
+        f"{trains}a typical trial takes {about(trial_s)}: fewer --trials, more --cpus-per-trial, a GPU "
+        "(--gpus-per-trial) or a smaller set make it shorter"
+    )
+
+
+def about(seconds: float) -> str:
+    """A time to one unit: minutes below 90 of them, hours below 48, else days."""
+    for unit, length, most in (("min", 60, 90), ("h", 3600, 48)):
+        if seconds < most * length:
+            return f"about {max(1, round(seconds / length))} {unit}"
+    return f"about {round(seconds / 86400)} days"
+
+
+def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) -> float:
+    """Seconds of the teacher's training for one image, forward and backward: the least of `STEPS` steps.
+
+    The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network for which two images
+    are too many is not trained at all: what its forward pass takes says enough.
+    """
+    with _threads(threads), torch.random.fork_rng(devices=[]):
+        model = space.teacher.build(len(task.classes), task.channels)
+        forward = min(_forward(model.eval(), task) for _ in range(2))  # the first one sets up a good deal
+        if 2 * UPDATE * forward > STEPS * STEP_S:
+            return UPDATE * forward
+        batch = min(2, batch_size)  # batch norm over one value is refused
+        _step(model.train(), task, batch)
+        batch = max(batch, min(batch_size, int(batch * STEP_S / _step(model, task, batch))))
+        return min(_step(model, task, batch) for _ in range(STEPS)) / batch
+
+
+def _forward(model: nn.Module, task: Task) -> float:
+    start = time.perf_counter()
+    with torch.no_grad():
+        model(torch.randn(1, task.channels, task.size, task.size))
+    return time.perf_counter() - start
+
+
+def _step(model: nn.Module, task: Task, batch: int) -> float:
+    images = torch.randn(batch, task.channels, task.size, task.size)
+    labels = torch.arange(batch) % len(task.classes)
+    start = time.perf_counter()
+    functional.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
+    return time.perf_counter() - start
+
+
+def typical_macs(space: Space, task: Task, seed: int) -> float:
+    """MACs of the trainings of a trial that are its own, its teacher's left out: the median of `TYPICAL` recipes."""
+    estimator, chance = Estimator(task), np.random.default_rng(seed)
+    drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, TYPICAL)
+    recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]
+    return median([sum(estimator.training(step) for step in _own(estimator.steps(recipe))) for recipe in recipes])
+
+
+def _own(steps: list[Step]) -> list[Step]:
+    found: dict[str, Step] = {}
+    waiting = [*steps]
+    while waiting:
+        step = waiting.pop()
+        if step.key not in found:
+            found[step.key] = step
+            waiting += [one for one in (step.parent, step.original) if one is not None]
+    return list(found.values())
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

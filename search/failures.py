@@ -1,0 +1,72 @@
+"""What an exception in a worker means: too little memory, a GPU that is lost to this process, or one nobody can use."""
+
+from __future__ import annotations
+
+import socket
+
+import torch
+
+OF_MACHINE = ("can't allocate memory", "std::bad_alloc")
+"""What torch says when the machine's memory is full."""
+OF_GPU = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""What CUDA and its libraries say when a GPU's memory is full; each library has words of its own."""
+NO_KERNEL = "no kernel image is available"
+"""CUDA's words for a GPU that this torch was not built for."""
+REMEDY = "install a torch made for that GPU and its driver, or search with --gpus-per-trial 0"
+
+
+class GpuLost(RuntimeError):
+    """CUDA cannot be used any more in this process; another process may do better."""
+
+
+class DeviceError(RuntimeError):
+    """A GPU that was asked for and that no process of this machine can use."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, a GPU's or the machine's."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in (*OF_MACHINE, *OF_GPU))
+
+
+def out_of_memory(error: Exception | str, gpus: float) -> str:
+    """Why a trial with so many GPUs failed, and the option that gives it more memory."""
+    what = (str(error) or "this trial asked for more than there is").splitlines()[0]
+    if not gpus or isinstance(error, MemoryError | str) or any(words in what for words in OF_MACHINE):
+        return f"out of memory: {what}; a larger --cpus-per-trial runs fewer trials at once"
+    if gpus < 1:
+        return f"out of memory: {what}; a larger --gpus-per-trial lets fewer trials share a GPU"
+    return f"out of memory: {what}; the trial had a whole GPU: smaller models, or smaller images, take less"
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether every further call of CUDA in this process will fail, as after a bad access or a failed assertion."""
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    return isinstance(error, torch.AcceleratorError) or str(error).startswith(("CUDA error", "cuDNN error"))
+
+
+def lost(error: Exception) -> str:
+    """Say which GPU is lost and why."""
+    return f"a GPU of {socket.gethostname()} failed: {str(error).splitlines()[0]}"
+
+
+def check_gpu(gpus: float) -> None:
+    """DeviceError when Ray gave a GPU to a trial and torch sees none."""
+    if gpus and not torch.cuda.is_available():
+        raise DeviceError(
+            f"a trial was given a GPU of {socket.gethostname()}, but {_torch()} sees none there; the driver may be too "
+            f"old for it: {REMEDY}"
+        )
+
+
+def unusable(error: Exception) -> str:
+    """Say that torch has no code for this machine's GPU; "" for any other error."""
+    said = str(error).partition("\n")[0]
+    return f"{_torch()} has no code for the GPU of {socket.gethostname()}: {REMEDY}" if NO_KERNEL in said else ""
+
+
+def _torch() -> str:
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    return f"torch {torch.__version__.partition('+')[0]}, {built},"

@@ -1,0 +1,60 @@
+"""Signals that end a search: Ctrl-C, `kill`, a closed terminal. A burst of them counts as one.
+
+`timeout` sends its signal twice, to the search and to its process group; a person types Ctrl-C twice. The second one
+would break off the ending that the first one began.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+BURST_S = 1.0
+"""A signal that comes so soon after the one before adds nothing to it."""
+
+
+class _Ear:
+    """The handler of all three signals. `act` is what a signal does, None for nothing."""
+
+    def __init__(self, act: Callable[[int, FrameType | None], Any] | None) -> None:
+        self.act = act
+
+    last = float("-inf")
+    """When the last signal came, whichever handler took it."""
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        again = now - _Ear.last < BURST_S
+        _Ear.last = now
+        if self.act is not None and not again:
+            self.act(signal.SIGINT, frame)
+
+
+def listen(act: Callable[[int, FrameType | None], Any] | None = signal.default_int_handler) -> dict[int, Any]:
+    """Let every one of the signals do `act`, a `KeyboardInterrupt` if left out; returns the handlers before.
+
+    A signal ignored since the process began stays ignored: `nohup` asked for that. SIGINT alone is heard even so where
+    the shell ignores it for a job in the background, for SIGTERM does the same then. Python hears signals in its main
+    thread only; elsewhere nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    ear = _Ear(act)
+    return {number: signal.signal(number, ear) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+
+
+@contextmanager
+def listening(act: Callable[[int, FrameType | None], Any] | None = signal.default_int_handler) -> Iterator[None]:
+    """Hear signals as `listen` does until the context ends."""
+    before = listen(act)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

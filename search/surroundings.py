@@ -1,0 +1,90 @@
+"""What a search finds around it: variables, proxies, temporary folders. Each is mended, or refused in a sentence.
+
+A variable meant for another program must not send a search elsewhere, and a long path must not end it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+LOOPBACK = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "[::1]")
+"""This machine, as an address names it; urllib compares with brackets, requests without."""
+LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
+"""Bytes of a socket's path that the system takes."""
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")
+"""Folders for Ray's files where the user's own is too long."""
+
+
+@contextmanager
+def variables(changed: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables, or take those away that are None, until the context ends."""
+    before = {name: os.environ.get(name) for name in changed}
+    _set(changed)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(changed: Mapping[str, str | None]) -> None:
+    for name, value in changed.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def of_own_ray(kept: Mapping[str, str], given: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """The variables that a Ray of our own needs changed: those of another Ray go, but `kept`.
+
+    In capitals they name an address, a token, a hook or a job of the Ray that this machine belongs to. In small
+    letters, as RAY_memory_usage_threshold, they are settings of any Ray and stay. The token is given here, for Ray
+    would write one into the user's home, which may be missing or read-only.
+    """
+    capitals = {name for name in given if name.startswith(("RAY_", "__RAY_")) and name == name.upper()}
+    foreign: dict[str, str | None] = dict.fromkeys(capitals - kept.keys())
+    return {**foreign, "RAY_AUTH_MODE": None, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def spare_loopback() -> None:
+    """Let no proxy of the environment come between this process and servers on this machine; its children likewise."""
+    if any(
+        name.lower().endswith("_proxy") and value for name, value in os.environ.items() if name.lower() != "no_proxy"
+    ):
+        for name in ("no_proxy", "NO_PROXY"):  # curl's spelling and Java's: libraries read one or the other
+            there = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
+            words = [word for word in there.replace(" ", "").split(",") if word]
+            if "*" not in words:
+                os.environ[name] = ",".join([*words, *(host for host in LOOPBACK if host not in words)])
+
+
+def short_folder() -> Path:
+    """Where Ray's files may lie: the system's temporary folder, or another if Ray's sockets would not fit below it.
+
+    ValueError when there is none.
+    """
+    pid = os.getpid()
+    below = f"/paretune-{pid}-12345678/ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"
+    room = LONGEST_SOCKET - len(below)
+    wanted = [_temporary(), os.environ.get("XDG_RUNTIME_DIR") or "", *SHORT]
+    for folder in wanted:
+        if 0 < len(os.fsencode(folder)) <= room and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
+    raise ValueError(
+        f"TMPDIR must name a folder that can be written to, of at most {room} characters, got {wanted[0] or 'none'!r}, "
+        f"and {', '.join(SHORT)} cannot be written to"
+    )
+
+
+def _temporary() -> str:
+    """The folder that Python takes for temporary files; "" where none can be written, not even the current one."""
+    try:
+        return os.path.abspath(tempfile.gettempdir())
+    except FileNotFoundError:
+        return ""
