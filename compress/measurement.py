@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,20 @@ class Measurement:
     def flops(self) -> int:
         """Floating point operations of one image: two a MAC."""
         return 2 * self.macs
+
+    @property
+    def fault(self) -> str:
+        """The first figure that is none, and its value; "" if all are finite numbers, at least 0, of their kind."""
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            sound = isinstance(value, kind) and not isinstance(value, bool)
+            if kind is not str:
+                sound = sound and math.isfinite(value) and 0 <= value < MOST
+            if not sound or (name.startswith("accuracy") and value > 1):
+                return f"{name} {str(value)[:50]}"
+        return ""
+
+
+MOST = 2.0**63
+_NUMBER: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
+_KINDS = {one.name: _NUMBER[str(one.type)] for one in fields(Measurement)}

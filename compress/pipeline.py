@@ -83,7 +83,7 @@ class Pipeline:
     def ensure(self, step: Step) -> Entry:
         """The step's entry, made if it is not there; waits while another process makes it."""
         with self._clock("store"):
-            entry = self.store.get(step.key)
+            entry = self.store.get(step.key, (step.model,))
         if entry is not None:
             return entry
         lock = self.store.lock(step.key)
@@ -96,7 +96,7 @@ class Pipeline:
                     self.told(f"waiting for {step.stage.name}", 0, 0)
         try:
             with self._clock("store"):
-                entry = self.store.get(step.key)
+                entry = self.store.get(step.key, (step.model,))
             return entry if entry is not None else self._make(step)
         finally:
             lock.release()

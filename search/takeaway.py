@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compress.codec import decode
 from compress.errors import RecipeError, StoreError
 from compress.export import export, read_card, write_card
 from compress.lineage import lineage, sources, told
+from compress.models import Model
 from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.store import Entry
@@ -109,8 +111,9 @@ def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:
 
 def stored(point: Point, study: StudyRecord) -> Entry:
     """The point's model; ValueError when it is gone, damaged, or a newer version's."""
+    named = networks(point)
     try:
-        entry = open_store(study.store).get(point.id)
+        entry = open_store(study.store).get(point.id, named)
     except StoreError as error:
         raise ValueError(f"select: {error}") from error
     if entry is None:
@@ -118,7 +121,17 @@ def stored(point: Point, study: StudyRecord) -> Entry:
             f"select: the model of point {point.id} is not in the store any more; "
             f"`paretune search --name {study.name} --resume` does not bring it back, a new search does"
         )
+    if not named and entry.files().origin().own:
+        raise ValueError(f"select: the model of point {point.id} must be of a network that its recipe names, got none")
     return entry
+
+
+def networks(point: Point) -> list[Model]:
+    """The networks that the point's recipe names, of one of which its model is; [] of another version's recipe."""
+    try:
+        return [decode(made) for who in ("student", "teacher") if (made := point.recipe.get(who)) is not None]
+    except RecipeError:
+        return []
 
 
 def remeasure(
