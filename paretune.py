@@ -10,6 +10,7 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -269,6 +270,8 @@ def main() -> None:
     listen()
     steady_streams()
     spare_loopback()
+    if not sys.warnoptions:  # -W and PYTHONWARNINGS show them
+        warnings.simplefilter("ignore")  # of libraries, for programmers
     from paretune_command import run
 
     code = run()
