@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from compress.data import Split
 from compress.files import Files
 from compress.measurement import Measurement
+from compress.numerics import exact
 from compress.tasks import Task
 
 
@@ -43,6 +44,7 @@ def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
     )
 
 
+@exact()
 def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = 512) -> float:
     """Share of the split's images whose largest logit is the label's, in [0, 1]."""
     right = torch.zeros((), dtype=torch.long, device=split.device)

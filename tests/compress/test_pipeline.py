@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -251,3 +253,15 @@ def test_importing_the_pipeline_loads_torch_alone() -> None:
     assert "torch" in loaded
     unwanted = {"ray", "mlflow", "optuna", "plotly", "pandas", "torchvision", "torchao", "sklearn", "search", "spaces"}
     assert not loaded & unwanted
+
+
+def test_a_pipeline_that_is_over_lets_go_of_its_data_at_once(tiny: Task, store: Store, recipe: Build) -> None:
+    gc.disable()
+    try:
+        made = Pipeline(tiny, store)
+        list(made.run(recipe(CUT)))
+        gone = weakref.ref(made)
+        del made
+        assert gone() is None
+    finally:
+        gc.enable()
