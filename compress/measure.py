@@ -6,9 +6,11 @@ elements of all parameters, `nonzero_params` those that are not zero, `macs` are
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -98,7 +100,25 @@ def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
         device=device_name(next(model.parameters()).device),
         threads=torch.get_num_threads(),
         seconds=0.0,
+        machine=machine_name(),
     )
+
+
+def machine_name() -> str:
+    """What else figures depend on: the processor and the version of torch."""
+    return f"{processor()}, torch {torch.__version__.partition('+')[0]}"
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """The processor's own name, or its kind where the system tells no name."""
+    try:
+        with open("/proc/cpuinfo") as info:
+            lines = info.read().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
 
 
 def device_name(device: torch.device) -> str:

@@ -114,8 +114,8 @@ class Work:
         return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
-        """The teacher's logits so far, to be used again; None where hardly a view would be shown twice, as of an original
-        that teaches one short curve alone.
+        """The teacher's logits so far, to be used again. None where hardly a view would be shown twice, as of an
+        original that teaches one short curve alone.
         """
         views, stage, device = self.task.augment.views, step.stage, training_device().type
         epochs, most = _shown(stage), (FEW_VIEWS if device == "cpu" else 1)
