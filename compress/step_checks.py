@@ -44,8 +44,8 @@ def _copied(who: str, model: nn.Module) -> nn.Module:
         return copy.deepcopy(model)
     except Exception as error:  # such as tensors in place of weights
         raise RecipeError(
-            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); of weight_norm and spectral_norm take those "
-            "of torch.nn.utils.parametrizations"
+            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); of weight_norm and spectral_norm take "
+            "those of torch.nn.utils.parametrizations"
         ) from error
 
 
