@@ -56,7 +56,11 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.task = self.task.to(training_device())
         self._clock = Clock(self.spent)
-        self._work = Work(self.task, self.store, self.ensure, self._clock, lambda *told: self.told(*told))
+
+    @property
+    def _work(self) -> Work:
+        """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
+        return Work(self.task, self.store, self.ensure, self._clock, self.told)
 
     @cached_property
     def _shown(self) -> Tensor:

@@ -33,8 +33,7 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
         except RecipeError:
             raise
         except Exception as error:  # a user's own forward may raise anything
-            line = str(error).strip().partition("\n")[0]
-            raise RecipeError(f"{who}: must still train, got {type(error).__name__}: {line}") from error
+            raise RecipeError(f"{who}: must still train, got {said(error)}") from error
     if shape != (len(images), classes):
         raise RecipeError(f"{who}: must give logits of shape ({len(images)}, {classes}), got {tuple(shape)}")
     check_same(who, model, stored, images)
@@ -44,10 +43,9 @@ def _copied(who: str, model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
     except Exception as error:  # such as tensors in place of weights
-        line = str(error).strip().partition(":")[0]
         raise RecipeError(
-            f"{who}: copy.deepcopy must be able to copy it, got {type(error).__name__}: {line}; of weight_norm and "
-            "spectral_norm take those of torch.nn.utils.parametrizations"
+            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); of weight_norm and spectral_norm take "
+            "those of torch.nn.utils.parametrizations"
         ) from error
 
 

@@ -31,14 +31,14 @@ IMAGES = 3
 CLOSE = 1e-4
 """Share of the largest logit by which logits may differ: float sums of another batch run in another order."""
 SMALL = 0.1
-"""Spread of the noise in place of zeros among the weights, for a branch that is scaled by zero would not be seen."""
+"""Spread of the noise in place of zeros among the weights: a branch scaled by zero would not be seen."""
 
 
 def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
     """RecipeError unless a search can rely on the network, as images `(B, C, H, W)` show it; `IMAGES` are enough.
 
-    Its tensors must be finite, float32 and there to be trained, its passes as the head of this file says, by way of its
-    classifier. The module is changed.
+    Tensors must be finite, float32 and free to train. Passes must be as the head of this file says, and lead through
+    the classifier. The module is changed.
     """
     _check_plain(path, module)
     check_tensors(path, module)
@@ -61,7 +61,7 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
 
 
 def check_tensors(path: str, module: nn.Module) -> None:
-    """RecipeError, with the name of the tensor, unless all can be trained, stored and moved as float32."""
+    """RecipeError, with the name of the tensor, unless all tensors can be trained and stored as float32."""
     weights = dict(module.named_parameters())
     for name, tensor in chain(weights.items(), module.named_buffers()):
         if is_lazy(tensor) or tensor.is_meta:
