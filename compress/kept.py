@@ -1,10 +1,12 @@
 """Keep a decoded folder in two files: the pixels, and the facts about them.
 
-A key of the images' names, sizes and times of change names both files. Damaged files are passed over and written anew.
+A key of the images' names, sizes and times of change names both files. Damaged files are passed over and written anew:
+the facts end in a checksum, and the fingerprint among them is of the pixels.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -59,18 +61,20 @@ class Kept:
     def facts(self) -> Facts | None:
         """Return the facts, None unless they were kept."""
         try:
-            read = json.loads(self._file("json").read_text(encoding="utf-8"))
-            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])})
-        except (OSError, ValueError, KeyError, TypeError):
+            text, _, seal = self._file("json").read_bytes().rpartition(b"\n")
+            read = json.loads(text)
+            whole = seal.decode() == hashlib.sha256(text).hexdigest()
+            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if whole else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def pixels(self, shape: tuple[int, ...]) -> _Bytes | None:
         """Return all images (N, channels, size, size), mapped from the file: workers of a node share the memory."""
         try:
             images: _Bytes = np.load(self._file("npy"), mmap_mode="c", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            return images if images.shape == shape and images.dtype == np.uint8 else None
+        except (OSError, ValueError, EOFError, OverflowError, TypeError):
             return None
-        return images if images.shape == shape and images.dtype == np.uint8 else None
 
     def keep(self, facts: Facts, pixels: _Bytes | None) -> None:
         """Write both files, the facts last: facts without pixels would mean a streamed set."""
@@ -78,7 +82,8 @@ class Kept:
             return
         if pixels is not None:
             self._write("npy", lambda file: np.save(file, pixels))
-        self._write("json", lambda file: file.write(json.dumps(asdict(facts)).encode()))
+        text = json.dumps(asdict(facts)).encode()
+        self._write("json", lambda file: file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode()))
 
     def _file(self, kind: str) -> Path:
         if self.folder is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -10,8 +11,9 @@ class Measurement:
     """The figures of one model.
 
     Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
-    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads;
-    `seconds` is what making and measuring this model cost beyond the model it was made from.
+    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads, of the
+    network run layer by layer; `seconds` is what making and measuring this model cost beyond the model it was made
+    from. `machine` names the processor and the torch of all figures, "" of a record from before it was written down.
     """
 
     accuracy_validation: float
@@ -26,8 +28,26 @@ class Measurement:
     device: str
     threads: int
     seconds: float
+    machine: str = ""
 
     @property
     def flops(self) -> int:
         """Floating point operations of one image: two a MAC."""
         return 2 * self.macs
+
+    @property
+    def fault(self) -> str:
+        """The first figure that is none, and its value; "" if all are finite numbers, at least 0, of their kind."""
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            sound = isinstance(value, kind) and not isinstance(value, bool)
+            if kind is not str:
+                sound = sound and math.isfinite(value) and 0 <= value < MOST
+            if not sound or (name.startswith("accuracy") and value > 1):
+                return f"{name} {str(value)[:50]}"
+        return ""
+
+
+MOST = 2.0**63
+_NUMBER: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
+_KINDS = {one.name: _NUMBER[str(one.type)] for one in fields(Measurement)}

@@ -13,7 +13,7 @@ import logging
 import os
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lease import Lease
 from compress.measurement import Measurement
+from compress.models import Model
 from compress.store import RECORD, Entry, Store, Unreadable, readable
 
 LOCAL = "file://"
@@ -95,9 +96,9 @@ class RemoteStore(Store):
         """As a folder's, for all machines that see the bucket."""
         return Lease(self.bucket, f"locks/{key}.lease", self.lease_s)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, of: Collection[Model] = ()) -> Entry | None:
         """The entry, from this machine's folder or the bucket; DiskError when the bucket does not answer."""
-        entry = super().get(key)
+        entry = super().get(key, of)
         if entry is not None:
             if key not in self._there and not self.bucket.has(_object(key)):  # somebody has removed it
                 self._upload(key, entry.files(), (entry.path / RECORD).read_bytes())
@@ -108,10 +109,11 @@ class RemoteStore(Store):
             return None
         try:
             with zipfile.ZipFile(io.BytesIO(packed)) as found:
+                _check_sizes(found, len(packed))
                 record = found.read(RECORD)
                 said = readable(record)
                 files = Files(found.read(WEIGHTS), found.read(STRUCTURE))
-            self._checked(key, files, said)
+            self._checked(key, files, said, of)
         except Unreadable as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
         except Exception as error:  # of a damaged zip anything may be raised
@@ -119,7 +121,7 @@ class RemoteStore(Store):
             return None
         self._there.add(key)
         self._keep(key, files, record)
-        return super().get(key)
+        return super().get(key, of)
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
         """To the bucket, then to this machine's folder; the entry that another has made meanwhile if there is one."""
@@ -152,6 +154,12 @@ class RemoteStore(Store):
             self.url,
             aside,
         )
+
+
+def _check_sizes(found: zipfile.ZipFile, most: int) -> None:
+    """StoreError for what would unpack to more bytes than the object has: ours are not deflated."""
+    if any(one.compress_type != zipfile.ZIP_STORED or one.file_size > most for one in found.infolist()):
+        raise StoreError("its files must lie in it as they are, not packed")
 
 
 def _object(key: str) -> str:

@@ -16,7 +16,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,14 @@ from compress.errors import DiskError, StoreError
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lease import lives
 from compress.measurement import Measurement
+from compress.models import Model
 
 RECORD = "record.json"
 VERSION = 1
+LARGEST_RECORD = 2**24
+"""Bytes."""
+_DAMAGE: tuple[type[Exception], ...] = (FileNotFoundError, IsADirectoryError, NotADirectoryError, RecursionError)
+_DAMAGE += (ArithmeticError, AttributeError, LookupError, StoreError, TypeError, ValueError)
 DRAFT_S = 3600.0
 """Seconds. Containers may share a host's name but not its processes: a younger draft may be of one that lives."""
 
@@ -90,20 +95,23 @@ class Store:
         """To be held while making the entry; a holder that was taken for dead and is not has made it in vain."""
         return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=self.lease_s)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, of: Collection[Model] = ()) -> Entry | None:
         """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside.
 
-        StoreError when it is sound for all we know but cannot be read: a newer version's, or the disk does not answer.
+        With `of`, an entry of another network than those counts as damaged: a function it names would run. StoreError
+        when it is sound for all we know but cannot be read: a newer version's, or the disk does not answer.
         """
         path = self.path(key)
         if not (path / WEIGHTS).exists():
             return None
         try:
+            if (path / RECORD).stat().st_size > LARGEST_RECORD:
+                raise StoreError(f"its {RECORD} must have at most {LARGEST_RECORD:,} bytes")
             record = readable((path / RECORD).read_bytes())
-            return self._checked(key, Files.read(path), record)
+            return self._checked(key, Files.read(path), record, of)
         except (Unreadable, PermissionError) as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
-        except (StoreError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGE as error:
             aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
             aside.parent.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):  # another process has moved it already
@@ -117,11 +125,16 @@ class Store:
             )
             return None
 
-    def _checked(self, key: str, files: Files, record: dict[str, Any]) -> Entry:
+    def _checked(self, key: str, files: Files, record: dict[str, Any], of: Collection[Model]) -> Entry:
         """The entry of that record; StoreError, or whatever comes of odd values, when it is damaged."""
         if record["key"] != key or record["sha256"] != _seal(files, record):
             raise StoreError("its checksum does not match")
-        return Entry(key, self.path(key), Measurement(**record["measured"]), record["made_from"])
+        measured, made_from = Measurement(**record["measured"]), record["made_from"]
+        if measured.fault or not isinstance(made_from, dict):
+            raise StoreError(f"its figures must be numbers, got {measured.fault or made_from}"[:200])
+        if of and (origin := files.origin()) not in (wanted := [model.bare for model in of]):
+            raise StoreError(f"it must be of {' or '.join(map(str, wanted))}, got {origin}")
+        return Entry(key, self.path(key), measured, made_from)
 
     def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
         """Write an entry, or give the one that another has made meanwhile.

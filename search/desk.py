@@ -18,13 +18,14 @@ from compress.tasks import Task
 from search.asking import Asking
 from search.bounds import UNBOUNDED, Bounds
 from search.chooser import OVER, Chooser
+from search.events import PointError, check_point
 from search.line import Line
 from search.prefixes import Prefixes
 from search.record import Status, StudyRecord
 from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
 from search.seeds import front_of
-from search.study import EARLY, INTERRUPTED, PointError, Study, check_point
+from search.study import EARLY, INTERRUPTED, Study
 from search.verdicts import Verdicts
 from spaces import Space
 

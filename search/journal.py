@@ -9,7 +9,9 @@ from __future__ import annotations
 import copy
 import errno
 import json
+import logging
 import os
+import time
 import weakref
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
+
+from search.ledger import sealed, unsealed
 
 WAITING = (TrialState.WAITING,)
 _JSON = json.JSONEncoder(separators=(",", ":"))
@@ -50,7 +54,7 @@ class Journal(BaseJournalBackend):
             file.seek(self._offset)
             for line in file:
                 if self._passes(len(line), log_number_from):
-                    yield json.loads(line)
+                    yield _log(line)
 
     def _passes(self, size: int, number: int) -> bool:
         self._read += 1
@@ -59,7 +63,7 @@ class Journal(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the lines and leave it to the system when they reach the disk."""
-        lines = [_JSON.encode(log).encode() + b"\n" for log in logs]
+        lines = [sealed(_JSON.encode(log)).encode() for log in logs]
         size = sum(map(len, lines))
         try:
             if os.write(self._file, b"".join(lines)) != size:
@@ -98,6 +102,35 @@ class OneWriters(JournalStorage):
         if template_trial is not None and template_trial.state == TrialState.WAITING and study_id in self._waiting:
             self._waiting[study_id].append(self.get_trial(made).number)
         return made
+
+
+def open_journal(path: Path) -> OneWriters:
+    """The storage in the journal at `path`; a damaged journal is set aside, and Optuna told again what it may be told.
+
+    OSError of the disk.
+    """
+    try:
+        return OneWriters(path)
+    except OSError:
+        raise
+    except Exception as error:  # of odd values Optuna raises whatever comes
+        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        os.rename(path, aside)
+        logging.getLogger(__name__).warning(
+            "%s is damaged (%s: %s); moved to %s and begun anew: of trials before the sampler knows less",
+            path,
+            type(error).__name__,
+            str(error).partition("\n")[0],
+            aside.name,
+        )
+        return OneWriters(path)
+
+
+def _log(line: bytes) -> dict[str, Any]:
+    found = unsealed(line.decode())
+    if not isinstance(found, dict):
+        raise ValueError("a line is no object")
+    return found
 
 
 def _mend(path: Path) -> int:

@@ -13,16 +13,19 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from zlib import crc32
 
 from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
 PASSING = frozenset({"point", "ended", "resumed"})
 """Events that are on the disk with the next one that is none of these: the models they speak of are in the store."""
+LONGEST = 2**24
+"""Bytes of a line."""
 Event = dict[str, Any]
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
@@ -46,7 +49,7 @@ class Ledger:
         DiskError when it refuses these or those before; some of them may be there then.
         """
         now = round(time.time(), 3)
-        lines = [_JSON.encode({"event": event, "time": now, **values}) + "\n" for values in each]
+        lines = [sealed(_JSON.encode({"event": event, "time": now, **values})) for values in each]
         try:
             self._write("".join(lines))
             if event not in PASSING:
@@ -95,22 +98,53 @@ class Ledger:
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(_lines(lines), 1):
                 if not line.strip():
                     continue
                 try:
                     event = _read(line)
                     event["event"]
-                except (ValueError, TypeError, KeyError, RecursionError):
+                except (ValueError, TypeError, LookupError, RecursionError):
                     logging.getLogger(__name__).warning("%s: line %d cannot be read, skipped", self.path, number)
                     continue
                 yield event
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; one too long for an event as its beginning, which is none."""
+    while line := file.readline(LONGEST):
+        yield line
+        while len(line) == LONGEST and not line.endswith(b"\n"):
+            line = file.readline(LONGEST)
+
+
+def sealed(text: str) -> str:
+    """The line of a JSON object, with a checksum as its last field, for a disk or a hand may change a figure."""
+    return f'{text[:-1]},"crc":"{crc32(text.encode()):08x}"}}\n'
+
+
 def _read(line: str | bytes) -> Event:
     """An event whose words are those of the events before: a long study has them once, not once a point."""
-    event: Event = json.loads(line, object_pairs_hook=_shared)
-    return event
+    return unsealed(line if isinstance(line, str) else line.decode(), _shared, _finite)
+
+
+def unsealed(
+    text: str,
+    pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] = dict,
+    constant: Callable[[str], float] = float,
+) -> dict[str, Any]:
+    """The object of such a line; ValueError if it was changed. Lines of earlier versions have no checksum."""
+    found: dict[str, Any] = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    if "crc" in found:
+        whole = text.rstrip()
+        if whole != sealed(whole[:-18] + "}").rstrip():
+            raise ValueError("its checksum does not match")
+        del found["crc"]
+    return found
+
+
+def _finite(name: str) -> float:
+    raise ValueError(f"figures must be finite, got {name}")
 
 
 def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

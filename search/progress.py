@@ -16,11 +16,12 @@ from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.stage import Distill, Train
 from search.desk import Desk
+from search.notes import Notes
 from search.record import StudyRecord, TrialRecord
 from search.tally import Tally
 
 SHOWN = 8
-"""Running trials listed."""
+"""Running trials that are listed, and notes."""
 
 
 class Progress:
@@ -37,7 +38,7 @@ class Progress:
         self.done_before: int | None = None
         self.done_said: set[int] = set()
         self.begun_said: set[int] = set()
-        self.notes_said = 0
+        self.notes = Notes()
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
@@ -49,6 +50,8 @@ class Progress:
     ) -> None:
         if self.console.is_terminal:
             self.live.stop()
+        for note in self.notes.repeated():
+            self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
 
     def __call__(self, record: StudyRecord, desk: Desk) -> None:
         """Show the study as it stands."""
@@ -58,11 +61,11 @@ class Progress:
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
-        for note in desk.notes[self.notes_said :]:
-            self.console.print(f"note: {note}", style="yellow", markup=False)
-        self.notes_said = len(desk.notes)
+        for note in self.notes.hear(desk.notes):
+            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         if self.console.is_terminal:
-            self.rows = [("study", record.name), *self.figures().items()]
+            repeated = [("note", note) for note in self.notes.repeated()[-SHOWN:]]
+            self.rows = [("study", record.name), *self.figures().items(), *repeated]
             self.running = [(desk.started[trial.id], _at_work(trial)) for trial in _working(record, desk)]
             return
         for trial in done:

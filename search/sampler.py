@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.address import in_memory, shown
 from search.front import value
-from search.journal import OneWriters
+from search.journal import open_journal
 from search.record import Choice, Point, StudyRecord
 from search.study import INTERRUPTED
 from spaces.space import place
@@ -202,7 +202,7 @@ class Proposer:
 def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
     """A database by its URL, or a journal file in the study's folder."""
     if url is None:
-        return OneWriters(folder / "optuna.journal")
+        return open_journal(folder / "optuna.journal")
     if in_memory(url):
         raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:

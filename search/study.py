@@ -6,7 +6,6 @@ in the queue).
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from search.events import check_asked, check_ended, check_header, check_named, check_point
 from search.ledger import FILE, Event, Ledger
 from search.record import (
     Choice,
@@ -37,10 +37,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 class StudyError(ValueError):
     """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
-
-
-class PointError(ValueError):
-    """A point whose figures are not what they should be; nothing of it is written."""
 
 
 @dataclass
@@ -72,9 +68,10 @@ class Study:
         try:
             for event in self.ledger.events():
                 self._apply(event)
+                check_named(event, self.header)
         except OSError as error:
             raise StudyError(f"study {name}: must have a file {self.ledger.path}, got {error.strerror}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             if isinstance(error, StudyError):
                 raise
             raise StudyError(
@@ -181,8 +178,7 @@ class Study:
         if kind == "study":
             if event["version"] > VERSION:
                 raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
-            for part in ("task", "space", "seed", "objectives", "reference_point"):
-                event[part]
+            check_header(event)
             self.header = event
             self.store = event.get("store", self.store)
         elif kind in ("asked", "point", "ended", "resumed"):
@@ -194,9 +190,13 @@ class Study:
 
     def _apply_to_trial(self, kind: str, event: Event) -> None:
         if kind == "asked":
+            check_asked(event)
+            if event["trial"] in self.trials:
+                raise ValueError(f"trial {event['trial']} was asked for before")
             self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
         elif kind == "point":
             trial = self.trials[event["trial"]]
+            check_point(event)
             trial.points[event["id"]] = Point(
                 event["id"],
                 event["trial"],
@@ -209,6 +209,7 @@ class Study:
             )
         elif kind == "ended":
             trial = self.trials[event["trial"]]
+            check_ended(event)
             trial.status, trial.reason = event["status"], event["reason"]
             trial.seconds += event["seconds"]  # on top of those before it was resumed
             before, now = trial.spent, event["spent"]
@@ -216,17 +217,6 @@ class Study:
         else:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = "running", ""
-
-
-def check_point(point: Mapping[str, Any]) -> None:
-    """PointError when a figure is missing, unknown or not finite."""
-    try:
-        figures = vars(measurement_from_json(point["measured"]))
-    except TypeError as error:
-        raise PointError(f"point {point['id']}: {str(error).partition(' ')[2]}") from error
-    for name, value in {**figures, "sparsity": point["sparsity"]}.items():
-        if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise PointError(f"point {point['id']}: every figure must be finite, got {name} {value}")
 
 
 def check_name(name: str) -> str:

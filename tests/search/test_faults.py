@@ -24,9 +24,10 @@ from compress.tasks import Task
 from search import line as line_file
 from search.desk import Desk, NotNow
 from search.evaluate import Compression
+from search.events import PointError
 from search.sampler import Proposer, answering, open_storage
 from search.scheduler import Scheduler
-from search.study import PointError, Study
+from search.study import Study
 from search.tuning import _Ear
 from tests.search.test_desk import SPACE
 
