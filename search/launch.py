@@ -31,6 +31,9 @@ from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
 
+LATENCY_MS = 2000.0
+"""For the teacher's latency: a network that takes seconds an image need not be timed thirty times."""
+
 
 class Listener:
     """Is told in the driver how a search goes; override what is of interest."""
@@ -190,6 +193,7 @@ def _costs(space: Space, task: Task) -> dict[str, float]:
 
 
 def _latency(model: Model, task: Task) -> float:
-    """Median in ms of the untrained model on one image, here and now."""
-    built = model.build(len(task.classes), task.channels).eval()
-    return round(latency(built, (task.channels, task.size, task.size))[0], 4)
+    """Median in ms of the untrained model on one image, here and now; of fewer calls where they would take seconds."""
+    built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
+    first = latency(built, shape, calls=1)[0]
+    return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

@@ -217,6 +217,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     shared = {
         "store": absolute(desk.study.store),
         "data": str(settings.data.resolve()) if settings.data else None,
+        "fingerprint": desk.task.fingerprint,
         "threads": settings.cpus_per_trial,
         "gpus": gpus,
         "limit": settings.trial_limit_s,
