@@ -135,7 +135,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if taken is not None:
         lines += [
             f"exported to {folder}: {', '.join(taken['files'])}",
-            "  reloaded in a new process: accuracy, params, MACs and bytes as recorded",
+            f"  reloaded in a new process: {_proven(taken)}",
             *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
             f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
         ]
@@ -144,6 +144,13 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
         lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
     return "\n".join(lines)
+
+
+def _proven(taken: Mapping[str, Any]) -> str:
+    if "elsewhere" not in taken:
+        return "accuracy, params, MACs and bytes as recorded"
+    accuracy = ", ".join(f"{taken['accuracy'][split]:.4f} on {split}" for split in ("validation", "test"))
+    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {accuracy}"
 
 
 def _threads(count: int) -> str:

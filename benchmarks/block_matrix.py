@@ -57,7 +57,7 @@ def tried(block: str, move: Move, task: Task) -> str:
         check(Recipe(task.name, model, (Train(ONCE), move)), task)
     except RecipeError as error:
         return str(error)
-    shown = next(iter(task.train.batches(64)))
+    shown = task.train.first(64)
     net = drawn(model.build(len(task.classes), task.channels))
     before = weight_count(net)
     try:

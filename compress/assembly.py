@@ -22,7 +22,7 @@ from compress.kept import Facts, Kept
 from compress.survey import Moments, Part, fingerprint
 
 HELD_OUT = 0.1
-"""Share of every class that validates, where a data set comes without a validation part."""
+"""Share of every class held out for validation, where a data set brings no validation part."""
 _Bytes = NDArray[np.uint8]
 _Labels = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ _Labels = NDArray[np.int64]
 @final
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The three parts of a task, what is known of them, and what was not read of its folder."""
+    """Training, validation and test, the facts about them, and notes on files of the folder that were not read."""
 
     facts: Facts
     splits: Sequence[Split]
@@ -39,7 +39,7 @@ class Parts:
 
 
 def from_arrays(parts: Sequence[tuple[_Bytes, _Labels]], augment: Augment) -> Parts:
-    """Training, validation and test, each images (N, C, H, W) uint8 and labels (N,), as they are."""
+    """Take training, validation and test as they are, each images (N, C, H, W) uint8 and labels (N,)."""
     moments = Moments()
     channels, size = parts[0][0].shape[1:3]
     blocks: list[Part] = [(_blocks(images), labels) for images, labels in parts]
@@ -49,13 +49,20 @@ def from_arrays(parts: Sequence[tuple[_Bytes, _Labels]], augment: Augment) -> Pa
 
 
 def from_folder(who: str, root: Path, cache_dir: Path | None, stream: bool | None) -> Parts:
-    """The images of a folder; decoded as needed if `stream`, by default where they take much of the free memory.
+    """Read the images of a folder; with `stream` decode them as needed, by default where memory would be short.
 
-    What was found out of them is kept in `cache_dir`, and so are the decoded images unless they are streamed. DataError
-    if the folder is not as it must be (see `list_images`), or an image is unreadable.
+    Keep facts and, unless streamed, decoded images in `cache_dir`. DataError if the folder is not as it must be (see
+    `list_images`), or an image is unreadable.
     """
     listing = list_images(root)
     kept = Kept(cache_dir, listing.key)
+    if kept.facts() is not None:
+        return _from_listing(who, listing, kept, stream)
+    with kept.turn():
+        return _from_listing(who, listing, kept, stream)
+
+
+def _from_listing(who: str, listing: Listing, kept: Kept, stream: bool | None) -> Parts:
     known = kept.facts()
     channels, size = (known.channels, known.size) if known else _shape(listing)
     folder = _Folder(who, listing, channels, size)

@@ -105,7 +105,8 @@ def _figures(facts: Mapping[str, Any]) -> str:
                 f"test {spread['test']:.4f}",
             )
         )
-    body = "Measured of the exported network in a new process; the search had recorded the same."
+    same = plain(found.get("elsewhere") or "the search had recorded the same")
+    body = f"Measured of the exported network in a new process; {same}."
     return f"## What was measured\n\n{body}\n\n{_table(('what', 'figure'), rows)}\n\n{_latency(found)}"
 
 

@@ -18,6 +18,8 @@ from torch import nn
 from compress.errors import DiskError
 
 EVERY_SECONDS = 2.0
+QUICK_SECONDS = 0.04
+"""A file may take so long to write. With a slower one the files are as much rarer: 2 % of the time goes into them."""
 
 
 class Stateful(Protocol):
@@ -33,7 +35,8 @@ class Stateful(Protocol):
 class Checkpoint:
     """Keeps model, adapters, optimizer, hooks, random state and epoch in `path`; does nothing when `path` is None.
 
-    Epochs shorter than two seconds are not worth a file each: one is written when two seconds have passed.
+    Epochs shorter than two seconds are not worth a file each: one is written when two seconds have passed, or longer
+    where the last one took long to write. A state of another device goes on here.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Checkpoint:
     ) -> None:
         self.path, self.module, self.optimizer, self.generator = path, module, optimizer, generator
         self.hooks = hooks
-        self.last = time.monotonic()
+        self.last, self.every = time.monotonic(), EVERY_SECONDS
 
     def restore(self) -> int:
         """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
@@ -55,7 +58,7 @@ class Checkpoint:
         parts: list[Stateful] = [self.module, self.optimizer, *self.hooks]
         before, drawn = copy.deepcopy([part.state_dict() for part in parts]), self.generator.get_state()
         try:
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
             self.module.load_state_dict(state["module"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
@@ -75,8 +78,9 @@ class Checkpoint:
 
         DiskError when the disk refuses it.
         """
-        if self.path is None or time.monotonic() - self.last < EVERY_SECONDS:
+        if self.path is None or time.monotonic() - self.last < self.every:
             return
+        started = time.monotonic()
         state = {
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -95,6 +99,7 @@ class Checkpoint:
             temporary.unlink(missing_ok=True)
             raise DiskError(f"checkpoint: cannot write {self.path}: {error.strerror}") from error
         self.last = time.monotonic()
+        self.every = EVERY_SECONDS * max(1.0, (self.last - started) / QUICK_SECONDS)
 
     def remove(self) -> None:
         """The run is over: its file goes."""

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compress.agreement import IMAGES
 from compress.data import Batch
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.look import check_own, files_of, first_images, seeded
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -29,6 +29,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.pruning.pruner import Rounds, weight_count
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
+from compress.step_checks import blamed, check_own, files_of, seeded
 from compress.tasks import Task
 from compress.training import Training
 from compress.transform import transform
@@ -70,8 +71,9 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
     for at, step in enumerate(steps):
         taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
         in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
-        calibration = first_images(task) if step.model.own else noise
-        model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
+        calibration = task.train.first(IMAGES) if step.model.own else noise
+        with blamed(step):
+            model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
             check_own(step, model, task)
         yield step, model
@@ -88,7 +90,8 @@ def check(recipe: Recipe, task: Task) -> None:
     _check_teacher(recipe, task)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
-            count(model, (task.channels, task.size, task.size))
+            with blamed(step):
+                count(model, (task.channels, task.size, task.size))
 
 
 def _check_teacher(recipe: Recipe, task: Task) -> None:

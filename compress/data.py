@@ -128,6 +128,10 @@ class Split(ABC):
         view = torch.randint(augment.views, (len(self),), generator=generator, device=home)[:count]
         return self._epoch(order, augment, view, batch_size)
 
+    def first(self, count: int) -> Batch:
+        """Return the first images as they are, all of them where there are fewer than `count`."""
+        return next(self._epoch(torch.arange(min(count, len(self))), None, None, count))
+
     def _epoch(self, order: Tensor, augment: Augment | None, view: Tensor | None, batch_size: int) -> Iterator[Batch]:
         if len(order) == 0:
             return

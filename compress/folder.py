@@ -1,7 +1,7 @@
-"""An image folder: what lies in `train/CLASS/*` and `test/CLASS/*`, every file once, and what its images are to become.
+"""An image folder: list `train/CLASS/*` and `test/CLASS/*`, every file once, and decide channels and size.
 
-Images become S x S, where S is the median of the training images' shorter sides, at most 224; they are greyscale if
-every one of them is (Pillow's mode L), else RGB.
+Images become S x S, with S the median of the training images' shorter sides, at most 224. They become greyscale if all
+of them are (Pillow's mode L), else RGB.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from compress.walk import Found, Passed, Place, entries, files_below, is_folder,
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LARGEST = 224
 SAMPLE = 1000
-"""Training images, evenly spread, whose headers decide the size: a million headers would take minutes."""
+"""Headers read to decide the size, evenly spread over training: a million headers would take minutes."""
 ALIKE = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
-"""What a folder may be called by mistake, in lower case."""
+"""Names given to a part by mistake, in lower case."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """What lies in an image folder: class names, and images sorted by class and name, training first.
+    """Class names, and the images of a folder sorted by class and name, training first.
 
-    `paths` (N) and `labels` (N,) int64 count them all; the first `train_count` are for training. `key` changes with
-    names, sizes, times of change and labels, not with where the folder lies. `notes` say what was not read.
+    `paths` (N) and `labels` (N,) int64 count all images; the first `train_count` are for training. `key` changes with
+    names, sizes, times of change and labels, not with the folder's place. `notes` name everything not read.
     """
 
     classes: tuple[str, ...]
@@ -51,10 +51,10 @@ class Listing:
 def list_images(root: Path) -> Listing:
     """List the images below `root`, in subfolders too, every file once.
 
-    Without one of `SUFFIXES`, hidden, a tool's or linked back to a folder above: passed over, and noted. DataError if
-    `train/` or `test/` is missing, unreadable or has no images; if one file is in two classes, or in both; if there is
-    one class only, one that is only in test, one with fewer than 2 training images (one to train on, one to validate
-    on), or a class name that reports could not show.
+    Pass over and note files without one of `SUFFIXES`, hidden files, tools' files, links back to a folder above.
+    DataError if `train/` or `test/` is missing, unreadable or has no images; if a file is in two classes or in both
+    parts; with fewer than 2 classes; for a class only in test, a class with fewer than 2 training images (to train on
+    and to validate on), and a class name that reports could not show.
     """
     who = f"folder:{printable(str(root))}"
     _check_path(who, root)
@@ -129,7 +129,7 @@ def _names(root: Path) -> list[str]:
 
 
 def _class_name(who: str, part: str, name: str) -> str:
-    """The name as it is; DataError where reports and JSON could not show it."""
+    """Return the name; DataError where reports and JSON could not show it."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
         raise DataError(
             f"{who}: a class must have a name in UTF-8 without control characters, got {part}/{printable(name)}; "
@@ -139,7 +139,7 @@ def _class_name(who: str, part: str, name: str) -> str:
 
 
 def _matched(who: str, train: Mapping[str, list[Found]], test: Mapping[str, list[Found]]) -> dict[str, list[Found]]:
-    """`test` under the names of `train`: one name may be composed in two ways, as macOS and Linux do."""
+    """Return `test` under the names of `train`: macOS and Linux compose the same name in two ways."""
     plain: dict[str, str] = {}
     for part, names in (("train", train), ("test", test)):
         composed: dict[str, str] = {}
@@ -158,7 +158,7 @@ def _matched(who: str, train: Mapping[str, list[Found]], test: Mapping[str, list
 
 
 def _check_apart(who: str, root: Path, files: Sequence[Found], labels: NDArray[np.int64], train_count: int) -> None:
-    """DataError if a file is there twice: then it is in both parts, or in two classes."""
+    """DataError if a file is listed twice: in both parts, or in two classes."""
     identities = np.array([file.identity for file in files], dtype=np.uint64)
     order = np.lexsort((np.arange(len(files)), identities[:, 1], identities[:, 0]))
     twice = (identities[order[1:]] == identities[order[:-1]]).all(axis=1)

@@ -1,11 +1,13 @@
-"""Images out of files: turned upright, brought to one size, decoded by several processes.
+"""Decode image files: turn them upright, bring them to the same size, in several processes.
 
-Every image becomes C x S x S: its shorter side is resized to S (bilinear) and its centre is cropped. Of a file with
+Every image becomes C x S x S: the shorter side is resized to S (bilinear) and the centre cropped. Of a file with
 several pictures, such as a TIFF of many pages, the first is read.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +24,10 @@ from compress.data import DataError
 from compress.machine import usable_cpus
 from compress.walk import printable
 
+PATIENCE_S = 5.0
+"""Seconds before the time left is announced, where more than `LONG_S` are left."""
+LONG_S = 60.0
+_log = logging.getLogger(__name__)
 _BLOCK = 256
 _FEW = 1000
 _Bytes = NDArray[np.uint8]
@@ -35,12 +41,12 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings an image of each EXIF orientation upright; 1 is."""
+"""How to turn an image of each EXIF orientation upright; orientation 1 is upright."""
 
 
 @final
 class Picture(NamedTuple):
-    """One decoded image: `pixels` (channels, size, size), whether it was turned upright, whether resized or cropped."""
+    """A decoded image: `pixels` (channels, size, size), whether `turned` upright, whether resized or cropped to fit."""
 
     pixels: _Bytes
     turned: bool
@@ -63,7 +69,7 @@ class Files(Dataset[Tensor]):
         return torch.from_numpy(self.decode(self.paths[index]).pixels)
 
     def decode(self, path: str) -> Picture:
-        """Return one image; raises whatever Pillow does where it cannot."""
+        """Return an image; raise whatever Pillow raises."""
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of odd palettes and metadata
             if image.mode[0] in "IF":
                 raise ValueError(f"mode {image.mode} is not 8 bits a channel")
@@ -79,7 +85,7 @@ class Files(Dataset[Tensor]):
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """What EXIF or XMP asks for; None for nothing, or nothing that can be read. A loaded TIFF is upright already."""
+    """Return the turn EXIF or XMP asks for, None for none or unreadable metadata. Pillow turns a TIFF on loading."""
     try:
         return _UPRIGHT.get(image.getexif()[ExifTags.Base.Orientation])
     except Exception:  # damaged metadata raise half a dozen types, and spoil no pixel
@@ -89,7 +95,7 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 @final
 @dataclass
 class Report:
-    """What became of images that were decoded: why some could not be, how many were turned, and resized or cropped."""
+    """Counts over decoded images: reasons of failures, images turned upright, images resized or cropped."""
 
     failures: list[str] = field(default_factory=list)
     turned: int = 0
@@ -103,7 +109,7 @@ class Report:
             raise DataError(f"{who}: images must be readable, {len(self.failures)} of {count} are not: {named}{more}")
 
     def shown(self, count: int, size: int) -> str:
-        """What was done to bring `count` images to one `size`, for people."""
+        """Say for people how `count` images were brought to the same `size`."""
         turned = f", {self.turned:,} turned upright" if self.turned else ""
         if not self.fitted:
             return AS_THEY_ARE + turned
@@ -114,7 +120,7 @@ class Report:
 @final
 @dataclass(frozen=True)
 class _Blocks(Dataset[tuple[Tensor, list[str], int, int]]):
-    """Item i is the i-th block of images, black where undecodable, and what a `Report` says of it."""
+    """Item i is the i-th block of images, black where undecodable, and the three fields of a `Report`."""
 
     files: Files
 
@@ -153,11 +159,20 @@ def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
     loader: DataLoader[tuple[Tensor, list[str], int, int]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
-    for images, failed, turned, fitted in loader:
+    started, told = time.monotonic(), False
+    for number, (images, failed, turned, fitted) in enumerate(loader, 1):
         report.failures.extend(failed)
         report.turned += turned
         report.fitted += fitted
         yield images.numpy()
+        spent = time.monotonic() - started
+        if not told and spent > PATIENCE_S:
+            told = True
+            left = spent / number * (len(loader) - number)
+            if left > LONG_S:
+                _log.warning(
+                    "images: %s are looked through once, for about %.0f min more", f"{len(files):,}", left / 60
+                )
 
 
 def decode_all(files: Files, report: Report) -> _Bytes:

@@ -1,7 +1,7 @@
-"""What is kept of a folder once it is decoded: its pixels, and what was found out about all of them.
+"""Keep a decoded folder in two files: the pixels, and the facts about them.
 
-Both files are named by a key of the images' names, sizes and times of change, and end in a checksum. A file that is
-damaged is passed over, and written anew.
+A key of the images' names, sizes and times of change names both files. Damaged files are passed over and written anew:
+the facts end in a checksum, and the fingerprint among them is of the pixels.
 """
 
 from __future__ import annotations
@@ -10,23 +10,27 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, final
 
 import numpy as np
+from filelock import SoftFileLease
 from numpy.typing import NDArray
 
 DECODING = 2
-"""To be raised when files are decoded to other pixels than before: 2 turns images upright."""
+"""Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
+LEASE_S = 60.0
+"""Seconds without a sign of life, after which a process of another node is taken for dead."""
 _Bytes = NDArray[np.uint8]
 
 
 @final
 @dataclass(frozen=True)
 class Facts:
-    """All of a task but its pixels, its names and its labels. `images` says what was done to them, for people."""
+    """Everything found out about a set of images. `images` says for people how they were brought to the same size."""
 
     channels: int
     size: int
@@ -39,13 +43,23 @@ class Facts:
 @final
 @dataclass(frozen=True)
 class Kept:
-    """The files of one set in `folder`; without a folder nothing is kept."""
+    """The two files of a set in `folder`; without a folder nothing is kept."""
 
     folder: Path | None
     key: str
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait while another process looks through the same set: the workers of a node begin at the same time."""
+        if self.folder is None:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with SoftFileLease(self._file("lease"), lease_duration=LEASE_S):
+            yield
+
     def facts(self) -> Facts | None:
-        """What was found out before, if it was."""
+        """Return the facts, None unless they were kept."""
         try:
             text, _, seal = self._file("json").read_bytes().rpartition(b"\n")
             read = json.loads(text)
@@ -55,24 +69,19 @@ class Kept:
             return None
 
     def pixels(self, shape: tuple[int, ...]) -> _Bytes | None:
-        """All images, (N, channels, size, size), mapped from the file: the workers of a node share the memory."""
+        """Return all images (N, channels, size, size), mapped from the file: workers of a node share the memory."""
         try:
             images: _Bytes = np.load(self._file("npy"), mmap_mode="c", allow_pickle=False)
-            with self._file("npy").open("rb") as file:
-                file.seek(-hashlib.sha256().digest_size, os.SEEK_END)
-                seal = file.read()
-            whole = images.shape == shape and images.dtype == np.uint8 and images.flags.c_contiguous
-            return images if whole and seal == hashlib.sha256(images.data).digest() else None
+            return images if images.shape == shape and images.dtype == np.uint8 else None
         except (OSError, ValueError, EOFError, OverflowError, TypeError):
             return None
 
     def keep(self, facts: Facts, pixels: _Bytes | None) -> None:
-        """Write both, the facts last: they are there when the pixels are."""
+        """Write both files, the facts last: facts without pixels would mean a streamed set."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         if pixels is not None:
-            self._write("npy", lambda file: _write_pixels(file, np.ascontiguousarray(pixels)))
+            self._write("npy", lambda file: np.save(file, pixels))
         text = json.dumps(asdict(facts)).encode()
         self._write("json", lambda file: file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode()))
 
@@ -91,8 +100,3 @@ class Kept:
         except BaseException:
             os.unlink(temporary)
             raise
-
-
-def _write_pixels(file: IO[bytes], pixels: _Bytes) -> None:
-    np.save(file, pixels)
-    file.write(hashlib.sha256(pixels.data).digest())

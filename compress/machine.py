@@ -1,6 +1,6 @@
-"""What of this machine a process may use: CPUs and memory within its affinity and its control groups.
+"""CPUs and memory a process may use, within affinity and control groups.
 
-`os.cpu_count()` and `/proc/meminfo` tell of the host. A container or a batch job gets a share of it.
+`os.cpu_count()` and `/proc/meminfo` tell of the host. A container or a batch job gets a share of the host.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def usable_cpus() -> int:
 
 
 def memory_headroom() -> int | None:
-    """Bytes this process may still take before one of its control groups is full; None without a limit.
+    """Bytes left until a control group of the process is full; None without a limit.
 
-    Pages of files that were not used lately count as free: the kernel drops them first.
+    Pages of files not used lately count as free: the kernel drops them first.
     """
     rooms = [*_rooms("memory.max", "memory.current", "inactive_file")]
     rooms += _rooms("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -54,9 +54,9 @@ def _rooms(limit: str, usage: str, droppable: str) -> Iterator[int]:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Folders of this process's group and of all groups above it, of cgroup v2 and of v1's `controller`.
+    """Folders of the process's group and of all groups above, of cgroup v2 and of v1's `controller`.
 
-    A container may see its group as the root while `MEMBERSHIP` has the host's path: what is missing is passed over.
+    A container may see its group as the root while `MEMBERSHIP` has the host's path: missing folders are passed over.
     """
     for line in _lines(MEMBERSHIP):
         number, _, rest = line.partition(":")

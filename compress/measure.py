@@ -6,9 +6,11 @@ elements of all parameters, `nonzero_params` those that are not zero, `macs` are
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from compress.data import Split
 from compress.files import Files
 from compress.measurement import Measurement
+from compress.numerics import exact
 from compress.tasks import Task
 
 
@@ -43,6 +46,7 @@ def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
     )
 
 
+@exact()
 def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = 512) -> float:
     """Share of the split's images whose largest logit is the label's, in [0, 1]."""
     right = torch.zeros((), dtype=torch.long, device=split.device)
@@ -96,7 +100,25 @@ def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
         device=device_name(next(model.parameters()).device),
         threads=torch.get_num_threads(),
         seconds=0.0,
+        machine=machine_name(),
     )
+
+
+def machine_name() -> str:
+    """What else figures depend on: the processor and the version of torch."""
+    return f"{processor()}, torch {torch.__version__.partition('+')[0]}"
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """The processor's own name, or its kind where the system tells no name."""
+    try:
+        with open("/proc/cpuinfo") as info:
+            lines = info.read().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
 
 
 def device_name(device: torch.device) -> str:

@@ -11,8 +11,9 @@ class Measurement:
     """The figures of one model.
 
     Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
-    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads;
-    `seconds` is what making and measuring this model cost beyond the model it was made from.
+    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads, of the
+    network run layer by layer; `seconds` is what making and measuring this model cost beyond the model it was made
+    from. `machine` names the processor and the torch of all figures, "" of a record from before it was written down.
     """
 
     accuracy_validation: float
@@ -27,6 +28,7 @@ class Measurement:
     device: str
     threads: int
     seconds: float
+    machine: str = ""
 
     @property
     def flops(self) -> int:

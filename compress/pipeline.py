@@ -44,23 +44,28 @@ class Made:
 class Pipeline:
     """Makes steps of one task in one store. `told(what, done, of)` hears of progress, for displays.
 
-    `spent` adds up seconds by what they went into: train, measure, cut, store, wait.
+    `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     """
 
     task: Task
     store: Store
     told: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
+    making: str = ""
 
     def __post_init__(self) -> None:
         self.task = self.task.to(training_device())
         self._clock = Clock(self.spent)
-        self._work = Work(self.task, self.store, self.ensure, self._clock, lambda *told: self.told(*told))
+
+    @property
+    def _work(self) -> Work:
+        """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
+        return Work(self.task, self.store, self.ensure, self._clock, self.told)
 
     @cached_property
     def _shown(self) -> Tensor:
         """The images on which a network is compared with what was stored of it."""
-        return next(iter(self.task.train.batches(IMAGES))).images
+        return self.task.train.first(IMAGES).images
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
@@ -104,6 +109,7 @@ class Pipeline:
         for needed in (step.teacher, step.original, step.parent):
             if needed is not None:
                 self.ensure(needed)
+        self.making = step.title
         started = time.perf_counter()
         torch.manual_seed(step.seed)
         if step.parent is not None and step.parent.stage == step.stage and self._was_taken_back(step.parent):

@@ -49,6 +49,13 @@ class Step:
         """Seed of this step's random numbers, in [0, 2^32)."""
         return int(self.key[:8], 16)
 
+    @property
+    def title(self) -> str:
+        """Stage, network, method and depth in words, such as `prune cnn by l1-filter to 50 %`."""
+        method = getattr(self.stage, "method", None)
+        by = f" by {method.name}" if method is not None else ""
+        return f"{self.stage.name} {self.model}{by}" + (f" to {self.level:.0%}" if 0 < self.level < 1 else "")
+
 
 def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
     """The steps whose models are the recipe's points, in the order they are made; `fingerprint` is the task's."""

@@ -21,7 +21,7 @@ from compress.errors import ExportError, RecipeError, StoreError
 from compress.export import FORMATS, LOADER, ONNX, PROGRAM, check_whole, read_card
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.interchange import open_onnx
-from compress.measure import accuracy, device_name, latency, measure
+from compress.measure import accuracy, device_name, latency, measure, processor
 from compress.tasks import Task
 from compress.train import training_device
 
@@ -186,14 +186,8 @@ def _latencies(run: Run, shape: tuple[int, int, int], device: torch.device) -> l
 
 def machine() -> dict[str, object]:
     """What the figures were measured on: processor, cores, versions."""
-    try:
-        with open("/proc/cpuinfo") as info:
-            lines = info.read().splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return {
-        "processor": next(named, platform.machine()),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),

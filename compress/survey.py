@@ -1,4 +1,4 @@
-"""One pass over the images of a task: the mean and deviation of its training part, and the hash of all of it. Exact."""
+"""Survey the images of a task in a single pass, exactly: mean and deviation of training, hash of all parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Channels = tuple[float, ...]
 Part = tuple[Iterable[Bytes], NDArray[np.int64]]
-"""Blocks of images (b, C, H, W), and the labels (N,) of all of them."""
+"""Blocks of images (b, C, H, W), and all labels (N,)."""
 
 
 class Moments:

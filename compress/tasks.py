@@ -31,8 +31,8 @@ class Task:
 
     Images are `channels` x `size` x `size`; `mean` and `std` per channel on their raw scale. `padding` and
     `flip` say how training augments. `fingerprint` is a sha256 of all images, labels and of the augmentation,
-    not of names or places: equal fingerprints train equal models. `images` says what was done to bring the images to
-    one size, `notes` what of a folder was not read; both for people.
+    not of names or places: equal fingerprints train equal models. For people, `images` says how the images were
+    brought to the same size, and `notes` name everything of a folder that was not read.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Task:
 
     @property
     def summary(self) -> str:
-        """One line for people: classes, how many images for training, validation and test, and what is done to them."""
+        """A line for people: classes, images for training, validation and test, and how they are prepared."""
         streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
         counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
         normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
@@ -66,6 +66,11 @@ class Task:
             f"{self.channels} x {self.size} x {self.size} {self.images}{streamed}, normalised by {normal}, "
             f"{self._augmented}; validation: one image is {100 / len(self.validation):.2f} points"
         )
+
+    @property
+    def opening(self) -> str:
+        """The `summary` and all notes, for a line at the beginning of a search."""
+        return "; ".join((self.summary, *self.notes))
 
     @property
     def _augmented(self) -> str:

@@ -1,7 +1,7 @@
 """The one training loop: plain, distilling, recovering, with masks. Read it top to bottom.
 
 Methods that live inside training are hooks on this loop, not loops of their own. The data set stays on the training
-device as one tensor; on a GPU the network runs channels-last and in bf16.
+device as one tensor; on a GPU the network runs channels-last and in bf16, where both can be (`compress/numerics.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from compress.checkpoint import Checkpoint
 from compress.data import Augment, Batch, Split
+from compress.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
 from compress.training import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -88,6 +89,7 @@ class KeepZeros(Hook):
                 parameter.masked_fill_(mask, 0.0)  # a product would leave -0.0, which does not deflate
 
 
+@deterministic()
 def fit(
     loss: Loss,
     split: Split,
@@ -108,9 +110,9 @@ def fit(
     the end. `told` hears of each finished epoch. TrainingError when the loss is not finite.
     """
     device = next(loss.parameters()).device
-    fast = device.type == "cuda"
-    if fast:
-        loss.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    halves = has_bf16(device)
+    if prefers_channels_last(device):
+        lay_out(loss.model, next(iter(split.read([torch.arange(min(2, len(split)))]))) / 255)
     learned = [p for p in loss.parameters() if p.requires_grad]
     if only is not None:
         frozen = set(loss.model.parameters()) - set(only.parameters())
@@ -139,7 +141,7 @@ def fit(
             step = epoch * per_epoch + index
             for group in optimizer.param_groups:
                 group["lr"] = training.lr_at(step / steps)
-            with torch.autocast("cuda", torch.bfloat16) if fast else nullcontext():
+            with torch.autocast("cuda", torch.bfloat16) if halves else nullcontext():
                 value: Tensor = loss(batch)
             optimizer.zero_grad(set_to_none=True)
             value.backward(inputs=learned)  # type: ignore[no-untyped-call]

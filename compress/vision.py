@@ -32,13 +32,18 @@ def import_torchvision() -> ModuleType:
         try:
             return importlib.import_module("torchvision")
         except RuntimeError as error:
-            if _UNDECLARED not in str(error):
+            if not needs_operators(error):
                 raise
         # The failed attempt leaves submodules behind that refer to a package that is gone.
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         _declare_operators()
         return importlib.import_module("torchvision")
+
+
+def needs_operators(error: BaseException) -> bool:
+    """Whether an import stopped for want of the operators: the module imports torchvision by itself."""
+    return isinstance(error, RuntimeError) and _UNDECLARED in str(error)
 
 
 @cache

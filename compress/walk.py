@@ -1,7 +1,7 @@
-"""The files below a folder, every one once: links are followed, but never back; what is hidden or a tool's is not read.
+"""Walk a folder: every file once, links followed but never back, hidden and tool folders passed over.
 
-Links: one to a folder elsewhere is read like a folder. One to a folder above it, or to one that was read already, is
-passed over, so no walk goes in circles. Two paths to one file are told by its device and inode.
+Read a link to a folder elsewhere like a folder. Pass over a link to a folder above, or to a folder read already: no
+walk goes in circles. Recognise two paths to the same file by device and inode.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import NamedTuple, final
 TOOLS = frozenset(
     ("@eadir", "@recycle", "#recycle", "$recycle.bin", "__macosx", "__pycache__", "desktop.ini", "lost+found")
 ) | {"system volume information", "thumbs.db"}
-"""Names, in lower case, that file managers, network drives and archives leave. Hidden ones begin with a dot."""
+"""Names left by file managers, network drives and archives, in lower case. Hidden names begin with a dot."""
 NAMED = 3
-"""Examples of each kind that was passed over."""
+"""Examples shown of each kind passed over."""
 
 
 @final
 class Found(NamedTuple):
-    """A file: its path, size in bytes, time of change in ns, `identity` (device, inode), whether a link was taken."""
+    """A file: path, size in bytes, time of change in ns, `identity` (device, inode), whether reached by a link."""
 
     path: str
     size: int
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 @final
 class Place(NamedTuple):
-    """A folder to read: its path, and the real paths of all folders on the way to it, its own last."""
+    """A folder to read: path, and `chain`, the real paths of all folders on the way, the folder's own last."""
 
     path: str
     chain: tuple[str, ...]
@@ -43,16 +43,16 @@ class Place(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Passed:
-    """What was not read, by kind: names as often as they were met."""
+    """Names not read, counted by kind."""
 
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, kind: str, name: str) -> None:
-        """One more of this kind."""
+        """Count a name of a kind."""
         self.kinds.setdefault(kind, Counter())[name] += 1
 
     def unwanted(self, entry: os.DirEntry[str]) -> None:
-        """A file that nobody reads, or a link to nothing."""
+        """Count a file of no known suffix, or a link to nothing."""
         if entry.is_symlink() and not os.path.exists(entry.path):
             self.add("linked to nothing", entry.name)
         else:
@@ -69,25 +69,25 @@ def _examples(names: Counter[str]) -> str:
 
 
 def printable(name: str) -> str:
-    """A name that any terminal and any file takes: bytes that are not UTF-8 and control characters are escaped."""
+    """Escape bytes other than UTF-8 and control characters, for any terminal and any file."""
     text = os.fsencode(name).decode(errors="backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def place(path: str, above: tuple[str, ...] = ()) -> Place:
-    """A folder to begin at, `above` the chain of the one it lies in."""
+    """Return the place to begin at; `above` is the chain of the folder around."""
     return Place(path, (*above, os.path.realpath(path)))
 
 
 def leads_back(target: str, chain: Iterable[str]) -> bool:
-    """Whether the real path `target` is one of the folders of the chain, or holds one of them."""
+    """Whether the real path `target` is a folder of the chain, or holds a folder of the chain."""
     return any(os.path.commonpath((target, one)) == target for one in chain)
 
 
 def entries(at: Place, passed: Passed, refuse: Callable[[str, OSError], Exception]) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder, by name, but for what is hidden, a tool's, or a link back.
+    """Yield the entries of a folder by name, but for hidden ones, tools' and links back.
 
-    A folder that cannot be read raises what `refuse(path, error)` gives.
+    Raise `refuse(path, error)` for a folder that cannot be read.
     """
     try:
         with os.scandir(at.path) as found:
@@ -106,9 +106,9 @@ def entries(at: Place, passed: Passed, refuse: Callable[[str, OSError], Exceptio
 def files_below(
     start: Place, wanted: Callable[[str], bool], passed: Passed, refuse: Callable[[str, OSError], Exception]
 ) -> list[Found]:
-    """The files whose names are `wanted`, at any depth, by path; each file and each folder once, by its own path first.
+    """Return the files of `wanted` names at any depth, by path. Every file and folder comes once, real paths first.
 
-    A wanted name that is a link to nothing raises what `refuse(path, error)` gives.
+    Raise `refuse(path, error)` for an unreadable folder, and for a wanted name linked to nothing.
     """
     waiting, linked = deque([(start, False)]), deque[tuple[Place, bool]]()
     read: set[str] = set()
@@ -135,7 +135,7 @@ def files_below(
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one."""
+    """Whether the entry is a folder, or a link to a folder."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or into a folder that may not be entered

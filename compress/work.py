@@ -14,11 +14,12 @@ from compress.distill.teaching import Teaching
 from compress.distill.views import Views
 from compress.measure import accuracy
 from compress.models.family import head_of
+from compress.numerics import exact
 from compress.plan import Step
 from compress.pruning.inside import Goal, Inside, Pruning
 from compress.pruning.masks import masked_parameters
 from compress.pruning.pruner import weight_count
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Train
+from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import Hook, KeepZeros, Loss, fit, training_device
@@ -26,6 +27,13 @@ from compress.training import Training
 from compress.transform import transform
 
 CALIBRATION_IMAGES = 256
+FEW_VIEWS = 50
+"""Views of an image that are kept for trainings to come, at most, for each time the image is shown. Images of 224
+pixels have 6,498: a hundred epochs would write 230 GB and read next to nothing. On a GPU, where a lookup takes longer
+than a small teacher, no more views are kept than are shown.
+"""
+MOST_BYTES = 2**38
+"""Of the file of one teacher, were all views there: 256 GiB."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Work:
     clock: Clock
     told: Callable[[str, int, int], None]
 
+    @exact()
     def start(self, step: Step) -> nn.Module:
         """The network before this step's training: new, or the parent's, its structure changed unless training does."""
         if step.parent is None or step.original is None:
@@ -66,7 +75,8 @@ class Work:
             if pruning is not None:
                 hooks.append(pruning)
             elif isinstance(stage, Prune) and stage.method.granularity == "weight":
-                hooks.append(KeepZeros(masked_parameters(model, stage.method, self._calibration())))
+                with exact():
+                    hooks.append(KeepZeros(masked_parameters(model, stage.method, self._calibration())))
             only = None
             if stage.recovery.scope == "classifier":
                 only = model.get_submodule(head_of(model))
@@ -94,7 +104,8 @@ class Work:
             validate=lambda: accuracy(model.eval(), self.task.validation),
             unpruned=self.ensure(step.original).measured.accuracy_validation,
         )
-        return stage.method.begin(model, goal)
+        with exact():
+            return stage.method.begin(model, goal)
 
     def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
         if recovery.distiller is None or step.teacher is None:
@@ -104,14 +115,17 @@ class Work:
         return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
-        """What the teacher has said, to be used again: not of an original that is asked but by one short curve."""
-        views, stage = self.task.augment.views, step.stage
+        """The teacher's logits so far, to be used again. None where hardly a view would be shown twice, as of an
+        original that teaches one short curve alone.
+        """
+        views, stage, device = self.task.augment.views, step.stage, training_device().type
+        epochs, most = _shown(stage), (FEW_VIEWS if device == "cpu" else 1)
         if teacher is step.original and isinstance(stage, Prune | Factorize):
-            shown = len(stage.levels) * stage.recovery.training.epochs
-            if shown < views:
-                return None
-        path = self.store.views(f"{teacher.key}-{training_device().type}")
-        return Views(path, len(self.task.train), views, len(self.task.classes))
+            most = 1
+        sizes = len(self.task.train), views, len(self.task.classes)
+        if views > most * epochs or Views.size_bytes(*sizes) > MOST_BYTES:
+            return None
+        return Views(self.store.views(f"{teacher.key}-{device}"), *sizes)
 
     def _fit(
         self,
@@ -139,6 +153,13 @@ class Work:
         """The same training images and labels every time, on the training device."""
         batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
         return next(iter(batches))
+
+
+def _shown(stage: Stage) -> int:
+    """How often a stage shows each image, in all its levels."""
+    if isinstance(stage, Distill | Narrow):
+        return stage.training.epochs
+    return len(stage.levels) * stage.recovery.training.epochs if isinstance(stage, Prune | Factorize) else 0
 
 
 def _place(step: Step) -> str:

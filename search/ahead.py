@@ -1,4 +1,4 @@
-"""What training will take on this machine, from a timed step: said before anything is trained, where it is long."""
+"""Announce long trainings before they begin: time a training step on this machine, and multiply."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ from spaces import Space
 from spaces.space import effort
 
 LONG_S = 600.0
-"""A teacher or a trial that takes longer than this is announced."""
+"""Seconds. A longer teacher or trial is announced."""
 SHORT_MACS = 1e12
-"""A teacher whose training costs less is not timed: at 2 GMAC/s, slow for a core, it takes less than `LONG_S`."""
+"""A cheaper teacher is not timed: at 2 GMAC/s, slow for a core, the training ends within `LONG_S`."""
 STEP_S = 0.4
-"""For one of the steps that are timed."""
+"""Seconds of a timed step, at most."""
 STEPS = 3
 TYPICAL = 12
-"""Recipes drawn from the space, whose median stands for a trial."""
+"""Recipes drawn from the space; the median stands for a trial."""
 
 
 def announcement(settings: Settings, space: Space, task: Task, macs: float) -> str | None:
-    """What the teacher and a typical trial of a new study take here, if that is long; None where it is not known.
+    """Say how long the teacher and a typical trial of a new study take here; None if short, or not known.
 
-    `macs` are the unpruned teacher's for one image. Workers of a cluster and GPUs are not this CPU, so of them nothing
-    is said.
+    `macs` are the unpruned teacher's for an image. Workers of a cluster and GPUs are not this CPU: None for them.
     """
-    if settings.address is not None or settings.gpus_per_trial or torch.cuda.is_available():
+    if settings.address is not None or settings.gpus_per_trial:
         return None
     if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
         return None
@@ -55,7 +54,7 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
 
 
 def said(name: str, teacher_s: float, trial_s: float) -> str | None:
-    """The sentence about a teacher by name; None unless one of the two takes long."""
+    """Return the sentence about the teacher `name`; None unless teacher or trial is long."""
     if max(teacher_s, trial_s) <= LONG_S:
         return None
     trains = f"the teacher {name} trains for {about(teacher_s)} here, " if teacher_s else ""
@@ -66,7 +65,7 @@ def said(name: str, teacher_s: float, trial_s: float) -> str | None:
 
 
 def about(seconds: float) -> str:
-    """A time to one unit: minutes below 90 of them, hours below 48, else days."""
+    """Round a time: minutes below 90, hours below 48, else days."""
     for unit, length, most in (("min", 60, 90), ("h", 3600, 48)):
         if seconds < most * length:
             return f"about {max(1, round(seconds / length))} {unit}"
@@ -74,10 +73,10 @@ def about(seconds: float) -> str:
 
 
 def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) -> float:
-    """Seconds of the teacher's training for one image, forward and backward: the least of `STEPS` steps.
+    """Seconds of the teacher's training for an image, forward and backward: the least of `STEPS` steps.
 
-    The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network for which two images
-    are too many is not trained at all: what its forward pass takes says enough.
+    The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network too slow for two
+    images is not trained at all: the forward pass, timed alone, says enough.
     """
     with _threads(threads), torch.random.fork_rng(devices=[]):
         model = space.teacher.build(len(task.classes), task.channels)
@@ -106,7 +105,7 @@ def _step(model: nn.Module, task: Task, batch: int) -> float:
 
 
 def typical_macs(space: Space, task: Task, seed: int) -> float:
-    """MACs of the trainings of a trial that are its own, its teacher's left out: the median of `TYPICAL` recipes."""
+    """MACs of a trial's trainings without the teacher's, which trials share: the median of `TYPICAL` recipes."""
     estimator, chance = Estimator(task), np.random.default_rng(seed)
     drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, TYPICAL)
     recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]

@@ -57,7 +57,7 @@ def check_study(study: Study, settings: Settings) -> None:
 def check_images(study: Study, task: Task) -> None:
     """StudyError when a study that exists was begun with other images, labels or sizes than the task has now.
 
-    Of a study whose header does not say, a note where its first model would not be made again.
+    Of a study without a fingerprint in the header, a note where the first model would not be made again.
     """
     begun = study.header.get("fingerprint")
     if begun is not None and begun != task.fingerprint:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from compress.errors import DiskError, RecipeError, StoreError
+from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.remote import open_store
@@ -152,7 +152,7 @@ class Compression(tune.Trainable):
             threading.Timer(END_S, os._exit, (1,)).start()
             raise GpuLost(lost(error)) from None
         if not is_out_of_memory(error):
-            return {"failed": f"{type(error).__name__}: {error}"}
+            return {"failed": f"{(self.pipeline and self.pipeline.making) or 'its task'} failed ({said(error)})"}
         if self.tried_again:
             return {"failed": out_of_memory(error, self.config["gpus"])}
         self.tried_again = True

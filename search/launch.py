@@ -85,7 +85,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
         proposer.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
-        told.said("; ".join((task.summary, *task.notes)))
+        told.said(task.opening)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C

@@ -16,11 +16,12 @@ from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.stage import Distill, Train
 from search.desk import Desk
+from search.notes import Notes
 from search.record import StudyRecord, TrialRecord
 from search.tally import Tally
 
 SHOWN = 8
-"""Running trials that are listed."""
+"""Running trials that are listed, and notes."""
 
 
 class Progress:
@@ -37,7 +38,7 @@ class Progress:
         self.done_before: int | None = None
         self.done_said: set[int] = set()
         self.begun_said: set[int] = set()
-        self.notes_said = 0
+        self.notes = Notes()
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
@@ -49,6 +50,8 @@ class Progress:
     ) -> None:
         if self.console.is_terminal:
             self.live.stop()
+        for note in self.notes.repeated():
+            self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
 
     def __call__(self, record: StudyRecord, desk: Desk) -> None:
         """Show the study as it stands."""
@@ -58,11 +61,11 @@ class Progress:
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
-        for note in desk.notes[self.notes_said :]:
-            self.console.print(f"note: {note}", style="yellow", markup=False)
-        self.notes_said = len(desk.notes)
+        for note in self.notes.hear(desk.notes):
+            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         if self.console.is_terminal:
-            self.rows = [("study", record.name), *self.figures().items()]
+            repeated = [("note", note) for note in self.notes.repeated()[-SHOWN:]]
+            self.rows = [("study", record.name), *self.figures().items(), *repeated]
             self.running = [(desk.started[trial.id], _at_work(trial)) for trial in _working(record, desk)]
             return
         for trial in done:
@@ -75,7 +78,7 @@ class Progress:
                 self.say(f"trial {_at_work(trial)}")
 
     def say(self, line: str) -> None:
-        """A sentence, as it is."""
+        """Show a sentence, without wrapping."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:
@@ -89,7 +92,7 @@ class Progress:
         )
 
     def block(self) -> Table:
-        """The whole display, as of now; drawn by a thread of its own."""
+        """The whole display, as of now; a thread of `Live` draws."""
         table = Table.grid(padding=(0, 2))
         for name, value in self.rows:
             table.add_row(name, value)
@@ -128,12 +131,12 @@ def _duration(seconds: float) -> str:
 
 
 def _working(record: StudyRecord, desk: Desk) -> list[TrialRecord]:
-    """Trials that a worker has; others that run are in the queue."""
+    """Trials in a worker's hands; other running trials wait in the queue."""
     return [trial for trial in record.trials if trial.status == "running" and trial.id in desk.started]
 
 
 def _at_work(trial: TrialRecord) -> str:
-    """A running trial in a few words; before its first point, the networks that are trained for it."""
+    """Say a running trial in a few words; before the first point, name the networks in training."""
     if trial.points:
         return f"{trial.id}: {len(trial.points)} points"
     try:

@@ -16,7 +16,7 @@ from optuna.storages import InMemoryStorage
 from compress.machine import usable_cpus
 from compress.remote import check_readable, check_store
 from compress.tasks import load_task
-from search.begun import check_given, given_models, hold
+from search.begun import check_given, check_images, given_models, hold
 from search.budget import Budget
 from search.choice import choose
 from search.cluster import check_address, check_fits, scratch_folder, started
@@ -96,6 +96,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     told = listener or Listener()
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
     before = Study(settings.home, settings.name)
+    check_images(before, task)
     space = check_given(settings, given_models(before, settings), task)
     check_fits(settings)
     check_address(settings.address)
@@ -110,6 +111,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     check_readable(before.store)
     with ExitStack() as held:
         study = hold(settings, held)
+        told.said(task.opening)
         scratch = held.enter_context(scratch_folder())
         held.enter_context(started(settings, scratch))
         begun = study.header.get("gpus_per_trial", 0.0)

@@ -32,6 +32,11 @@ CLOSE = 1e-4
 INT8_AGREEMENT = 0.99
 """Of an int8 network's ONNX: a float sum in another order may round to the next of 256 steps, so a class may differ."""
 
+FEW_IMAGES = 3
+"""By so many images accuracies may differ from the recorded ones where another device or machine computed those."""
+SHARES = {"float": 0.001, "int8": 0.01}
+"""By so large a share of the images, if that is more. An int8 network rounds otherwise on other processors."""
+
 
 class Mismatch(RuntimeError):
     """An export that is not what the record claims; nothing was put in place or registered."""
@@ -75,9 +80,11 @@ def take(
     origin, on_cpu = entry.files().origin(), point.measured.device == "cpu"
     own = [origin.family] if origin.own else []
     fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own)
-    wrong = differences(point, fresh)
+    images = {"validation": len(task.validation), "test": len(task.test)}
+    wrong = differences(point, fresh, images)
     if wrong:
         raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
+    fresh |= {"elsewhere": note} if (note := elsewhere(point, fresh, images)) else {}
     card = {key: value for key, value in read_card(staging).items() if key != "files"}
     write_card(staging, {**card, "measured": fresh})
     return fresh
@@ -155,17 +162,39 @@ def remeasure(
     return json.loads(done.stdout)
 
 
-def differences(point: Point, fresh: Mapping[str, Any]) -> list[str]:
+def elsewhere(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> str:
+    """Where accuracies were recorded, if not here, and how near to them the fresh ones must be; "" for those from here.
+
+    `images` counts those of each split. A record that does not name its machine is taken to be from here.
+    """
+    measured, where = point.measured, fresh["machine"]
+    here = f"{where['processor']}, torch {where['torch'].partition('+')[0]}"
+    if (measured.device, measured.machine or here) == (fresh["device"], here):
+        return ""
+    there = " with ".join(name for name in (measured.device, measured.machine) if name)
+    near = " and ".join(f"{_allowed(point, count)} of {count} {split} images" for split, count in images.items())
+    return f"accuracies were recorded on {there}, and are here within {near} of the recorded ones"
+
+
+def _allowed(point: Point, images: int) -> int:
+    return max(FEW_IMAGES, int(SHARES.get(point.variant, 0.0) * images))
+
+
+def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
     """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
 
-    A form must give every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give
-    `INT8_AGREEMENT` of them its class; how far its logits are is said in the card.
+    Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`. A form must give
+    every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give `INT8_AGREEMENT`
+    of them its class; how far its logits are is said in the card.
     """
     recorded = point.as_json()
     pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
     accuracy: Any = recorded["accuracy"]
-    for split in ("validation", "test"):
-        pairs[f"{split} accuracy"] = (accuracy[split], fresh["accuracy"][split])
+    near = bool(elsewhere(point, fresh, images))
+    for split, count in images.items():
+        old, new = accuracy[split], fresh["accuracy"][split]
+        if not (near and abs(old - new) * count <= _allowed(point, count) + 1e-6):
+            pairs[f"{split} accuracy"] = (old, new)
     found = [f"{name} recorded {old}, measured {new}" for name, (old, new) in pairs.items() if old != new]
     for form, figures in fresh["formats"].items():
         rounds = form == "onnx" and figures["int8_layers"] > 0

@@ -161,7 +161,7 @@ def _reason(file: str | None, deaths: int) -> str:
         return f"{_lost(last)}; so it did {deaths} times"
     if not lines or "actor" in lines[0]:
         return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")
-    return lines[-1]
+    return f"its worker failed ({lines[-1]})"
 
 
 def _last_error(file: str | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Set
 from contextlib import suppress
 
 from compress.costs import check, check_labels, cut_to, deepest, depth
+from compress.errors import RecipeError, said
 from compress.recipe import Recipe
 from compress.tasks import Task
 from search.bounds import Bounds
@@ -31,9 +32,10 @@ class Verdicts:
             return self._refused[recipe.id]
         try:
             self._look_at(recipe)
-        except Exception as error:  # RecipeError, or whatever a library says to an odd network
+        except Exception as error:  # RecipeError, or whatever else a user's own network says
             self._refused[recipe.id] = {}
-            self.say(f"a recipe was not tried: {error}")
+            ours = isinstance(error, RecipeError)
+            self.say(f"a recipe was not tried: {error if ours else f'{recipe.student} failed ({said(error)})'}")
             return {}
         over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
         if over:

@@ -45,8 +45,9 @@ class Draws(nn.Module):
         return self.generator.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a saved random state."""
-        self.generator.set_state(state.cpu())
+        """Go on from a saved random state; from that of another kind of device, whose size differs, with a new one."""
+        if len(state) == len(self.generator.get_state()):
+            self.generator.set_state(state.cpu())
 
 
 class Banks(nn.Module):

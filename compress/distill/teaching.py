@@ -15,6 +15,7 @@ from compress.distill.projector import pooling, ship
 from compress.distill.views import Views
 from compress.models.family import head_of, taps_of
 from compress.models.own import name_taps
+from compress.numerics import lay_out
 from compress.train import Loss
 
 
@@ -40,6 +41,7 @@ class Teaching(Loss):
         self.full_batches = distiller.full_batches
         for network in (model, teacher):
             name_taps(network, first.images[:1])
+        lay_out(teacher, first.images[:2])
         reads_more = distiller.reads_features or distiller.reads_last or distiller.reads(teacher)
         self._views = None if reads_more else views
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved

@@ -31,9 +31,14 @@ class Views:
         self.shape = (images, views, classes + 1)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        os.ftruncate(self._file, 2 * images * views * (classes + 1))  # the same for all who open it
+        os.ftruncate(self._file, self.size_bytes(images, views, classes))  # the same for all who open it
         self._rows: NDArray[np.uint16] = np.memmap(path, np.uint16, mode="r", shape=self.shape)
         self._writes = True
+
+    @staticmethod
+    def size_bytes(images: int, views: int, classes: int) -> int:
+        """Of the file; what lies on the disk is less while views are missing."""
+        return 2 * images * views * (classes + 1)
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.agreement import IMAGES, Seen, changed_at, see
-from compress.errors import RecipeError
+from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weight_count, weighted_layers
 
@@ -100,8 +100,7 @@ def _check(factorizer: Factorizer, wanted: Seen, model: nn.Module, images: Tenso
     try:
         at = changed_at(wanted, see(model, images, wanted.outputs))
     except Exception as error:  # a user's own forward raises anything
-        line = str(error).strip().partition("\n")[0]
-        raise RecipeError(f"{rule}, got {type(error).__name__}: {line}; {remedy}") from error
+        raise RecipeError(f"{rule}, got {said(error)}; {remedy}") from error
     if at is not None:
         raise RecipeError(f"{rule}, {at or 'the network'} computes something else; {remedy}")
 

@@ -55,7 +55,7 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
         )
     look.check_alike(first, alone=look.evaluate(images[:1]), again=look.evaluate(images))
     _check_taps(path, module, images)
-    with look.blamed("must be a module that copy.deepcopy can copy"):
+    with look.blamed("copy.deepcopy must copy it (of weight_norm take that of torch.nn.utils.parametrizations)"):
         copy.deepcopy(module)
     look.train(images)
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from compress.errors import MissingModel, RecipeError, check_whole, said
 from compress.models.family import Family
+from compress.vision import import_torchvision, needs_operators
 
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -112,7 +113,7 @@ def _imported(path: str, place: str) -> ModuleType:
     importlib.invalidate_caches()
     try:
         with _visiting(path):
-            return importlib.import_module(place)
+            return _loaded(place)
     except RecipeError:
         sys.modules.pop(place, None)  # refused once more if it is asked for once more
         raise
@@ -120,6 +121,17 @@ def _imported(path: str, place: str) -> ModuleType:
         raise MissingModel(
             f"{path}: {place} must be importable, from the current folder or PYTHONPATH, got {said(error)}"
         ) from error
+
+
+def _loaded(place: str) -> ModuleType:
+    """The module; torchvision, if it imports that, is made ready first where it cannot be imported as it is."""
+    try:
+        return importlib.import_module(place)
+    except RuntimeError as error:
+        if not needs_operators(error):
+            raise
+    import_torchvision()
+    return importlib.import_module(place)
 
 
 def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:

@@ -17,7 +17,7 @@ import torch_pruning
 from torch import Tensor, nn
 
 from compress.agreement import Seen, changed_at, see
-from compress.errors import RecipeError
+from compress.errors import RecipeError, said
 
 REMEDY = "use a method that leaves channels alone: l1-unstructured, gradual, svd or int8"
 _MIXING = (nn.GroupNorm, nn.LayerNorm)
@@ -34,10 +34,9 @@ def traced(model: nn.Module, example: Tensor) -> Any:
                 model, example.clone(), forward_fn=lambda network, image: network(image), verbose=False
             )
     except Exception as error:  # Torch-Pruning and a user's own forward raise anything
-        line = str(error).strip().partition("\n")[0]
         raise RecipeError(
             "channel pruning: Torch-Pruning must be able to follow the network from layer to layer, got "
-            f"{type(error).__name__}: {line}; {REMEDY}"
+            f"{said(error)}; {REMEDY}"
         ) from error
     finally:
         for parameter, wanted in grad.items():
@@ -130,7 +129,7 @@ def _without(summary: Tensor, channels: Set[int]) -> Tensor:
 
 
 def _refusal(layer: str, what: str, error: Exception | None = None) -> RecipeError:
-    why = f" ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]})" if error is not None else ""
+    why = f" ({said(error)})" if error is not None else ""
     return RecipeError(
         f"channel pruning: a cut must change nothing but what is read of the channels; once {layer} is cut, "
         f"{what}{why}: a slice, a view, a mean over channels or a hook may depend on how many there are; {REMEDY}"

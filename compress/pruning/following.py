@@ -16,7 +16,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from compress.errors import RecipeError
+from compress.errors import RecipeError, said
 from compress.pruning.pruner import in_eval_mode, weighted_layers
 
 NORMS = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
@@ -35,10 +35,9 @@ class Following:
             with in_eval_mode(model):  # what a forward does in training only is not followed
                 self.graph = _Tracer().trace(model)
         except Exception as error:  # a user's own forward raises anything
-            line = str(error).strip().partition("\n")[0]
             raise RecipeError(
                 "channel pruning: torch.fx must be able to follow the network from layer to layer, got "
-                f"{type(error).__name__}: {line}; a forward that branches on its images cannot be followed: use "
+                f"{said(error)}; a forward that branches on its images cannot be followed: use "
                 "l1-filter, l2-filter, taylor, fpgm or another method that reads no layer's follower"
             ) from error
 

@@ -94,7 +94,8 @@ class Playing(Pruning):
         for target, candidates in zip(self.targets.each, self.candidates, strict=True):
             weight = target.layer.weight
             assert weight.grad is not None
-            weight.grad[candidates] += self.method.l1 * self.rate * weight.detach()[candidates].sign()
+            penalty = self.method.l1 * self.rate * weight.detach().sign()
+            weight.grad += penalty * candidates.reshape(-1, *[1] * (weight.dim() - 1))  # an index would wait for a GPU
 
     def after_epoch(self, done: int, epochs: int) -> None:
         """Validate, set the rate, and unless training is over drop what is under its threshold."""
@@ -126,8 +127,13 @@ class Playing(Pruning):
         return {name: getattr(self, name) for name in ("gone", "candidates", "rate", "within", "safe")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As saved."""
-        vars(self).update(state)
+        """As saved, on the devices of now: the masks may come from a checkpoint of another machine."""
+        for name in ("gone", "candidates"):
+            masks = zip(getattr(self, name), state[name], strict=True)
+            setattr(self, name, [known.to(mask.device) for mask, known in masks])
+        gone = [known.to(mask.device) for mask, known in zip(self.gone, state["safe"]["gone"], strict=True)]
+        self.safe = {**state["safe"], "gone": gone}
+        self.rate, self.within = state["rate"], state["within"]
 
     def _sums(self) -> list[Tensor]:
         scores = self.method.scores(self.model, self.goal.calibration)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from compress.agreement import IMAGES, changed_at, see
-from compress.errors import RecipeError
+from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weighted_layers
 from compress.quantize.quantizer import Quantizer
@@ -142,8 +142,7 @@ class Int8(Quantizer):
         try:
             at = changed_at(wanted, see(model, shown, made))
         except Exception as error:  # a user's own forward raises anything
-            line = str(error).strip().partition("\n")[0]
-            raise RecipeError(f"{_RULE}, got {type(error).__name__}: {line}; {_REMEDY}") from error
+            raise RecipeError(f"{_RULE}, got {said(error)}; {_REMEDY}") from error
         if at is not None:
             raise RecipeError(f"{_RULE}, {at or 'the network'} computes something else; {_REMEDY}")
         return model

@@ -32,7 +32,7 @@ WORKING = {
         ),
         *("depthwise_doubled", "transposed", "padded_shortcut", "gated", "weight_norm", "spectral_norm", "hooked"),
         *("standardized", "two_names", "called_twice", "dense", "halves", "attention", "scaled", "flat", "recurrent"),
-        *("frozen", "branching"),
+        "branching",
     ),
     "svd": (
         "circular",
@@ -42,7 +42,6 @@ WORKING = {
         "two_names",
         "called_twice",
         "weight_norm",
-        "frozen",
     ),
     "int8": ("circular", "replicate_same", "hooked", "standardized", "two_names", "called_twice", "tied", "attention"),
     "l1-unstructured": ("standardized", "weight_norm", "tied"),
@@ -51,6 +50,8 @@ WORKING = {
     "narrow": ("projected_shortcut",),
 }
 REFUSED = {
+    ("frozen", "svd"): "every layer must be there to train, got block.0 frozen; set requires_grad",
+    ("norm_without_statistics", "int8"): "logits must not depend on .* give block.1 track_running_stats=True",
     ("hooked_relu", "l1-filter"): CUT + "block.2 is cut, block.2 computes something else",
     ("averaged", "taylor"): CUT + "block.two is cut, block.two computes something else",
     ("softmaxed", "fpgm"): CUT + "block.two is cut, block.two computes something else",
@@ -63,7 +64,7 @@ REFUSED = {
     ("mask_buffer", "l1-unstructured"): RANDOM,
     ("mask_attribute", "int8"): RANDOM,
     ("extra_state", "svd"): "block.1._extra_state: state of a network must be tensors to be stored, got a float",
-    ("old_weight_norm", "l1-filter"): "copy.deepcopy must be able to copy it, .* torch.nn.utils.parametrizations",
+    ("old_weight_norm", "l1-filter"): "copy.deepcopy must be able to copy it .*torch.nn.utils.parametrizations",
 }
 
 

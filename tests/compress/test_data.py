@@ -128,6 +128,15 @@ def test_without_a_generator_images_come_in_order_and_as_they_are() -> None:
     assert torch.equal(torch.cat([b.images for b in batches]), (split.images.float() - mean) / std)
 
 
+@pytest.mark.parametrize(("asked", "shown"), [(3, 3), (20, 20), (50, 20)])
+def test_the_first_images_are_those_of_an_epoch_in_order(asked: int, shown: int) -> None:
+    split = random_split()
+    whole = next(iter(split.batches(len(split))))
+    first = split.first(asked)
+    assert first.index.tolist() == list(range(shown))
+    assert torch.equal(first.images, whole.images[:shown])
+
+
 def test_drop_last_leaves_out_the_smaller_batch() -> None:
     assert [len(b.labels) for b in random_split().batches(8, seeded(), drop_last=True)] == [8, 8]
     assert list(random_split().batches(32, drop_last=True)) == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from compress import tasks
+from compress import images, tasks
 from compress.data import TensorSplit
 from compress.images import Files, Picture
 from compress.tasks import load_task
@@ -53,6 +54,44 @@ def test_a_streamed_folder_is_looked_through_once(
         first.notes,
     )
     assert np.array_equal(everything(again), everything(first))
+
+
+def test_a_look_that_takes_long_says_for_how_long_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in (("PATIENCE_S", 0.0), ("LONG_S", 0.0), ("_BLOCK", 10)):
+        monkeypatch.setattr(images, name, value)
+    load_task(f"folder:{digit_folder(tmp_path)}", stream=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        "images: 50 are looked through once, for about 0 min more"
+    ]
+
+
+def look_through(name: str, cache: Path, log: Path) -> None:
+    """In a process of its own: load the task, a line in `log` for every image decoded."""
+    tasks._load.cache_clear()
+    decode = Files.decode
+
+    def counted(files: Files, path: str) -> Picture:
+        with log.open("a") as lines:
+            lines.write(f"{path}\n")
+        return decode(files, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Files, "decode", counted)
+        load_task(name, cache_dir=cache)
+
+
+def test_processes_that_begin_together_look_through_a_folder_once(tmp_path: Path) -> None:
+    name, log = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "log"
+    fork = multiprocessing.get_context("fork")
+    crowd = [fork.Process(target=look_through, args=(name, tmp_path / "cache", log)) for _ in range(3)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    assert [one.exitcode for one in crowd] == [0, 0, 0]
+    assert len(log.read_text().splitlines()) == 50
 
 
 def test_a_folder_that_was_moved_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

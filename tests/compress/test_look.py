@@ -246,7 +246,7 @@ BAD = [
     ("parallel", "must be the plain network, got it in nn.DataParallel"),
     ("compiled", "must be the plain network, got it in torch.compile"),
     ("compiled_body", "must be the plain network, got body in torch.compile"),
-    ("Uncopied", "must be a module that copy.deepcopy can copy, got TypeError: cannot pickle 'generator' object"),
+    ("Uncopied", r"copy.deepcopy must copy it .*, got TypeError: cannot pickle 'generator' object"),
     ("leaves", r"must make a network when called with \(10, 1\), got SystemExit: usage: train.py DATA"),
     ("Leaving", "must take images of 1x8x8, got SystemExit: 3"),
     ("Silent", "must take images of 1x8x8, got Mute$"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +109,13 @@ def test_a_function_without_a_width_takes_none_but_1(net: str) -> None:
 
 BAD = [
     ("nowhere.net:make", "nowhere.net must be importable, .* got ModuleNotFoundError: No module named 'nowhere'"),
-    ("mine.net:none", "mine.net must have a function none, it has none"),
+    ("mine.net:none", r"mine.net must have a function none, \S*mine/net.py has none; if that is no file of yours"),
+    ("search:make", r"search must have a function make, \S*search/__init__.py has none; .* search is taken: rename"),
+    (
+        "json:make",
+        r"json must have a function make, \S*json/__init__.py has none; .* json is taken: rename your module",
+    ),
+    ("sys:make", "sys must have a function make, Python's own has none; .* sys is taken: rename your module"),
     ("mine.net:number", "must be a function of Python's, got int"),
     ("os:kill", "must be a function of Python's, got builtin_function_or_method"),
     ("mine.net:raises", r"must make a network when called with \(10, 1\), got KeyError: 'no such net"),
@@ -268,6 +277,15 @@ def test_what_int8_cannot_do_is_found_before_anything_trains(source: Source, dig
     source("mine/net.py", NET.replace("return self.head(", "return self.head.weight.std() * self.head("))
     with pytest.raises(RecipeError, match=r"int8: a layer must be read by its call alone, got"):
         check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE), Quantize(Int8()))), digits)
+
+
+def test_a_module_that_imports_torchvision_is_imported_beside_any_torch(source: Source, tmp_path: Path) -> None:
+    source("theirs.py", "import torchvision\ndef make(k, c): return torchvision.models.mnasnet0_5(num_classes=k)\n")
+    code = "from compress.models import Model; print(type(Model('theirs:make').build(10, 3)).__name__)"
+    root = Path(__file__).parent.parent.parent
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "MNASNet\n", done.stderr
 
 
 def key(model: Model) -> str:

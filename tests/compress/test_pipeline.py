@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -269,3 +271,15 @@ def test_a_model_that_is_not_what_was_trained_once_it_is_loaded_is_never_stored(
     with pytest.raises(RecipeError, match=r"after .*: a network must compute the same once it is stored and loaded"):
         next(pipeline.run(recipe(CUT)))
     assert not list(pipeline.store.root.glob(f"??/*/{WEIGHTS}"))
+
+
+def test_a_pipeline_that_is_over_lets_go_of_its_data_at_once(tiny: Task, store: Store, recipe: Build) -> None:
+    gc.disable()
+    try:
+        made = Pipeline(tiny, store)
+        list(made.run(recipe(CUT)))
+        gone = weakref.ref(made)
+        del made
+        assert gone() is None
+    finally:
+        gc.enable()

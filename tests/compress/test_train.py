@@ -7,6 +7,7 @@ import errno
 import logging
 import math
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,33 @@ def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
     logs = batch.images.log_softmax(1)
     wanted = -(0.9 * logs[[0, 1], [2, 1]] + 0.1 * logs.mean(1)).mean()
     torch.testing.assert_close(Loss(model, 0.1)(batch), wanted)
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_where_there_is_none(
+    tiny: Task, tmp_path: Path, every_epoch: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        interrupt(tiny, 3, file)
+    with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device"):
+        torch.load(file, weights_only=True)
+    heard: list[int] = []
+    loss = Loss(build())
+    fit(
+        loss, tiny.train, SHORT, seed=0, augment=tiny.augment, checkpoint=file, told=lambda done, of: heard.append(done)
+    )
+    assert heard == [3, 4]
+    assert same(loss.model.state_dict(), train(tiny))
+
+
+@pytest.mark.parametrize(("writing", "every"), [(0.01, 2.0), (0.04, 2.0), (1.0, 50.0)])
+def test_what_takes_long_to_write_is_written_as_much_more_rarely(
+    writing: float, every: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, times = build(), iter((0.0, 10.0, 10.0, 10.0 + writing))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    kept = compress.checkpoint.Checkpoint(tmp_path / "key.pt", model, optimizer, torch.Generator())
+    kept.keep(1)
+    assert kept.every == pytest.approx(every)

@@ -108,6 +108,14 @@ def test_a_palette_with_transparency_warns_nobody(tmp_path: Path) -> None:
     assert decoded(tmp_path / "x.png")[0, 0].tolist() == [9, 99, 199]
 
 
+def test_an_image_that_pillow_finds_too_large_is_read_up_to_twice_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(upright(), tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
+    assert np.array_equal(decoded(path), np.asarray(upright()))
+
+
 def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path: Path) -> None:
     other = Image.new("RGB", (32, 32))
     for suffix in ("tif", "webp", "png"):

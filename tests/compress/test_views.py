@@ -14,17 +14,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from compress.clock import Clock
 from compress.distill import KD
 from compress.distill.teaching import Teaching
 from compress.distill.views import CHUNK, Views
 from compress.files import Files
 from compress.models import Model
 from compress.pipeline import Pipeline
+from compress.plan import plan
 from compress.recipe import Recipe
-from compress.stage import Distill
+from compress.stage import Distill, Stage
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
+from compress.work import Work
 
 IMAGES, VIEWS, CLASSES = 7, 18, 10
 
@@ -180,3 +183,29 @@ def test_processes_that_write_at_once_leave_whole_rows(path: Path) -> None:
         torch.testing.assert_close(
             found, truth(torch.arange(IMAGES), torch.full((IMAGES,), view)), rtol=2**-11, atol=1e-7
         )
+
+
+def kept(task: Task, store: Store, stage: Stage, pad: int = 1, images: int | None = None) -> bool:
+    """Whether a teacher's logits are kept for a student of this stage, of images bordered by so many pixels."""
+    task = replace(task, padding=pad, flip=True)
+    if images is not None:
+        labels = torch.zeros(1, dtype=torch.long).expand(images)
+        task = replace(task, train=replace(task.train, labels=labels))
+    recipe = Recipe("digits", Model("cnn", 0.25), (stage,), Model("cnn", 0.5), Training(epochs=1))
+    step = next(step for step in plan(recipe, "x") if step.teacher is not None)
+    assert step.teacher is not None
+    work = Work(task, store, lambda step: pytest.fail("nothing is made"), Clock({}), lambda *_: None)
+    return work._views(step, step.teacher) is not None
+
+
+def test_logits_are_kept_only_where_views_come_again(tiny: Task, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(epochs: int) -> Distill:
+        return Distill(KD(), Training(epochs=epochs))
+
+    assert kept(tiny, store, shown(8), pad=4), "162 views, eight of them shown"
+    assert not kept(tiny, store, shown(100), pad=28), "6,498 views of an image of 224 pixels"
+    assert not kept(tiny, store, shown(100), images=10**10), "a file that no disk holds"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert not kept(tiny, store, shown(100), pad=4)
+    assert kept(tiny, store, shown(200), pad=4)
+    assert sorted(path.suffix for path in (store.root / "views").iterdir()) == [".f16"] * 2

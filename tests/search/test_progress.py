@@ -41,6 +41,36 @@ def test_a_note_and_a_trial_that_has_ended_are_said_once() -> None:
     assert done.startswith("trial 1 complete  2 points in 1 s  (prune, 0.791, int8)  trials 2/3  points 3  front 3  ")
 
 
+SAYS = [
+    "a recipe was not tried: svd: sparsity must be at most 0.618 here, got 0.95",
+    "trial 3: its worker died; another goes on from what is stored",
+    "a recipe was not tried: svd: sparsity must be at most 0.618 here, got 0.8",
+    "trial 12: its worker died; another goes on from what is stored",
+    "a recipe was not tried: layer 0.1 has hooks",
+    "a recipe was not tried: layer 0.2 has hooks",
+    "trial 4: its worker died; another goes on from what is stored",
+]
+
+
+def test_notes_of_a_kind_are_said_once_and_counted_in_the_end() -> None:
+    text, notes = io.StringIO(), list[str]()
+    desk = cast(Any, SimpleNamespace(notes=notes, started={}))
+    with Progress(3, Console(file=text, width=20)) as progress:
+        for note in SAYS:
+            notes.append(note)
+            progress(study(), desk)
+    first = [f"note: {SAYS[number]}" for number in (0, 1, 4, 5)]
+    assert text.getvalue().splitlines() == [*first, f"note, 2 times: {SAYS[0]}", f"note, 3 times: {SAYS[1]}"]
+
+
+def test_on_a_terminal_the_block_counts_them_as_they_come() -> None:
+    progress = Progress(3, Console(file=io.StringIO(), width=200, force_terminal=True))
+    progress(study(), cast(Any, SimpleNamespace(notes=SAYS, started={})))
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(progress.block())
+    assert [line.split()[:3] for line in shown.getvalue().splitlines()[-2:]] == [["note", n, "times:"] for n in "23"]
+
+
 def test_what_was_done_before_a_resume_is_not_said_again_and_what_runs_again_is() -> None:
     assert len(said(study(PLAIN, DONE))) == 1
     taken_up = said(study(PLAIN, DONE), study(PLAIN, RUNNING), study(PLAIN, DONE))

@@ -11,8 +11,10 @@ import pytest
 
 import paretune
 from compress.export import FORMATS, OURS
+from compress.measure import machine_name
 from compress.models import Model
 from compress.pipeline import Pipeline
+from compress.proof import machine
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.remote import open_store
@@ -21,7 +23,7 @@ from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
 from search.study import Study, StudyError, point_event
-from search.takeaway import Mismatch, _origin, differences, shown, spread, take
+from search.takeaway import Mismatch, _origin, differences, elsewhere, shown, spread, take
 from search.tracking import TrackingError, connect
 
 ONCE = Training(epochs=1)
@@ -39,6 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Study:
     return study
 
 
+IMAGES = {"validation": 359, "test": 359}
 FAITHFUL = {"images": 256, "agreement": 1.0, "difference": 1e-6}
 
 
@@ -46,7 +49,9 @@ FAITHFUL = {"images": 256, "agreement": 1.0, "difference": 1e-6}
 def fresh(made: Study) -> dict[str, Any]:
     """What a faithful export of the pruned point measures."""
     forms = {"pt2": FAITHFUL, "safetensors": FAITHFUL, "onnx": {**FAITHFUL, "int8_layers": 0}}
-    return {**made.record.points[1].as_json(), "formats": forms}
+    point = made.record.points[1]
+    here = {"device": point.measured.device, "machine": machine()}
+    return {**point.as_json(), **here, "formats": forms}
 
 
 def taken(made: Study, point: Point, folder: Path, *formats: str) -> Any:
@@ -137,14 +142,68 @@ def test_nothing_is_put_in_place_or_registered_on_a_mismatch(
 def test_every_count_is_compared(made: Study, fresh: dict[str, Any], name: str) -> None:
     point = made.record.points[1]
     recorded = getattr(point.measured, name)
-    assert differences(point, fresh) == []
-    assert differences(point, {**fresh, name: recorded + 1}) == [f"{name} recorded {recorded}, measured {recorded + 1}"]
+    assert differences(point, fresh, IMAGES) == []
+    assert differences(point, {**fresh, name: recorded + 1}, IMAGES) == [
+        f"{name} recorded {recorded}, measured {recorded + 1}"
+    ]
+
+
+HERE, THERE = machine_name(), "Another Processor, torch 2.13.0"
+APART = [
+    ("float", "cpu", HERE, 1, True),
+    ("float", "cpu", "", 1, True),
+    ("int8", "cpu", HERE, 1, True),
+    ("float", "NVIDIA A10G", HERE, 1, False),
+    ("float", "NVIDIA A10G", "", 3, False),
+    ("float", "NVIDIA A10G", HERE, 4, True),
+    ("float", "cpu", THERE, 3, False),
+    ("float", "cpu", THERE, 0, False),
+    ("int8", "cpu", THERE, 3, False),
+    ("int8", "NVIDIA A10G", THERE, 4, True),
+]
+
+
+@pytest.mark.parametrize(("variant", "device", "where", "apart", "refused"), APART)
+def test_accuracies_from_elsewhere_may_be_a_few_images_off_and_those_from_here_none(
+    made: Study, fresh: dict[str, Any], variant: str, device: str, where: str, apart: int, refused: bool
+) -> None:
+    point = made.record.points[1]
+    off = round(point.measured.accuracy_test * 359 - apart) / 359
+    measured = replace(point.measured, device=device, machine=where, accuracy_test=off)
+    point = replace(point, variant=variant, measured=measured)
+    assert [line.startswith("test accuracy recorded") for line in differences(point, fresh, IMAGES)] == [True] * refused
+    note = elsewhere(point, fresh, IMAGES)
+    assert bool(note) == ((device, where or HERE) != ("cpu", HERE))
+    if note:
+        assert note.startswith(f"accuracies were recorded on {device}")
+        assert note.endswith("are here within 3 of 359 validation images and 3 of 359 test images of the recorded ones")
+
+
+@pytest.mark.parametrize(("variant", "allowed"), [("float", 10), ("int8", 100)])
+def test_of_many_images_a_share_may_be_off(variant: str, allowed: int, made: Study, fresh: dict[str, Any]) -> None:
+    point = made.record.points[1]
+    fresh["accuracy"] = {"validation": 0.9, "test": 0.9}
+    for apart in (allowed, allowed + 1):
+        figures: dict[str, Any] = {"accuracy_validation": 0.9, "accuracy_test": 0.9 - apart / 10_000}
+        there = replace(point, variant=variant, measured=replace(point.measured, device="NVIDIA A10G", **figures))
+        found = differences(there, fresh, {"validation": 10_000, "test": 10_000})
+        assert len(found) == (apart > allowed)
+
+
+def test_what_a_gpu_found_is_taken_away_where_there_is_none_with_a_note(made: Study, tmp_path: Path) -> None:
+    point = made.record.points[1]
+    off = point.measured.accuracy_test - 1 / 359
+    found = replace(point, measured=replace(point.measured, device="NVIDIA A10G", accuracy_test=off))
+    fresh = taken(made, found, tmp_path / "out")
+    assert "accuracies were recorded on NVIDIA A10G" in fresh["elsewhere"]
+    assert fresh["accuracy"] == point.as_json()["accuracy"]
+    assert "accuracies were recorded on NVIDIA A10G" in (tmp_path / "out" / "card.md").read_text()
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_both_accuracies_are_compared(made: Study, fresh: dict[str, Any], split: str) -> None:
     wrong = {**fresh, "accuracy": {**fresh["accuracy"], split: 0.0}}
-    (sentence,) = differences(made.record.points[1], wrong)
+    (sentence,) = differences(made.record.points[1], wrong, IMAGES)
     assert sentence.startswith(f"{split} accuracy recorded 0.")
 
 
@@ -166,7 +225,7 @@ def test_a_form_that_answers_differently_is_named(
     made: Study, fresh: dict[str, Any], form: str, figures: dict[str, Any], sentences: list[str]
 ) -> None:
     wrong = {**fresh, "formats": {**fresh["formats"], form: {**fresh["formats"][form], **figures}}}
-    assert differences(made.record.points[1], wrong) == sentences
+    assert differences(made.record.points[1], wrong, IMAGES) == sentences
 
 
 def test_the_spread_is_of_the_points_family_and_not_of_one_seed(made: Study) -> None:

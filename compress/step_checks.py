@@ -8,29 +8,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 
 import torch
 from torch import nn
 
 from compress.agreement import IMAGES, check_same
-from compress.data import Batch
-from compress.errors import RecipeError, StoreError
+from compress.errors import RecipeError, StoreError, said
 from compress.files import Files
 from compress.plan import Step
 from compress.stage import Stage
 from compress.tasks import Task
 
 
-@lru_cache(maxsize=8)
-def first_images(task: Task) -> Batch:
-    """A few training images as they are: what a user's own network is looked at with."""
-    return next(iter(task.train.batches(IMAGES)))
-
-
 def check_own(step: Step, model: nn.Module, task: Task) -> None:
     """RecipeError unless a user's own network still trains after this step, and comes back from its files the same."""
-    images = first_images(task).images
+    images = task.train.first(IMAGES).images
     who, classes = f"{step.model} after {_named(step.stage)}", len(task.classes)
     with seeded(1):  # the model was made under another seed: what is drawn and not stored must show
         try:
@@ -41,8 +33,7 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
         except RecipeError:
             raise
         except Exception as error:  # a user's own forward may raise anything
-            line = str(error).strip().partition("\n")[0]
-            raise RecipeError(f"{who}: must still train, got {type(error).__name__}: {line}") from error
+            raise RecipeError(f"{who}: must still train, got {said(error)}") from error
     if shape != (len(images), classes):
         raise RecipeError(f"{who}: must give logits of shape ({len(images)}, {classes}), got {tuple(shape)}")
     check_same(who, model, stored, images)
@@ -52,10 +43,9 @@ def _copied(who: str, model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
     except Exception as error:  # such as tensors in place of weights
-        line = str(error).strip().partition(":")[0]
         raise RecipeError(
-            f"{who}: copy.deepcopy must be able to copy it, got {type(error).__name__}: {line}; of weight_norm and "
-            "spectral_norm take those of torch.nn.utils.parametrizations"
+            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); of weight_norm and spectral_norm take "
+            "those of torch.nn.utils.parametrizations"
         ) from error
 
 
@@ -67,6 +57,17 @@ def _named(stage: Stage) -> str:
 def files_of(step: Step, model: nn.Module, task: Task) -> Files:
     """The step's network as it would be stored."""
     return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+
+
+@contextmanager
+def blamed(step: Step) -> Iterator[None]:
+    """A RecipeError that names the step, of what a library or a user's own code raises inside."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except Exception as error:
+        raise RecipeError(f"{step.title} cannot be done ({said(error)})") from error
 
 
 @contextmanager
