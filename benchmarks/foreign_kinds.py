@@ -1,4 +1,4 @@
-"""The files that are read, each with a folder in which it is whole, and what is read of it."""
+"""Every kind of file Paretune reads: a folder with a whole file, the changes, the reader."""
 
 from __future__ import annotations
 
