@@ -24,7 +24,7 @@ from search.reach import check_within_reach
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, open_storage
 from search.settings import MOST_SEED, Settings
-from search.study import Study
+from search.study import TEACHER, Study
 from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
@@ -106,6 +106,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **({"from": settings.start_from} if settings.start_from else {}),
                 objectives=list(objectives),
                 reference_point=reference,
+                latency_of=TEACHER,
             )
         proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         stops = not settings.whole_curves
