@@ -25,7 +25,7 @@ from search.reach import check_within_reach
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
-from search.study import Study
+from search.study import TEACHER, Study
 from search.surroundings import spare_loopback
 from search.tuning import run_trials
 from search.typed import command
@@ -119,6 +119,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **({"from": settings.start_from} if settings.start_from else {}),
                 objectives=list(objectives),
                 reference_point=reference,
+                latency_of=TEACHER,
             )
             ahead = announcement(settings, space, task, reference["macs"])
             if scratch is not None and ahead is not None:
