@@ -19,6 +19,7 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import PRUNERS, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
 from compress.pruning.inside import Goal, Pruning
+from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
@@ -26,7 +27,6 @@ from compress.store import Store
 from compress.tasks import Task
 from compress.train import Hook, Loss, fit
 from compress.training import Training
-from compress.transform import weight_count
 from tests.pretended import CARD, pretended_card, waits
 
 ONCE = Training(epochs=1, batch_size=32)
