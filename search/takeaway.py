@@ -184,7 +184,7 @@ def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int
     """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
 
     Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`. A form must give
-        every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give `INT8_AGREEMENT`
+    every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give `INT8_AGREEMENT`
     of them its class; how far its logits are is said in the card.
     """
     recorded = point.as_json()
