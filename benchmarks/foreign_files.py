@@ -1,11 +1,11 @@
-"""Every kind of file that is read, changed in its bytes and its fields: what comes of it, and whether anything ran.
+"""Change bytes and fields of every kind of file we read; count right results, sentences, faults and commands run.
 
     python -m benchmarks.foreign_files [--times 100]
 
-A damaged file must give the very result of the whole one, or a sentence: an error of the documented kinds in one line,
-or the note that an entry is made again. A file that is made up, its checksums made anew, may give what it says, but
-must end likewise. A command counts as run if a file appears, a process is started, or a module `evil` or one of
-Python's own is asked for by name. Prints Markdown and writes `benchmarks/results/foreign_files.md`.
+A damaged file must give the result of the whole file, or a sentence: a documented error in one line, or the note of an
+entry made again. A forged file, its checksums made anew, may give another result, but must end likewise. A command
+counts as run if a file appears, a process starts, or a module `evil` or one of Python's own is imported by name. Prints
+Markdown and writes `benchmarks/results/foreign_files.md`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ the first bytes; fields deleted, renamed, repeated, swapped, or of another value
 of the study before. Sentence: an error or note in one line. As it says: a file whose checksums were made anew, or that
 has none, gives what it says now. Commands run: a process started, a file made, or a module of its naming imported."""
 LIMIT_S = 60
-"""A file that takes longer to read has hung."""
+"""Of processor time: a file that takes longer to read has hung."""
 Change = Callable[[bytes, random.Random], bytes]
 
 
@@ -64,12 +64,12 @@ class Kind:
     heavy: bool = False
     """Whether a change takes more than some hundredths of a second."""
     earlier: Callable[[Any, Any], bool] = lambda got, wanted: False
-    """Whether a result is that of the file at an earlier time, to which a cut brings it back."""
+    """Whether a result is the study's of an earlier time, as after a cut."""
 
 
 @dataclass
 class Count:
-    """What came of the changes of one kind, and the first that came to what it must not."""
+    """Outcomes of the changes of one kind, and the faults among them."""
 
     found: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -144,10 +144,10 @@ def _watched(folder: Path) -> Iterator[list[str]]:
     def hung(*_: object) -> None:
         raise Hung
 
-    before, here = signal.signal(signal.SIGALRM, hung), os.getcwd()
+    before, here = signal.signal(signal.SIGPROF, hung), os.getcwd()
     root = logging.getLogger()
     root.addHandler(notes)
-    signal.alarm(LIMIT_S)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
     os.chdir(folder)
     try:
         with (
@@ -159,8 +159,8 @@ def _watched(folder: Path) -> Iterator[list[str]]:
             yield said
     finally:
         os.chdir(here)
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
         root.removeHandler(notes)
 
 

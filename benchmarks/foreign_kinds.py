@@ -1,4 +1,4 @@
-"""The files that are read, each with a folder in which it is whole, and what is read of it."""
+"""Every kind of file Paretune reads: a folder with a whole file, the changes, the reader."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ def prepared(place: Path, formats: tuple[str, ...] = ("pt2", "onnx", "safetensor
     export(files, few(), place / "export", {"task": "digits"}, formats)
     Store(place / "store").put(KEY, files, FIGURES, {"seed": 1})
     _bucket(place / "bucket").put(KEY, files, FIGURES, {"seed": 1})
-    shutil.rmtree(place / "bucket" / "cache")
     _write_study(place / "study")
     (place / "weights").mkdir()
     torch.save(module.state_dict(), place / "weights" / "weights.pt")
@@ -174,6 +173,7 @@ def _bucket(folder: Path) -> RemoteStore:
 
 
 def _object(folder: Path) -> Any:
+    shutil.rmtree(folder / "cache", ignore_errors=True)
     entry = _bucket(folder).get(KEY, (SMALL,))
     return None if entry is None else (vars(entry.measured), entry.made_from, entry.files().sha256)
 

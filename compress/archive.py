@@ -101,7 +101,7 @@ def _records(file: Path) -> dict[str, bytes]:
 
 
 def _checked(value: Any, field: str) -> Any:
-    """The value, of a field of that name, without what only tells where it came from; Foreign for any other."""
+    """The value of the field, without notes on source lines; Foreign for a value no graph of tensors has."""
     if isinstance(value, dict):
         return _checked_fields(value, field)
     if isinstance(value, list):

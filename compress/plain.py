@@ -108,7 +108,7 @@ def load(folder: str | Path, device: str = "cpu") -> "Plain":
 
 @dataclass(frozen=True)
 class Step:
-    """One operation: its result's name, its arguments, and which results no later step needs."""
+    """One operation: the result's name, the arguments, the results to drop afterwards."""
 
     name: str
     run: Any
@@ -125,7 +125,7 @@ class Plain:
         self.shapes: set[tuple[int, ...]] = set()
 
     def __call__(self, images: Tensor) -> Tensor:
-        """ValueError for images that the steps do not take, or of which they would make too much."""
+        """ValueError for images the steps do not take, or would make too many values of."""
         if tuple(images.shape) not in self.shapes:
             with torch.no_grad():
                 empty = {name: tensor.to("meta") for name, tensor in self.known.items()}

@@ -30,6 +30,11 @@ def read_published(name: str, dataset: str, data_dir: Path) -> tuple[tuple[str, 
     load = getattr(import_torchvision().datasets, dataset)
     try:
         both = [load(data_dir, train=train) for train in (True, False)]
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:  # of damaged bytes
+        raise DataError(
+            f"{name}: {_FILES[dataset]} must lie whole in {data_dir}, got {type(error).__name__} on reading; "
+            "remove the unpacked files"
+        ) from error
     except RuntimeError:
         there = data_dir.exists()
         try:

@@ -10,7 +10,7 @@ is now. No pickle anywhere; a user's own network is made by the function it name
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import torch
@@ -43,6 +43,7 @@ _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "Int8Linear": (Int8Linear, _LINEAR),
     "Projector": (Projector, ("widths", "size")),
 }
+_SIDES = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding"})
 _UNUSUAL: dict[str, object] = {"padding_mode": "zeros", "affine": True, "track_running_stats": True}
 """Settings that are written down where a layer has them and they are none of these."""
 
@@ -78,6 +79,7 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
         for path, record in structure["layers"].items():
             kind = _LAYERS[record["type"]][0]
             said = {name: value for name, value in record.items() if name != "type"}
+            _check_settings(path, said)
             there = _layer_at(module, path, kind)
             if there is not None and {name: _settings(there, said)[name] for name in said} == said:
                 continue
@@ -94,6 +96,34 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()
+
+
+def _check_settings(path: str, said: Mapping[str, object]) -> None:
+    """StoreError for a setting that is none: torch takes some, and fails, or worse does not, once images come."""
+    for name, value in said.items():
+        if not _is_setting(name, value):
+            raise StoreError(f"structure: {path}: {name} must be a setting of its layer, got {value!r}"[:200])
+
+
+def _is_setting(name: str, value: object) -> bool:
+    if name == "padding" and isinstance(value, str):
+        return value in ("same", "valid")
+    if name in _SIDES:
+        least = 0 if name.endswith("padding") else 1
+        return isinstance(value, list) and len(value) == 2 and all(_is_count(one, least) for one in value)
+    if name in ("eps", "momentum"):
+        return value is None or (type(value) in (int, float) and 0 <= value < inf)  # type: ignore[operator]
+    if name in ("bias", "affine", "track_running_stats", "elementwise_affine"):
+        return type(value) is bool
+    if name == "padding_mode":
+        return value in ("zeros", "reflect", "replicate", "circular")
+    if isinstance(value, list):
+        return all(_is_count(one, 1) for one in value)
+    return value is None or _is_count(value, 1)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return type(value) is int and least <= value < 2**31
 
 
 def weights(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.tasks import load_task
+from compress.tasks import Task, load_task
 from compress.train import TrainingError, hide_gpus
 from search.failures import DeviceError, GpuLost, check_gpu, is_lost, is_out_of_memory, lost, out_of_memory, unusable
 from search.study import point_event
@@ -40,8 +41,8 @@ class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
     `config`: trial (number), recipe (JSON text), store, data (paths), threads, gpus (a number, at most 1), limit
-    (seconds or None), folders (where a user's modules may lie), and used (seconds) if other workers had begun. An actor
-    is reused: only the loaded task is kept.
+    (seconds or None), folders (where a user's modules may lie), fingerprint (of the task), and used (seconds) if other
+    workers had begun. An actor is reused: only the loaded task is kept.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -171,6 +172,7 @@ class Compression(tune.Trainable):
             data = self.config["data"]
             store = open_store(self.config["store"])
             task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
+            _check_images(task, self.config.get("fingerprint"))
             self.pipeline = Pipeline(task, store)
             self.points = self.pipeline.run(recipe)
         return self.points
@@ -179,6 +181,15 @@ class Compression(tune.Trainable):
         """What `compress` warned of since the last step, for the driver to show."""
         said, self.notes.said = self.notes.said, []
         return json.dumps(said)
+
+
+def _check_images(task: Task, begun: str | None) -> None:
+    """RecipeError where this node has other images than the driver: their models would be of another task."""
+    if begun not in (None, task.fingerprint):
+        raise RecipeError(
+            f"{task.name}: every node must have the images the search began with, fingerprint {str(begun)[:8]}, "
+            f"got {task.fingerprint[:8]} on {socket.gethostname()}"
+        )
 
 
 class _Notes(logging.Handler):

@@ -347,7 +347,7 @@ def test_a_projector_that_is_none_is_a_sentence(calibration: Batch) -> None:
     files = packed(shipped(calibration))
     spoilt = replace(files, structure=files.structure.replace(b'"widths":[16,', b'"widths":[-1,'))
     assert spoilt != files
-    with pytest.raises(StoreError, match=r"^structure: not a model's structure"):
+    with pytest.raises(StoreError, match=r"^structure: mean: widths must be a setting of its layer"):
         spoilt.module()
 
 

@@ -77,6 +77,16 @@ def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
     )
 
 
+def test_a_node_with_other_images_than_the_search_began_with_makes_no_point(worker: Compression) -> None:
+    worker.config["fingerprint"] = "0" * 64
+    result = worker.step()
+    assert result["done"]
+    assert json.loads(result["points"]) == []
+    assert result["failed"].startswith(
+        "digits: every node must have the images the search began with, fingerprint 00000000, got 1e0dd97b on "
+    )
+
+
 def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "put", refuse)
     result = worker.step()
