@@ -71,7 +71,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
