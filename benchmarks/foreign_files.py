@@ -52,7 +52,7 @@ Change = Callable[[bytes, random.Random], bytes]
 
 @dataclass(frozen=True)
 class Kind:
-    """A file of a folder `area`, how it is changed, and how the folder is read."""
+    """A file of a folder `area` by a pattern, how it is changed, and how the folder is read."""
 
     name: str
     area: str
@@ -87,12 +87,13 @@ def tried(kind: Kind, whole: Path, times: int, seed: int = 0) -> Count:
     """Change the file so many times in copies of the folder `whole`, and read each."""
     count, (found, wanted) = Count(), _read(kind, whole)
     assert found == "result", f"{kind.name}: the whole file must be read, got {wanted}"
-    data = (whole / kind.file).read_bytes()
+    (file,) = whole.glob(kind.file)
+    data, name = file.read_bytes(), file.relative_to(whole)
     for number in range(times):
         draw = random.Random(f"{kind.name} {seed} {number}")
         with tempfile.TemporaryDirectory() as place:
             folder = Path(shutil.copytree(whole, Path(place, "copy")))
-            (folder / kind.file).write_bytes(kind.change(data, draw))
+            (folder / name).write_bytes(kind.change(data, draw))
             how, got = _read(kind, folder)
         if how == "result":
             right = got == wanted or kind.earlier(got, wanted)

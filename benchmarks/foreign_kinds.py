@@ -20,18 +20,18 @@ from zlib import crc32
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.changes import bytes_changed, fields_changed, written
 from benchmarks.foreign_files import Change, Kind
-from compress import proof, remote, store
+from compress import proof, remote, store, tasks
 from compress.checkpoint import Checkpoint
 from compress.data import TensorSplit
 from compress.distill.views import Views
 from compress.export import CARD, SEAL, _said, _seal, export
 from compress.files import STRUCTURE, WEIGHTS, Files
-from compress.kept import DECODING, Facts, Kept
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.models.weights import load_weights
@@ -72,7 +72,8 @@ def prepared(place: Path, formats: tuple[str, ...] = ("pt2", "onnx", "safetensor
     _keep(place / "partial")
     (place / "views").mkdir()
     _views(place / "views")
-    Kept(place / "images", "set").keep(FACTS, PIXELS)
+    _write_images(place / "images")
+    _images(place / "images")
     return place
 
 
@@ -263,15 +264,19 @@ def _views(folder: Path) -> Any:
     return views.logits(torch.arange(4), torch.tensor([0, 1, 2, 0]), compute).tolist()
 
 
-PIXELS = np.arange(3 * 64, dtype=np.uint8).reshape(3, 1, 8, 8)
-FACTS = Facts(1, 8, (0.5,), (0.25,), "a hash", "as they are")
+def _write_images(folder: Path) -> None:
+    for number in range(24):
+        file = folder / "set" / ("train", "test")[number % 2] / "ab"[number // 2 % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = (np.arange(64, dtype=np.uint8).reshape(8, 8) * (number + 1)).astype(np.uint8)
+        Image.fromarray(pixels).save(file)
 
 
 def _images(folder: Path) -> Any:
-    """What is kept, or what is decoded anew."""
-    kept = Kept(folder, "set")
-    found = kept.pixels(PIXELS.shape)
-    return (PIXELS if found is None else found).tolist(), kept.facts() or FACTS
+    tasks._load.cache_clear()
+    task = load_task(f"folder:{folder / 'set'}", cache_dir=folder / "cache")
+    shown = [next(iter(getattr(task, name).batches(64))).images.tolist() for name in ("train", "validation", "test")]
+    return shown, task.mean, task.std, task.classes, task.fingerprint
 
 
 def _loaded(name: str) -> Callable[[Path], Any]:
@@ -346,8 +351,8 @@ KINDS = [
     Kind("Optuna's journal: fields", "study", _JOURNAL, _line_changed, _journal, made_up=True),
     Kind("checkpoint of a training", "partial", "step.pt", bytes_changed, _restored),
     Kind("a teacher's logits", "views", "teacher.f16", bytes_changed, _views),
-    Kind("decoded images", "images", f"images-{DECODING}-set.npy", bytes_changed, _images),
-    Kind("facts of a folder", "images", f"images-{DECODING}-set.json", bytes_changed, _images),
+    Kind("decoded images", "images", "cache/images-*.npy", bytes_changed, _images),
+    Kind("facts of a folder", "images", "cache/images-*.json", bytes_changed, _images),
     Kind("a user's `.pt`", "weights", "weights.pt", bytes_changed, _loaded("weights.pt"), made_up=True),
     Kind("a user's `.safetensors`", "weights", _SAFE, bytes_changed, _loaded(_SAFE), made_up=True),
     Kind("recipe: fields", "recipe", "recipe.json", _fields, _recipe, made_up=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import logging
 import os
@@ -20,6 +21,8 @@ from compress.errors import DiskError
 EVERY_SECONDS = 2.0
 QUICK_SECONDS = 0.04
 """A file may take so long to write. With a slower one the files are as much rarer: 2 % of the time goes into them."""
+SEAL = b"sha256"
+"""Before the checksum at the end of a file."""
 
 
 class Stateful(Protocol):
@@ -58,7 +61,7 @@ class Checkpoint:
         parts: list[Stateful] = [self.module, self.optimizer, *self.hooks]
         before, drawn = copy.deepcopy([part.state_dict() for part in parts]), self.generator.get_state()
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(_whole(self.path.read_bytes())), map_location="cpu", weights_only=True)
             self.module.load_state_dict(state["module"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
@@ -90,6 +93,8 @@ class Checkpoint:
         }
         packed = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 128 vs 0"
         torch.save(state, packed)
+        packed.seek(0, io.SEEK_END)
+        packed.write(SEAL + hashlib.sha256(packed.getbuffer()).digest())
         temporary = self.path.with_name(f"{self.path.name}.{socket.gethostname()}-{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,3 +110,17 @@ class Checkpoint:
         """The run is over: its file goes."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _whole(data: bytes) -> bytes:
+    """The file without its checksum, which torch's reader does not need; ValueError when the checksum does not match.
+
+    Files of earlier versions have none.
+    """
+    size = len(SEAL) + hashlib.sha256().digest_size
+    state, seal = data[:-size], data[-size:]
+    if not seal.startswith(SEAL):
+        return data
+    if seal != SEAL + hashlib.sha256(state).digest():
+        raise ValueError("its checksum does not match")
+    return state

@@ -50,6 +50,8 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
     forms: dict[str, dict[str, Any]] = {}
     torches = dict(_torch_forms(folder, names, device))
     exchange = open_onnx(folder / ONNX) if ONNX in names else None
+    if exchange is not None:
+        exchange = replace(exchange, run=_guarded(folder / ONNX, exchange.run))
     shape = (task.channels, task.size, task.size)
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
     files = _files(folder, networks) if WEIGHTS in names else None
@@ -141,14 +143,27 @@ def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterato
         yield "pt2", _program(folder / PROGRAM, device)
     if LOADER in names:
         try:
-            yield "safetensors", plain.load(folder, str(device))
+            yield "safetensors", _guarded(folder / STRUCTURE, plain.load(folder, str(device)))
         except Exception as error:  # whatever comes of odd values
             raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE} or {WEIGHTS}: {error}") from error
 
 
-def _program(file: Path, device: torch.device) -> nn.Module:
+def _guarded(what: Path, run: Run) -> Run:
+    """The same, with an ExportError for whatever comes of a file that can be read but not run."""
+
+    def guarded(images: Tensor) -> Tensor:
+        try:
+            return run(images)
+        except Exception as error:  # any operation may refuse what it is given
+            line = str(error).strip().partition("\n")[0]
+            raise ExportError(f"evaluate: {what} cannot be run: {type(error).__name__}: {line}") from error
+
+    return guarded
+
+
+def _program(file: Path, device: torch.device) -> Run:
     try:
-        return move_to_device_pass(torch.export.load(repacked(file)), device).module()
+        return _guarded(file, move_to_device_pass(torch.export.load(repacked(file)), device).module())
     except Foreign as error:
         raise ExportError(f"evaluate: {file} cannot be loaded: it holds {error}") from error
     except Exception as error:  # a torn archive can fail anywhere in the reader
@@ -157,7 +172,11 @@ def _program(file: Path, device: torch.device) -> nn.Module:
 
 
 def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
-    measured = measure(module, task, files)
+    try:
+        measured = measure(module, task, files)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # of layers that do not fit each other
+        line = str(error).strip().partition("\n")[0]
+        raise ExportError(f"evaluate: {STRUCTURE} cannot be run: {type(error).__name__}: {line}") from error
     figures = asdict(measured)
     split = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
     del figures["seconds"]

@@ -110,7 +110,7 @@ def open_journal(path: Path) -> OneWriters:
     OSError of the disk.
     """
     try:
-        return OneWriters(path)
+        return _checked(OneWriters(path))
     except OSError:
         raise
     except Exception as error:  # of odd values Optuna raises whatever comes
@@ -124,6 +124,17 @@ def open_journal(path: Path) -> OneWriters:
             aside.name,
         )
         return OneWriters(path)
+
+
+def _checked(storage: OneWriters) -> OneWriters:
+    """ValueError for trials with values, or notes of our own, that are none."""
+    for study in storage.get_all_studies():
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False):
+            numbers = all(type(value) in (int, float) for value in trial.values or ())
+            point, of = trial.user_attrs.get("point", ""), trial.user_attrs.get("of", 0)
+            if not numbers or type(point) is not str or type(of) is not int or (point and "of" not in trial.user_attrs):
+                raise ValueError(f"trial {trial.number} must have numbers, and the point of a trial")
+    return storage
 
 
 def _log(line: bytes) -> dict[str, Any]:
