@@ -19,6 +19,7 @@ from compress.export import FORMATS, LOADER, ONNX, PROGRAM, read_card
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.interchange import open_onnx
 from compress.measure import accuracy, device_name, latency, measure, processor
+from compress.numerics import exact
 from compress.tasks import Task
 from compress.train import training_device
 
@@ -138,6 +139,7 @@ def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
     return {"accuracy": split, **figures, "flops": measured.flops}
 
 
+@exact()
 def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
     count, same, difference = 0, 0, 0.0
     with torch.no_grad():

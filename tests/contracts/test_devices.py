@@ -17,7 +17,7 @@ from compress.distill import DISTILLERS, KD
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import PRUNERS, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
+from compress.pruning import PRUNERS, Adaptive, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
 from compress.pruning.inside import Goal, Pruning
 from compress.quantize import Int8
 from compress.recipe import Recipe
@@ -72,7 +72,11 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", STAGES)
+ALIKE = [name for name, method in PRUNERS.items() if not issubclass(method, Inside | Adaptive)][1:]
+"""Methods that only score: the first of them speaks for all in a hurry."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ALIKE)) for n in STAGES])
 def test_no_method_mixes_devices(name: str, few: Task, shared: Store, card: None) -> None:
     stages = STAGES[name]
     taught = isinstance(stages[0], Distill)
