@@ -1,7 +1,7 @@
 """Latencies of the models that decide a choice, measured again: alone, one after another, in this process.
 
-What a trial measured depends on the trials beside it, and on its device. The figures of now lie beside the ledger, in
-`latencies.jsonl`, and are taken again from there by the next choice on the same device; the ledger stays as it is.
+A trial's latency depends on the trials beside it, and on its device. New figures lie beside the ledger, in
+`latencies.jsonl`; the next choice on the same device reads them there. The ledger stays as it is.
 """
 
 from __future__ import annotations
