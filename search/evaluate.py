@@ -24,7 +24,7 @@ from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.tasks import Task, load_task
-from compress.train import TrainingError, hide_gpus
+from compress.train import TrainingError, hide_gpus, training_device
 from search.failures import DeviceError, GpuLost, check_gpu, is_lost, is_out_of_memory, lost, out_of_memory, unusable
 from search.study import point_event
 from search.worker_path import settle
@@ -42,7 +42,7 @@ class Compression(tune.Trainable):
 
     `config`: trial (number), recipe (JSON text), store, data (paths), threads, gpus (a number, at most 1), limit
     (seconds or None), folders (where a user's modules may lie), fingerprint (of the task), and used (seconds) if other
-    workers had begun. An actor is reused: only the loaded task is kept.
+    workers had begun. An actor is reused: only the loaded task is kept, on the device it trains on.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -51,6 +51,7 @@ class Compression(tune.Trainable):
         if not gpus:
             hide_gpus()  # Ray hides them only where its own node was started with a variable set
         settle(config.get("folders", ()))
+        self.data: tuple[Task, Task] | None = None
         if 0 < gpus < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(gpus)
         self._take(config)
@@ -120,6 +121,7 @@ class Compression(tune.Trainable):
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
             if again:  # not in the handler: the exception holds what its frames hold
                 self._free()
+                self.data = None
                 gc.collect()
                 torch.cuda.empty_cache()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
@@ -173,7 +175,9 @@ class Compression(tune.Trainable):
             store = open_store(self.config["store"])
             task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
             _check_images(task, self.config.get("fingerprint"))
-            self.pipeline = Pipeline(task, store)
+            if self.data is None or self.data[0] is not task:
+                self.data = task, task.to(training_device())
+            self.pipeline = Pipeline(self.data[1], store)
             self.points = self.pipeline.run(recipe)
         return self.points
 

@@ -3,8 +3,8 @@
 Inside, lower is better: accuracy becomes the error `1 - accuracy`, on the validation split. The hypervolume is taken
 over the error and the logarithm of each cost relative to the reference, `log(1 + cost) / log(1 + reference)`, so that
 it lies in [0, 1] and halving a small model counts as much as halving a large one. The reference point, accuracy 0 and
-the costs of the space's unpruned teacher, is fixed when a study is made and written into it; its latency is that of the
-teacher's point, once that is there.
+the costs of the space's unpruned teacher, is fixed when a study is made and written into it. The
+latency there is the teacher's, once the trials have measured the teacher.
 
 A latency holds on one device. Where it is an objective, points of different devices, machines or numbers of threads do
 not dominate each other: the front is that of each, together, and the hypervolume that of the best of them.

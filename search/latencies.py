@@ -1,7 +1,7 @@
 """Latencies of the models that decide a choice, measured again: alone, one after another, in this process.
 
-What a trial measured depends on the trials beside it, and on its device. The figures of now lie beside the ledger, in
-`latencies.jsonl`, and are taken again from there by the next choice on the same device; the ledger stays as it is.
+A trial's latency depends on the trials beside it, and on its device. New figures lie beside the ledger, in
+`latencies.jsonl`; the next choice on the same device reads them there. The ledger stays as it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,12 @@ from typing import Any
 import moocore
 import numpy as np
 import torch
-from torch import nn
 
 from compress.errors import StoreError
 from compress.machine import usable_cpus
 from compress.measure import device_name, latency, machine_name
 from compress.remote import open_store
+from compress.store import Entry
 from compress.tasks import Task
 from compress.train import training_device
 from search.budget import Budget
@@ -66,13 +66,12 @@ def timed(
     here = (device_name(training_device()), machine_name(), THREADS)
     known = {key: figures for key, figures in _kept(folder, here).items() if key in {point.id for point in wanted}}
     store = open_store(record.store)
-    missing: dict[str, nn.Module] = {}
+    missing: dict[str, Entry] = {}
     for point in wanted:
         if point.id not in known:
-            with suppress(StoreError):
+            with suppress(StoreError):  # damaged, as good as gone
                 entry = store.get(point.id)
-                if entry is not None:
-                    missing[point.id] = entry.files().module().eval()
+                missing |= {point.id: entry} if entry is not None else {}
     if missing:
         task, busy = load(), _is_busy()
         fresh = _time(missing, (task.channels, task.size, task.size))
@@ -142,13 +141,15 @@ def _row(point: Point) -> tuple[float, ...]:
     return (1 - m.accuracy_validation, m.params, m.macs, m.size_bytes, steps)
 
 
-def _time(models: dict[str, nn.Module], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
-    """Median and 95th percentile in ms of each, the round with the lower median."""
+def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile in ms of each, the round with the lower median; one model is loaded at a time."""
     device, best = training_device(), dict[str, tuple[float, float]]()
     with _threads(THREADS):
         for _ in range(ROUNDS):
-            for key, model in models.items():
-                best[key] = min(best.get(key, (math.inf, math.inf)), latency(model.to(device), shape, device=device))
+            for key, entry in entries.items():
+                with suppress(StoreError):
+                    model = entry.files().module().eval().to(device)
+                    best[key] = min(best.get(key, (math.inf, math.inf)), latency(model, shape, device=device))
     return best
 
 

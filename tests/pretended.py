@@ -1,7 +1,7 @@
 """A pretended GPU, in Python: tensors whose `.device` is a card, whose data lie in the CPU, and which refuse the CPU's.
 
-What runs on it shows whether a method mixes devices, and how often the host waits for the card. Not what it takes, nor
-what depends on a kernel. torch calls the backend registered here experimental.
+Work on the card shows whether a method mixes devices, and how often the host waits. Times, and all that depends on a
+kernel, need a real card. torch calls the backend registered here experimental.
 """
 
 from __future__ import annotations

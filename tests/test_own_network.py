@@ -151,6 +151,7 @@ def hurt(classes, channels):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_gpu_sees_none_and_one_that_lost_a_gpu_ends(
     network: Source, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from torch.utils._pytree import tree_leaves
 
 import compress.pipeline
 import compress.work
+from compress.checkpoint import Checkpoint
 from compress.data import Split, TensorSplit
 from compress.distill import DISTILLERS, KD
+from compress.distill.teaching import Teaching
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import PRUNERS, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
+from compress.pruning import PRUNERS, Adaptive, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
 from compress.pruning.inside import Goal, Pruning
 from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
@@ -72,7 +75,11 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", STAGES)
+ALIKE = [name for name, method in PRUNERS.items() if not issubclass(method, Inside | Adaptive)][1:]
+"""Methods that only score: the first of them speaks for all in a hurry."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in ALIKE)) for n in STAGES])
 def test_no_method_mixes_devices(name: str, few: Task, shared: Store, card: None) -> None:
     stages = STAGES[name]
     taught = isinstance(stages[0], Distill)
@@ -118,3 +125,22 @@ def test_a_step_of_play_and_prune_does_not_wait_for_the_card(few: Task, card: No
     plain = counted()
     playing = PlayAndPrune().begin(model, Goal(0.5, weight_count(model), next(iter(task.train.batches(32))), 1))
     assert counted(playing) == plain
+
+
+@pytest.mark.parametrize("name", DISTILLERS)
+def test_a_loss_that_began_on_the_cpu_goes_on_on_a_card(name: str, few: Task, card: None, tmp_path: Path) -> None:
+    def begun(task: Task, device: torch.device) -> tuple[Teaching, Checkpoint]:
+        student, teacher = (Model("cnn", width).build(10, 1).to(device) for width in (0.25, 0.5))
+        loss = Teaching(
+            student, teacher, DISTILLERS[name](), next(iter(task.train.batches(32))), labels=task.train.labels
+        )
+        optimizer = torch.optim.SGD(loss.parameters(), 0.1, 0.9)
+        return loss, Checkpoint(tmp_path / "key.pt", loss, optimizer, torch.Generator())
+
+    _, before = begun(few, torch.device("cpu"))
+    before.every = 0.0
+    before.keep(3)
+    loss, after = begun(few.to(CARD), CARD)
+    assert after.restore() == 3
+    assert {one.device for one in loss.state_dict().values() if isinstance(one, Tensor) and one.dim() > 1} == {CARD}
+    assert loss(next(iter(few.to(CARD).train.batches(32)))).isfinite()

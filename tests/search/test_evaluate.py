@@ -259,3 +259,24 @@ def test_memory_of_a_gpu_is_given_back_at_a_trials_end(worker: Compression, monk
     while not worker.step()["done"]:
         assert given == []
     assert given == [True]
+
+
+def test_the_data_are_put_on_the_device_once_for_all_trials_of_a_worker(
+    worker: Compression, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[Task] = []
+    there = Task.to
+
+    def to(task: Task, device: torch.device | str) -> Task:
+        found = there(task, device)
+        moved.append(found)
+        return found
+
+    monkeypatch.setattr(Task, "to", to)
+    for _ in range(2):
+        while not worker.step()["done"]:
+            pass
+        worker.reset_config(worker.config)
+    copied, *shared = moved
+    assert len(shared) == 2
+    assert all(one.train.labels is copied.train.labels for one in shared)

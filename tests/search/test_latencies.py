@@ -48,13 +48,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Study:
+def origin(tmp_path_factory: pytest.TempPathFactory, tiny: Task) -> Study:
     """One trial of three points, the smaller the slower, on two devices, as if its neighbours had disturbed."""
     study = Study(tmp_path_factory.mktemp("home"), "s")
     study.begin(task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point={})
     recipe = Recipe("digits", Model("cnn", 0.25), (Train(ONCE), Prune(L1Filter(), 0.6, OneShot(2), Recovery(ONCE))))
     study.ask(dict(recipe.as_json()), {}, None)
-    for n, made in enumerate(Pipeline(digits, open_store(study.store)).run(recipe)):
+    for n, made in enumerate(Pipeline(tiny, open_store(study.store)).run(recipe)):
         figures: dict[str, Any] = {"latency_ms": 1.0 + n, "device": "cpu" if n else "NVIDIA A10G"}
         study.add(0, point_event(made.key, made.sparsity, made.variant, replace(made.measured, **figures)))
     return study
