@@ -79,7 +79,7 @@ class Cutter:
     def _consequences(
         self, gone: Mapping[nn.Module, Sequence[int]]
     ) -> tuple[dict[nn.Module, set[int]], dict[str, set[int]], set[nn.Module]]:
-        """Input channels by layer that will be cut, output channels by name that will be cut, layers that mix channels."""
+        """Return the input channels cut by layer, the output channels cut by name, and the layers that mix channels."""
         unread: dict[nn.Module, set[int]] = defaultdict(set)
         lost: dict[str, set[int]] = defaultdict(set)
         mixing: set[nn.Module] = set()
