@@ -1,10 +1,10 @@
 """A model's structure as plain JSON, and the module back from it.
 
-A cut model no longer fits its constructor. The structure names the constructor and the present shape of every layer with
-channels to cut. `rebuild` reshapes the constructor's own layers, and so keeps everything else about them: padding modes,
-hooks, a parent's forward. A factorized layer becomes two layers under its old path. A projector replaces a pooling, and
-its inner layers follow it in the list. No pickle anywhere. A user's own network is made by the function named in the
-structure, which must be importable.
+A cut model no longer fits its constructor. The structure names the constructor and the present shape of every layer
+with channels to cut. `rebuild` reshapes the constructor's own layers, and so keeps everything else about them: padding
+modes, hooks, a parent's forward. A factorized layer becomes two layers under its old path. A projector replaces a
+pooling, and its inner layers follow it in the list. No pickle anywhere. A user's own network is made by the function
+named in the structure, which must be importable.
 """
 
 from __future__ import annotations
