@@ -9,7 +9,6 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -262,8 +261,9 @@ def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
 def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
+    from search.interrupts import listen
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, whenever it comes
+    listen()
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

@@ -27,7 +27,6 @@ from search.ledger import FILE
 from search.preference import ACCURACY, PREFERENCES
 from search.typed import program
 
-main = paretune.main
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,

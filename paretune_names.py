@@ -1,23 +1,26 @@
 """Paretune's own modules are found before modules of the same name in a user's folders.
 
 Python looks first in the folder of a script, in the current folder or in `PYTHONPATH`. A `search.py` there would be run
-in place of the package `search`. Importing this file, before any other of Paretune's, prevents that.
+in place of the package `search`. Importing this file, before any other of Paretune's, prevents that. It imports next to
+nothing itself: a `random.py` in the current folder is still in the way here.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 OURS = ("compress", "dashboards", "paretune", "paretune_command", "paretune_words", "search", "spaces")
 
 
-class _Ours(MetaPathFinder):
+class _Ours:
     """Finds the names of `OURS` beside this file, and nothing else."""
 
     def find_spec(
@@ -44,6 +47,16 @@ def _current_folder_last() -> None:
     run = getattr(sys.modules["__main__"], "__spec__", None)
     if run is not None and run.name in OURS and os.path.abspath(sys.path[0]) == os.getcwd() != ROOT:
         sys.path.append(sys.path.pop(0))
+
+
+def main() -> None:
+    """The command from its first moment: Ctrl-C while Python still imports is a sentence too."""
+    try:
+        from paretune import main as carry_out
+    except KeyboardInterrupt:
+        sys.stderr.write("paretune: interrupted; nothing was started\n")
+        os._exit(130)
+    carry_out()
 
 
 _claim()

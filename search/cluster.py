@@ -32,6 +32,7 @@ _VARIABLES = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # of SIGTERM it makes a crash, with a stack of C++
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` Ray would copy the current folder, and run another Python
 }
 for _name, _value in _VARIABLES.items():
@@ -135,7 +136,7 @@ def check_address(address: str | None) -> None:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A short-lived folder for Ray's own files; those that killed drivers left go too. ValueError: see `short_folder`."""
+    """A short-lived folder for Ray's own files; what killed drivers left goes too. ValueError as `short_folder`."""
     place = short_folder()
     for left in place.glob("paretune-*-*"):
         owner = left.name.split("-")[1]

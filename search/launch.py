@@ -77,15 +77,16 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         proposer.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
-        with ThreadPoolExecutor(1) as aside:
-            costs = aside.submit(_costs, space, task) if new else None
-            if own:
-                told.ready()
-            scratch = None
-            if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
-                scratch = held.enter_context(scratch_folder())
-                held.enter_context(started(settings, scratch))
-            reference |= costs.result() if costs else {}
+        aside = ThreadPoolExecutor(1)
+        held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
+        costs = aside.submit(_costs, space, task) if new else None
+        if own:
+            told.ready()
+        scratch = None
+        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+            scratch = held.enter_context(scratch_folder())
+            held.enter_context(started(settings, scratch))
+        reference |= costs.result() if costs else {}
         if not own:
             told.ready()
         if new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from compress.remote import absolute
 from search.cluster import places
 from search.desk import Desk, NotNow
 from search.evaluate import Compression, out_of_memory
+from search.interrupts import listen
 from search.scheduler import Scheduler
 from search.settings import Settings
 from search.worker_path import folders
@@ -95,6 +97,12 @@ class _Ear(tune.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def setup(self, **_: Any) -> None:
+        """Tune hears Ctrl-C alone by now, and takes a second one for leave to stop where it stands."""
+        ends: Any = signal.getsignal(signal.SIGINT)
+        if callable(ends):
+            listen(ends)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """A worker counts its own time; what goes before is handed to the next one."""

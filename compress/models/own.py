@@ -42,7 +42,11 @@ def own_family(path: str) -> Family:
     module = _imported(path, place)
     function = getattr(module, name, None)
     if function is None:
-        raise MissingModel(f"{path}: {place} must have a function {name}, it has none")
+        file = getattr(module, "__file__", None) or "Python's own"
+        raise MissingModel(
+            f"{path}: {place} must have a function {name}, {file} has none; if that is no file of yours, the name "
+            f"{place.partition('.')[0]} is taken: rename your module"
+        )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
     wide = _takes_width(function)
