@@ -21,6 +21,7 @@ from rich.console import Console
 
 import paretune
 from paretune_words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
+from search.address import sqlite_uri
 from search.breakpoints import DELTA
 from search.front import DEFAULT_OBJECTIVES, OBJECTIVES
 from search.ledger import FILE
@@ -140,7 +141,7 @@ def search(
         raise
     front(name, home, False)
     database = paretune.home_folder(home) / "mlflow.db"
-    server = [program("mlflow"), "server", "--backend-store-uri", f"sqlite:///{database}"]
+    server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(database)]
     next_steps = {"report": _reported(name, home), "go on": again}
     if tracking_uri is None:
         next_steps["look"] = shlex.join(server)

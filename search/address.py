@@ -7,7 +7,7 @@ import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 HEALTH_TIMEOUT_S = 5.0
 UNREACHABLE = errno.EHOSTUNREACH, errno.ENETUNREACH
@@ -50,4 +50,13 @@ def in_memory(uri: str) -> bool:
 
 def database(uri: str) -> Path:
     """The file of a `sqlite:///` URI."""
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+
+
+def sqlite_uri(file: Path) -> str:
+    """The URI of a database's file, by which MLflow opens that file whatever characters are in its path.
+
+    Where any must be quoted the slashes are as well: MLflow makes the folder that it reads in an unquoted URI.
+    """
+    path = str(file)
+    return f"sqlite:///{quote(path, safe='') if '?' in path or '%' in path else path}"

@@ -23,12 +23,14 @@ DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 
 
 def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple; ValueError for an unknown one, a repeat, or fewer than two."""
+    """The names as a tuple; ValueError for an unknown one, a repeat, two of one meaning, or fewer than two."""
     unknown = [name for name in names if name not in OBJECTIVES]
     if unknown:
         raise ValueError(f"objectives: unknown {unknown[0]!r}, known are {', '.join(OBJECTIVES)}")
     if len(names) < 2 or len(set(names)) != len(names):
         raise ValueError(f"objectives: need at least two different names, got {', '.join(names) or 'none'}")
+    if {"macs", "flops"} <= set(names):
+        raise ValueError(f"objectives: flops are twice the macs, so name one of them, got {', '.join(names)}")
     return tuple(names)
 
 

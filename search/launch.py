@@ -20,7 +20,7 @@ from search.cluster import check_address, check_fits, scratch_folder, started
 from search.desk import Desk
 from search.reach import check_within_reach
 from search.record import StudyRecord
-from search.sampler import AUTO, Proposer, answering, open_storage
+from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
 from search.study import Study
 from search.tuning import run_trials
@@ -54,6 +54,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     told = listener or Listener()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
+    check_sampler(*_sought(before, settings))
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
     check_fits(settings)
@@ -67,8 +68,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         held.enter_context(answering())
         study = hold(settings, held)
         new = not study.exists
-        objectives = tuple(settings.objectives if new else study.header["objectives"])
-        sampler = settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO)
+        sampler, objectives = _sought(study, settings)
         storage = open_storage(settings.storage_url, study.folder)
         check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
@@ -122,6 +122,12 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         carry_out(settings, desk, scratch, told)
     check_went_well(desk, f"search {settings.name}", "--resume")
     return study.record
+
+
+def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """The sampler and the objectives: as asked for, and where nothing was, as the study was begun."""
+    objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
+    return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
 def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:

@@ -41,6 +41,16 @@ UNREACHABLE = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 """What a database raises that is locked or gone; a journal file has its own way of waiting."""
 
 
+def check_sampler(sampler: str, objectives: Sequence[str]) -> None:
+    """ValueError where `auto` would have no error to expect: costs alone are known before anything trains."""
+    if sampler == AUTO and "accuracy" not in objectives:
+        others = ", ".join(name for name in SAMPLERS if name != AUTO)
+        raise ValueError(
+            f"sampler: {AUTO} must have accuracy among the objectives, got {', '.join(objectives)}; "
+            f"add accuracy, or choose --sampler of {others}"
+        )
+
+
 class Proposer:
     """Proposes choices of one space for one study; objectives as of `search.front`, all minimised."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from compress.models import Model
 from compress.remote import absolute, is_remote
 from compress.tasks import FOLDER
+from search.address import sqlite_uri
 from search.bounds import check_foreseen
 from search.budget import Budget
 from search.front import DEFAULT_OBJECTIVES, check_objectives
@@ -105,7 +106,7 @@ class Settings:
     @property
     def mlflow_uri(self) -> str:
         """Where MLflow writes: the given server or the home's own database."""
-        own = f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+        own = sqlite_uri((self.home / "mlflow.db").resolve())
         return own if self.tracking_uri is None else self.tracking_uri
 
 

@@ -98,7 +98,7 @@ class _Ear(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
-    def setup(self, **_: Any) -> None:
+    def setup(self, *_: Any, **__: Any) -> None:
         """Tune hears Ctrl-C alone by now, and takes a second one for leave to stop where it stands."""
         ends: Any = signal.getsignal(signal.SIGINT)
         if callable(ends):
