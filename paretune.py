@@ -262,8 +262,10 @@ def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
     from paretune_command import run
     from search.interrupts import listen
+    from search.surroundings import spare_loopback
 
     listen()
+    spare_loopback()
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

@@ -9,6 +9,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from search.surroundings import spare_loopback
+
 HEALTH_TIMEOUT_S = 5.0
 UNREACHABLE = errno.EHOSTUNREACH, errno.ENETUNREACH
 
@@ -22,6 +24,7 @@ def asked(uri: str) -> tuple[str, bool]:
     """The same, and whether it may do so later: the address is one, but the server or what is before it is down."""
     if not uri.startswith(("http:", "https:")):
         return "", False
+    spare_loopback()
     try:
         with urllib.request.urlopen(f"{shown(uri).rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S):
             return "", False

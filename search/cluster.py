@@ -119,19 +119,31 @@ def places(settings: Settings) -> int:
 
 
 def check_address(address: str | None) -> None:
-    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good."""
-    if address in (None, "auto"):
+    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good.
+
+    `auto` follows RAY_ADDRESS, as Ray does; left out, the address is that of no other Ray, which is noted.
+    """
+    who, given = "address:", os.environ.get("RAY_ADDRESS") or "auto"
+    if address is None:
+        if given != "auto":
+            logging.getLogger(__name__).warning(
+                "note: the search has a Ray of its own, not that of RAY_ADDRESS=%s; --address auto joins it", given
+            )
         return
-    host, _, port = (address or "").rpartition(":")
+    if address == "auto":
+        who, address = "RAY_ADDRESS, which --address auto follows:", given
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
     if "://" in host or not (host and port.isdigit()):  # of a URL Ray would carry the driver to another machine
         raise ValueError(
-            f"address: must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
+            f"{who} must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
             "from elsewhere type `ray job submit`"
         )
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError, UnicodeError, ValueError) as error:  # of a port or a host that cannot be
-        raise ValueError(f"address: no Ray cluster answers at {address!r}: {error}") from error
+        raise ValueError(f"{who} no Ray cluster answers at {address!r}: {error}") from error
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
 from search.study import Study
+from search.surroundings import spare_loopback
 from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
@@ -52,6 +53,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
     told = listener or Listener()
+    spare_loopback()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
     check_sampler(*_sought(before, settings))

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "[::1]")
+"""This machine, as an address names it; urllib compares with brackets, requests without."""
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
 """Bytes of a socket's path that the system takes."""
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")

@@ -19,6 +19,7 @@ from filelock import FileLock
 from search.address import asked, database, in_memory, shown
 from search.mirror import Step
 from search.registry import add_version
+from search.surroundings import spare_loopback
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,7 +93,8 @@ def check_reachable(uri: str) -> None:
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of its own; nothing global changes but environment variables that only MLflow reads."""
+    """A client of its own; of what is global only environment variables change: MLflow's, and those of proxies."""
+    spare_loopback()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # stdout may be somebody's JSON
