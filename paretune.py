@@ -260,12 +260,14 @@ def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
 
 def main() -> None:
     """The command; ends the process at once, for to take all libraries down in order takes Python two seconds."""
-    from paretune_command import run
     from search.interrupts import listen
-    from search.surroundings import spare_loopback
+    from search.surroundings import spare_loopback, steady_streams
 
     listen()
+    steady_streams()
     spare_loopback()
+    from paretune_command import run
+
     code = run()
     logging.shutdown()
     with suppress(OSError):  # nobody reads any more

@@ -122,7 +122,10 @@ def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:
 
 def _check_folder(option: str, folder: Path) -> None:
     try:
+        str(folder).encode()  # MLflow's database, its URIs and JSON take no other name
         folder.stat()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{option} must have a name in UTF-8, got {str(folder)!a}") from error
     except (FileNotFoundError, NotADirectoryError):  # it will be made
         pass
     except (OSError, ValueError) as error:

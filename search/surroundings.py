@@ -64,6 +64,18 @@ def spare_loopback() -> None:
                 os.environ[name] = ",".join([*words, *(host for host in LOOPBACK if host not in words)])
 
 
+def steady_streams() -> None:
+    """Print what the terminal's encoding lacks as `?`; where a stream is closed, print to nobody."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # a file opened later would get the number, and what others print
+            nobody = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nobody, number)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
 def short_folder() -> Path:
     """Where Ray's files may lie: the system's temporary folder, or another if Ray's sockets would not fit below it.
 
