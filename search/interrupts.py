@@ -6,6 +6,8 @@ would break off the ending that the first one began.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 import time
@@ -32,15 +34,28 @@ class _Ear:
         now = time.monotonic()
         again = now - _Ear.last < BURST_S
         _Ear.last = now
+        if number == getattr(signal, "SIGHUP", None):
+            _leave_terminal()
         if self.act is not None and not again:
             self.act(signal.SIGINT, frame)
+
+
+def _leave_terminal() -> None:
+    """Print to nobody where the terminal is closed: an error there would break off the ending."""
+    for stream in (1, 2):
+        try:
+            os.tcgetpgrp(stream)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                nobody = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nobody, stream)
+                os.close(nobody)
 
 
 def listen(act: Callable[[int, FrameType | None], Any] | None = signal.default_int_handler) -> dict[int, Any]:
     """Let every one of the signals do `act`, a `KeyboardInterrupt` if left out; returns the handlers before.
 
-    A signal ignored since the process began stays ignored: `nohup` asked for that. SIGINT alone is heard even so where
-    the shell ignores it for a job in the background, for SIGTERM does the same then. Python hears signals in its main
+    A signal that is ignored stays ignored: `nohup` and a shell's `&` ask for that. Python hears signals in its main
     thread only; elsewhere nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():

@@ -30,6 +30,20 @@ from spaces.space import EFFORT, Effort
 ROOT = Path(__file__).parents[1]
 (MY_NET,) = re.findall(r"`my_net.py` is\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 (COMMAND,) = re.findall(r"paretune (search --name trained .*)\n", (ROOT / "README.md").read_text())
+SHADOWS = (
+    "compress",
+    "search",
+    "spaces",
+    "dashboards",
+    "torch",
+    "ray",
+    "mlflow",
+    "PIL",
+    "numpy",
+    "json",
+    "random",
+    "queue",
+)
 Call = Callable[..., tuple[int, str, str]]
 Source = Callable[[str, str], None]
 
@@ -56,9 +70,14 @@ def network(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
-    """A folder with the README's network, its weights, and the study of two trials that its command for them makes."""
+    """A folder with the README's network, its weights, and the study of two trials that its command for them makes.
+
+    Files that have the names of our packages, of parts and of Python's own modules must not be run by anything.
+    """
     folder = tmp_path_factory.mktemp("user")
     (folder / "my_net.py").write_text(MY_NET)
+    for name in SHADOWS:
+        (folder / f"{name}.py").write_text(f"raise RuntimeError('the {name}.py of the current folder was run')")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", list(sys.path))
