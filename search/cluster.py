@@ -121,10 +121,12 @@ def places(settings: Settings) -> int:
 def check_address(address: str | None) -> None:
     """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good.
 
-    `auto` follows RAY_ADDRESS, as Ray does; left out, the address is that of no other Ray, which is noted.
+    `auto` follows RAY_ADDRESS, as Ray does. Without an address Ray is our own, RAY_ADDRESS is not followed, and a note
+    says so; ValueError then when there is no folder for its files.
     """
     who, given = "address:", os.environ.get("RAY_ADDRESS") or "auto"
     if address is None:
+        short_folder()
         if given != "auto":
             logging.getLogger(__name__).warning(
                 "note: the search has a Ray of its own, not that of RAY_ADDRESS=%s; --address auto joins it", given

@@ -106,7 +106,13 @@ def test_a_function_without_a_width_takes_none_but_1(net: str) -> None:
 
 BAD = [
     ("nowhere.net:make", "nowhere.net must be importable, .* got ModuleNotFoundError: No module named 'nowhere'"),
-    ("mine.net:none", "mine.net must have a function none, it has none"),
+    ("mine.net:none", r"mine.net must have a function none, \S*mine/net.py has none; if that is no file of yours"),
+    ("search:make", r"search must have a function make, \S*search/__init__.py has none; .* search is taken: rename"),
+    (
+        "json:make",
+        r"json must have a function make, \S*json/__init__.py has none; .* json is taken: rename your module",
+    ),
+    ("sys:make", "sys must have a function make, Python's own has none; .* sys is taken: rename your module"),
     ("mine.net:number", "must be a function of Python's, got int"),
     ("os:kill", "must be a function of Python's, got builtin_function_or_method"),
     ("mine.net:raises", r"must make a network when called with \(10, 1\), got KeyError: 'no such net"),

@@ -46,3 +46,30 @@ def test_places_are_counted_node_by_node(
 def test_an_address_of_a_cluster_elsewhere_is_refused_with_what_to_type(address: str) -> None:
     with pytest.raises(ValueError, match=rf"^address: must be auto or HOST:PORT .*got '{address}'.*ray job submit"):
         check_address(address)
+
+
+@pytest.mark.parametrize("value", ["ray://127.0.0.1:10001", "local", "nonsense"])
+def test_auto_follows_the_variable_of_ray_which_must_be_an_address_too(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", value)
+    with pytest.raises(ValueError, match=rf"^RAY_ADDRESS, which --address auto follows: must be .*got '{value}'"):
+        check_address("auto")
+
+
+def test_auto_does_not_wait_for_a_variable_that_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(ValueError, match=r"^RAY_ADDRESS, .* no Ray cluster answers at '127.0.0.1:1'"):
+        check_address("auto")
+
+
+def test_a_search_of_its_own_says_that_it_does_not_follow_the_variable(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_address(None)
+    assert not caplog.messages
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
+    check_address(None)
+    assert caplog.messages == [
+        "note: the search has a Ray of its own, not that of RAY_ADDRESS=127.0.0.1:6379; --address auto joins it"
+    ]

@@ -85,6 +85,8 @@ def test_a_perfect_model_of_no_cost_dominates_everything() -> None:
         (["accuracy"], "need at least two different names, got accuracy"),
         (["params", "params"], "need at least two different names, got params, params"),
         ([], "need at least two different names, got none"),
+        (["accuracy", "macs", "flops"], "flops are twice the macs, so name one of them, got accuracy, macs, flops"),
+        (["flops", "macs"], "flops are twice the macs, so name one of them, got flops, macs"),
     ],
 )
 def test_objectives_that_make_no_front_are_refused(names: list[str], message: str) -> None:
