@@ -149,7 +149,8 @@ class _Ear(tune.Callback):
 
 def _reason(file: str | None, deaths: int) -> str:
     """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
-    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    there = file is not None and Path(file).exists()
+    text = Path(file or "").read_text(encoding="utf-8", errors="replace") if there else ""
     last = COLOUR.sub("", text).rpartition("Failure # ")[2]
     lines = last.strip().splitlines()[1:]
     if "low on memory" in last:
