@@ -108,7 +108,7 @@ def check_fits(settings: Settings) -> None:
             ("gpus-per-trial", settings.gpus_per_trial or 0.0, torch.cuda.device_count()),
         ):
             if asked > have:
-                raise ValueError(f"{option} must be at most {have}, what this machine has, got {asked:.12g}")
+                raise ValueError(f"{option} must be at most {have}, what this process may use, got {asked:.12g}")
 
 
 def places(settings: Settings) -> int:
