@@ -265,7 +265,10 @@ BAD = [
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
 @pytest.mark.parametrize(("name", "sentence"), BAD, ids=[name for name, _ in BAD])
-def test_a_network_that_no_search_can_rely_on_is_one_sentence(nets: None, name: str, sentence: str) -> None:
+def test_a_network_that_no_search_can_rely_on_is_one_sentence(
+    nets: None, name: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.nn.parallel.data_parallel._get_available_device_type", lambda: None)  # no pretended GPU
     with pytest.raises(RecipeError, match=sentence) as caught:
         Model(f"nets:{name}").check(10, 1, 8)
     assert str(caught.value).startswith(f"nets:{name}: ")
