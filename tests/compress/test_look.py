@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -268,7 +269,8 @@ BAD = [
 def test_a_network_that_no_search_can_rely_on_is_one_sentence(
     nets: None, name: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("torch.nn.parallel.data_parallel._get_available_device_type", lambda: None)  # no pretended GPU
+    wrapper = sys.modules[nn.DataParallel.__module__]  # its name is also that of a function
+    monkeypatch.setattr(wrapper, "_get_available_device_type", lambda: None)  # no pretended GPU
     with pytest.raises(RecipeError, match=sentence) as caught:
         Model(f"nets:{name}").check(10, 1, 8)
     assert str(caught.value).startswith(f"nets:{name}: ")
