@@ -10,8 +10,11 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +25,13 @@ from search.choice import Choice as Selection
 from search.choice import choose
 from search.front import DEFAULT_OBJECTIVES, hypervolume
 from search.ledger import FILE
-from search.preference import ACCURACY, check_preference
+from search.preference import ACCURACY, LATENCY, check_preference
 from search.record import Point, StudyRecord, TrialRecord
 from search.seeds import front_of
 from search.study import Study
 
 if TYPE_CHECKING:
+    from compress.tasks import Task
     from search.settings import Settings
 
 __all__ = [
@@ -127,7 +131,8 @@ def select(
 
     `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. Before,
     with `reseed`, the best `top` or, if that is 1, three are made with so many seeds in all, on this machine or the Ray
-    at `address`; `show` draws progress on standard error.
+    at `address`; `show` draws progress on standard error. Where a latency decides, that of the models that matter is
+    measured again, here (`search/latencies.py`): their points carry the figures of now.
     """
     check_preference(prefer)
     if top < 1:
@@ -145,7 +150,18 @@ def select(
         settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
         if again.lacks_seeds(record, wanted, reseed):
             record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)
-    return choose(record.points, budget, prefer=prefer, robust=robust)
+    if prefer != LATENCY and budget.max_latency_ms is None:
+        return choose(record.points, budget, prefer=prefer, robust=robust)
+    from search.latencies import timed
+
+    found = timed(record, study.folder, budget, partial(_task, record, study, data), robust=robust)
+    return replace(choose(found.points, budget, prefer=prefer, robust=robust), latencies=found.said)
+
+
+def _task(record: StudyRecord, study: Study, data: Path | None) -> Task:
+    from compress.tasks import load_task
+
+    return load_task(record.task, data, cache_dir=study.home / "store" / "data")
 
 
 def take(
@@ -170,6 +186,7 @@ def take(
     from search.shipping import ship
 
     settings = Settings(name, home=home_folder(home), data=data, tracking_uri=tracking_uri)
+    point = next((one for one in open_study(name, home).points if one.id == point.id), point)  # a choice times again
     return ship(settings, point, folder, formats, budget=budget, prefer=prefer, robust=robust)
 
 
@@ -269,6 +286,8 @@ def main() -> None:
     listen()
     steady_streams()
     spare_loopback()
+    if not sys.warnoptions:  # -W and PYTHONWARNINGS show them
+        warnings.simplefilter("ignore")  # of libraries, for programmers
     from paretune_command import run
 
     code = run()

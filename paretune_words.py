@@ -24,6 +24,9 @@ def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
     points = found["points"]
     table = _points(points)
+    places = {(p["device"], p["machine"], p["threads"]) for p in points}
+    if len(places) > 1:
+        table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
     table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
     return table
 
@@ -118,8 +121,11 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
         *_accuracy(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
-        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image in its trial ({m.device}, {_threads(m.threads)})",
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
+        f"({m.device}, {_threads(m.threads)})",
     ]
+    if found.latencies:
+        lines.append(f"latency: {found.latencies}")
     if found.why:
         lines.append(f"runner-up: {found.why}")
     if found.alike:

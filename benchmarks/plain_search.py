@@ -115,7 +115,7 @@ def main() -> None:
     options.add_argument("--teachers", type=Path)
     chosen = options.parse_args()
     os.environ.update({"RAY_AIR_NEW_OUTPUT": "0", "RAY_USAGE_STATS_ENABLED": "0"})
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"
     import ray
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Whether two networks compute the same: the test that every change of a structure and every stored model must pass.
+"""Compare what two networks compute: every change of a structure and every stored model must pass the comparison.
 
 Networks are compared by their logits on a few images. Where the logits differ, the outputs of the layers say where the
 difference begins.

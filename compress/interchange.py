@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.errors import ExportError
+from compress.errors import ExportError, said
 from compress.plain import IMAGES, MOST_VALUES
 from compress.program import ExportFailed, program
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
@@ -62,15 +62,17 @@ def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> Non
         _bare(proto)
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # the converter has no error of its own for what it cannot do
-        raise ExportFailed(f"export: this network has no ONNX form: {_said(error)}") from error
+        raise ExportFailed(
+            f"export: this network has no ONNX form ({_first(error)}); leave onnx out of --format"
+        ) from error
     file.write_bytes(proto.SerializeToString())
 
 
-def _said(error: BaseException) -> str:
+def _first(error: BaseException) -> str:
     """What was wrong at first, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return said(error)
 
 
 def _standard(layer: Int8Conv2d | Int8Linear, x: Tensor) -> tuple[Tensor, Tensor]:

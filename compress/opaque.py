@@ -1,8 +1,8 @@
 """Layers that must be kept whole, and why: neither cut, nor factorized, nor quantized.
 
-A move makes a layer anew from its recorded settings. Whatever else the layer carries would be lost without a word: a
-forward of its own in a subclass, a hook, a parametrization, a weight that another layer shares. Layers are therefore
-known by their exact type.
+A move changes a layer by its recorded settings. Anything else the layer carries would be lost in silence: a forward
+method of a subclass, a hook, a parametrization, a weight shared with another layer. Layers are therefore known by their
+exact type.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 def opaque_layers(model: nn.Module) -> dict[str, str]:
     """Return the reason by path for every module with tensors of its own that must be kept whole, from input to output.
 
-    A module without parameters and buffers is no layer: its effect is seen in what the network computes.
+    Modules without parameters and buffers are left out: a comparison of the logits shows their effect.
     """
     shared = sharing(model)
     found = {}

@@ -22,6 +22,7 @@ from compress.export import FORMATS, LOADER, ONNX, PROGRAM, check_whole, read_ca
 from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.interchange import open_onnx
 from compress.measure import accuracy, device_name, latency, measure, processor
+from compress.numerics import exact
 from compress.tasks import Task
 from compress.train import training_device
 
@@ -183,6 +184,7 @@ def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
     return {"accuracy": split, **figures, "flops": measured.flops}
 
 
+@exact()
 def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
     count, same, difference = 0, 0, 0.0
     with torch.no_grad():

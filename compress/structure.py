@@ -1,10 +1,10 @@
 """A model's structure as plain JSON, and the module back from it.
 
-A cut model no longer fits its constructor. What it takes to build it again is the zoo's name for where it came from
-and the present shape of every layer whose channels can be cut. The constructor's own layer is given that shape, so that
-all else it carries stays: padding, a forward of a subclass around it, a hook on its parent. A layer that became two is
-two layers under its old path. A projector stands where a pooling stood, and what is inside it is written after it as it
-is now. No pickle anywhere; a user's own network is made by the function it names, which must be importable.
+A cut model no longer fits its constructor. The structure names the constructor and the present shape of every layer
+with channels to cut. `rebuild` reshapes the constructor's own layers, and so keeps everything else about them: padding
+modes, hooks, a parent's forward. A factorized layer becomes two layers under its old path. A projector replaces a
+pooling, and its inner layers follow it in the list. No pickle anywhere. A user's own network is made by the function
+named in the structure, which must be importable.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
 }
 _SIDES = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding"})
 _UNUSUAL: dict[str, object] = {"padding_mode": "zeros", "affine": True, "track_running_stats": True}
-"""Settings that are written down where a layer has them and they are none of these."""
+"""Settings written down only where a layer has another value."""
 
 
 def describe(module: nn.Module, model: Model, classes: int, channels: int) -> dict[str, object]:
@@ -148,7 +148,7 @@ def load_weights(
 ) -> nn.Module:
     """Fill the module in place with what `weights` gave; StoreError when the two do not fit exactly.
 
-    `listed` is what `tensors` said when it was stored, in that order; None of a structure that does not say.
+    `listed` is the result of `tensors` when the model was stored; None for a structure without the list.
     """
     mine = _stored(module)
     if listed is not None:
@@ -179,7 +179,7 @@ def _may_lack(name: str, known: Mapping[str, object]) -> bool:
 
 
 def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
-    """All tensors by name but for step counters of BN with a fixed momentum, which never reads them."""
+    """Return all tensors by name, without the step counters of BN with a fixed momentum: BN never reads those."""
     unread = {
         f"{path}.{COUNTER}" if path else COUNTER
         for path, layer in module.named_modules(remove_duplicate=False)
@@ -196,7 +196,7 @@ def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _frozen(module: nn.Module) -> Iterator[str]:
-    """Names of the weights that no training changes; those of int8 never are."""
+    """Yield the names of frozen weights, int8 layers aside: their weights are never trained."""
     for path, layer in module.named_modules():
         for name, parameter in layer.named_parameters(recurse=False):
             if not parameter.requires_grad and not isinstance(layer, Int8Conv2d | Int8Linear):
@@ -208,7 +208,7 @@ def _name(tensor: torch.Tensor) -> str:
 
 
 def _settings(layer: nn.Module, names: Iterable[str]) -> dict[str, object]:
-    """A layer's settings of these names as JSON has them, and the unusual ones."""
+    """Read a layer's settings by name, ready for JSON, and the unusual ones."""
     unusual = [name for name, usual in _UNUSUAL.items() if getattr(layer, name, usual) != usual]
     found: dict[str, object] = {}
     for name in dict.fromkeys((*names, *unusual)):
@@ -231,7 +231,7 @@ def _elements(settings: Mapping[str, Any]) -> int:
 
 
 def _layer_at(module: nn.Module, path: str, kind: type[nn.Module]) -> nn.Module | None:
-    """The layer there if it is exactly of that kind."""
+    """Return the layer at a path if its type is exactly `kind`, else None."""
     try:
         layer = module.get_submodule(path)
     except AttributeError:

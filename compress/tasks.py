@@ -91,17 +91,25 @@ class Task:
 
 
 def load_task(
-    name: str, data_dir: Path | None = None, cache_dir: Path | None = None, stream: bool | None = None
+    name: str,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    stream: bool | None = None,
+    *,
+    again: bool = False,
 ) -> Task:
     """Return the task `name`, on the CPU: one of `TASKS`, or `folder:PATH`. Loaded once a process.
 
     `data_dir` is where published sets lie or are downloaded to: PARETUNE_DATA unless given, else ./data.
     `cache_dir` keeps decoded folders: PARETUNE_CACHE unless given, else nothing is kept. `stream` says
     whether a folder is decoded as needed; by default where it takes a quarter of the free memory or more.
-    DataError if the name is unknown, the files are not there, or they are not as they must be.
+    `again` lists a folder anew, for files may have changed since. DataError if the name is unknown, the
+    files are not there, or they are not as they must be.
     """
     data = data_dir or Path(os.environ.get("PARETUNE_DATA") or "data")
     cache = cache_dir or (Path(kept) if (kept := os.environ.get("PARETUNE_CACHE")) else None)
+    if again and name.startswith(FOLDER):
+        _load.cache_clear()
     return _load(name, data.absolute(), cache and cache.absolute(), stream)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.checkpoint import Checkpoint
 from compress.data import Augment, Batch, Split
@@ -128,7 +129,9 @@ def fit(
     )
     generator = torch.Generator().manual_seed(seed)
     saved = Checkpoint(checkpoint, loss, optimizer, generator, hooks)
-    drop_last = loss.full_batches and len(split) >= training.batch_size
+    drop_last = len(split) >= training.batch_size and (
+        loss.full_batches or (only is None and not _takes_last(loss, split, training.batch_size))
+    )
     per_epoch = len(split) // training.batch_size if drop_last else -(-len(split) // training.batch_size)
     steps = per_epoch * training.epochs
     for epoch in range(saved.restore(), training.epochs):
@@ -168,6 +171,22 @@ def fit(
 def hide_gpus() -> None:
     """Let this process see no GPU; to be called before CUDA is used."""
     os.environ[VISIBLE] = ""
+
+
+def _takes_last(loss: Loss, split: Split, batch_size: int) -> bool:
+    """Whether the last batch of an epoch can be trained on: batch norm refuses a single value a channel."""
+    if len(split) % batch_size != 1:
+        return True
+    single: list[bool] = []
+    norms = [layer for layer in loss.model.modules() if isinstance(layer, _BatchNorm)]
+    hooks = [n.register_forward_pre_hook(lambda _, given: single.append(given[0][:, 0].numel() == 1)) for n in norms]
+    try:
+        with torch.no_grad():
+            loss.model.eval()(next(split.batches(1)).images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return not any(single)
 
 
 def training_device() -> torch.device:

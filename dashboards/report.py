@@ -19,7 +19,7 @@ from dashboards.published import published
 from search.breakpoints import DELTA
 from search.budget import Budget
 from search.choice import choose
-from search.front import hypervolume
+from search.front import hypervolume, measured_on
 from search.record import StudyRecord
 
 WITHIN = f"tolerance: loses at most {100 * DELTA:.3g}%"
@@ -50,6 +50,7 @@ def report(study: StudyRecord) -> str:
         _numbers(models),
         "<noscript><p>Without scripts this page has its tables, and neither figures nor sliders.</p></noscript>",
         _budget(models),
+        *([paragraph(_latencies(models))] if models.means else []),
         section(
             "The front",
             controls.axes(any(known.values())),
@@ -125,6 +126,17 @@ def _numbers(models: Models) -> str:
         for name, figure, note in shown
     )
     return f'<dl class="numbers">{"".join(items)}</dl>'
+
+
+def _latencies(models: Models) -> str:
+    """Whose figures the page compares."""
+    places = sorted({measured_on(point) for point in models.study.points})
+    names = [f"{device}, {threads} thread{'s' if threads > 1 else ''}" for device, _, threads in places]
+    apart = ", which are not to be compared with each other" if len(places) > 1 else ""
+    return (
+        f"Latencies: one image, in the trials and beside others, on {' and '.join(dict.fromkeys(names))}{apart}. "
+        "paretune select measures them again where they decide."
+    )
 
 
 def _budget(models: Models) -> str:

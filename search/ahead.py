@@ -29,6 +29,8 @@ SHORT_MACS = 1e12
 STEP_S = 0.4
 """Seconds of a timed step, at most."""
 STEPS = 3
+COUNTABLE_S = 1.0
+"""Seconds of a teacher's training for an image. A slower teacher is reason enough: its students are not counted."""
 TYPICAL = 12
 """Recipes drawn from the space; the median stands for a trial."""
 
@@ -49,17 +51,19 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     except Exception:  # a network that cannot be trained is for its trial to name
         return None
     teacher = an_image * len(task.train) * first.training.epochs
-    trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed)
+    countable = an_image < COUNTABLE_S or not teacher
+    trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed) if countable else 0.0
     return said(str(space.teacher), teacher, trial)
 
 
 def said(name: str, teacher_s: float, trial_s: float) -> str | None:
-    """Return the sentence about the teacher `name`; None unless teacher or trial is long."""
+    """Return the sentence about the teacher `name`; None unless teacher or trial is long. 0 leaves either out."""
     if max(teacher_s, trial_s) <= LONG_S:
         return None
-    trains = f"the teacher {name} trains for {about(teacher_s)} here, " if teacher_s else ""
+    teacher = f"the teacher {name} trains for {about(teacher_s)} here" if teacher_s else ""
+    trial = f"a typical trial takes {about(trial_s)}" if trial_s else ""
     return (
-        f"{trains}a typical trial takes {about(trial_s)}: fewer --trials, more --cpus-per-trial, a GPU "
+        f"{', '.join(filter(None, (teacher, trial)))}: fewer --trials, more --cpus-per-trial, a GPU "
         "(--gpus-per-trial) or a smaller set make it shorter"
     )
 
@@ -80,7 +84,9 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
     """
     with _threads(threads), torch.random.fork_rng(devices=[]):
         model = space.teacher.build(len(task.classes), task.channels)
-        forward = min(_forward(model.eval(), task) for _ in range(2))  # the first one sets up a good deal
+        forward = _forward(model.eval(), task)
+        if forward < STEP_S:
+            forward = _forward(model, task)  # the first one sets up a good deal
         if 2 * UPDATE * forward > STEPS * STEP_S:
             return UPDATE * forward
         batch = min(2, batch_size)  # batch norm over one value is refused

@@ -115,6 +115,13 @@ class Aim:
         placed = place(choices, guess.sparsity, guess.variant) if choices else {}
         self.seen.append(Seen(placed, trial, error, self._scaled(costs), self._scaled(guess.costs)))
 
+    def measure_against(self, cost: str, end: float) -> None:
+        """Let the box end there in one cost; what was seen is scaled anew."""
+        scale = np.ones(len(self.costs))
+        scale[self.costs.index(cost)] = math.log1p(self.reference[cost]) / math.log1p(end)
+        self.reference = {**self.reference, cost: end}
+        self.seen = [one._replace(costs=one.costs * scale, guessed=one.guessed * scale) for one in self.seen]
+
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
         """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
         nor one of which every point is there or in the making: it is free, but adds nothing. `hopeless` says of each

@@ -34,6 +34,8 @@ class Choice:
     Nothing outside is better than a knee, for every budget has a knee of its own. There a bound is binding if without
     it, all others as they are, another model is picked that it keeps out; where none is, those are that keep out the
     pick without any bound. `more` is not told.
+
+    `latencies` says where and how the latencies of the points were measured, if not in their trials.
     """
 
     budget: Budget
@@ -44,6 +46,7 @@ class Choice:
     more: Offer | None = None
     robust: bool = False
     left_out: int = 0
+    latencies: str = ""
 
     @property
     def best(self) -> Point | None:
@@ -98,6 +101,7 @@ class Choice:
             "alike": self.alike,
             "fits": len(self.fits),
             "left_out": self.left_out,
+            "latencies": self.latencies,
             "binding": list(self.binding),
             "more": self.more.miss_as_json() if self.more else None,
             "misses": [miss.miss_as_json() for miss in self.misses],

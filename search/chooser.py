@@ -14,7 +14,7 @@ from compress.tasks import Task
 from search.aim import Aim, Choices
 from search.bounds import Bounds
 from search.forecast import Forecast
-from search.front import value
+from search.front import LATENCY, value
 from search.prefixes import Prefixes
 from search.record import Point, StudyRecord
 from search.study import Study
@@ -30,7 +30,7 @@ class Chooser:
     """Chooses for one study; `prefixes` has the models that are there or in the making."""
 
     def __init__(self, study: Study, space: Space, task: Task, seed: int, prefixes: Prefixes, bounds: Bounds) -> None:
-        reference = study.header["reference_point"]
+        reference = study.reference_point
         self.study, self.bounds, self.teacher = study, bounds, space.teacher
         self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
         costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
@@ -56,7 +56,15 @@ class Chooser:
         state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
         self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
         if trial == 0 and point.sparsity == 0:
+            self._refer()
             self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
+
+    def _refer(self) -> None:
+        """The teacher was measured on the trials' device: its latency is the reference from now on."""
+        latency = self.study.reference_point.get(LATENCY)
+        if latency is not None and LATENCY in self.aim.costs:
+            self.forecast.reference = {**self.forecast.reference, LATENCY: latency}
+            self.aim.measure_against(LATENCY, min(latency, self.bounds.most.get(LATENCY, latency)))
 
     def ended(self, trial: int) -> None:
         """A trial is complete, or has failed."""

@@ -124,6 +124,8 @@ def check_address(address: str | None) -> None:
     `auto` follows RAY_ADDRESS, as Ray does. Without an address Ray is our own, RAY_ADDRESS is not followed, and a note
     says so; ValueError then when there is no folder for its files.
     """
+    if ray.is_initialized():  # it is not ours to shut down
+        raise ValueError("address: this process must be connected to no Ray yet, it is; call ray.shutdown() before")
     who, given = "address:", os.environ.get("RAY_ADDRESS") or "auto"
     if address is None:
         short_folder()

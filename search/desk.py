@@ -19,9 +19,10 @@ from search.asking import Asking
 from search.bounds import UNBOUNDED, Bounds
 from search.chooser import OVER, Chooser
 from search.events import PointError, check_point
+from search.front import Place, measured_on, mixed
 from search.line import Line
 from search.prefixes import Prefixes
-from search.record import Status, StudyRecord
+from search.record import Point, Status, StudyRecord
 from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
 from search.seeds import front_of
@@ -66,6 +67,8 @@ class Desk:
         self.failure: Exception | None = None
         self.exhausted = repeated is not None
         self.notes: list[str] = []
+        objectives = study.header["objectives"]
+        self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in study.record.points}
         self.line = Line(self._catch_up, self._say)
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue() if repeated is None else [])
@@ -191,6 +194,7 @@ class Desk:
                 self.line.tell(partial(self.proposer.tell_point, number, added))
             if self.chooser is not None:
                 self.chooser.learn(trial, added)
+            self._compare(added)
         seconds = time.monotonic() - self.started.get(trial, time.monotonic())
         if odd is not None:
             self.end(trial, "failed", str(odd), seconds, spent or {})
@@ -199,6 +203,14 @@ class Desk:
         elif self.repeats.is_enough(self.study.record, trial):
             self.end(trial, "stopped", ENOUGH, seconds, spent or {})
         self.heard()
+
+    def _compare(self, added: Point) -> None:
+        """Say once that points are not compared with each other, where latency is an objective."""
+        objectives = self.study.header["objectives"]
+        known = len(self._places)
+        self._places.setdefault(measured_on(added, objectives), added)
+        if known == 1 < len(self._places):
+            self.notes.append(mixed(self._places.values(), objectives))
 
     def has_ended(self, trial: int) -> bool:
         """Whether nothing more is wanted of it."""

@@ -23,9 +23,9 @@ class Room:
 
     @classmethod
     def of(cls, address: str | None) -> Room:
-        """Of this machine, or of the nodes that the Ray at `address` has now, to which this process is connected.
+        """Of this machine, or of all nodes of the Ray at `address`, to which this process is connected.
 
-        Of this machine's GPUs those count that torch can use: Ray counts others too.
+        GPUs of this machine count if torch can use them: Ray counts others too.
         """
         if address is None:
             return cls(usable_cpus(), torch.cuda.device_count())

@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.tasks import load_task
-from compress.train import TrainingError, hide_gpus
+from compress.tasks import Task, load_task
+from compress.train import TrainingError, hide_gpus, training_device
 from search.failures import DeviceError, GpuLost, check_gpu, is_lost, is_out_of_memory, lost, out_of_memory, unusable
 from search.study import point_event
 from search.worker_path import settle
@@ -40,8 +41,8 @@ class Compression(tune.Trainable):
     """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
 
     `config`: trial (number), recipe (JSON text), store, data (paths), threads, gpus (a number, at most 1), limit
-    (seconds or None), folders (where a user's modules may lie), and used (seconds) if other workers had begun. An actor
-    is reused: only the loaded task is kept.
+    (seconds or None), folders (where a user's modules may lie), fingerprint (of the task), and used (seconds) if other
+    workers had begun. An actor is reused: only the loaded task is kept, on the device it trains on.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -50,6 +51,7 @@ class Compression(tune.Trainable):
         if not gpus:
             hide_gpus()  # Ray hides them only where its own node was started with a variable set
         settle(config.get("folders", ()))
+        self.data: tuple[Task, Task] | None = None
         if 0 < gpus < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(gpus)
         self._take(config)
@@ -119,6 +121,7 @@ class Compression(tune.Trainable):
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
             if again:  # not in the handler: the exception holds what its frames hold
                 self._free()
+                self.data = None
                 gc.collect()
                 torch.cuda.empty_cache()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
@@ -171,7 +174,10 @@ class Compression(tune.Trainable):
             data = self.config["data"]
             store = open_store(self.config["store"])
             task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
-            self.pipeline = Pipeline(task, store)
+            _check_images(task, self.config.get("fingerprint"))
+            if self.data is None or self.data[0] is not task:
+                self.data = task, task.to(training_device())
+            self.pipeline = Pipeline(self.data[1], store)
             self.points = self.pipeline.run(recipe)
         return self.points
 
@@ -179,6 +185,15 @@ class Compression(tune.Trainable):
         """What `compress` warned of since the last step, for the driver to show."""
         said, self.notes.said = self.notes.said, []
         return json.dumps(said)
+
+
+def _check_images(task: Task, begun: str | None) -> None:
+    """RecipeError where this node has other images than the driver: their models would be of another task."""
+    if begun not in (None, task.fingerprint):
+        raise RecipeError(
+            f"{task.name}: every node must have the images the search began with, fingerprint {str(begun)[:8]}, "
+            f"got {task.fingerprint[:8]} on {socket.gethostname()}"
+        )
 
 
 class _Notes(logging.Handler):

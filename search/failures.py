@@ -20,7 +20,7 @@ class GpuLost(RuntimeError):
 
 
 class DeviceError(RuntimeError):
-    """A GPU that was asked for and that no process of this machine can use."""
+    """No process of this machine can use the GPU that a trial was given."""
 
 
 def is_out_of_memory(error: Exception) -> bool:

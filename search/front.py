@@ -3,13 +3,17 @@
 Inside, lower is better: accuracy becomes the error `1 - accuracy`, on the validation split. The hypervolume is taken
 over the error and the logarithm of each cost relative to the reference, `log(1 + cost) / log(1 + reference)`, so that
 it lies in [0, 1] and halving a small model counts as much as halving a large one. The reference point, accuracy 0 and
-the costs of the space's unpruned teacher, is fixed when a study is made and written into it.
+the costs of the space's unpruned teacher, is fixed when a study is made and written into it. The
+latency there is the teacher's, once the trials have measured the teacher.
+
+A latency holds on one device. Where it is an objective, points of different devices, machines or numbers of threads do
+not dominate each other: the front is that of each, together, and the hypervolume that of the best of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import moocore
 import numpy as np
@@ -17,7 +21,10 @@ from numpy.typing import NDArray
 
 from search.record import Point
 
-COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", "latency_ms")
+LATENCY = "latency_ms"
+COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", LATENCY)
+Place = tuple[str, str, int]
+"""Device, machine and threads."""
 OBJECTIVES = ("accuracy", *COSTS)
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 
@@ -47,18 +54,49 @@ def values(points: Sequence[Point], objectives: Sequence[str]) -> NDArray[np.flo
     return np.array(rows, dtype=float).reshape(len(points), len(objectives))
 
 
+def measured_on(point: Point, objectives: Sequence[str] = (LATENCY,)) -> Place:
+    """What a point must share with another to be compared with it: where its latency holds, if that is an objective."""
+    m = point.measured
+    return (m.device, m.machine, m.threads) if LATENCY in objectives else ("", "", 0)
+
+
+def mixed(points: Iterable[Point], objectives: Sequence[str]) -> str:
+    """That not all points are compared, in a sentence; "" where they are."""
+    places = {measured_on(point, objectives) for point in points}
+    if len(places) < 2:
+        return ""
+    named = sorted(
+        f"{device} ({', '.join((*([machine] if machine else []), _threads(n)))})" for device, machine, n in places
+    )
+    return f"latencies were measured on {' and '.join(named)}: points are compared only with those of the same"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
 def front(points: Sequence[Point], objectives: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Point]:
     """The non-dominated points by falling accuracy; of equal ones the first stays."""
     if not points:
         return []
-    keep = moocore.is_nondominated(values(points, objectives), keep_weakly=False)
-    chosen = [point for point, kept in zip(points, keep, strict=True) if kept]
+    chosen: list[Point] = []
+    for some in _by_place(points, objectives):
+        keep = moocore.is_nondominated(values(some, objectives), keep_weakly=False)
+        chosen += [point for point, kept in zip(some, keep, strict=True) if kept]
     return sorted(chosen, key=lambda point: value(point, objectives[0]))
 
 
 def hypervolume(points: Sequence[Point], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
     """Share of the box between the ideal (error 0, cost 0) and the reference that the points dominate, in [0, 1]."""
-    return _volume(values(front(points, objectives), objectives), objectives, reference_point)
+    fronts = _by_place(front(points, objectives), objectives)
+    return max((_volume(values(some, objectives), objectives, reference_point) for some in fronts), default=0.0)
+
+
+def _by_place(points: Sequence[Point], objectives: Sequence[str]) -> list[list[Point]]:
+    found: dict[Place, list[Point]] = {}
+    for point in points:
+        found.setdefault(measured_on(point, objectives), []).append(point)
+    return list(found.values())
 
 
 class GrowingFront:
@@ -71,21 +109,32 @@ class GrowingFront:
         self.objectives, self.reference_point = tuple(objectives), dict(reference_point)
         self._points: list[Point] = []
         self._rows = values([], self.objectives)
+        self._kinds = np.zeros(0, dtype=int)
+        self._places: dict[Place, int] = {}
         self._known_volume: float | None = 0.0
 
     def __len__(self) -> int:
         return len(self._points)
 
+    def measure_against(self, reference_point: Mapping[str, float]) -> None:
+        """Take another reference, as when the teacher's latency is known; the front does not depend on it."""
+        if self.reference_point != dict(reference_point):
+            self.reference_point = dict(reference_point)
+            self._known_volume = None
+
     def add(self, point: Point) -> bool:
         """Take one more point; whether it is on the front now. One that equals a member is not."""
         row = values([point], self.objectives)
-        if (self._rows <= row).all(axis=1).any():
+        kind = self._places.setdefault(measured_on(point, self.objectives), len(self._places))
+        alike = self._kinds == kind
+        if (alike & (self._rows <= row).all(axis=1)).any():
             return False
-        stays: NDArray[np.bool_] = np.any(row > self._rows, axis=1)
+        stays: NDArray[np.bool_] = ~alike | np.any(row > self._rows, axis=1)
         if not stays.all():
             self._points = [member for member, kept in zip(self._points, stays, strict=True) if kept]
         self._points.append(point)
         self._rows = np.concatenate([self._rows[stays], row])
+        self._kinds = np.append(self._kinds[stays], kind)
         self._known_volume = None
         return True
 
@@ -98,7 +147,10 @@ class GrowingFront:
     def hypervolume(self) -> float:
         """In [0, 1]."""
         if self._known_volume is None:
-            self._known_volume = _volume(self._rows[self._order()], self.objectives, self.reference_point)
+            order = self._order()
+            rows, kinds = self._rows[order], self._kinds[order]
+            each = (_volume(rows[kinds == kind], self.objectives, self.reference_point) for kind in np.unique(kinds))
+            self._known_volume = max(each, default=0.0)
         return self._known_volume
 
     def _order(self) -> NDArray[np.intp]:

@@ -1,7 +1,7 @@
 """Signals that end a search: Ctrl-C, `kill`, a closed terminal. A burst of them counts as one.
 
-`timeout` sends its signal twice, to the search and to its process group; a person types Ctrl-C twice. The second one
-would break off the ending that the first one began.
+`timeout` sends its signal twice, to the search and to its process group; a person types Ctrl-C twice. A second signal
+would break off the ending that the first began.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 BURST_S = 1.0
-"""A signal that comes so soon after the one before adds nothing to it."""
+"""A signal within so many seconds of the last is passed over."""
 
 
 class _Ear:
@@ -28,7 +28,7 @@ class _Ear:
         self.act = act
 
     last = float("-inf")
-    """When the last signal came, whichever handler took it."""
+    """When the last signal came, of all handlers, by the monotonic clock."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()

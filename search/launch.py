@@ -25,11 +25,14 @@ from search.reach import check_within_reach
 from search.record import StudyRecord
 from search.sampler import AUTO, Proposer, answering, check_sampler, open_storage
 from search.settings import MOST_SEED, Settings
-from search.study import Study
+from search.study import TEACHER, Study
 from search.surroundings import spare_loopback
 from search.tuning import run_trials
 from search.typed import command
 from spaces import Space
+
+LATENCY_MS = 2000.0
+"""For the teacher's latency: a network that takes seconds an image need not be timed thirty times."""
 
 
 class Listener:
@@ -68,7 +71,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")  # leaves images there
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
@@ -116,6 +119,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **({"from": settings.start_from} if settings.start_from else {}),
                 objectives=list(objectives),
                 reference_point=reference,
+                latency_of=TEACHER,
             )
             ahead = announcement(settings, space, task, reference["macs"])
             if scratch is not None and ahead is not None:
@@ -190,6 +194,7 @@ def _costs(space: Space, task: Task) -> dict[str, float]:
 
 
 def _latency(model: Model, task: Task) -> float:
-    """Median in ms of the untrained model on one image, here and now."""
-    built = model.build(len(task.classes), task.channels).eval()
-    return round(latency(built, (task.channels, task.size, task.size))[0], 4)
+    """Median in ms of the untrained model on one image, here and now; of fewer calls where they would take seconds."""
+    built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
+    first = latency(built, shape, calls=1)[0]
+    return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.codec import digest
@@ -158,6 +158,10 @@ class Course:
         self._front = GrowingFront(study.objectives, study.reference_point)
         self._points: set[str] = set()
         self._ended: set[int] = set()
+
+    def measure_against(self, reference_point: Mapping[str, float]) -> None:
+        """Take the study's reference as it is now."""
+        self._front.measure_against(reference_point)
 
     @property
     def length(self) -> int:

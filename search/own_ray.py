@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ def start(**options: Any) -> None:
             except (Exception, SystemExit) as error:
                 _clear(processes)
                 reasons.append(_said(error))
+                if len(reasons) < TRIES:
+                    logging.getLogger(__name__).warning("note: Ray did not come up (%s); once more", reasons[-1])
             except KeyboardInterrupt:
                 _clear(processes)
                 raise
@@ -44,7 +47,7 @@ def start(**options: Any) -> None:
 
 @contextmanager
 def _apart() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Ray's processes get sessions of their own, so that Ctrl-C or `timeout` reach this process alone, which ends them.
+    """Give Ray's processes sessions of their own: Ctrl-C and `timeout` then reach the driver alone, which ends Ray.
 
     Yields the processes. Ray's own handler of SIGTERM, which would replace ours, is left out.
     """
@@ -68,7 +71,7 @@ def _no_handler(handler: Callable[..., object]) -> None:
 
 
 def _clear(processes: list[subprocess.Popen[bytes]]) -> None:
-    """End what a start that failed has left."""
+    """End the processes of a start that failed."""
     with listening(None):
         with suppress(Exception, SystemExit):
             ray.shutdown()

@@ -51,6 +51,9 @@ class Point:
             "compressed_bytes": m.compressed_bytes,
             "latency_ms": m.latency_ms,
             "latency_p95_ms": m.latency_p95_ms,
+            "device": m.device,
+            "threads": m.threads,
+            "machine": m.machine,
             "seconds": m.seconds,
             "path": self.path,
         }

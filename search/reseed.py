@@ -94,7 +94,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     when it was ended by hand: what is finished is kept, and the same call goes on.
     """
     told = listener or Listener()
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data")
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
     check_images(before, task)
     space = check_given(settings, given_models(before, settings), task)

@@ -51,6 +51,7 @@ class Scribe:
         ended.sort(key=lambda trial: trial.id in missing)  # what was there before is what the steps there are of
         known = int(parent.tags.get("paretune.ended", 0))
         self._course = self._course or mirror.Course(study)
+        self._course.measure_against(study.reference_point)
         steps = self._course.after(ended, known)
         tags["paretune.ended"] = str(max(known, self._course.length))
         if any(parent.tags.get(key) != value for key, value in tags.items()):

@@ -14,7 +14,7 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from search.front import front
+from search.front import front, measured_on
 from search.record import Point
 
 CONFIDENCE = 0.95
@@ -63,14 +63,15 @@ class Family:
 
     @property
     def mean(self) -> Point:
-        """The first one with the mean accuracies and costs of all."""
+        """The first one with the mean accuracies and costs of all; its latency is of those measured where it was."""
         if len(self.points) == 1:
             return self.points[0]
         costs = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes")
         means: dict[str, Any] = {
             name: round(fmean(getattr(point.measured, name) for point in self.points)) for name in costs
         }
-        means["latency_ms"] = fmean(point.measured.latency_ms for point in self.points)
+        alike = [point for point in self.points if measured_on(point) == measured_on(self.points[0])]
+        means["latency_ms"] = fmean(point.measured.latency_ms for point in alike)
         means |= {"accuracy_validation": self.validation, "accuracy_test": self.test}
         return replace(self.points[0], measured=replace(self.points[0].measured, **means))
 

@@ -30,6 +30,8 @@ from search.record import (
 )
 
 VERSION = 1
+TEACHER = "teacher"
+"""In a header: whose latency the reference is."""
 INTERRUPTED = "interrupted"
 EARLY = "the rest of its curve promised less than other recipes"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -156,6 +158,19 @@ class Study:
         return back
 
     @property
+    def reference_point(self) -> dict[str, float]:
+        """That of the header, with the latency of the teacher's point once it is measured: on the trials' device.
+
+        In the header is what the driver measured, which may have no GPU. A study from before has no other.
+        """
+        points = self.trials[0].points if 0 in self.trials else {}
+        teacher = next(iter(points.values()), None)
+        reference: dict[str, float] = self.header["reference_point"]
+        if teacher is None or self.header.get("latency_of") != TEACHER:
+            return reference
+        return {**reference, "latency_ms": teacher.measured.latency_ms}
+
+    @property
     def record(self) -> StudyRecord:
         """Everything known, as frozen values; StudyError when there is no such study.
 
@@ -168,7 +183,7 @@ class Study:
             task=self.header["task"],
             space=self.header["space"],
             objectives=tuple(self.header["objectives"]),
-            reference_point=self.header["reference_point"],
+            reference_point=self.reference_point,
             trials=tuple(self._records.values()),
             store=self.store,
         )

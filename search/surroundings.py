@@ -54,9 +54,8 @@ def of_own_ray(kept: Mapping[str, str], given: Mapping[str, str] = os.environ) -
 
 def spare_loopback() -> None:
     """Let no proxy of the environment come between this process and servers on this machine; its children likewise."""
-    if any(
-        name.lower().endswith("_proxy") and value for name, value in os.environ.items() if name.lower() != "no_proxy"
-    ):
+    proxies = {name.lower() for name, value in os.environ.items() if name.lower().endswith("_proxy") and value}
+    if proxies - {"no_proxy"}:
         for name in ("no_proxy", "NO_PROXY"):  # curl's spelling and Java's: libraries read one or the other
             there = os.environ.get(name) or os.environ.get(name.swapcase()) or ""
             words = [word for word in there.replace(" ", "").split(",") if word]
@@ -68,9 +67,11 @@ def steady_streams() -> None:
     """Print what the terminal's encoding lacks as `?`; where a stream is closed, print to nobody."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
-        if stream is None:  # a file opened later would get the number, and what others print
+        if stream is None:  # a file opened later would get the number, and all that others print
             nobody = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nobody, number)
+            if nobody != number:
+                os.dup2(nobody, number)
+                os.close(nobody)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
         elif number and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -95,7 +96,7 @@ def short_folder() -> Path:
 
 
 def _temporary() -> str:
-    """The folder that Python takes for temporary files; "" where none can be written, not even the current one."""
+    """Python's folder for temporary files; "" where no folder can be written, not even the current one."""
     try:
         return os.path.abspath(tempfile.gettempdir())
     except FileNotFoundError:

@@ -27,6 +27,7 @@ class Tally:
         """Take the newest record; the trials that have changed since the one before."""
         if self.front is None:
             self.front = GrowingFront(record.objectives, record.reference_point)
+        self.front.measure_against(record.reference_point)
         found = changed(self._known, record.trials)
         for trial in found:
             before = self._known[trial.id] if trial.id < len(self._known) else None

@@ -166,7 +166,8 @@ def _reason(file: str | None, deaths: int) -> str:
 
 def _last_error(file: str | None) -> str:
     """What was last written into the file in which Tune keeps a trial's errors; "" without one."""
-    text = Path(file).read_text() if file is not None and Path(file).exists() else ""
+    there = file is not None and Path(file).exists()
+    text = Path(file or "").read_text(encoding="utf-8", errors="replace") if there else ""
     return COLOUR.sub("", text).rpartition("Failure # ")[2]
 
 
@@ -217,6 +218,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
     shared = {
         "store": absolute(desk.study.store),
         "data": str(settings.data.resolve()) if settings.data else None,
+        "fingerprint": desk.task.fingerprint,
         "threads": settings.cpus_per_trial,
         "gpus": gpus,
         "limit": settings.trial_limit_s,

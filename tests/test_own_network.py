@@ -151,6 +151,7 @@ def hurt(classes, channels):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_gpu_sees_none_and_one_that_lost_a_gpu_ends(
     network: Source, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +300,11 @@ BAD = [
     ),
     (("--student", "my_net:seven"), "my_net:seven: must end in a classifier, an nn.Linear of 10 outputs, got 1 of 7"),
     (("--student", "my_net:large"), "my_net:large: must take images of 1x8x8, got RuntimeError"),
+    (
+        ("--student", "my_net:auxiliary"),
+        r"my_net:auxiliary: in training mode must give logits of shape \(3, 10\), got a",
+    ),
+    (("--teacher", "my_net:in_place"), "my_net:in_place: must leave the images as they are, it changes them in pl"),
     (("--student", "my_net:make@no.pt"), "my_net:make: its weights .*/no.pt must be readable, .* got No such file"),
     (("--student", "my_net:make@bad.pt"), r"my_net:make: the tensors in .* got \d+ missing \(.*\); 1 unexpected \(a\)"),
     (("--student", "my_net:make@code.pt"), "must hold a state dict and nothing else, for no code in it is ever run"),
@@ -324,6 +330,14 @@ def wrong(classes, channels): return 5
 def raises(classes, channels): raise ValueError("No.\\nMore.")
 def seven(classes, channels): return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
 def large(classes, channels): return nn.Sequential(nn.Conv2d(channels, 4, 9), nn.Flatten(), nn.Linear(4, classes))
+
+class Auxiliary(nn.Sequential):
+    def forward(self, images):
+        return (super().forward(images), images.mean()) if self.training else super().forward(images)
+class InPlace(nn.Sequential):
+    def forward(self, images): return super().forward(images.mul_(2))
+def auxiliary(classes, channels): return Auxiliary(nn.Flatten(), nn.Linear(64, classes))
+def in_place(classes, channels): return InPlace(nn.Flatten(), nn.Linear(64, classes))
 """
 
 
@@ -339,7 +353,8 @@ def test_a_search_for_a_network_that_will_not_do_is_refused_and_nothing_is_made(
     assert not (tmp_path / "home").exists()
 
 
-def test_the_installed_command_imports_from_the_current_folder(network: Source) -> None:
+def test_the_installed_command_imports_from_the_current_folder_and_shows_no_warnings(network: Source) -> None:
+    network("my_net.py", MY_NET + "\nimport warnings\nwarnings.warn('deprecated')\n")
     command = str(Path(sys.executable).with_name("paretune"))
     words = ("search", "--home", "home", "--student", "my_net:make@missing.pt")
     done = subprocess.run([command, *words], capture_output=True, text=True, check=False, env=dict(os.environ))

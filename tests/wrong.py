@@ -50,7 +50,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"students": ("nowhere:net",)}, "nowhere:net: nowhere must be importable, from the current folder or PYTHONPATH"),
     ({"students": ("cnn@gone.pt",)}, "gone.pt must be readable, on every node that runs trials, got No such file"),
     ({"students": ("cnn@\0.pt",)}, "must be readable, on every node that runs trials, got embedded null byte"),
-    ({"teachers": ("cnn@x.bin",)}, "cnn: weights must be a file .safetensors, .pt, .pth or torchvision:NAME, got"),
+    ({"teachers": ("cnn@x.npz",)}, "cnn: weights must be a file .safetensors, .pt,"),
     ({"sampler": "cma"}, "sampler: unknown 'cma', known are auto, tpe, gp, nsga2, random"),
     ({"start_from": "../x"}, NAME),
     ({"start_from": "gone"}, "study gone: there is none in"),

@@ -37,7 +37,7 @@ class Factorizer(ABC):
 
     @abstractmethod
     def product(self, pair: nn.Sequential, layer: Layer) -> Tensor:
-        """The weight, of the layer's shape, that does in one layer what the two do."""
+        """Multiply the pair back into one weight of the layer's shape."""
 
     @abstractmethod
     def rank(self, spectrum: Tensor, strength: float) -> int:
@@ -84,7 +84,7 @@ def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images:
 
 
 def _with_products(model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor) -> Seen:
-    """What the model does when each layer's weight is the product of the pair that will take its place."""
+    """Run the model with each layer's weight replaced by the product of its pair."""
     layers = weighted_layers(model)
     with torch.no_grad():
         for name, pair in pairs.items():
@@ -94,7 +94,7 @@ def _with_products(model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn
 
 
 def _check(factorizer: Factorizer, wanted: Seen, model: nn.Module, images: Tensor) -> None:
-    """RecipeError unless the model with its pairs does what it did with their products."""
+    """RecipeError unless the model computes the same with pairs as with their products."""
     rule = f"{factorizer.name}: two layers must do what one did"
     remedy = "something else than its call may read the layer; use l1-unstructured or int8"
     try:

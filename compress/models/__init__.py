@@ -14,6 +14,7 @@ from compress.errors import RecipeError, check_above_zero, check_kind
 from compress.models import cnn, imagenet, resnet, slimnets, vgg, weights, wrn
 from compress.models.family import Family, check_images
 from compress.models.look import IMAGES, check_network
+from compress.models.made import check_chance
 from compress.models.own import is_own, own_family
 
 MODELS: dict[str, Family] = {
@@ -141,6 +142,7 @@ def _looked_at(model: Model, _: tuple[tuple[str, str], ...], classes: int, chann
     with torch.random.fork_rng(devices=[]):
         module, left = model._started(classes, channels)
         if model.own:
+            check_chance(model.family, lambda: model.build(classes, channels))
             images = torch.randn(IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0))
             check_network(model.family, module, images, classes)
     return left

@@ -12,18 +12,16 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.parameter import is_lazy
 
 from compress.errors import RecipeError, said
 from compress.models.family import head_of, taps_of
+from compress.models.made import check_plain, check_tensors
 from compress.models.own import maps_of
 
 IMAGES = 3
@@ -31,16 +29,16 @@ IMAGES = 3
 CLOSE = 1e-4
 """Share of the largest logit by which logits may differ: float sums of another batch run in another order."""
 SMALL = 0.1
-"""Spread of the noise in place of zeros among the weights, for a branch that is scaled by zero would not be seen."""
+"""Spread of the noise in place of zeros among the weights: a branch scaled by zero would not be seen."""
 
 
 def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
     """RecipeError unless a search can rely on the network, as images `(B, C, H, W)` show it; `IMAGES` are enough.
 
-    Its tensors must be finite, float32 and there to be trained, its passes as the head of this file says, by way of its
-    classifier. The module is changed.
+    Tensors must be finite, float32 and free to train. Passes must be as the head of this file says, and lead through
+    the classifier. The module is changed.
     """
-    _check_plain(path, module)
+    check_plain(path, module)
     check_tensors(path, module)
     _fill_zeros(module)
     look = _Look(path, module, classes)
@@ -58,37 +56,6 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
     with look.blamed("copy.deepcopy must copy it (of weight_norm take that of torch.nn.utils.parametrizations)"):
         copy.deepcopy(module)
     look.train(images)
-
-
-def check_tensors(path: str, module: nn.Module) -> None:
-    """RecipeError, with the name of the tensor, unless all can be trained, stored and moved as float32."""
-    weights = dict(module.named_parameters())
-    for name, tensor in chain(weights.items(), module.named_buffers()):
-        if is_lazy(tensor) or tensor.is_meta:
-            raise RecipeError(f"{path}: {name} must have values, got none; run the network once before returning it")
-        if name in weights and tensor.dtype != torch.float32:
-            got = str(tensor.dtype).removeprefix("torch.")
-            raise RecipeError(
-                f"{path}: its weights must be float32, as the images are, got {got} in {name}; return it as .float()"
-            )
-        broken = tensor[~tensor.isfinite() if name in weights else tensor.isnan()]  # a mask may hold infinities
-        if len(broken):
-            raise RecipeError(f"{path}: its weights must be finite, got {broken[0].item()} in {name}")
-    for name, layer in module.named_modules():
-        kept = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
-        if kept and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
-            raise RecipeError(f"{path}: every layer must be there to train, got {name} frozen; set requires_grad")
-    if not any(weight.requires_grad for weight in weights.values()):
-        raise RecipeError(f"{path}: must have weights to train, got none that require a gradient")
-
-
-def _check_plain(path: str, module: nn.Module) -> None:
-    """RecipeError for a wrapper around the network or a layer, behind which nothing could be cut."""
-    for name, layer in module.named_modules():
-        compiled = hasattr(layer, "_orig_mod") or getattr(layer, "_compiled_call_impl", None) is not None
-        if compiled or isinstance(layer, nn.DataParallel):
-            how = "torch.compile" if compiled else "nn.DataParallel"
-            raise RecipeError(f"{path}: must be the plain network, got {name or 'it'} in {how}; leave that to a search")
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,11 @@ def digest(family: str, weights: str) -> str:
 
 
 def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...]:
-    """Fill the module in place; the layers that stay as they were initialised, which only torchvision's weights leave.
+    """Fill the module in place; return the layers that stay as they were initialised.
 
-    Those may leave the first convolution and the classifier, made for other images and classes. RecipeError, which
-    names the first few, for missing and unexpected tensors and other shapes, for numbers that are not finite or would
-    change, and where several state dicts fit; the module is untouched then.
+    Weights of torchvision's may leave the first convolution and the classifier, made for other images and classes.
+    RecipeError names the first few tensors that are missing, unexpected or of another shape, the first number that is
+    not finite or would change, or the state dicts where several fit. The module is untouched then.
     """
     file = _file(family, weights)
     states = read_states(family, file)
@@ -132,7 +132,7 @@ class _Fit:
 
     @property
     def complaint(self) -> str:
-        """The faults, and a prefix of all names without which there would be none."""
+        """The faults, and a prefix of all names if taking the prefix off mends all."""
         prefixes = {name.partition(".")[0] for name in self.state}
         shorter = {name.partition(".")[2]: tensor for name, tensor in self.state.items()}
         helps = len(prefixes) == 1 and not _Fit(shorter, self.wanted, self.may_differ).faults
@@ -140,7 +140,7 @@ class _Fit:
         return "; ".join(self.faults) + hint
 
     def equals(self, other: _Fit) -> bool:
-        """Whether both would fill the network alike."""
+        """Whether both fill the network alike."""
         return self.filled.keys() == other.filled.keys() and all(
             torch.equal(self.state[name], other.state[name]) for name in self.filled
         )

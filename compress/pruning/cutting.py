@@ -1,8 +1,8 @@
-"""The cut itself, tried at once: without the channels the network computes what it did with nothing read of them.
+"""The cut of channels, compared at once with the network before, whose layers read zeros from the same channels.
 
-Nothing else may change. A slice, a view or a mean over channels, or a hook that counts them, changes more: such a cut
-is refused. What GroupNorm and LayerNorm say of the channels that stay depends on those that go, by their nature: both
-are passed by in the comparison.
+Nothing else may change. A slice, a view, a mean over channels or a hook may depend on how many channels there are: such
+a cut is refused. GroupNorm and LayerNorm compute statistics over all channels, so a cut changes their output by design:
+the comparison leaves both out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Cutter:
         self.model, self.graph, self.names = model, graph, names
 
     def cut(self, gone: Mapping[nn.Module, Sequence[int]], images: Tensor) -> None:
-        """Remove these output channels of these layers, and all that hangs on them, in place.
+        """Remove output channels by layer, and everything coupled to them, in place.
 
         RecipeError if that changes on images `(B, C, H, W)` what the rest of the network computes.
         """
@@ -79,7 +79,7 @@ class Cutter:
     def _consequences(
         self, gone: Mapping[nn.Module, Sequence[int]]
     ) -> tuple[dict[nn.Module, set[int]], dict[str, set[int]], set[nn.Module]]:
-        """Inputs by layer that nothing will be read of, outputs by name that will be gone, layers that mix channels."""
+        """Return the input channels cut by layer, the output channels cut by name, and the layers that mix channels."""
         unread: dict[nn.Module, set[int]] = defaultdict(set)
         lost: dict[str, set[int]] = defaultdict(set)
         mixing: set[nn.Module] = set()
@@ -100,7 +100,7 @@ class Cutter:
 
 @contextmanager
 def _muted(unread: Mapping[nn.Module, Set[int]]) -> Iterator[None]:
-    """These inputs of these layers are zeros meanwhile."""
+    """Give the layers zeros in place of their unread input channels while the context lasts."""
     with ExitStack() as hooks:
         for layer, channels in unread.items():
             at = -1 if isinstance(layer, nn.Linear) else 1
@@ -115,7 +115,7 @@ def _muted(unread: Mapping[nn.Module, Set[int]]) -> Iterator[None]:
 
 @contextmanager
 def _passed_by(layers: Set[nn.Module]) -> Iterator[None]:
-    """These layers hand on what they are given meanwhile."""
+    """Replace the layers by the identity while the context lasts."""
     with ExitStack() as hooks:
         for layer in layers:
             hooks.callback(layer.register_forward_hook(lambda _, given, out: given[0]).remove)
@@ -123,7 +123,7 @@ def _passed_by(layers: Set[nn.Module]) -> Iterator[None]:
 
 
 def _without(summary: Tensor, channels: Set[int]) -> Tensor:
-    """A layer's summary `(2, C)` without these channels."""
+    """Drop channels from a layer's summary `(2, C)`."""
     kept = [channel for channel in range(summary.shape[1]) if channel not in channels]
     return summary[:, torch.tensor(kept, dtype=torch.long, device=summary.device)]
 

@@ -35,7 +35,7 @@ from compress.export import (
     write_card,
 )
 from compress.files import STRUCTURE, WEIGHTS, Files
-from compress.interchange import open_onnx
+from compress.interchange import open_onnx, write_onnx
 from compress.lowrank import SVD, factorize
 from compress.measure import measure
 from compress.models import Model
@@ -156,8 +156,6 @@ def test_nothing_in_an_export_names_a_folder_of_this_machine(whole: Path) -> Non
 
 def test_an_int8_network_keeps_its_int8_weights_in_onnx(trained: Files, calibration: Batch, tmp_path: Path) -> None:
     import onnx
-
-    from compress.interchange import write_onnx
 
     int8 = Int8().convert(trained.module(), calibration.images)
     write_onnx(int8, (1, 8, 8), tmp_path / ONNX)
@@ -392,6 +390,22 @@ class Branching(nn.Module):
 def test_a_network_that_cannot_be_traced_is_a_sentence() -> None:
     with pytest.raises(ExportFailed, match=r"export: torch\.export cannot trace this network: "):
         program(Branching(), (1, 8, 8))
+
+
+class Airy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(torch.special.airy_ai(images.flatten(1)))
+        return logits
+
+
+def test_a_network_that_onnx_has_no_words_for_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ExportFailed, match=r"no ONNX form \(DispatchError: No ONNX f.*; leave onnx out of --format$"):
+        write_onnx(Airy(), (1, 8, 8), tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
 
 
 class Twofold(nn.Module):

@@ -170,6 +170,14 @@ def test_training_leaves_the_kept_pixels_as_they_are(tmp_path: Path) -> None:
     assert entry.read_bytes() == whole
 
 
+def test_a_folder_is_listed_again_when_asked(tmp_path: Path) -> None:
+    name = f"folder:{digit_folder(tmp_path)}"
+    first = load_task(name)
+    (tmp_path / "train" / "eight" / "000.png").unlink()
+    assert load_task(name) is first
+    assert len(load_task(name, again=True).train) == len(first.train) - 1
+
+
 def test_a_changed_image_is_not_taken_from_the_cache(tmp_path: Path) -> None:
     root, cache = digit_folder(tmp_path / "data"), tmp_path / "cache"
     first = load_task(f"folder:{root}", cache_dir=cache)

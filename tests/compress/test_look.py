@@ -180,6 +180,12 @@ class Silent(Net):
 class Wordy(Net):
     def after(self, x): raise ValueError("x" * 5000)
 def gradless(k, c): torch.set_grad_enabled(False); return Net(k, c)
+def seeded(k, c): torch.manual_seed(3); return Net(k, c)
+def seeded_after(k, c):
+    net = Net(k, c); torch.random.manual_seed(3); return net
+def seeds_aside(k, c):
+    with torch.random.fork_rng(): torch.manual_seed(3); fixed = torch.randn(8)
+    net = Net(k, c); net.register_buffer("fixed", fixed); return net
 def talks(k, c): print("made"); return Net(k, c)
 """
 
@@ -251,6 +257,8 @@ BAD = [
     ("Leaving", "must take images of 1x8x8, got SystemExit: 3"),
     ("Silent", "must take images of 1x8x8, got Mute$"),
     ("Wordy", r"got ValueError: x{300}\.\.\.$"),
+    ("seeded", "must leave torch's seed to the search, it sets the seed; take torch.manual_seed out$"),
+    ("seeded_after", "must leave torch's seed to the search, it sets the seed"),
     ("gradless", "its module must leave torch's settings as they are, it calls torch.set_grad_enabled"),
 ]
 
@@ -266,7 +274,7 @@ def test_a_network_that_no_search_can_rely_on_is_one_sentence(nets: None, name: 
 
 GOOD = [
     *("make", "in_place_inside", "InPlaceCopy", "TrainingDropout", "Idle", "plain_norm", "instance_norm"),
-    *("NormAtTheEnd", "FrozenScale", "Masked", "LogSoftmax", "in_eval_mode", "talks"),
+    *("NormAtTheEnd", "FrozenScale", "Masked", "LogSoftmax", "in_eval_mode", "talks", "seeds_aside"),
 ]
 
 
@@ -303,4 +311,4 @@ def test_a_network_is_looked_at_once_while_its_source_stays(source: Source, caps
         source("told.py", f"{text}    return nn.Sequential(nn.Flatten(), nn.Linear(64, k))\n{change}")
         for _ in range(3):
             assert Model("told:make").check(10, 1, 8) == ()
-        assert capsys.readouterr().err == "made\n"
+        assert capsys.readouterr().err == "made\n" * 3  # with two seeds, and to be looked at

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,19 @@ def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
     logs = batch.images.log_softmax(1)
     wanted = -(0.9 * logs[[0, 1], [2, 1]] + 0.1 * logs.mean(1)).mean()
     torch.testing.assert_close(Loss(model, 0.1)(batch), wanted)
+
+
+@pytest.mark.parametrize("images", [64, 65, 66])
+def test_a_last_batch_of_one_image_is_left_out_where_batch_norm_refuses_it(tiny: Task, images: int) -> None:
+    shown = replace(tiny.train, images=tiny.train.images[:images], labels=tiny.train.labels[:images])  # type: ignore[call-arg,attr-defined]
+    layers = nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10)
+    for net, left_out in ((nn.Sequential(*layers), images == 65), (build(), False)):
+        seen: list[int] = []
+        net.register_forward_hook(
+            lambda layer, given, _, seen=seen: seen.append(len(given[0])) if layer.training else None
+        )
+        fit(Loss(net), shown, replace(SHORT, epochs=2), seed=0, augment=tiny.augment)
+        assert seen == 2 * ([32, 32] if images == 64 or left_out else [32, 32, images - 64])
 
 
 def test_a_checkpoint_of_a_gpu_goes_on_where_there_is_none(

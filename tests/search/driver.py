@@ -49,6 +49,7 @@ def start(home: Path, *options: str, epochs: int = 2) -> subprocess.Popen[str]:
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,  # a process group of its own, which a terminal or `timeout` would send signals to
             env={**os.environ, "EPOCHS": str(epochs), "PYTHONPATH": str(Path(__file__).parents[2])},
         )
 

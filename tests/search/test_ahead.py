@@ -80,6 +80,9 @@ def test_a_sentence_tells_of_what_is_long() -> None:
     both = said("resnet56", 5 * 3600, 2 * 3600)
     assert both is not None
     assert both.startswith("the teacher resnet56 trains for about 5 h here, a typical trial takes about 2 h: fewer ")
+    alone = said("resnet50", 86400 * 9, 0)
+    assert alone is not None
+    assert alone.startswith("the teacher resnet50 trains for about 9 days here: fewer ")
     own = said("net", 0, 660)
     assert own is not None
     assert own.startswith("a typical trial takes about 11 min: ")

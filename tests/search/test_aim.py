@@ -226,3 +226,13 @@ def test_a_draw_keeps_what_was_given_where_it_is_a_value_asked_for() -> None:
     assert draw.suggest_categorical("c", ("here", "there")) in ("here", "there")
     assert 0 <= draw.suggest_float("d", 0.0, 1.0) <= 1
     assert draw.suggest_float("b", 0.0, 1.0) == draw.params["b"]
+
+
+def test_another_end_of_the_box_scales_what_was_seen_as_if_it_had_been_there_from_the_start() -> None:
+    first, second = aim(), Aim(build, Outlook(), ("params",), {"params": 500.0}, 0)
+    for one in (first, second):
+        one.add({}, 0, Guess(0.0, "float", {"params": 40.0}), 0.1, {"params": 50.0})
+    first.measure_against("params", 500.0)
+    np.testing.assert_allclose(first.seen[0].costs, second.seen[0].costs)
+    np.testing.assert_allclose(first.seen[0].guessed, second.seen[0].guessed)
+    assert first.reference == second.reference

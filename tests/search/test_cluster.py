@@ -73,3 +73,10 @@ def test_a_search_of_its_own_says_that_it_does_not_follow_the_variable(
     assert caplog.messages == [
         "note: the search has a Ray of its own, not that of RAY_ADDRESS=127.0.0.1:6379; --address auto joins it"
     ]
+
+
+@pytest.mark.parametrize("address", [None, "auto", "127.0.0.1:6379"])
+def test_a_ray_of_the_users_in_this_process_is_left_alone(address: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    with pytest.raises(ValueError, match=r"connected to no Ray yet, it is; call ray.shutdown\(\) before"):
+        check_address(address)

@@ -24,7 +24,7 @@ from compress.training import Training
 from search.desk import Desk
 from search.sampler import Proposer
 from search.study import INTERRUPTED, Study
-from spaces import Space
+from spaces import SPACES, Space
 from spaces.space import Trial
 
 Event = Callable[..., dict[str, Any]]
@@ -160,7 +160,9 @@ class Net(nn.Module):
     jobs = [desk.next(), desk.next()]
     assert [job and job["trial"] for job in jobs] == [0, 1]
     assert dict(desk.study.trials[1].choices) == {"cut": False}
-    assert desk.notes == ["a recipe was not tried: eight it must be"]
+    (note,) = desk.notes
+    assert note.startswith("a recipe was not tried: channel pruning: ")
+    assert "once conv is cut, the network does not run any more (AssertionError: eight it must be)" in note
 
 
 def rates(trial: Trial, task: str, seed: int) -> Recipe:
@@ -347,3 +349,22 @@ def test_the_first_failure_of_the_driver_is_kept(desk: Desk) -> None:
     for error in (first, ValueError("later")):
         desk.guard(lambda error=error: fail(error))  # type: ignore[misc]
     assert desk.failure is first
+
+
+def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective(
+    tmp_path: Path, digits: Task, event: Callable[..., dict[str, Any]]
+) -> None:
+    said = {}
+    for name, objectives in (("timed", ("accuracy", "latency_ms")), ("sized", ("accuracy", "params"))):
+        study = Study(tmp_path, name)
+        study.begin(task="digits", space="joint", objectives=list(objectives), seed=0, reference_point={})
+        desk = Desk(study, Proposer(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1, seed=0)
+        desk.next()
+        for number, device in enumerate(("cpu", "NVIDIA A10G", "cpu", "NVIDIA A10G", "NVIDIA H200")):
+            desk.add(0, [event(f"ab{number}", number / 10, device=device)])
+        said[name] = [note for note in desk.notes if "latencies" in note]
+        desk.close()
+    assert said["sized"] == []
+    assert len(said["timed"]) == 1
+    assert "cpu (1 thread)" in said["timed"][0]
+    assert "NVIDIA A10G (1 thread)" in said["timed"][0]

@@ -77,6 +77,16 @@ def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
     )
 
 
+def test_a_node_with_other_images_than_the_search_began_with_makes_no_point(worker: Compression) -> None:
+    worker.config["fingerprint"] = "0" * 64
+    result = worker.step()
+    assert result["done"]
+    assert json.loads(result["points"]) == []
+    assert result["failed"].startswith(
+        "digits: every node must have the images the search began with, fingerprint 00000000, got 1e0dd97b on "
+    )
+
+
 def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "put", refuse)
     result = worker.step()
@@ -249,3 +259,24 @@ def test_memory_of_a_gpu_is_given_back_at_a_trials_end(worker: Compression, monk
     while not worker.step()["done"]:
         assert given == []
     assert given == [True]
+
+
+def test_the_data_are_put_on_the_device_once_for_all_trials_of_a_worker(
+    worker: Compression, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[Task] = []
+    there = Task.to
+
+    def to(task: Task, device: torch.device | str) -> Task:
+        found = there(task, device)
+        moved.append(found)
+        return found
+
+    monkeypatch.setattr(Task, "to", to)
+    for _ in range(2):
+        while not worker.step()["done"]:
+            pass
+        worker.reset_config(worker.config)
+    copied, *shared = moved
+    assert len(shared) == 2
+    assert all(one.train.labels is copied.train.labels for one in shared)

@@ -1,10 +1,12 @@
 import math
 import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from compress.measurement import Measurement
-from search.front import GrowingFront, check_objectives, front, hypervolume, value, values
+from search.front import GrowingFront, check_objectives, front, hypervolume, mixed, value, values
 from search.record import Point
 
 OBJECTIVES = ("accuracy", "params", "flops")
@@ -127,3 +129,45 @@ def test_a_growing_front_is_at_every_point_what_all_points_so_far_have(
 def test_a_growing_front_without_points_dominates_nothing() -> None:
     growing = GrowingFront(OBJECTIVES, {"accuracy": 0.0, "params": 1.0, "flops": 1.0})
     assert (growing.points, len(growing), growing.hypervolume) == ([], 0, 0.0)
+
+
+def timed(accuracy: float, ms: float, device: str = "cpu", threads: int = 1, machine: str = "") -> Point:
+    made = point(accuracy, 10)
+    where = replace(made.measured, latency_ms=ms, device=device, threads=threads, machine=machine)
+    return replace(made, id=f"{accuracy}/{ms}/{device}/{threads}/{machine}", measured=where)
+
+
+TIMED = ("accuracy", "latency_ms")
+ELSEWHERE = [{"device": "NVIDIA A10G"}, {"threads": 4}, {"machine": "Another Processor, torch 2.13.0"}]
+
+
+@pytest.mark.parametrize("other", ELSEWHERE, ids=lambda other: next(iter(other)))
+def test_points_measured_elsewhere_do_not_dominate_each_other_in_latency(other: dict[str, Any]) -> None:
+    slow, quick, best = timed(0.8, 9.0), timed(0.8, 8.0), timed(0.9, 1.0, **other)
+    assert front([slow, quick, best], TIMED) == [best, quick]
+    assert front([slow, quick, best], ("accuracy", "params")) == [best]
+    said = mixed([slow, best], TIMED)
+    assert said.startswith("latencies were measured on ")
+    assert said.endswith(": points are compared only with those of the same")
+    assert mixed([slow, quick], TIMED) == mixed([slow, best], ("accuracy", "params")) == ""
+
+
+def test_the_hypervolume_of_latencies_is_that_of_one_device() -> None:
+    reference = {"accuracy": 0.0, "latency_ms": 15.0}
+    here, there = [timed(0.5, 3.0), timed(0.8, 7.0)], [timed(0.9, 14.0, "NVIDIA A10G")]
+    alone = hypervolume(here, TIMED, reference)
+    assert hypervolume([*there, *here], TIMED, reference) == alone > hypervolume(there, TIMED, reference)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_front_of_latencies_grows_to_what_all_points_at_once_have(seed: int) -> None:
+    draw = random.Random(seed)
+    devices = ("cpu", "NVIDIA A10G", "NVIDIA H200")
+    points = [timed(draw.randrange(20) / 20, draw.randrange(1, 20), draw.choice(devices)) for _ in range(60)]
+    points = list({one.id: one for one in points}.values())
+    reference = {"accuracy": 0.0, "latency_ms": 25.0}
+    growing = GrowingFront(TIMED, reference)
+    for one in points:
+        growing.add(one)
+    assert {one.id for one in growing.points} == {one.id for one in front(points, TIMED)}
+    assert growing.hypervolume == pytest.approx(hypervolume(points, TIMED, reference))

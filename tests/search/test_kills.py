@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import random
 import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -133,15 +135,20 @@ MOMENTS: dict[str, Callable[[Path, int], object]] = {
 }
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_search_ends_when_told_to_and_says_how_to_go_on(home: Path, moment: str, sent: signal.Signals) -> None:
+    """A signal comes twice and to the whole process group, as from `timeout` or by two Ctrl-C."""
     search = start(home, "--trials", "1")
     wait(lambda: MOMENTS[moment](home, search.pid))
-    search.send_signal(sent)
+    for _ in range(2):
+        with suppress(ProcessLookupError):  # it was at its end
+            os.killpg(search.pid, sent)
     code, last = search.wait(300), said(home)
     assert code in (0, INTERRUPTED), last
     assert "Traceback" not in "\n".join(last)
+    assert "raylet" not in "\n".join(last)
+    assert not [words for _, words in processes() if f"paretune-{search.pid}-".encode() in words]
     if code == INTERRUPTED:
         assert last[-1] == "paretune: interrupted; everything finished is kept"
     unfinished = study(home).unfinished
@@ -150,6 +157,28 @@ def test_a_search_ends_when_told_to_and_says_how_to_go_on(home: Path, moment: st
     assert bool(advice) == (begun and (bool(unfinished) or code == INTERRUPTED))
     again = start(home, *(["--resume"] if begun else []), "--trials", "1")
     assert again.wait(300) == 0, said(home)
+    assert_whole(home, trials=1)
+
+
+def test_a_closed_terminal_ends_a_search_with_every_trial_written_down(home: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        words = ["search", "--name", "s", "--space", "small", "--trials", "2", "--home", str(home)]
+        os.environ |= {"EPOCHS": "2000", "PYTHONPATH": str(Path(__file__).parents[2])}
+        os.execv(sys.executable, [sys.executable, str(Path(__file__).with_name("driver.py")), *words])
+    wait(lambda: checkpointed(home) > 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert {(trial.status, trial.reason) for trial in study(home).record.trials} == {("stopped", "interrupted")}
+
+
+def test_a_search_that_was_put_to_sleep_goes_on(home: Path) -> None:
+    search = start(home, "--trials", "1", epochs=300)
+    wait(lambda: checkpointed(home) > 0)
+    search.send_signal(signal.SIGSTOP)
+    time.sleep(20)
+    search.send_signal(signal.SIGCONT)
+    assert search.wait(300) == 0, said(home)[-1]
     assert_whole(home, trials=1)
 
 

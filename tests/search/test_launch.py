@@ -304,6 +304,23 @@ def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
         searched("t", tmp_path, store=str(tmp_path / "elsewhere"))
 
 
+def test_the_header_has_the_gpus_that_were_chosen_and_to_resume_goes_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[float | None, list[str]]] = []
+    monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
+    monkeypatch.setattr(
+        launch, "run_trials", lambda settings, desk, scratch: given.append((settings.gpus_per_trial, desk.notes[-1:]))
+    )
+    for machine, asked in ((2, {}), (2, {"resume": True}), (0, {"resume": True})):
+        monkeypatch.setattr("torch.cuda.device_count", lambda count=machine: count)
+        searched("s", tmp_path, **asked)
+    assert Study(tmp_path, "s").header["gpus_per_trial"] == 1.0
+    assert [gpus for gpus, _ in given] == [1.0, 1.0, 0.0]
+    assert given[0][1][0].startswith("trials take 1 GPU each, ")
+    assert given[2][1] == ["the study was begun with 1 GPU a trial, this machine has none: trials run on the CPU"]
+
+
 @dataclass(frozen=True)
 class Survivor:
     """A study of four slow trials: its ledger after `kill -9`, and at the end of the search that was resumed."""

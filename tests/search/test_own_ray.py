@@ -43,12 +43,16 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[subprocess.Po
 
 
 @pytest.mark.parametrize("error", [SLOW, RuntimeError("Failed to start GCS."), SystemExit(1), OSError("No space left")])
-def test_a_ray_that_comes_up_at_the_second_try_is_as_good(error: BaseException, failing: Any) -> None:
+def test_a_ray_that_comes_up_at_the_second_try_is_as_good(
+    error: BaseException, failing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     children = failing(error, None)
     own_ray.start()
     first, second = children
     assert first.poll() is not None, "what the first try left is ended"
     assert second.poll() is None
+    (note,) = caplog.messages
+    assert note.startswith("note: Ray did not come up (")
     second.kill()
     second.wait()
 

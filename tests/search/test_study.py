@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from search.record import Point
-from search.study import INTERRUPTED, Study, StudyError, check_name
+from search.study import INTERRUPTED, TEACHER, Study, StudyError, check_name
+from search.tally import Tally
 
 Event = Callable[..., dict[str, Any]]
 Form = Callable[[int], dict[str, Any]]
@@ -184,3 +185,22 @@ def test_a_study_that_has_begun_is_not_forsaken(study: Study) -> None:
     with study.lock():
         study.forsake()
     assert again(study).exists
+
+
+def test_the_reference_has_the_teachers_latency_once_that_is_measured_where_trials_run(
+    tmp_path: Path, event: Callable[..., dict[str, Any]], form: Callable[[int], dict[str, Any]]
+) -> None:
+    reference = {"accuracy": 0.0, "params": 1000, "latency_ms": 1.5}
+    kept = {"task": "digits", "space": "joint", "objectives": ["accuracy", "latency_ms"], "seed": 0}
+    for name, header, latency in (("old", {}, 1.5), ("new", {"latency_of": TEACHER}, 9.0)):
+        study = Study(tmp_path, name)
+        study.begin(**kept, reference_point=reference, **header)
+        tally, trial = Tally(), study.ask(form(0), {}, None)
+        tally.follow(study.record)
+        assert study.record.reference_point == reference
+        study.add(trial, event("ab1", latency_ms=9.0, device="NVIDIA A10G"))
+        study.add(trial, event("ab2", 0.5, latency_ms=4.0, device="NVIDIA A10G"))
+        assert study.record.reference_point["latency_ms"] == latency
+        tally.follow(study.record)
+        assert tally.front is not None
+        assert (tally.front.hypervolume > 0) == (name == "new")

@@ -50,8 +50,7 @@ def fresh(made: Study) -> dict[str, Any]:
     """What a faithful export of the pruned point measures."""
     forms = {"pt2": FAITHFUL, "safetensors": FAITHFUL, "onnx": {**FAITHFUL, "int8_layers": 0}}
     point = made.record.points[1]
-    here = {"device": point.measured.device, "machine": machine()}
-    return {**point.as_json(), **here, "formats": forms}
+    return {**point.as_json(), "machine": machine(), "formats": forms}
 
 
 def taken(made: Study, point: Point, folder: Path, *formats: str) -> Any:

@@ -1,0 +1,58 @@
+"""What a user's function made, as it is before it is run: the plain network, tensors to train, no seed set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
+
+from compress.errors import RecipeError
+
+
+def check_plain(path: str, module: nn.Module) -> None:
+    """RecipeError for a wrapper around the network or a layer, behind which nothing could be cut."""
+    for name, layer in module.named_modules():
+        compiled = hasattr(layer, "_orig_mod") or getattr(layer, "_compiled_call_impl", None) is not None
+        if compiled or isinstance(layer, nn.DataParallel):
+            how = "torch.compile" if compiled else "nn.DataParallel"
+            raise RecipeError(f"{path}: must be the plain network, got {name or 'it'} in {how}; leave that to a search")
+
+
+def check_tensors(path: str, module: nn.Module) -> None:
+    """RecipeError, with the name of the tensor, unless all tensors can be trained and stored as float32."""
+    weights = dict(module.named_parameters())
+    for name, tensor in chain(weights.items(), module.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            raise RecipeError(f"{path}: {name} must have values, got none; run the network once before returning it")
+        if name in weights and tensor.dtype != torch.float32:
+            got = str(tensor.dtype).removeprefix("torch.")
+            raise RecipeError(
+                f"{path}: its weights must be float32, as the images are, got {got} in {name}; return it as .float()"
+            )
+        broken = tensor[~tensor.isfinite() if name in weights else tensor.isnan()]  # a mask may hold infinities
+        if len(broken):
+            raise RecipeError(f"{path}: its weights must be finite, got {broken[0].item()} in {name}")
+    for name, layer in module.named_modules():
+        kept = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
+        if kept and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
+            raise RecipeError(f"{path}: every layer must be there to train, got {name} frozen; set requires_grad")
+    if not any(weight.requires_grad for weight in weights.values()):
+        raise RecipeError(f"{path}: must have weights to train, got none that require a gradient")
+
+
+def check_chance(path: str, make: Callable[[], object]) -> None:
+    """RecipeError where making the network sets torch's seed: whatever the seed of a search, all would begin alike."""
+    left = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        make()
+        left.append(torch.get_rng_state())
+    if torch.equal(*left):
+        raise RecipeError(
+            f"{path}: must leave torch's seed to the search, it sets the seed; take torch.manual_seed out"
+        )
