@@ -1,6 +1,6 @@
 """Change bytes and fields of every kind of file we read; count right results, sentences, faults and commands run.
 
-    python -m benchmarks.foreign_files [--times 100]
+    python -m benchmarks.foreign_files [--times 75]
 
 A damaged file must give the result of the whole file, or a sentence: a documented error in one line, or the note of an
 entry made again. A forged file, its checksums made anew, may give another result, but must end likewise. A command
@@ -193,7 +193,7 @@ def main() -> None:
     from benchmarks.foreign_kinds import KINDS, prepared
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=100, help="changes a kind; a third where one takes long")
+    parser.add_argument("--times", type=int, default=75, help="changes a kind; a third where one takes long")
     parser.add_argument("--only", default="", help="kinds whose name has this in it")
     given = parser.parse_args()
     started, counts = time.time(), dict[str, Count]()

@@ -40,7 +40,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", QUICK, ids=lambda kind: kind.name)
 def test_a_changed_file_gives_the_right_result_or_a_sentence_and_runs_nothing(kind: Kind, whole: Path) -> None:
-    assert tried(kind, whole / kind.area, 20).faults == []
+    assert tried(kind, whole / kind.area, 24).faults == []
 
 
 @pytest.mark.slow
