@@ -269,7 +269,7 @@ BAD = [
 def test_a_network_that_no_search_can_rely_on_is_one_sentence(
     nets: None, name: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrapper = sys.modules[nn.DataParallel.__module__]  # its name is also that of a function
+    wrapper = sys.modules[torch.nn.DataParallel.__module__]  # its name is also that of a function
     monkeypatch.setattr(wrapper, "_get_available_device_type", lambda: None)  # no pretended GPU
     with pytest.raises(RecipeError, match=sentence) as caught:
         Model(f"nets:{name}").check(10, 1, 8)
