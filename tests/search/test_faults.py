@@ -220,7 +220,7 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
 
     monkeypatch.setattr(Pipeline, "run", run)
     form = json.dumps(dict(recipe().as_json()))
-    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "limit": None}
+    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "limit": None, "gpus": 0.0}
     worker = Compression({"trial": 0, "recipe": form, **shared})
     failed = worker.step()["failed"]
     assert failed.startswith("out of memory: ")
@@ -233,7 +233,7 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
         ([str(MEMORY)], "out of memory: Ray ended its worker, for the machine's memory was full; a larger --cpus"),
         ([str(ActorDiedError())] * 3, "its worker died 3 times: The actor died"),
         ([str(MEMORY), str(ActorDiedError())], "its worker died 3 times: The actor died"),
-        (["Traceback\n  File x\nValueError: odd"], "ValueError: odd"),
+        (["Traceback\n  File x\nValueError: odd"], "its worker failed (ValueError: odd)"),
         ([], "its worker died 3 times"),
     ],
     ids=["memory", "died", "memory-then-died", "raised", "nothing"],
