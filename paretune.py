@@ -245,7 +245,7 @@ def methods() -> list[dict[str, str]]:
 
 
 def evaluate(
-    folder: Path, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
+    folder: Path | str, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Measure an exported model afresh, on the task of its card or another one: see `compress.proof.evaluate`.
 
@@ -258,6 +258,7 @@ def evaluate(
     from compress.proof import evaluate as measure_export
     from compress.tasks import FOLDER, load_task
 
+    folder = Path(folder)
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
     named = str(read_card(folder).get("task"))

@@ -18,6 +18,8 @@ IMAGES = 4
 """Images that are compared."""
 RELOADED = 1e-5
 """Greatest difference of a reloaded network's logits, as a share of the largest logit."""
+_OF_CROWD = 0.05
+"""Greatest difference of an image's logits alone and in a large batch, as a share of the largest logit."""
 _OF_SPREAD = 1e-3
 _OF_SIZE = 1e-4
 """Shares of the logits' spread over the images and of their size by which rounding may change them in a cut."""
@@ -82,6 +84,24 @@ def check_same(who: str, model: nn.Module, stored: nn.Module, images: Tensor) ->
             f"{who}: a network must compute the same once it is stored and loaded, {at or 'this one'} does not; what "
             "is no weight is made anew by its constructor: a hook or a layer put in later, a number drawn at random, a "
             "tensor that is no parameter and no persistent buffer; have the constructor make it, or register a buffer"
+        )
+
+
+def check_steady(who: str, model: nn.Module, before: Tensor, images: Tensor, crowd: Tensor) -> None:
+    """RecipeError unless a network that was measured still gives `images` the logits of `before`, alone and in a crowd.
+
+    `crowd` `(N, C, H, W)` begins with the `images`; in a larger batch rounding may change more, the more so in int8.
+    """
+    if not _share(before, see(model, images).logits) <= RELOADED:
+        raise RecipeError(
+            f"{who}: must give the same images the same logits each time, they changed while it was measured; keep "
+            "nothing in forward for the next call"
+        )
+    within = see(model, crowd).logits[: len(images)]
+    if not _share(before, within) <= _OF_CROWD:
+        raise RecipeError(
+            f"{who}: an image's logits must not depend on the rest of its batch, in a batch of {len(crowd)} they do; "
+            "take means over each image, not over the batch"
         )
 
 

@@ -23,6 +23,9 @@ from compress.measurement import Measurement
 from compress.numerics import exact
 from compress.tasks import Task
 
+BATCH = 512
+"""Images that accuracy is measured with at a time."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -47,7 +50,7 @@ def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
 
 
 @exact()
-def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = 512) -> float:
+def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = BATCH) -> float:
     """Share of the split's images whose largest logit is the label's, in [0, 1]."""
     right = torch.zeros((), dtype=torch.long, device=split.device)
     with torch.no_grad():

@@ -11,11 +11,11 @@ import torch
 from filelock import Timeout
 from torch import Tensor
 
-from compress.agreement import IMAGES, check_same
+from compress.agreement import IMAGES, check_same, check_steady, see
 from compress.clock import Clock
 from compress.costs import check_networks
 from compress.files import Files
-from compress.measure import measure
+from compress.measure import BATCH, measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning import Adaptive
@@ -121,9 +121,13 @@ class Pipeline:
         with self._clock("store"):
             files = Files.of(model, step.model, classes=len(self.task.classes), channels=self.task.channels)
             stored = files.module().to(training_device())
-            check_same(f"{step.model} after {step.stage.name}", model, stored, self._shown)
+            who = f"{step.model} after {step.stage.name}"
+            check_same(who, model, stored, self._shown)
         with self._clock("measure"):  # of what was stored, not of what was trained
+            before = see(stored, self._shown).logits
             measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
+            if step.model.own:  # the zoo's networks keep nothing between two calls
+                check_steady(who, stored, before, self._shown, self.task.train.first(BATCH).images)
         if self._has_failed(step, measured):
             return self._take_back(step)
         with self._clock("store"):

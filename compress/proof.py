@@ -78,6 +78,12 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
             "integer_layers": exchange.integer_layers,
             "latency": _latencies(exchange.run, shape, torch.device("cpu")),
         }
+    for form, got in forms.items():
+        if got["agreement"] < 1:
+            logging.getLogger(__name__).warning(
+                "note: %s gives %.2f %% of %d images the class of the other forms; the accuracy above is theirs",
+                *(form, 100 * got["agreement"], got["images"]),
+            )
     return {**found, "formats": forms}
 
 
@@ -190,6 +196,11 @@ def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, 
     with torch.no_grad():
         for images in batches:
             wanted, given = reference(images), run(images)
+            if wanted.shape != given.shape:
+                raise ExportError(
+                    f"evaluate: a form must give logits {tuple(wanted.shape)} as others do, got {tuple(given.shape)}; "
+                    "the export is damaged"
+                )
             count += len(images)
             same += int((wanted.argmax(1) == given.argmax(1)).sum())
             apart = ((given - wanted).abs() / wanted.abs().clamp(min=1.0)).amax()

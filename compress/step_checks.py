@@ -27,7 +27,9 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
     with seeded(1):  # the model was made under another seed: what is drawn and not stored must show
         try:
             stored = files_of(step, model, task).module()
-            shape = _copied(who, model).train()(images.clone()).shape
+            trained = _copied(who, model).train()
+            shape = trained(images.clone()).shape
+            later = files_of(step, trained, task).module()
         except StoreError as error:
             raise RecipeError(f"{who}: cannot be stored, for it does not load again: {error}") from error
         except RecipeError:
@@ -37,6 +39,7 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
     if shape != (len(images), classes):
         raise RecipeError(f"{who}: must give logits of shape ({len(images)}, {classes}), got {tuple(shape)}")
     check_same(who, model, stored, images)
+    check_same(f"{who} and some training", trained, later, images)
 
 
 def _copied(who: str, model: nn.Module) -> nn.Module:

@@ -74,6 +74,8 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
     whose function cannot be imported here.
     """
     try:
+        if structure.get("form", 1) > FORM:
+            raise StoreError(f"structure: of a newer version, form {structure['form']}; this one reads {FORM}")
         most = sum(prod(shape) for _, _, shape in structure["tensors"]) if "tensors" in structure else None
         module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():

@@ -10,6 +10,7 @@ VARIES = re.compile(
     r"|\b[0-9a-f]{32}\b"  # the key of a point
     r"|(?<![\w.])(?:\d{3,}|\d?\.\d{3,}|\d[\d.]*e[-+]\d+|\d[\d.]* ?%)(?![\w.])"  # counts and shares; 0.12 may be a layer
     r"|(?<=got )\d[\d.]*"
+    r"|\(\d+\)|\[\d+(?:, \d+)*\]"  # sizes, as torch says them
 )
 """What notes of a kind may differ in."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.ask(recipe, {}, None)
     study.add(0, point_event("ab1", 0.0, "float", measured))
     study.end(0, "complete", "", 1.0, {})
-    good = study.ledger.path.read_text()
+    good = re.sub(',"crc":"[0-9a-f]+"', "", study.ledger.path.read_text())  # as of before, or made anew by somebody
     for name, ledger in {
         "newer": good.replace('"version":1', '"version":9'),
         "strange": good.replace('"version":1', '"version":"one"'),

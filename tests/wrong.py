@@ -113,7 +113,7 @@ LEDGERS = {
     "strange": "ledger.jsonl must be whole, got an event that does not fit those before it (TypeError: ",
     "orphan": "ledger.jsonl must be whole, got an event that does not fit those before it (KeyError: 7)",
     "short": "ledger.jsonl must be whole, got an event that does not fit those before it (KeyError: 'task')",
-    "figures": "ledger.jsonl must be whole, got an event that does not fit those before it (TypeError: ",
+    "figures": "ledger.jsonl must be whole, got an event that does not fit those before it (PointError: ",
     "headless": "ledger.jsonl must begin with the study's own event, got none",
     "lost": "study lost: there is none in ",
     "a\nb": NAME,

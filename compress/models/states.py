@@ -46,7 +46,14 @@ def read_states(family: str, file: Path) -> dict[Place, State]:
             "save model.state_dict()"
         ) from error
     except Exception as error:  # a torn file can fail anywhere in the reader
-        raise RecipeError(f"{family}: {file} must hold a state dict, got {said(error)}") from error
+        if "TorchScript" in str(error):
+            raise RecipeError(
+                f"{family}: {file} must hold a state dict, got a TorchScript archive; save model.state_dict()"
+            ) from error
+        raise RecipeError(
+            f"{family}: {file} must hold a state dict, got no file that can be read as one ({said(error)}); save "
+            "model.state_dict() anew"
+        ) from error
     found: dict[Place, State] = {(): {}} if held == {} else dict(_states(held, ()))
     if not found:
         raise RecipeError(f"{family}: {file} must hold a state dict, tensors by name, got something else")

@@ -341,3 +341,34 @@ def test_an_own_network_that_cannot_be_made_stops_before_the_teacher_trains(
     with pytest.raises(RecipeError, match="must take images of 1x8x8"):
         next(pipeline.run(recipe))
     assert pipeline.spent.get("train", 0.0) == 0.0
+
+
+UNSTEADY = {
+    "a large batch": (
+        "return self.head(",
+        "maps = maps if len(maps) < 40 else maps - 9 * maps.mean(0)\n        return self.head(",
+        "must not depend on the rest of its batch, in a batch of",
+    ),
+    "later calls": (
+        "return self.head(",
+        "self.calls = getattr(self, 'calls', 0) + (not self.training)\n"
+        "        return (-1) ** (self.calls // 10) * self.head(",
+        "must give the same images the same logits each time, they changed while it was measured",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "other", "sentence"), UNSTEADY.values(), ids=list(UNSTEADY))
+def test_a_network_that_is_another_when_it_is_measured_is_not_recorded(
+    source: Source, pipeline: Pipeline, text: str, other: str, sentence: str
+) -> None:
+    source("mine/net.py", NET.replace(text, other))
+    with pytest.raises(RecipeError, match=sentence):
+        next(pipeline.run(Recipe("digits", Model("mine.net:Net"), (Train(ONCE),))))
+
+
+def test_what_training_changes_and_nothing_stores_is_found_before_it_trains(source: Source, digits: Task) -> None:
+    changed = "self.seen = getattr(self, 'seen', 1.0) + self.training\n        return self.seen * self.head("
+    source("mine/net.py", NET.replace("return self.head(", changed))
+    with pytest.raises(RecipeError, match="Net after train and some training: a network must compute the same once"):
+        check(Recipe("digits", Model("mine.net:Net"), (Train(ONCE),)), digits)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlflow.store.db.utils import _make_parent_dirs_if_sqlite
 from sqlalchemy.engine import make_url
 
 from search.address import database, sqlite_uri
@@ -46,6 +45,8 @@ def test_mlflows_database_lies_in_the_home_and_nothing_beside_it(
     assert make_url(uri).database == str(wanted)
     assert database(uri) == wanted
     Path(name).mkdir()
+    from mlflow.store.db.utils import _make_parent_dirs_if_sqlite  # late: MLflow logs as the first import says
+
     _make_parent_dirs_if_sqlite(uri)
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
