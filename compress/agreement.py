@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.errors import RecipeError
+from compress.numerics import exact
 
 IMAGES = 4
 """Images that are compared."""
@@ -49,7 +50,7 @@ def see(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Seen:
         model.get_submodule(path).register_forward_hook(lambda *io, path=path: note(path, io[-1])) for path in watched
     ]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), exact():
             logits: Tensor = model.eval()(images.clone())
     finally:
         for hook in hooks:

@@ -22,6 +22,8 @@ NAME = "card"
 _setup_privateuseone_for_python_backend(NAME)
 CARD = torch.device(NAME, 0)
 vars(torch)[NAME].get_amp_supported_dtype = lambda: [torch.bfloat16, torch.float16]  # `torch.autocast` asks
+vars(torch)[NAME].get_rng_state = lambda device=None: torch.get_rng_state()  # `torch.random.fork_rng` asks
+vars(torch)[NAME].set_rng_state = lambda state, device=None: None
 MIXED_BY_RIGHT = {"copy_", "_to_copy", "index", "set_", "lift_fresh", "is_same_size"}
 """Operations that take tensors of two devices on a real card too."""
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "bincount", "_linalg_svd"}

@@ -18,6 +18,8 @@ from search.interrupts import SIGNALS, listen, listening
 def _handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     interrupts._Ear.last = float("-inf")
+    for number in SIGNALS:  # the tests may run under `nohup` themselves
+        signal.signal(number, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
