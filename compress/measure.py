@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -83,6 +84,17 @@ def latency(
             times.append((time.perf_counter() - start) * 1000)
     median, p95 = np.percentile(times[3:], (50, 95))
     return float(median), float(p95)
+
+
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Let torch compute with `count` threads while the context lasts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def measure(model: nn.Module, task: Task, files: Files) -> Measurement:

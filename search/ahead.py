@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import median
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from compress.estimate import UPDATE, Estimator
+from compress.measure import using_threads
 from compress.plan import Step
 from compress.recipe import Recipe
 from compress.stage import Train
@@ -82,7 +81,7 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
     The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network too slow for two
     images is not trained at all: the forward pass, timed alone, says enough.
     """
-    with _threads(threads), torch.random.fork_rng(devices=[]):
+    with using_threads(threads), torch.random.fork_rng(devices=[]):
         model = space.teacher.build(len(task.classes), task.channels)
         forward = _forward(model.eval(), task)
         if forward < STEP_S:
@@ -127,13 +126,3 @@ def _own(steps: list[Step]) -> list[Step]:
             found[step.key] = step
             waiting += [one for one in (step.parent, step.original) if one is not None]
     return list(found.values())
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

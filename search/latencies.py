@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import moocore
 import numpy as np
-import torch
 
 from compress.errors import StoreError
 from compress.machine import usable_cpus
-from compress.measure import device_name, latency, machine_name
+from compress.measure import device_name, latency, machine_name, using_threads
 from compress.remote import open_store
 from compress.store import Entry
 from compress.tasks import Task
@@ -144,23 +143,13 @@ def _row(point: Point) -> tuple[float, ...]:
 def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
     """Median and 95th percentile in ms of each, the round with the lower median; one model is loaded at a time."""
     device, best = training_device(), dict[str, tuple[float, float]]()
-    with _threads(THREADS):
+    with using_threads(THREADS):
         for _ in range(ROUNDS):
             for key, entry in entries.items():
                 with suppress(StoreError):
                     model = entry.files().module().eval().to(device)
                     best[key] = min(best.get(key, (math.inf, math.inf)), latency(model, shape, device=device))
     return best
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _is_busy() -> bool:
