@@ -6,8 +6,11 @@ So are operations that only watch the others: one of them wants the weights on t
 
 from __future__ import annotations
 
+import logging
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Node
 
+from compress.errors import said
 from compress.plain import DEVICE, IMAGES, NAMES, OPERATIONS
 
 CHECKS = ("aten._assert", "aten.sym_constrain")
@@ -29,16 +33,42 @@ def program(model: nn.Module, shape: tuple[int, int, int]) -> ExportedProgram:
     """The model in eval mode as a graph of torch operations, for images `(B, *shape)`, any B. ExportFailed if none."""
     images = (torch.zeros(2, *shape, device=next(model.parameters()).device),)
     try:
-        made = torch.export.export(model.eval(), images, dynamic_shapes=({0: torch.export.Dim("batch")},))
+        with _silent():
+            made = torch.export.export(model.eval(), images, dynamic_shapes=({0: torch.export.Dim("batch")},))
     except Exception as error:  # the tracer runs a user's own code
-        line = str(error).strip().partition("\n")[0]
-        raise ExportFailed(f"export: torch.export cannot trace this network: {type(error).__name__}: {line}") from error
+        raise ExportFailed(
+            f"export: torch.export cannot trace this network: {said(error)}; forward must take no branch on the values "
+            "of a tensor, and compute with torch's operations alone"
+        ) from error
     for node in list(made.graph.nodes):
         node.meta.pop("stack_trace", None)
         if str(node.target).startswith(CHECKS) and not node.users:
             made.graph.erase_node(node)
     made.graph_module.recompile()
     return made
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what the tracer prints and logs about a network it cannot trace from the user: its exception says it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def unexported(model: nn.Module, shape: tuple[int, int, int]) -> str:
+    """Return why an export of the network would lack a format or fail, "" where it would not; `model` is in eval mode
+    afterwards.
+    """
+    try:
+        graph(program(model, shape))
+    except ExportFailed as error:
+        return str(error)
+    return ""
 
 
 def graph(made: ExportedProgram) -> dict[str, Any]:

@@ -6,9 +6,12 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
+import torch
+
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.plan import plan
+from compress.program import unexported
 from compress.recipe import Recipe
 from compress.remote import absolute
 from compress.tasks import Task
@@ -140,7 +143,10 @@ def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[s
 
 
 def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
-    """The space over the given models; RecipeError unless all of them do for the task, and a note on unused weights."""
+    """The space over the given models; RecipeError unless all of them do for the task.
+
+    Notes are logged on weights that fit nothing, and on a user's network that cannot be exported.
+    """
     space = SPACES[settings.space]
     if space.given is None or not models:
         return space
@@ -151,4 +157,17 @@ def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], 
             logging.getLogger(__name__).warning(
                 "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
             )
+        if model.own and not settings.resume:
+            _warn_of_exports(model, task)
     return space.given(students, teachers)
+
+
+def _warn_of_exports(model: Model, task: Task) -> None:
+    """Log what will stand in the way of `select --export`: hours of training may lie before it."""
+    with torch.random.fork_rng(devices=[]):
+        built = model.build(len(task.classes), task.channels)
+    why = unexported(built, (task.channels, task.size, task.size))
+    if why:
+        logging.getLogger(__name__).warning(
+            "%s: its models will be searched and stored, but not exported in every format: %s", model, why
+        )

@@ -378,3 +378,49 @@ def test_layers_that_torchvisions_weights_do_not_fit_are_named_once(
     assert caplog.messages == [
         "resnet18@torchvision:IMAGENET1K_V1: conv1 and fc fit other images or classes, so they begin untrained"
     ]
+
+
+BRANCHING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 8, 3)
+        self.fc = nn.Linear(8, classes)
+    def forward(self, images):
+        pooled = self.conv(images).mean((2, 3))
+        if pooled.sum() > 1e9:
+            pooled = -pooled
+        return self.fc(%s)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (BRANCHING % "pooled", "torch.export cannot trace this network: .*; forward must take no branch on the values"),
+        (BRANCHING.replace("sum() > 1e9", "dim() > 2") % "torch.special.airy_ai(pooled)", "ask for --format pt2"),
+        (BRANCHING.replace("sum() > 1e9", "dim() > 2") % "pooled", None),
+    ],
+)
+def test_what_stands_in_the_way_of_an_export_is_said_before_anything_trains(
+    call: Call,
+    network: Source,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    given: str,
+    why: str | None,
+) -> None:
+    network("my_net.py", given)
+
+    def stop(*_: object) -> None:
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(launch, "hold", stop)
+    assert_refused(call("search", "--home", "home", "--student", "my_net:Net", "--teacher", "my_net:Net"), "far enough")
+    said = [record.message for record in caplog.records if record.name == "search.begun"]
+    assert len(said) == (why is not None)
+    for line in said:
+        assert re.search(f"my_net:Net: its models will be .* not exported in every format: export: .*{why}", line)
