@@ -315,12 +315,19 @@ def evaluate(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure an exported model afresh, in every format that lies there."""
+    """Measure an exported model afresh, in every format that lies there; exit code 1 if they answer differently."""
+    from search.takeaway import strange_forms
+
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
         found = paretune.evaluate(folder, task, data=data, networks=tuple(network or ()))
     if json:
-        return _json(found)
-    return _out.print_json(json_text.dumps(found))
+        _json(found)
+    else:
+        _out.print_json(json_text.dumps(found))
+    if strange := strange_forms(found["formats"]):
+        raise RuntimeError(
+            f"evaluate: every format of {folder} must answer as the network, {'; '.join(strange)}; export it again"
+        )
 
 
 @app.command()

@@ -147,6 +147,55 @@ def _standardized(inner: int, outer: int) -> nn.Module:
     return nn.Sequential(Standardized(inner, outer, 3, padding=1), nn.ReLU(), _conv(outer, outer), nn.ReLU())
 
 
+class _Active(nn.BatchNorm2d):
+    """BN and its activation in one layer, as timm has it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps normed, then activated."""
+        made: Tensor = self.act(super().forward(maps))
+        return made
+
+
+class _Squashed(nn.InstanceNorm2d):
+    """An instance norm with an activation."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps normed, then squashed."""
+        return super().forward(maps).tanh()
+
+
+class _Centred(nn.BatchNorm2d):
+    """A norm that reads all channels: no cut leaves it as it was."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps less their mean over channels, normed."""
+        return super().forward(maps - maps.mean(1, keepdim=True))
+
+
+class _Weighted(nn.BatchNorm2d):
+    """A norm with a weight more than its base."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.slope = nn.Parameter(torch.full((channels, 1, 1), 0.5))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps normed, then leaning."""
+        made = super().forward(maps)
+        return torch.where(made > 0, made, made * self.slope)
+
+
+def _norm_active(inner: int, outer: int) -> nn.Module:
+    return nn.Sequential(
+        *(_conv(inner, outer, bias=False), _Active(outer), _conv(outer, outer, groups=outer, bias=False)),
+        *(_Active(outer), nn.Conv2d(outer, outer, 1, bias=False), _Active(outer)),
+    )
+
+
 def _two_names(inner: int, outer: int) -> nn.Module:
     shared = _conv(outer, outer)
 
@@ -344,6 +393,10 @@ PARTS: dict[str, Callable[[int, int], nn.Module]] = {
     "norm_without_affine": partial(_with, lambda outer: nn.BatchNorm2d(outer, affine=False)),
     "norm_without_statistics": partial(_with, lambda outer: nn.BatchNorm2d(outer, track_running_stats=False)),
     "norm_cumulative": partial(_with, lambda outer: nn.BatchNorm2d(outer, momentum=None)),
+    "norm_active": _norm_active,
+    "norm_squashed": partial(_with, lambda outer: _Squashed(outer, affine=True)),
+    "norm_centred": partial(_with, _Centred),
+    "norm_weighted": partial(_with, _Weighted),
     "grouped": partial(_with, lambda outer: _conv(outer, outer, groups=3)),
     "depthwise": _depthwise,
     "depthwise_doubled": partial(_depthwise, times=2),

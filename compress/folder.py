@@ -99,7 +99,8 @@ def _by_class(who: str, root: Path, part: str, passed: Passed) -> dict[str, list
         else:
             passed.unwanted(entry)
     if not any(found.values()):
-        raise DataError(f"{who}: {part}/CLASS/ must hold images ({' '.join(SUFFIXES)}), got none")
+        there = f", passed over are {passed}" if passed.kinds else ""
+        raise DataError(f"{who}: {part}/CLASS/ must hold images ({' '.join(SUFFIXES)}), got none{there}")
     return found
 
 

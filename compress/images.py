@@ -72,7 +72,7 @@ class Files(Dataset[Tensor]):
         """Return an image; raise whatever Pillow raises."""
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of odd palettes and metadata
             if image.mode[0] in "IF":
-                raise ValueError(f"mode {image.mode} is not 8 bits a channel")
+                raise ValueError(f"mode {image.mode} is not 8 bits a channel; save it with 8")
             plain = image.convert("L" if self.channels == 1 else "RGB")
             turn = _orientation(plain)
         upright = plain if turn is None else plain.transpose(turn)

@@ -2,13 +2,15 @@
 
 A move changes a layer by its recorded settings. Anything else the layer carries would be lost in silence: a forward
 method of a subclass, a hook, a parametrization, a weight shared with another layer. Layers are therefore known by their
-exact type.
+exact type. A subclass of a norm may still be cut, in place: it keeps its class, and every cut is compared.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 
+import torch
 from torch import nn
 
 CUTTABLE: frozenset[type[nn.Module]] = frozenset(
@@ -25,6 +27,8 @@ CUTTABLE: frozenset[type[nn.Module]] = frozenset(
     }
 )
 """Types whose channels can be cut, exactly these: a subclass may compute something else."""
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)
+"""Norms of each channel by itself, of which a subclass, such as timm's BN with an activation, may be cut too."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -50,6 +54,26 @@ def doubly_named(model: nn.Module) -> dict[str, str]:
     return {path: f"stands under {len(all_)} names" for all_ in names.values() if len(all_) > 1 for path in all_}
 
 
+def cuttable(module: nn.Module) -> type[nn.Module] | None:
+    """Return the type by whose rule the module's channels are cut; None if they cannot be.
+
+    For a subclass of a norm of each channel that is the norm, if the tensors in it are the norm's by name and shape.
+    """
+    if type(module) in CUTTABLE:
+        return type(module)
+    if not isinstance(module, _NORMS):
+        return None
+    kind = next(norm for norm in _NORMS if isinstance(module, norm))
+    affine, running = module.affine, module.track_running_stats
+    plain = kind(module.num_features, affine=affine, track_running_stats=running, device="meta")
+    return kind if _shapes(module) == _shapes(plain) else None
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """The shapes of all parameters and buffers by name, of the inner modules too."""
+    return {name: one.shape for name, one in chain(module.named_parameters(), module.named_buffers())}
+
+
 def sentence(opaque: dict[str, str]) -> str:
     """Name the first few layers that are kept whole, for the end of a complaint; "" when there are none."""
     shown = [f"{path or 'the network itself'} ({reason})" for path, reason in list(opaque.items())[:3]]
@@ -59,9 +83,8 @@ def sentence(opaque: dict[str, str]) -> str:
 
 def _reason(module: nn.Module) -> str:
     """Why a module must be kept whole by itself; "" when it need not be."""
-    kind = type(module)
-    if kind not in CUTTABLE:
-        return f"a {kind.__name__}"
+    if cuttable(module) is None:
+        return f"a {type(module).__name__}"
     if any(getattr(module, hooks) for hooks in _HOOKS):
         return "has a hook"
     if "forward" in vars(module):

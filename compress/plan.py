@@ -18,6 +18,8 @@ from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Stage, T
 
 CODE = {"train": 1, "distill": 2, "prune": 3, "narrow": 1, "factorize": 2, "quantize": 1}
 """The version of what each stage computes; raise one when its results change, and only its entries are made again."""
+OWN_CODE = {"prune": 1, "narrow": 1}
+"""The same for results that change for users' own networks alone; 0 where it is not said."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def _next(
         "parent": parent.key,
         "original": original.key,
         "teacher": teacher.key if teacher else None,
+        **({"own": OWN_CODE[stage.name]} if original.model.own and stage.name in OWN_CODE else {}),
     }
     quantized = isinstance(stage, Quantize)
     return replace(

@@ -2,9 +2,9 @@
 
 A cut model no longer fits its constructor. The structure names the constructor and the present shape of every layer
 with channels to cut. `rebuild` reshapes the constructor's own layers, and so keeps everything else about them: padding
-modes, hooks, a parent's forward. A factorized layer becomes two layers under its old path. A projector replaces a
-pooling, and its inner layers follow it in the list. No pickle anywhere. A user's own network is made by the function
-named in the structure, which must be importable.
+modes, hooks, a parent's forward, a subclass of a norm. A factorized layer becomes two layers under its old path. A
+projector replaces a pooling, and its inner layers follow it in the list. No pickle anywhere. A user's own network is
+made by the function named in the structure, which must be importable.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from compress.distill.projector import Projector
 from compress.errors import MissingModel, RecipeError, StoreError
 from compress.models import Model
 from compress.models.weights import COUNTER
+from compress.opaque import cuttable
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 FORM = 2
@@ -52,9 +53,10 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
     """What `rebuild` needs, JSON-ready; RecipeError when the module has state that is no tensor."""
     layers: dict[str, object] = {}
     for path, layer in module.named_modules():
-        kind = type(layer).__name__
-        if kind in _LAYERS and type(layer) is _LAYERS[kind][0]:
-            layers[path] = {"type": kind, **_settings(layer, _LAYERS[kind][1])}
+        kind = cuttable(layer) or type(layer)
+        if kind.__name__ in _LAYERS and kind is _LAYERS[kind.__name__][0]:
+            sub = {"subclass": type(layer).__name__} if type(layer) is not kind else {}
+            layers[path] = {"type": kind.__name__, **sub, **_settings(layer, _LAYERS[kind.__name__][1])}
     frozen = list(_frozen(module))
     return {
         "form": FORM,
@@ -80,9 +82,10 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
         module: nn.Module = decode(structure["model"]).build(structure["classes"], structure["channels"])
         for path, record in structure["layers"].items():
             kind = _LAYERS[record["type"]][0]
-            said = {name: value for name, value in record.items() if name != "type"}
+            subclass = record.get("subclass", kind.__name__)
+            said = {name: value for name, value in record.items() if name not in ("type", "subclass")}
             _check_settings(path, said)
-            there = _layer_at(module, path, kind)
+            there = _layer_at(module, path, kind, subclass)
             if there is not None and {name: _settings(there, said)[name] for name in said} == said:
                 continue
             settings = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
@@ -90,6 +93,8 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
                 raise StoreError(f"structure: {path} must be no larger than the weights file, got {settings}")
             made = kind(**settings)
             if there is None or structure.get("form", 1) < FORM or not _reshaped(there, made, settings):
+                if subclass != kind.__name__:
+                    raise StoreError(f"structure: the constructor must make the {subclass} at {path}, it does not")
                 _place(module, path, made)
         for name in structure.get("frozen", ()):
             module.get_parameter(name).requires_grad_(False)
@@ -232,13 +237,13 @@ def _elements(settings: Mapping[str, Any]) -> int:
     return int(prod(shape) * prod(settings[name] for name in sizes if name in settings))
 
 
-def _layer_at(module: nn.Module, path: str, kind: type[nn.Module]) -> nn.Module | None:
-    """Return the layer at a path if its type is exactly `kind`, else None."""
+def _layer_at(module: nn.Module, path: str, kind: type[nn.Module], name: str) -> nn.Module | None:
+    """Return the layer at a path if it is cut as a `kind` and its class has that name, else None."""
     try:
         layer = module.get_submodule(path)
     except AttributeError:
         return None
-    return layer if type(layer) is kind else None
+    return layer if (cuttable(layer) or type(layer)) is kind and type(layer).__name__ == name else None
 
 
 def _reshaped(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> bool:

@@ -183,9 +183,7 @@ def _allowed(point: Point, images: int) -> int:
 def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
     """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
 
-    Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`. A form must give
-    every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give `INT8_AGREEMENT`
-    of them its class; how far its logits are is said in the card.
+    Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`.
     """
     recorded = point.as_json()
     pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
@@ -196,7 +194,17 @@ def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int
         if not (near and abs(old - new) * count <= _allowed(point, count) + 1e-6):
             pairs[f"{split} accuracy"] = (old, new)
     found = [f"{name} recorded {old}, measured {new}" for name, (old, new) in pairs.items() if old != new]
-    for form, figures in fresh["formats"].items():
+    return found + strange_forms(fresh["formats"])
+
+
+def strange_forms(formats: Mapping[str, Any]) -> list[str]:
+    """Sentences on every form of an export, by its freshly measured figures, that answers otherwise than the network.
+
+    A form must give every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give
+    `INT8_AGREEMENT` of them its class; how far its logits are is said in the card.
+    """
+    found = []
+    for form, figures in formats.items():
         rounds = form == "onnx" and figures["int8_layers"] > 0
         least = INT8_AGREEMENT if rounds else 1.0
         if not figures["agreement"] >= least:

@@ -535,6 +535,17 @@ def test_an_export_as_json_agrees_with_its_record(call: Call, exported: Path, ho
     }
 
 
+def test_an_export_whose_formats_answer_differently_is_failed_work(
+    call: Call, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"images": 360, "agreement": 0.75, "difference": 2.0}
+    monkeypatch.setattr("paretune.evaluate", lambda *_, **__: {"formats": {"pt2": figures}})
+    said = call("evaluate", exported, "--json")
+    assert (said.code, json.loads(said.out)["formats"]["pt2"]) == (1, figures)
+    assert said.err.startswith(f"paretune: evaluate: every format of {exported} must answer as the network, pt2 agrees")
+    assert said.err.endswith("; export it again\n")
+
+
 def test_cleaning_says_what_it_dropped_and_keeps_the_front(call: Call, own: Path) -> None:
     before = json.loads(call("front", "made", "--home", own, "--json").out)
     said = call("clean", "made", "--home", own)

@@ -39,4 +39,4 @@ def _block(inner: int, outer: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inner, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU())
 
 
-FAMILY: dict[str, Family] = {"cnn": Family(CNN, "small CNN of this project", "")}
+FAMILY: dict[str, Family] = {"cnn": Family(CNN, "small CNN of this project", "", least=4)}

@@ -126,7 +126,10 @@ FAMILY: dict[str, Family] = {
     },
     **{
         f"densenet{depth}": Family(
-            partial(densenet, depth=depth), f"torchvision's DenseNet-{depth}", "https://arxiv.org/abs/1608.06993"
+            partial(densenet, depth=depth),
+            f"torchvision's DenseNet-{depth}",
+            "https://arxiv.org/abs/1608.06993",
+            least=8,
         )
         for depth in DENSENETS
     },

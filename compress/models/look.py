@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.errors import RecipeError, said
 from compress.models.family import head_of, taps_of
-from compress.models.made import check_plain, check_tensors
+from compress.models.made import check_tensors
 from compress.models.own import maps_of
 
 IMAGES = 3
@@ -38,7 +38,6 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
     Tensors must be finite, float32 and free to train. Passes must be as the head of this file says, and lead through
     the classifier. The module is changed.
     """
-    check_plain(path, module)
     check_tensors(path, module)
     _fill_zeros(module)
     look = _Look(path, module, classes)

@@ -17,6 +17,11 @@ from compress.errors import RecipeError
 def check_plain(path: str, module: nn.Module) -> None:
     """RecipeError for a wrapper around the network or a layer, behind which nothing could be cut."""
     for name, layer in module.named_modules():
+        if isinstance(layer, torch.jit.ScriptModule):
+            raise RecipeError(
+                f"{path}: must be the plain network, got {name or 'it'} as TorchScript; return the module before "
+                "torch.jit.script or torch.jit.trace"
+            )
         compiled = hasattr(layer, "_orig_mod") or getattr(layer, "_compiled_call_impl", None) is not None
         if compiled or isinstance(layer, nn.DataParallel):
             how = "torch.compile" if compiled else "nn.DataParallel"
@@ -24,16 +29,18 @@ def check_plain(path: str, module: nn.Module) -> None:
 
 
 def check_tensors(path: str, module: nn.Module) -> None:
-    """RecipeError, with the name of the tensor, unless all tensors can be trained and stored as float32."""
+    """RecipeError, with the name of the tensor, unless all are dense and there, and weights finite float32."""
     weights = dict(module.named_parameters())
     for name, tensor in chain(weights.items(), module.named_buffers()):
         if is_lazy(tensor) or tensor.is_meta:
             raise RecipeError(f"{path}: {name} must have values, got none; run the network once before returning it")
+        if tensor.layout != torch.strided:
+            got = str(tensor.layout).removeprefix("torch.")
+            raise RecipeError(f"{path}: its tensors must be dense, got {got} in {name}; hold it as .to_dense()")
         if name in weights and tensor.dtype != torch.float32:
             got = str(tensor.dtype).removeprefix("torch.")
-            raise RecipeError(
-                f"{path}: its weights must be float32, as the images are, got {got} in {name}; return it as .float()"
-            )
+            how = "hold torch.view_as_real of it" if tensor.is_complex() else "return it as .float()"
+            raise RecipeError(f"{path}: its weights must be float32, as the images are, got {got} in {name}; {how}")
         broken = tensor[~tensor.isfinite() if name in weights else tensor.isnan()]  # a mask may hold infinities
         if len(broken):
             raise RecipeError(f"{path}: its weights must be finite, got {broken[0].item()} in {name}")

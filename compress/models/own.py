@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from compress.errors import MissingModel, RecipeError, check_whole, said
 from compress.models.family import Family
+from compress.models.made import check_plain
 from compress.vision import import_torchvision, needs_operators
 
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -146,9 +147,13 @@ def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         called = ", ".join(map(str, given))
-        raise RecipeError(f"{path}: must make a network when called with ({called}), got {said(error)}") from error
+        wide = isinstance(error, TypeError) and len(given) > 2
+        remedy = "; width is a float: round what it is multiplied by" if wide else ""
+        rule = f"{path}: must make a network when called with ({called})"
+        raise RecipeError(f"{rule}, got {said(error)}{remedy}") from error
     if not isinstance(made, nn.Module):
         raise RecipeError(f"{path}: must return an nn.Module, got a {type(made).__name__}")
+    check_plain(path, made)
     _name_head(path, made, given[0])
     return made
 

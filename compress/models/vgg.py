@@ -63,6 +63,6 @@ def _block(inner: int, outer: int, convolutions: int) -> nn.Sequential:
 
 
 FAMILY: dict[str, Family] = {
-    f"vgg{depth}": Family(partial(VGG, depth=depth), f"VGG{depth} with BN", "https://arxiv.org/abs/1409.1556")
+    f"vgg{depth}": Family(partial(VGG, depth=depth), f"VGG{depth} with BN", "https://arxiv.org/abs/1409.1556", least=8)
     for depth in CONVOLUTIONS
 }

@@ -19,7 +19,7 @@ from compress.agreement import IMAGES
 from compress.data import Batch
 from compress.errors import RecipeError
 from compress.models.family import head_of
-from compress.opaque import CUTTABLE, opaque_layers, sentence
+from compress.opaque import cuttable, opaque_layers, sentence
 from compress.pruning.cutting import Cutter, traced
 from compress.pruning.pruner import Pruner, Rounds, weight_count, weighted_layers
 
@@ -82,7 +82,7 @@ class Channels:
                 return False
             if module in whole or isinstance(module, nn.Parameter) or module not in self.graph.module2node:
                 return False
-            if type(module) not in CUTTABLE and any(True for _ in module.parameters()):
+            if cuttable(module) is None and any(True for _ in module.parameters()):
                 return False
         return group[0].dep.target.module in self.names
 

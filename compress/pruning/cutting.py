@@ -7,17 +7,26 @@ the comparison leaves both out.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
 from compress.agreement import Seen, changed_at, see
 from compress.errors import RecipeError, said
+
+_timm = sys.modules.get("timm")
+sys.modules["timm"] = None  # type: ignore[assignment]  # Torch-Pruning would count its operations, or fail on a folder
+try:
+    import torch_pruning
+finally:
+    del sys.modules["timm"]
+    if _timm is not None:
+        sys.modules["timm"] = _timm
 
 REMEDY = "use a method that leaves channels alone: l1-unstructured, gradual, svd or int8"
 _MIXING = (nn.GroupNorm, nn.LayerNorm)

@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from compress.errors import RecipeError, said
+from compress.opaque import cuttable
 from compress.pruning.pruner import in_eval_mode, weighted_layers
 
 NORMS = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
@@ -69,7 +70,8 @@ class Following:
 
 
 class _Tracer(fx.Tracer):
-    """Does not look into a module without children: one may branch on its input, which cannot be traced."""
+    """Does not look into a module without children, nor into a norm: one may branch on its input."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return super().is_leaf_module(m, module_qualified_name) or next(m.children(), None) is None
+        whole = next(m.children(), None) is None or cuttable(m) is not None
+        return whole or super().is_leaf_module(m, module_qualified_name)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from compress.data import Batch
 from compress.pruning.channels import Channels, Group
-from compress.pruning.following import Following
+from compress.pruning.following import NORMS, Following
 from compress.pruning.pruner import weighted_layers
 
 
@@ -80,6 +80,7 @@ def _norms(model: nn.Module) -> dict[str, nn.BatchNorm1d | nn.BatchNorm2d]:
         if len(users) != 1 or users[0].op != "call_module" or called.count(users[0].target) != 1:
             continue
         norm = model.get_submodule(str(users[0].target))
-        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.affine and norm.track_running_stats:
+        if type(norm) in NORMS and norm.affine and norm.track_running_stats:  # a subclass may do more than scale
+            assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
             found[name] = norm
     return found

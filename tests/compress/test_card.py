@@ -54,6 +54,12 @@ def card(**changes: Any) -> str:
     return text({**copy.deepcopy(FACTS), **changes})
 
 
+def test_what_opening_each_form_may_run_is_said() -> None:
+    said = [line for line in card().splitlines() if line.startswith("`load.py` runs nothing") or "as safe as" in line]
+    assert len(said) == 2
+    assert "as safe as" not in card(files={"load.py": {}})
+
+
 def measured(**changes: Any) -> dict[str, Any]:
     return {**FACTS["measured"], **changes}
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 from typing import ClassVar, Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.blocks import BLOCKS
 from compress.data import Batch
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
-from compress.pruning import L1Filter, Pruner, Random
+from compress.pruning import L1Filter, Pruner, Random, cutting
 from compress.pruning.channels import Channels, cut_channels
 from compress.pruning.pruner import weight_count, weighted_layers
+from compress.pruning.targets import Targets
 
 IMAGE = torch.zeros(1, 1, 8, 8)
 BATCH = Batch(IMAGE, torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
@@ -206,3 +211,23 @@ def test_a_cut_network_can_be_cut_again() -> None:
         cut_channels(net, L1Filter(), int((1 - share) * full), BATCH)
         assert weight_count(net) <= (1 - share) * full
     assert set(weighted_layers(net)) == set(weighted_layers(build(SMALL[1])))
+
+
+def test_a_norm_of_an_own_class_is_passed_by_a_cut_and_read_by_no_method(calibration: Batch) -> None:
+    net = BLOCKS["norm_active"](10, 1)
+    targets = Targets(net, calibration)
+    assert {target.name: target.norm for target in targets.each}["block.0"] is None
+    assert sorted(group.channels for group in targets.channels.groups) == [8, 12, 12]
+
+
+def test_a_folder_named_timm_in_the_way_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ModuleType("timm")
+    monkeypatch.setitem(sys.modules, "timm", folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch_pruning"]:
+        monkeypatch.delitem(sys.modules, name)
+    spec = spec_from_file_location("cutting_once_more", str(cutting.__file__))
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(module_from_spec(spec))
+    assert sys.modules["timm"] is folder
+    assert "torch_pruning" in sys.modules

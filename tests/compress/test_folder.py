@@ -179,7 +179,9 @@ def test_only_greyscale_images_all_of_them_make_one_channel(tmp_path: Path) -> N
 
 def test_a_sixteen_bit_image_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((16, 16), dtype=np.uint16)).save(digit_folder(tmp_path) / "test/nine/900.png")
-    with pytest.raises(DataError, match=r"1 of 51 are not: .*900.png \(mode I;16 is not 8 bits a channel\)"):
+    with pytest.raises(
+        DataError, match=r"1 of 51 are not: .*900.png \(mode I;16 is not 8 bits a channel; save it with 8\)"
+    ):
         load_task(f"folder:{tmp_path}")
 
 
@@ -222,7 +224,15 @@ def test_a_folder_without_test_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train" / "eight").mkdir(parents=True)
-    with pytest.raises(DataError, match="train/CLASS/ must hold images"):
+    with pytest.raises(DataError, match=r"train/CLASS/ must hold images .*, got none$"):
+        load_task(f"folder:{tmp_path}")
+
+
+def test_of_a_folder_without_images_it_is_said_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "train" / "eight").mkdir(parents=True)
+    for name in ("1.gif", "2.GIF"):
+        (tmp_path / "train" / "eight" / name).write_bytes(b"GIF89a")
+    with pytest.raises(DataError, match=r"\.webp\), got none, passed over are 2 of no known suffix \(\.gif\)$"):
         load_task(f"folder:{tmp_path}")
 
 

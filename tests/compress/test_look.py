@@ -170,6 +170,14 @@ def compiled_body(k, c):
     net = Net(k, c); net.body.compile(); return net
 class Uncopied(Net):
     def __init__(self, k, c): super().__init__(k, c); self.lines = (line for line in "ab")
+def scripted(k, c): return torch.jit.script(Net(k, c).body)
+def scripted_body(k, c):
+    net = Net(k, c); net.body = torch.jit.script(net.body); return net
+def sparse(k, c):
+    net = Net(k, c); net.last.weight = nn.Parameter(net.last.weight.detach().to_sparse()); return net
+def sparse_mask(k, c):
+    net = Net(k, c); net.register_buffer("mask", torch.eye(2).to_sparse()); return net
+def whole_width(k, c, width=1): return nn.Sequential(*(Net(k, c) for _ in range(width)))
 def in_eval_mode(k, c): return Net(k, c).eval()
 def leaves(k, c): sys.exit("usage: train.py DATA")
 class Leaving(Net):
@@ -244,7 +252,12 @@ BAD = [
     ),
     ("brain", "got bfloat16 in body.0.weight"),
     ("half_head", "got float16 in spare.weight"),
-    ("Waves", "got complex64 in waves"),
+    ("Waves", "got complex64 in waves; hold torch.view_as_real of it"),
+    ("sparse", r"its tensors must be dense, got sparse_coo in last.weight; hold it as .to_dense\(\)"),
+    ("sparse_mask", "its tensors must be dense, got sparse_coo in mask"),
+    ("scripted", "must be the plain network, got it as TorchScript; return the module before torch.jit.script"),
+    ("scripted_body", "must be the plain network, got body as TorchScript"),
+    ("whole_width", r"called with \(10, 1, 1.0\), got TypeError: .*; width is a float: round what it is multiplied by"),
     ("not_a_number", "its weights must be finite, got nan in last.bias"),
     ("endless", "its weights must be finite, got inf in body.0.weight"),
     ("lost_statistics", "its weights must be finite, got nan in body.1.running_var"),
@@ -264,7 +277,7 @@ BAD = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own, and TorchScript's
 @pytest.mark.parametrize(("name", "sentence"), BAD, ids=[name for name, _ in BAD])
 def test_a_network_that_no_search_can_rely_on_is_one_sentence(
     nets: None, name: str, sentence: str, monkeypatch: pytest.MonkeyPatch

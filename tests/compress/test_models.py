@@ -170,3 +170,15 @@ def test_the_width_of_shortcuts_is_in_json_only_if_it_is_one() -> None:
     assert narrow == {"type": "model", "family": "resnet20", "width": 0.5, "shortcuts": 0.5}
     assert decode(narrow) == Model("resnet20", 0.5, shortcuts=0.5)
     assert str(decode(narrow)) == "resnet20 x0.5, shortcuts x0.5"
+
+
+@pytest.mark.parametrize("name", ["cnn", "vgg8"])
+def test_a_family_says_the_least_image_that_its_poolings_leave_something_of(name: str) -> None:
+    least = MODELS[name].least
+    with torch.device("meta"):
+        net = MODELS[name].make(10, 1, 0.25).eval()
+    assert net(torch.zeros(2, 1, least, least, device="meta")).shape == (2, 10)
+    with pytest.raises(RuntimeError, match="too small"):
+        net(torch.zeros(2, 1, least - 1, least - 1, device="meta"))
+    with pytest.raises(RecipeError, match=f"{name}: images must be at least {least}x{least}, got 1x1"):
+        Model(name).check(10, 1, 1)

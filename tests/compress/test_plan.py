@@ -62,3 +62,8 @@ def test_a_level_reached_another_way_is_another_model(recipe: Build) -> None:
     ends = [plan(recipe(prune(L1Filter(), Exponential(steps))), "data")[-1] for steps in (1, 2, 3)]
     assert len({step.level for step in ends}) == 1
     assert len({step.key for step in ends}) == 3
+
+
+def test_a_cut_of_an_own_network_has_a_version_that_the_zoo_has_not(recipe: Build) -> None:
+    steps = [plan(recipe(CUT, student=Model(name)), "data")[1] for name in ("cnn", "benchmarks.blocks:plain")]
+    assert [step.made_from.get("own") for step in steps] == [None, 1]

@@ -11,8 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from benchmarks.block_matrix import drawn
+from compress.data import Batch
+from compress.errors import StoreError
 from compress.files import Files
 from compress.models import Model
+from compress.pruning.channels import Channels
+from compress.pruning.l1_filter import L1Filter
 from compress.structure import FORM
 
 FIRST = Path(__file__).parent.parent / "fixtures" / "structure-1"
@@ -48,3 +53,23 @@ def test_frozen_weights_are_frozen_when_they_come_back() -> None:
     model = Model("benchmarks.blocks:frozen")
     back = Files.of(model.build(10, 1), model, classes=10, channels=1).module()
     assert [name for name, p in back.named_parameters() if not p.requires_grad] == ["block.0.weight", "block.0.bias"]
+
+
+def test_a_subclass_of_a_norm_is_cut_in_place_and_comes_back_of_its_class() -> None:
+    model = Model("benchmarks.blocks:norm_active")
+    net = drawn(model.build(10, 1))
+    images = torch.randn(4, 1, 8, 8)
+    channels = Channels(net, images)
+    channels.cut(dict.fromkeys(channels.keep(10**6), 3), L1Filter().scores(net, Batch(images, images, images)))
+    back = Files.of(net, model, classes=10, channels=1).module()
+    norms = [norm for norm in back.modules() if type(norm).__name__ == "_Active"]
+    assert [norm.num_features for norm in norms] == [3, 3, 3]
+    assert torch.equal(back(images), net(images))
+
+
+def test_a_constructor_that_no_longer_makes_the_subclass_is_no_structure() -> None:
+    model = Model("benchmarks.blocks:norm_active")
+    stored = Files.of(model.build(10, 1), model, classes=10, channels=1)
+    other = replace(stored, structure=stored.structure.replace(b'"_Active"', b'"_Lively"'))
+    with pytest.raises(StoreError, match=r"the constructor must make the _Lively at block\.1, it does not"):
+        other.module()
