@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install search test lint clean-venv
+.PHONY: install search test pytest lint clean-venv
 
 install: .venv/installed
 
@@ -21,5 +21,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+# Types take a minute of one core, and the tests one core: beside each other, and both must pass.
+test: install
+	$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+pytest: install
 	$(BIN)/python -m pytest

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -30,11 +32,35 @@ from compress.store import Store
 from compress.tasks import Task, load_task
 from compress.train import Loss, fit
 from compress.training import Training
+from search import tracking
+from search.address import database
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new MLflow database of this process is a copy of its first: MLflow makes a schema for seconds."""
+    first, connect, one = tmp_path_factory.mktemp("schema") / "mlflow.db", tracking.connect, threading.Lock()
+
+    def copied(uri: str) -> MlflowClient:
+        if uri.startswith("sqlite:///") and not database(uri).exists():
+            with one:
+                if not first.exists():
+                    connect(f"sqlite:///{first}").search_experiments(max_results=1)
+            with suppress(OSError):
+                shutil.copy(first, database(uri))
+        return connect(uri)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "connect", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from compress.codec import decode, encode
 from compress.costs import check
@@ -23,6 +22,7 @@ from compress.recipe import Recipe
 from compress.stage import Distill, Train
 from compress.tasks import Task
 from compress.training import Training
+from tests.unfilled import unfilled
 
 RESNETS = {20: 0.27e6, 32: 0.46e6, 44: 0.66e6, 56: 0.85e6, 110: 1.7e6, 164: 1.7e6}
 """He et al. 2016, table 6, and for 164 He et al. 2016b, table 4: ten classes, rounded."""
@@ -77,8 +77,7 @@ SLIMNETS = {
 
 
 def params(name: str, classes: int) -> int:
-    with torch.device("meta"):
-        return sum(p.numel() for p in Model(name).build(classes, 3).parameters())
+    return sum(p.numel() for p in unfilled(Model(name), classes, 3).parameters())
 
 
 @pytest.mark.parametrize(("name", "classes", "published"), [(n, c, p) for n, (c, p) in EXACT.items()])
@@ -100,8 +99,7 @@ def test_vgg19_is_as_large_as_the_one_of_slimnets() -> None:
 @pytest.mark.parametrize(("name", "published"), IMAGENET.items())
 def test_a_small_stem_is_all_that_differs_from_torchvision(name: str, published: int) -> None:
     """3x3 in the place of 7x7 on three colours, in ResNet and DenseNet; the others have a 3x3 stem themselves."""
-    with torch.device("meta"):
-        stem = next(iter(weighted_layers(Model(name).build(10, 3)).values()))
+    stem = next(iter(weighted_layers(unfilled(Model(name), 1000, 3)).values()))
     had = 7 if name.startswith(("resnet", "densenet")) else 3
     assert stem.weight.shape[1:] == (3, 3, 3)
     assert params(name, 1000) == published - (had**2 - 3**2) * 3 * stem.weight.shape[0]
@@ -144,8 +142,7 @@ def test_a_light_model_of_torchvision_is_cut_by_half_its_weights(name: str, cali
 
 @pytest.mark.parametrize(("name", "outer"), [("resnet20", 64), ("resnet8x4", 256), ("resnet164", 256)])
 def test_shortcuts_can_be_narrowed_by_themselves(name: str, outer: int) -> None:
-    with torch.device("meta"):
-        full, made = (Model(name, shortcuts=share).build(10, 3) for share in (1.0, 0.25))
+    full, made = (unfilled(Model(name, shortcuts=share), 10, 3) for share in (1.0, 0.25))
     layers, before = weighted_layers(made), weighted_layers(full)
     assert layers.keys() == before.keys()
     last = "conv3" if name == "resnet164" else "conv2"

@@ -30,6 +30,7 @@ from compress.recipe import Recipe
 from compress.stage import Distill, Factorize, Prune, Quantize
 from compress.training import Training
 from compress.transform import transform
+from tests.unfilled import unfilled
 
 DEEP = 24
 HEAVY = 300_000
@@ -51,8 +52,7 @@ CHANGES: list[Change] = [*SHRINKING, *(Quantize(kind()) for kind in QUANTIZERS.v
 
 
 def is_slow(name: str) -> bool:
-    with torch.device("meta"):
-        model = build(name)
+    model = unfilled(narrow(name))
     return len(weighted_layers(model)) > DEEP or weight_count(model) > HEAVY
 
 
@@ -207,8 +207,7 @@ def test_width_scales_every_layer(name: str) -> None:
         with pytest.raises(RecipeError, match=f"{name}: width must be 1.*got 0.5"):
             Model(name, 0.5)
         return
-    with torch.device("meta"):
-        halved, full = (Model(name, width).build(10, 1) for width in (0.5, 1.0))
+    halved, full = (unfilled(Model(name, width)) for width in (0.5, 1.0))
     narrow, wide = weighted_layers(halved), weighted_layers(full)
     assert list(narrow) == list(wide)
     if MODELS[name].multiple > 1:
@@ -226,8 +225,7 @@ def test_the_same_seed_builds_the_same_weights(name: str) -> None:
 
 @shrinking
 def test_half_the_weights_go(changed: Changed) -> None:
-    with torch.device("meta"):
-        full = weight_count(build(changed.name))
+    full = weight_count(unfilled(narrow(changed.name)))
     kept = [layer.weight.count_nonzero() for layer in weighted_layers(changed.made).values()]
     if changed.adaptive:  # as much as it likes, and if it does so in training, nothing without
         assert (weight_count(changed.made) == full) == changed.inside
