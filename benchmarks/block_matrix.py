@@ -27,10 +27,9 @@ from compress.pruning import PRUNERS, OneShot
 from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Factorize, Narrow, Prune, Quantize, Recovery, Train
+from compress.stages import Factorize, Narrow, Prune, Quantize, Recovery, Train
 from compress.tasks import Task, load_task
 from compress.training import Training
-from compress.transform import transform
 
 ONCE = Training(epochs=1)
 HALF = 0.4
@@ -61,7 +60,7 @@ def tried(block: str, move: Move, task: Task) -> str:
     net = drawn(model.build(len(task.classes), task.channels))
     before = weight_count(net)
     try:
-        changed = transform(net, move, HALF, full=before, calibration=shown)
+        changed = move.change(net, HALF, full=before, calibration=shown)
     except RecipeError as error:  # the look, on other weights, had nothing against it
         return f"in a trial: {error}"
     stored = Files.of(changed, model, classes=len(task.classes), channels=task.channels).module()

@@ -12,7 +12,7 @@ from benchmarks.settings import Setting
 from compress.costs import foresee
 from compress.pruning import PRUNERS, Adaptive, L1Filter, OneShot, Pruner, Random, ResRep
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery
+from compress.stages import Prune, Recovery
 from compress.tasks import Task
 from spaces.space import pruner
 

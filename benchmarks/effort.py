@@ -23,7 +23,7 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import SCHEDULES, L1Filter
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.store import Store
 from compress.tasks import load_task
 from compress.training import Training

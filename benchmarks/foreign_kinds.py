@@ -40,7 +40,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.remote import RemoteStore
-from compress.stage import Prune, Quantize, Train
+from compress.stages import Prune, Quantize, Train
 from compress.store import RECORD, Store
 from compress.tasks import Task, load_task
 from compress.training import Training

@@ -16,7 +16,7 @@ from compress.models import Model
 from compress.pruning import SCHEDULES
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 from spaces.joint import BEGINNINGS, DEEPEST, LEVELS, ORDERS, WIDTHS
 from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schooling

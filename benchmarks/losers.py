@@ -13,7 +13,7 @@ from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.lowrank import SVD, Factorizer
 from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
-from compress.stage import Factorize, Prune, Recovery, Train
+from compress.stages import Factorize, Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from spaces.space import distiller

@@ -16,7 +16,7 @@ from compress.distill import DISTILLERS, Distiller
 from compress.lowrank import FACTORIZERS
 from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Recovery, Train
+from compress.stages import Distill, Factorize, Prune, Recovery, Train
 from compress.tasks import Task
 from spaces.space import distiller, pruner
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Stage, Train
+from compress.stages import Stage, Train
 from compress.tasks import Task
 from compress.training import Training
 from spaces.space import Effort, effort

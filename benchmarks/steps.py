@@ -17,7 +17,7 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import OneShot, Pruner
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.train import Loss, fit

@@ -8,7 +8,7 @@ import torch
 
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stages import Train
 from compress.store import Store
 from compress.tasks import load_task
 from spaces.joint import TEACHERS

@@ -23,7 +23,7 @@ from benchmarks.recording import Row, recorded
 from compress.plan import Step, plan
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
-from compress.stage import Quantize
+from compress.stages import Quantize
 from compress.tasks import Task, load_task
 from search.front import DEFAULT_OBJECTIVES, GrowingFront, value
 from search.record import Point

@@ -1,14 +1,8 @@
-"""Recipes as plain JSON and back.
-
-A frozen dataclass becomes `{"type": its name, ...fields}`; the name is looked up in the registries on the way back.
-"""
+"""Recipes from plain JSON: the names in what `compress.encoding` wrote are looked up in the registries."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import fields, is_dataclass
-from functools import cache
+from dataclasses import fields
 from typing import Any, cast
 
 from compress.distill import DISTILLERS
@@ -17,7 +11,7 @@ from compress.lowrank import FACTORIZERS
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES
 from compress.quantize import QUANTIZERS
-from compress.stage import STAGES, Recovery
+from compress.stages import STAGES, Recovery
 from compress.training import Training
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -34,32 +28,6 @@ _TYPES: dict[str, Any] = {
     **STAGES,
     **{name: method for methods in METHODS.values() for name, method in methods.items()},
 }
-
-
-def encode(value: object) -> object:
-    """Frozen dataclasses, tuples and plain values to what `json.dumps` takes."""
-    if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
-    kind: Any = type(value)
-    named = _fields(kind)
-    if named is None:
-        return value
-    form: dict[str, object] = {"type": cast(Any, value).name}
-    for name, is_float in named:
-        one = getattr(value, name)
-        form[name] = float(one) if is_float and isinstance(one, int) else encode(one)
-    if isinstance(value, Model):  # most have neither, and hashes go over this form
-        form = {name: one for name, one in form.items() if (name, one) not in (("weights", None), ("shortcuts", 1.0))}
-    return form
-
-
-@cache
-def _fields(kind: type) -> tuple[tuple[str, bool], ...] | None:
-    """Names of a dataclass's fields, None for any other class.
-
-    And whether one is of floats: a whole number there is a float, so that equal recipes have equal hashes.
-    """
-    return tuple((one.name, one.type == "float") for one in fields(kind)) if is_dataclass(kind) else None
 
 
 def decode(data: object) -> Any:
@@ -79,9 +47,3 @@ def decode(data: object) -> Any:
         return kind(**rest)
     except TypeError as error:
         raise RecipeError(f"{kind.name}: {error}") from error
-
-
-def digest(value: object) -> str:
-    """A hash of the value's JSON: 32 hexadecimal digits, the same on every machine."""
-    text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

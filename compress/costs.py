@@ -13,10 +13,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from compress.agreement import IMAGES
 from compress.data import Batch
@@ -25,14 +24,11 @@ from compress.distill.teaching import Teaching
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
-from compress.pruning import L1Filter, OneShot
-from compress.pruning.pruner import Rounds, weight_count
+from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
+from compress.stages import Train
 from compress.step_checks import blamed, check_own, files_of, seeded
 from compress.tasks import Task
-from compress.training import Training
-from compress.transform import transform
 
 SHALLOW = 0.5
 """Stands for every depth of a cut."""
@@ -53,7 +49,7 @@ def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
     points = []
     known: dict[str, Costs] = {}
     for step, model in _models(recipe, task):
-        same = step.parent if isinstance(step.stage, Quantize) else None  # fewer bits, but as many weights and MACs
+        same = step.parent if step.stage.variant else None  # fewer bits, but as many weights and MACs
         known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
         points.append(Foreseen(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes))
     return points
@@ -104,7 +100,7 @@ def _check_teacher(recipe: Recipe, task: Task) -> None:
 
 def check_labels(recipe: Recipe, task: Task) -> None:
     """RecipeError when the task's labels are not enough for a distillation method; no network is built for that."""
-    for method in filter(None, map(distiller_of, recipe.stages)):
+    for method in filter(None, (stage.distiller for stage in recipe.stages)):
         method.check_labels(task.train.labels)
 
 
@@ -114,9 +110,9 @@ def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
     A method that finds its sparsity by itself is taken to leave one channel wherever it may cut; no points where
     nothing can be done with so little.
     """
-    stages = tuple(map(_to_the_last, recipe.stages))
+    stages = tuple(stage.at_most() for stage in recipe.stages)
     try:
-        return foresee(replace(recipe, stages=tuple(map(_at_once, stages))), task)
+        return foresee(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task)
     except Exception:  # RecipeError, or whatever a user's own network says to one channel
         if stages == recipe.stages:
             raise
@@ -129,11 +125,11 @@ def skeleton(recipe: Recipe) -> Recipe:
     If the labels allow, that is. All levels but the deepest go, and unless a network is the user's own also int8, the
     seed, learning rates, and teachers of whom no layer is kept.
     """
-    stages = tuple(map(_at_once, recipe.stages))
+    stages = tuple(stage.only_deepest() for stage in recipe.stages)
     if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
         return replace(recipe, stages=stages)
-    bare = tuple(_bare(stage) for stage in stages if not isinstance(stage, Quantize))
-    taught = any(distiller_of(stage) is not None for stage in bare)
+    bare = tuple(one for stage in stages if (one := stage.structural()) is not None)
+    taught = any(stage.distiller is not None for stage in bare)
     teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
     return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
 
@@ -145,54 +141,17 @@ def depth(recipe: Recipe) -> tuple[str, float | None]:
     depths leave.
     """
     bones = skeleton(recipe)
-    cuts = [stage.sparsity for stage in bones.stages if isinstance(stage, Prune | Factorize)]
+    cuts = [getattr(stage, "sparsity", None) for stage in bones.stages if stage.cuts]
     deep = cuts[0] if len(cuts) == 1 else None
     own = any(model is not None and model.own for model in (bones.student, bones.teacher))
-    if deep is None or own or any(isinstance(stage, Narrow) for stage in bones.stages):
+    if deep is None or own:
         return bones.id, None
     return cut_to(bones, SHALLOW).id, deep
 
 
 def cut_to(recipe: Recipe, sparsity: float) -> Recipe:
     """The recipe with its cut so deep."""
-    stages = (replace(one, sparsity=sparsity) if isinstance(one, Prune | Factorize) else one for one in recipe.stages)
-    return replace(recipe, stages=tuple(stages))
-
-
-def _bare(stage: Stage) -> Stage:
-    method = distiller_of(stage)
-    kept = method is not None and method.ships_adapter
-    if isinstance(stage, Distill):
-        return stage if kept else Train(stage.training)
-    if not isinstance(stage, Prune | Factorize):
-        return stage
-    training = replace(stage.recovery.training, lr=Training().lr)
-    recovery = replace(stage.recovery, training=training) if kept else Recovery(training)
-    return replace(stage, recovery=recovery)
-
-
-def _at_once(stage: Stage) -> Stage:
-    if isinstance(stage, Prune) and stage.method.adaptive:
-        method: Any = stage.method
-        return replace(stage, method=replace(method, rounds=1))
-    return replace(stage, schedule=OneShot()) if isinstance(stage, Prune | Factorize) else stage
-
-
-@dataclass(frozen=True)
-class _ToTheLast(Rounds, L1Filter):
-    """Leaves one channel wherever a method that finds its sparsity by itself may cut."""
-
-    rounds: int = 1
-    tolerance: float = 0.0
-
-    def doomed(self, scores: Tensor) -> Tensor:
-        return torch.ones_like(scores, dtype=torch.bool)
-
-
-def _to_the_last(stage: Stage) -> Stage:
-    if isinstance(stage, Prune) and stage.method.adaptive:
-        return replace(stage, method=_ToTheLast(spare_shortcuts=stage.method.spare_shortcuts))
-    return stage
+    return replace(recipe, stages=tuple(stage.cut_to(sparsity) for stage in recipe.stages))
 
 
 def check_networks(recipe: Recipe, task: Task) -> None:
@@ -200,7 +159,7 @@ def check_networks(recipe: Recipe, task: Task) -> None:
     models = [model for model in (recipe.teacher, recipe.student) if model is not None]
     for model in models:
         model.check(len(task.classes), task.channels, task.size)
-    taught_by = list(filter(None, map(distiller_of, recipe.stages)))
+    taught_by = list(filter(None, (stage.distiller for stage in recipe.stages)))
     for model in models if taught_by else ():
         if model.own:
             with torch.random.fork_rng(devices=[]):
@@ -224,12 +183,11 @@ def _untrained(
         with seeded():
             model = _filled(step.model.build(len(task.classes), task.channels))
     else:
-        assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
         full = weight_count(made[step.original.key])
         parent = made[step.parent.key]
         model = parent if in_place else copy.deepcopy(parent)
-        model = transform(model, step.stage, step.level, full=full, calibration=calibration)
-    method = distiller_of(step.stage)
+        model = step.stage.change(model, step.level, full=full, calibration=calibration)
+    method = step.stage.distiller
     if method is not None and method.ships_adapter and step.teacher is not None:
         if step.teacher.key not in made:
             made[step.teacher.key] = _untrained(step.teacher, task, made, calibration)

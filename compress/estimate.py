@@ -13,7 +13,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Train
+from compress.stages import Train
 from compress.tasks import Task
 
 GONE_A_ROUND = 0.1
@@ -63,14 +63,13 @@ class Estimator:
 
     def training(self, step: Step) -> float:
         """MACs of one step's own training."""
-        stage = step.stage
-        if isinstance(stage, Quantize):
+        lesson = step.stage.lesson
+        if lesson is None:
             return 0.0
-        training = stage.recovery.training if isinstance(stage, Prune | Factorize) else stage.training
         a_view = UPDATE * self.guess(step).costs["macs"]
-        if step.teacher is not None and isinstance(stage, Distill | Narrow | Prune | Factorize):
+        if step.teacher is not None:
             a_view += self.guess(step.teacher).costs["macs"]
-        return training.epochs * len(self.task.train) * a_view
+        return lesson.training.epochs * len(self.task.train) * a_view
 
     def guess(self, step: Step, sparsity: float | None = None) -> Guess:
         """The point that a step makes; at the `sparsity` it came to, if that is known.
@@ -83,7 +82,7 @@ class Estimator:
         if sparsity is None:
             sparsity = 1 - (1 - GONE_A_ROUND) ** step.level
         left = 1 - sparsity
-        masked = _is(step, lambda one: isinstance(one.stage, Prune) and one.stage.method.granularity == "weight")
+        masked = _is(step, lambda one: one.stage.masked)
         dense = 1.0 if masked else left
         byte = whole["params"] * dense
         size = byte if step.variant == "int8" else 4 * byte

@@ -18,10 +18,8 @@ from compress.files import Files
 from compress.measure import BATCH, measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
-from compress.pruning import Adaptive
 from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
-from compress.stage import Prune, Quantize
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import training_device
@@ -73,7 +71,7 @@ class Pipeline:
         steps = plan(recipe, self.task.fingerprint)
         left_out: set[str] = set()
         for step in steps:
-            if isinstance(step.stage, Quantize) and step.parent and step.parent.key in left_out:
+            if step.stage.variant and step.parent and step.parent.key in left_out:
                 continue
             before = self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
             entry = self.ensure(step)
@@ -135,10 +133,10 @@ class Pipeline:
 
     def _has_failed(self, step: Step, measured: Measurement) -> bool:
         """Whether a round of an adaptive method lost too much accuracy, or removed nothing."""
-        method = getattr(step.stage, "method", None)
-        if not isinstance(method, Adaptive) or step.parent is None or step.original is None:
+        tolerance = step.stage.tolerance
+        if tolerance is None or step.parent is None or step.original is None:
             return False
-        least = self.ensure(step.original).measured.accuracy_validation - method.tolerance
+        least = self.ensure(step.original).measured.accuracy_validation - tolerance
         return measured.accuracy_validation < least or measured.params == self.ensure(step.parent).measured.params
 
     def _take_back(self, step: Step) -> Entry:
@@ -149,11 +147,11 @@ class Pipeline:
             return self.store.put(step.key, kept.files(), kept.measured, step.made_from)
 
     def _was_taken_back(self, step: Step) -> bool:
-        if not (isinstance(step.stage, Prune) and step.stage.method.adaptive) or step.parent is None:
+        if step.stage.tolerance is None or step.parent is None:
             return False
         return self.ensure(step).files().sha256 == self.ensure(step.parent).files().sha256
 
     def _removed(self, step: Step, first: Step) -> float:
         """The share of the first network's weights that the step's has no more."""
-        shown = step.parent if isinstance(step.stage, Quantize) and step.parent is not None else step
+        shown = step.parent if step.stage.variant and step.parent is not None else step
         return round(1 - weight_count(self._work.module(shown)) / weight_count(self._work.module(first)), 6)

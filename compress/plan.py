@@ -2,7 +2,7 @@
 
 The steps of two recipes that begin alike have the same keys, so what one has made the other takes from the store.
 Weights that a network begins with count by their bytes, not by their place; so does the source of a user's own network,
-which may change while its name does not. The zoo's source does not count: `CODE` speaks for it.
+which may change while its name does not. The zoo's source does not count: a stage's `code` speaks for it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from compress.codec import digest, encode
+from compress.encoding import digest, encode
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Stage, Train
-
-CODE = {"train": 1, "distill": 2, "prune": 3, "narrow": 1, "factorize": 2, "quantize": 1}
-"""The version of what each stage computes; raise one when its results change, and only its entries are made again."""
-OWN_CODE = {"prune": 1, "narrow": 1}
-"""The same for results that change for users' own networks alone; 0 where it is not said."""
+from compress.stages import Stage, Train
 
 
 @dataclass(frozen=True)
@@ -66,21 +61,18 @@ def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
         teacher = _first(Train(recipe.schooling), recipe.teacher, recipe.seed, fingerprint, None)
     points = [_first(recipe.stages[0], recipe.student, recipe.seed, fingerprint, teacher)]
     for stage in recipe.stages[1:]:
-        if isinstance(stage, Quantize):
-            named = _named(stage)
-            points = [one for step in points for one in (step, _next(stage, named, 0.0, step, step, None))]
-        elif isinstance(stage, Prune | Factorize):
-            points += _curve(stage, points[-1], teacher)
-        elif isinstance(stage, Narrow):
-            points.append(_next(stage, _named(stage), 0.0, points[-1], points[-1], points[-1]))
+        if stage.variant is not None:
+            points = [one for step in points for one in (step, *_steps(stage, step, teacher))]
+        else:
+            points += _steps(stage, points[-1], teacher)
     return points
 
 
 def _first(stage: Stage, model: Model, seed: int, fingerprint: str, teacher: Step | None) -> Step:
-    learned = teacher if isinstance(stage, Distill) else None
+    learned = teacher if stage.needs_teacher else None
     made_from = {
-        "stage": encode(stage),
-        "code": CODE[stage.name],
+        **stage.made_from(),
+        "code": stage.code,
         "model": encode(model.bare),
         "data": fingerprint,
         "seed": seed,
@@ -90,56 +82,42 @@ def _first(stage: Stage, model: Model, seed: int, fingerprint: str, teacher: Ste
     return Step(stage, model, made_from, teacher=learned)
 
 
-def _curve(stage: Prune | Factorize, start: Step, teacher: Step | None) -> list[Step]:
-    if stage.recovery.distiller is None:
+def _steps(stage: Stage, start: Step, teacher: Step | None) -> list[Step]:
+    """Return a step for each level of the stage."""
+    if stage.distiller is None:
         teacher = None
-    elif stage.recovery.teacher == "original":
+    elif not stage.needs_teacher:
         teacher = start
-    named = _named(stage)
+    settings = stage.made_from()
     steps: list[Step] = []
     for level in stage.levels:
         parent = steps[-1] if steps and stage.sequential else start
-        steps.append(_next(stage, named, level, parent, start, teacher))
+        steps.append(_next(stage, settings, level, parent, start, teacher))
     return steps
 
 
-def _named(stage: Prune | Factorize | Narrow | Quantize) -> dict[str, Any]:
-    """What every level of a stage is made from."""
-    named = {"method": encode(stage.method)}
-    if isinstance(stage, Prune | Factorize):
-        named["recovery"] = encode(stage.recovery)
-    if isinstance(stage, Narrow):
-        named |= {"width": stage.width, "training": encode(stage.training)}
-    return named
-
-
 def _next(
-    stage: Stage, named: dict[str, Any], level: float, parent: Step, original: Step, teacher: Step | None
+    stage: Stage, settings: dict[str, object], level: float, parent: Step, original: Step, teacher: Step | None
 ) -> Step:
     made_from = {
         "stage": stage.name,
-        **named,
-        "code": CODE[stage.name],
+        **settings,
+        "code": stage.code,
         "level": level,
         "parent": parent.key,
         "original": original.key,
         "teacher": teacher.key if teacher else None,
-        **({"own": OWN_CODE[stage.name]} if original.model.own and stage.name in OWN_CODE else {}),
+        **({"own": stage.own_code} if original.model.own and stage.own_code else {}),
     }
-    quantized = isinstance(stage, Quantize)
+    before = None if stage.open_ended else original.sparsity
     return replace(
         original,
         stage=stage,
         made_from=made_from,
         level=level,
-        sparsity=_sparsity(stage, level, original.sparsity),
-        variant=stage.method.name if isinstance(stage, Quantize) else original.variant,
+        sparsity=None if before is None else round(1 - (1 - before) * (1 - level), 6),
+        variant=stage.variant or original.variant,
         parent=parent,
         original=original,
-        teacher=teacher if not quantized else None,
+        teacher=teacher,
     )
-
-
-def _sparsity(stage: Stage, level: float, before: float | None) -> float | None:
-    adaptive = isinstance(stage, Narrow) or (isinstance(stage, Prune) and stage.method.adaptive)
-    return None if adaptive or before is None else round(1 - (1 - before) * (1 - level), 6)

@@ -8,10 +8,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from compress.codec import decode, digest, encode
+from compress.codec import decode
+from compress.encoding import digest, encode
 from compress.errors import RecipeError, check_kind, check_whole
 from compress.models import MODELS, Model
-from compress.stage import STAGES, Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train, distiller_of
+from compress.stages import STAGES, Stage
 from compress.training import Training
 
 Json = dict[str, object]
@@ -48,16 +49,16 @@ class Recipe:
         check_order(self.stages, has_teacher=self.teacher is not None)
         for stage in self.stages:
             self._check_shipped(stage)
-        if isinstance(self.stages[0], Train):
-            _check_trained(self.student, self.stages[0].training)
+        if self.stages[0].lesson is not None:
+            _check_trained(self.student, self.stages[0].lesson.training)
         if self.teacher is not None and self.schooling is not None:
             _check_trained(self.teacher, self.schooling)
 
     def _check_shipped(self, stage: Stage) -> None:
-        method = distiller_of(stage)
+        method = stage.distiller
         if method is None or not method.ships_adapter:
             return
-        for model in (self.student, self.teacher if _needs_teacher(stage) else None):
+        for model in (self.student, self.teacher if stage.needs_teacher else None):
             if model is not None and not model.own and MODELS[model.family].flat:
                 raise RecipeError(
                     f"{method.name}: student and teacher must average their last map, got {model}, which flattens it"
@@ -95,20 +96,19 @@ class Recipe:
 def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
     """Raise RecipeError unless the stages can follow one another."""
     names = " -> ".join(stage.name for stage in stages) or "no stage"
-    if not stages or not isinstance(stages[0], Train | Distill):
+    if not stages or not stages[0].begins:
         raise RecipeError(f"recipe: the first stage must be train or distill, got {names}")
     for before, stage in pairwise(stages):
-        if isinstance(stage, Train | Distill):
+        if stage.begins:
             raise RecipeError(f"recipe: {stage.name} starts a new network, so it must come first, got {names}")
-        if isinstance(before, Quantize):
-            raise RecipeError(f"recipe: quantize must be the last stage, got {names}")
-        masked = isinstance(before, Prune) and before.method.granularity == "weight"
-        if masked and not isinstance(stage, Quantize):
+        if before.variant is not None:
+            raise RecipeError(f"recipe: {before.name} must be the last stage, got {names}")
+        if before.masked and stage.lesson is not None:
             raise RecipeError(f"recipe: {stage.name} would undo the zeros of the pruning before it, got {names}")
-    for kind in (Prune, Narrow, Factorize):
-        if sum(isinstance(stage, kind) for stage in stages) > 1:
+    for kind in STAGES.values():
+        if kind.once and sum(stage.name == kind.name for stage in stages) > 1:
             raise RecipeError(f"recipe: at most one {kind.name} stage, got {names}")
-    if not has_teacher and any(_needs_teacher(stage) for stage in stages):
+    if not has_teacher and any(stage.needs_teacher for stage in stages):
         raise RecipeError(f"recipe: distill needs a teacher and the recipe names none, got {names}")
 
 
@@ -117,10 +117,3 @@ def _check_trained(model: Model, training: Training) -> None:
         raise RecipeError(
             f"recipe: epochs must be at least 1 for {model}, which has no weights to be taken with, got 0"
         )
-
-
-def _needs_teacher(stage: Stage) -> bool:
-    if isinstance(stage, Distill):
-        return True
-    recovery: Recovery | None = getattr(stage, "recovery", None)
-    return recovery is not None and recovery.distiller is not None and recovery.teacher == "teacher"

@@ -16,7 +16,7 @@ from compress.agreement import IMAGES, check_same
 from compress.errors import RecipeError, StoreError, said
 from compress.files import Files
 from compress.plan import Step
-from compress.stage import Stage
+from compress.stages import Stage
 from compress.tasks import Task
 
 

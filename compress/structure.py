@@ -17,8 +17,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from compress.codec import decode, encode
+from compress.codec import decode
 from compress.distill.projector import Projector
+from compress.encoding import encode
 from compress.errors import MissingModel, RecipeError, StoreError
 from compress.models import Model
 from compress.models.weights import COUNTER

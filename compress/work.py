@@ -16,15 +16,13 @@ from compress.measure import accuracy
 from compress.models.family import head_of
 from compress.numerics import exact
 from compress.plan import Step
-from compress.pruning.inside import Goal, Inside, Pruning
-from compress.pruning.masks import masked_parameters
+from compress.pruning.inside import Goal, Pruning
 from compress.pruning.pruner import weight_count
-from compress.stage import Distill, Factorize, Narrow, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Lesson, Recovery
 from compress.store import Entry, Store
 from compress.tasks import Task
-from compress.train import Hook, KeepZeros, Loss, fit, training_device
+from compress.train import Hook, Loss, fit, training_device
 from compress.training import Training
-from compress.transform import transform
 
 CALIBRATION_IMAGES = 256
 FEW_VIEWS = 50
@@ -51,76 +49,58 @@ class Work:
         """The network before this step's training: new, or the parent's, its structure changed unless training does."""
         if step.parent is None or step.original is None:
             return step.model.start(len(self.task.classes), self.task.channels).to(training_device())
-        assert isinstance(step.stage, Prune | Factorize | Quantize | Narrow)
-        if isinstance(step.stage, Prune) and isinstance(step.stage.method, Inside):
+        if step.stage.changes_in_training:
             return self.module(step.parent)
         full = weight_count(self.module(step.original))
         model = self.module(step.parent)
-        return transform(model, step.stage, step.level, full=full, calibration=self._calibration())
+        return step.stage.change(model, step.level, full=full, calibration=self._calibration())
 
     def train(self, step: Step, model: nn.Module) -> None:
         """As the step's stage says, in place; nothing for a stage that trains nothing."""
-        stage = step.stage
-        if isinstance(stage, Train):
-            self._fit(step, Loss(model, stage.training.label_smoothing), stage.training)
-        elif isinstance(stage, Distill | Narrow):
-            self._fit(
-                step,
-                self._loss(step, model, Recovery(stage.training, distiller=stage.method)),
-                stage.training,
-            )
-        elif isinstance(stage, Prune | Factorize):
-            hooks: list[Hook] = []
-            pruning = self._inside(step, model)
-            if pruning is not None:
-                hooks.append(pruning)
-            elif isinstance(stage, Prune) and stage.method.granularity == "weight":
-                with exact():
-                    hooks.append(KeepZeros(masked_parameters(model, stage.method, self._calibration())))
-            only = None
-            if stage.recovery.scope == "classifier":
-                only = model.get_submodule(head_of(model))
-            loss = self._loss(step, model, stage.recovery)
-            self._fit(step, loss, stage.recovery.training, only=only, hooks=hooks)
-            if pruning is not None:
-                with self.clock("cut"):
-                    pruning.finish()
+        lesson = step.stage.lesson
+        if lesson is None:
+            return
+        with exact():
+            hook = step.stage.hook(model, self._calibration, lambda: self._goal(step, model, lesson))
+        only = model.get_submodule(head_of(model)) if lesson.scope == "classifier" else None
+        loss = self._loss(step, model, lesson)
+        self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
+        if isinstance(hook, Pruning):
+            with self.clock("cut"):
+                hook.finish()
 
     def module(self, step: Step) -> nn.Module:
         """The step's network as it is stored."""
         with self.clock("store"):
             return self.ensure(step).files().module().to(training_device())
 
-    def _inside(self, step: Step, model: nn.Module) -> Pruning | None:
-        """The hook of a method that prunes while the network trains."""
-        stage = step.stage
-        if not (isinstance(stage, Prune) and isinstance(stage.method, Inside) and step.original is not None):
-            return None
-        goal = Goal(
+    def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
+        """What a method that prunes during training is to arrive at."""
+        assert step.original is not None
+        return Goal(
             step.level,
             weight_count(self.module(step.original)),
             self._calibration(),
-            stage.recovery.training.epochs,
+            lesson.training.epochs,
             validate=lambda: accuracy(model.eval(), self.task.validation),
             unpruned=self.ensure(step.original).measured.accuracy_validation,
         )
-        with exact():
-            return stage.method.begin(model, goal)
 
-    def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
-        if recovery.distiller is None or step.teacher is None:
-            return Loss(model, recovery.training.label_smoothing)
-        first = next(iter(self.task.train.batches(recovery.training.batch_size)))
+    def _loss(self, step: Step, model: nn.Module, lesson: Lesson) -> Loss:
+        if lesson.distiller is None or step.teacher is None:
+            return Loss(model, lesson.training.label_smoothing)
+        first = next(iter(self.task.train.batches(lesson.training.batch_size)))
         teacher, labels = self.module(step.teacher), self.task.train.labels
-        return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
+        return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
         """The teacher's logits so far, to be used again. None where hardly a view would be shown twice, as of an
         original that teaches one short curve alone.
         """
-        views, stage, device = self.task.augment.views, step.stage, training_device().type
-        epochs, most = _shown(stage), (FEW_VIEWS if device == "cpu" else 1)
-        if teacher is step.original and isinstance(stage, Prune | Factorize):
+        views, lesson, device = self.task.augment.views, step.stage.lesson, training_device().type
+        epochs = 0 if lesson is None else lesson.training.epochs * len(step.stage.levels)
+        most = FEW_VIEWS if device == "cpu" else 1
+        if teacher is step.original and isinstance(lesson, Recovery):
             most = 1
         sizes = len(self.task.train), views, len(self.task.classes)
         if views > most * epochs or Views.size_bytes(*sizes) > MOST_BYTES:
@@ -153,13 +133,6 @@ class Work:
         """The same training images and labels every time, on the training device."""
         batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
         return next(iter(batches))
-
-
-def _shown(stage: Stage) -> int:
-    """How often a stage shows each image, in all its levels."""
-    if isinstance(stage, Distill | Narrow):
-        return stage.training.epochs
-    return len(stage.levels) * stage.recovery.training.epochs if isinstance(stage, Prune | Factorize) else 0
 
 
 def _place(step: Step) -> str:

@@ -14,7 +14,7 @@ from compress.estimate import UPDATE, Estimator
 from compress.measure import using_threads
 from compress.plan import Step
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stages import Train
 from compress.tasks import Task
 from search.candidates import candidates
 from search.settings import Settings

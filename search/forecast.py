@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 from compress.errors import RecipeError
 from compress.estimate import Estimator, Guess
 from compress.recipe import Recipe
-from compress.stage import Prune
+from compress.stages import Prune
 from search.front import COSTS
 from search.record import Point
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compress.codec import digest
+from compress.encoding import digest
 from search.breakpoints import curves, tolerance
 from search.front import GrowingFront
 from search.record import Point, StudyRecord, TrialRecord

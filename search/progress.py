@@ -14,7 +14,7 @@ from rich.table import Table
 
 from compress.errors import RecipeError
 from compress.recipe import Recipe
-from compress.stage import Distill, Train
+from compress.stages import Distill, Train
 from search.desk import Desk
 from search.notes import Notes
 from search.record import StudyRecord, TrialRecord

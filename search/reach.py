@@ -13,7 +13,7 @@ from compress.models import Model
 from compress.pruning import APoZRounds
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Prune, Quantize, Train
+from compress.stages import Prune, Quantize, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.bounds import Bounds

@@ -12,7 +12,7 @@ from compress.models import Model
 from compress.pruning import APoZRounds
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
-from compress.stage import Narrow, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Narrow, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 from spaces.space import Space, Trial, Value, chosen, effort, schooling
 

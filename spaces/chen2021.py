@@ -10,7 +10,7 @@ from compress.distill import DISTILLERS
 from compress.models import Model
 from compress.pruning import L1Unstructured
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from spaces.space import Space, Trial, Value, distiller, effort, schedule, schooling
 

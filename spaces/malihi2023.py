@@ -10,7 +10,7 @@ from compress.distill import DISTILLERS
 from compress.models import Model
 from compress.pruning import L1Unstructured, OneShot
 from compress.recipe import Recipe
-from compress.stage import Distill, Prune, Recovery
+from compress.stages import Distill, Prune, Recovery
 from compress.training import Training
 from spaces.space import Space, Trial, distiller, effort, schooling
 

@@ -11,7 +11,7 @@ from compress.lowrank import SVD
 from compress.models import Model
 from compress.pruning import Cubic, L1Unstructured, OneShot
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Recovery, Stage, Train
 from compress.training import Training
 from spaces.space import Space, Trial, Value, effort, schooling
 

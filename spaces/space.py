@@ -15,7 +15,7 @@ from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
-from compress.stage import Recovery, Train
+from compress.stages import Recovery, Train
 from compress.training import Training
 
 T = TypeVar("T")

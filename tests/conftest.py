@@ -27,7 +27,7 @@ from compress.models import Model
 from compress.models.own import own_family
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.stage import Stage, Train
+from compress.stages import Stage, Train
 from compress.store import Store
 from compress.tasks import Task, load_task
 from compress.train import Loss, fit

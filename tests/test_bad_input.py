@@ -23,7 +23,7 @@ import paretune_command
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stages import Train
 from compress.store import Store
 from search import launch
 from search.study import Study, point_event

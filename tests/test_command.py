@@ -24,7 +24,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.stage import Prune, Quantize, Recovery, Train
+from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

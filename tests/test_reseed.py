@@ -25,7 +25,7 @@ from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.stage import Prune, Recovery, Stage, Train
+from compress.stages import Prune, Recovery, Stage, Train
 from compress.tasks import Task
 from compress.training import Training
 from search import launch

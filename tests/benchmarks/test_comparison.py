@@ -22,7 +22,7 @@ from compress.measurement import Measurement
 from compress.models import Model
 from compress.pruning import PRUNERS, Adaptive, L1Filter, Random
 from compress.recipe import Recipe
-from compress.stage import Prune, Train
+from compress.stages import Prune, Train
 from compress.tasks import Task, load_task
 from compress.training import Training
 

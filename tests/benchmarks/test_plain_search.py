@@ -19,7 +19,7 @@ from compress.plan import plan
 from compress.pruning import APoZRounds, Cubic, L1Filter, OneShot, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Prune, Quantize, Recovery, Train
+from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

@@ -17,7 +17,7 @@ from compress.pruning import Exponential, L1Filter, OneShot
 from compress.pruning.apoz import APoZRounds
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 
 ONCE = Training(epochs=1, lr=0.05)

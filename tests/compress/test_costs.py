@@ -31,7 +31,7 @@ from compress.pruning.channels import Channels
 from compress.pruning.pruner import weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.tasks import Task
 from compress.training import Training
 

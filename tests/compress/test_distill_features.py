@@ -19,7 +19,7 @@ from compress.distill.teaching import observe
 from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
-from compress.stage import Distill, Recovery
+from compress.stages import Distill, Recovery
 from compress.training import Training
 
 Array = NDArray[np.float64]

@@ -20,7 +20,7 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Recovery
+from compress.stages import Distill, Factorize, Prune, Recovery
 from compress.tasks import Task
 from compress.train import Loss, fit
 from compress.training import Training

@@ -16,7 +16,7 @@ from compress.plan import plan
 from compress.pruning import APoZRounds, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Prune, Quantize, Recovery, Train
+from compress.stages import Distill, Prune, Quantize, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.candidates import Draw

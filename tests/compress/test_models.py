@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from compress.codec import decode, encode
+from compress.codec import decode
 from compress.costs import check
 from compress.data import Batch
 from compress.distill import KD
+from compress.encoding import encode
 from compress.errors import RecipeError
 from compress.files import Files
 from compress.models import MODELS, Model
@@ -19,7 +20,7 @@ from compress.pruning import L1Filter
 from compress.pruning.channels import cut_channels
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
-from compress.stage import Distill, Train
+from compress.stages import Distill, Train
 from compress.tasks import Task
 from compress.training import Training
 from tests.unfilled import unfilled

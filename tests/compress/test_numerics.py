@@ -17,7 +17,7 @@ from compress.pipeline import Pipeline
 from compress.pruning import Gradual, L1Filter, L1Unstructured, OneShot, Taylor
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Prune, Quantize, Recovery
+from compress.stages import Prune, Quantize, Recovery
 from compress.tasks import Task
 from compress.train import Loss, fit
 from compress.training import Training

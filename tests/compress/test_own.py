@@ -16,11 +16,12 @@ import pytest
 import torch
 from torch import nn
 
-from compress.codec import decode, encode
+from compress.codec import decode
 from compress.costs import check, check_networks, foresee
 from compress.data import Batch
 from compress.distill import DISTILLERS, KD
 from compress.distill.teaching import Teaching
+from compress.encoding import encode
 from compress.errors import MissingModel, RecipeError
 from compress.files import Files
 from compress.lowrank import SVD
@@ -32,7 +33,7 @@ from compress.plan import plan
 from compress.pruning import PRUNERS, L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

@@ -26,7 +26,7 @@ from compress.plan import plan
 from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from compress.codec import digest
 from compress.distill import KD
+from compress.encoding import digest
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.plan import plan
 from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Recovery, Stage
+from compress.stages import Distill, Factorize, Prune, Recovery, Stage
 from compress.training import Training
 
 Build = Callable[..., Recipe]

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from compress.codec import decode, encode
+from compress.codec import decode
 from compress.distill import KD
+from compress.encoding import encode
 from compress.errors import RecipeError
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 
 TRAIN, DISTILL, INT8 = Train(), Distill(KD()), Quantize(Int8())

@@ -24,7 +24,7 @@ from compress.pruning.narrow import narrow
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Narrow, Prune, Quantize, Recovery, Train
+from compress.stages import Narrow, Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

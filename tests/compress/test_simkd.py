@@ -28,7 +28,7 @@ from compress.program import program
 from compress.pruning import Cubic, Exponential, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.train import fit

@@ -23,7 +23,7 @@ from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.plan import plan
 from compress.recipe import Recipe
-from compress.stage import Distill, Stage
+from compress.stages import Distill, Stage
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
-from compress.codec import decode, encode
+from compress.codec import decode
 from compress.costs import check
 from compress.distill import KD
+from compress.encoding import encode
 from compress.errors import RecipeError
 from compress.files import Files
 from compress.measure import accuracy
@@ -28,7 +29,7 @@ from compress.pipeline import Pipeline
 from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Distill, Prune, Recovery, Stage, Train
+from compress.stages import Distill, Prune, Recovery, Stage, Train
 from compress.tasks import Task
 from compress.training import Training
 from compress.vision import import_torchvision

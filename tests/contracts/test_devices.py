@@ -25,7 +25,7 @@ from compress.pruning.inside import Goal, Pruning
 from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.train import Hook, Loss, fit

@@ -23,7 +23,7 @@ from compress.pruning import PRUNERS, Exponential, Inside, OneShot, Pruner
 from compress.pruning.inside import Goal
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery
+from compress.stages import Prune, Recovery
 from compress.store import Store
 from compress.tasks import Task
 from compress.train import Loss, fit

@@ -16,11 +16,10 @@ from compress.models import Model
 from compress.pruning import PRUNERS, OneShot, Pruner
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS, Quantizer
-from compress.stage import Factorize, Prune, Quantize
+from compress.stages import Factorize, Prune, Quantize
 from compress.tasks import Task
 from compress.train import fit
 from compress.training import Training
-from compress.transform import transform
 
 pruners = pytest.mark.parametrize("pruner", [kind() for kind in PRUNERS.values()], ids=list(PRUNERS))
 distillers = pytest.mark.parametrize("distiller", [kind() for kind in DISTILLERS.values()], ids=list(DISTILLERS))
@@ -122,7 +121,7 @@ def test_a_change_keeps_the_floating_type(
     stage: Prune | Factorize | Quantize, net: nn.Module, calibration: Batch
 ) -> None:
     wide, shown = net.double(), calibration.images[:8].double()
-    changed = transform(wide, stage, 0.5, full=weight_count(wide), calibration=labelled(shown))
+    changed = stage.change(wide, 0.5, full=weight_count(wide), calibration=labelled(shown))
     assert changed(shown).dtype == torch.float64
     floating = [p for p in changed.parameters() if p.is_floating_point()]
     assert {p.dtype for p in floating} == {torch.float64}

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from torch import nn
@@ -22,13 +22,14 @@ import compress.lowrank
 import compress.models
 import compress.pruning
 import compress.quantize
-from compress.codec import METHODS, decode, digest, encode
+from compress.codec import METHODS, decode
 from compress.distill import Distiller
+from compress.encoding import digest, encode
 from compress.lowrank import Factorizer
 from compress.models import MODELS, Model
 from compress.pruning import SCHEDULES, Pruner, Schedule
 from compress.quantize import Quantizer
-from compress.stage import STAGES, Narrow, Stage
+from compress.stages import STAGES, Narrow, Stage
 
 NAMED = [(name, kind) for methods in METHODS.values() for name, kind in methods.items()]
 KINDS: list[tuple[ModuleType, type[Any], str]] = [
@@ -62,7 +63,8 @@ def example(stage: type[Stage], method: object) -> Stage:
     legal: dict[str, Any] = {"method": method}
     if not getattr(method, "adaptive", False):
         legal |= {"sparsity": 0.5, "schedule": next(iter(SCHEDULES.values()))()}
-    return stage(**{f.name: legal[f.name] for f in fields(stage) if f.name in legal})
+    kind: Any = stage
+    return cast(Stage, kind(**{f.name: legal[f.name] for f in fields(kind) if f.name in legal}))
 
 
 def stage_examples() -> list[Stage]:

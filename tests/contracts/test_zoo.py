@@ -27,9 +27,8 @@ from compress.pruning import PRUNERS, Inside, OneShot
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize
+from compress.stages import Distill, Factorize, Prune, Quantize
 from compress.training import Training
-from compress.transform import transform
 from tests.unfilled import unfilled
 
 DEEP = 24
@@ -117,7 +116,7 @@ def changed(request: pytest.FixtureRequest) -> Changed:
     model = build(name)
     shown = Batch(torch.randn(8, 1, side(name), side(name)), torch.arange(8), torch.arange(8))
     model(shown.images)
-    made = transform(model, stage, 0.5, full=weight_count(model), calibration=shown).eval()
+    made = stage.change(model, 0.5, full=weight_count(model), calibration=shown).eval()
     adaptive = isinstance(stage, Prune) and stage.method.adaptive
     return Changed(name, made, adaptive, isinstance(stage.method, Inside))
 
@@ -191,7 +190,7 @@ def test_a_model_with_what_a_method_ships_is_cut_stored_and_taken_away(
     loss.ship()
     for stage in (None, *FIRST):
         full = weight_count(model)
-        made = transform(copy.deepcopy(model), stage, 0.5, full=full, calibration=batch) if stage else model
+        made = stage.change(copy.deepcopy(model), 0.5, full=full, calibration=batch) if stage else model
         made.eval()
         with torch.no_grad():
             files = Files.of(made, narrow(name), classes=10, channels=1)

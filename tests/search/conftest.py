@@ -14,7 +14,7 @@ import pytest
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stages import Train
 from compress.training import Training
 from search.study import Study, point_event
 from search.tracking import check_reachable

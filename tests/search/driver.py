@@ -16,7 +16,7 @@ import paretune
 from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial

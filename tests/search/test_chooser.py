@@ -21,7 +21,7 @@ from compress.models import Model
 from compress.plan import plan
 from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.aim import STARTUP

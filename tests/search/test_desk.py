@@ -18,7 +18,7 @@ from compress.models import Model
 from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Factorize, Prune, Recovery, Train
+from compress.stages import Factorize, Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.desk import Desk

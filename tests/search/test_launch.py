@@ -24,7 +24,7 @@ from compress.measure import accuracy, count
 from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training

@@ -25,7 +25,7 @@ from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search import launch
 from search.desk import Desk

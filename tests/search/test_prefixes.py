@@ -9,7 +9,7 @@ from compress.models import Model
 from compress.plan import plan
 from compress.pruning import SCHEDULES, L1Unstructured, Schedule
 from compress.recipe import Recipe
-from compress.stage import Distill, Prune, Recovery, Train
+from compress.stages import Distill, Prune, Recovery, Train
 from compress.training import Training
 from search.prefixes import Prefixes
 

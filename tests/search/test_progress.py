@@ -13,7 +13,7 @@ from rich.console import Console
 from compress.distill.kd import KD
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Distill, Train
+from compress.stages import Distill, Train
 from compress.training import Training
 from search.progress import Progress
 from search.record import Choice, StudyRecord, TrialRecord

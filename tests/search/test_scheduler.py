@@ -14,7 +14,7 @@ from ray.tune.schedulers import TrialScheduler
 from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search import launch
 from search.front import front

@@ -17,7 +17,7 @@ from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
-from compress.stage import Prune, Quantize, Recovery, Train
+from compress.stages import Prune, Quantize, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.desk import Desk, NotNow

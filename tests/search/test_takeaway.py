@@ -18,7 +18,7 @@ from compress.proof import machine
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.remote import open_store
-from compress.stage import Prune, Recovery, Train
+from compress.stages import Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.record import Point

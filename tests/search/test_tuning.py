@@ -14,7 +14,7 @@ from optuna.storages import InMemoryStorage
 
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.stage import Train
+from compress.stages import Train
 from compress.tasks import Task
 from compress.training import Training
 from search import tuning

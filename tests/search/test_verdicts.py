@@ -11,7 +11,7 @@ from compress.distill import CRD, KD, Distiller, SimKD
 from compress.models import Model
 from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.stage import Distill, Prune, Recovery, Train
+from compress.stages import Distill, Prune, Recovery, Train
 from compress.tasks import Task
 from compress.training import Training
 from search.bounds import UNBOUNDED

@@ -14,7 +14,7 @@ from optuna.trial import FixedTrial
 from compress.models import Model
 from compress.plan import plan
 from compress.recipe import Recipe
-from compress.stage import Distill, Train
+from compress.stages import Distill, Train
 from compress.training import Training
 from spaces import SPACES, Space
 from spaces.space import effort, learning, schooling

@@ -17,7 +17,7 @@ from compress.distill import DISTILLERS
 from compress.plan import plan
 from compress.pruning import PRUNERS, Inside
 from compress.recipe import Recipe
-from compress.stage import Distill, Factorize, Prune, Quantize, Train, distiller_of
+from compress.stages import Distill, Factorize, Prune, Quantize, Train
 from compress.tasks import Task
 from spaces import SPACES, Space
 from spaces.space import ANYWHERE, DEFAULT_EFFORT, SUITED, Value, distiller, effort, place, pruner
@@ -76,9 +76,10 @@ def test_random_trials_give_many_different_recipes(space: Space) -> None:
 
 @every_space
 def test_no_task_is_without_an_effort(space: Space) -> None:
-    assert space.baseline("folder:/pictures", 0).stages[0] == Train(
-        replace(space.baseline("digits", 0).stages[0].training, epochs=DEFAULT_EFFORT.scratch)  # type: ignore[union-attr]
-    )
+    lesson = space.baseline("digits", 0).stages[0].lesson
+    assert lesson is not None
+    scratch = replace(lesson.training, epochs=DEFAULT_EFFORT.scratch)
+    assert space.baseline("folder:/pictures", 0).stages[0] == Train(scratch)
     assert effort("digits") != DEFAULT_EFFORT
 
 
@@ -104,7 +105,7 @@ def test_costs_of_a_recipe_are_foreseen_without_training(space: Space, digits: T
 
 def adds(recipe: Recipe) -> bool:
     """Whether a network that was cut gets layers with its recovery."""
-    methods = [distiller_of(stage) for stage in recipe.stages[1:]]
+    methods = [stage.distiller for stage in recipe.stages[1:]]
     return any(method is not None and method.ships_adapter for method in methods)
 
 

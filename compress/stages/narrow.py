@@ -1,0 +1,70 @@
+"""A narrower student of the network's own layers: Aghli & Ribeiro 2021."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
+
+from compress.data import Batch
+from compress.distill import Distiller
+from compress.encoding import encode
+from compress.errors import check_kind, check_share
+from compress.pruning.narrow import narrow
+from compress.stages.lesson import Lesson, check_taught
+from compress.stages.stage import Stage
+from compress.stages.words import epochs, method_and_settings
+from compress.training import Training
+
+if TYPE_CHECKING:
+    from compress.models import Model
+
+
+@dataclass(frozen=True)
+class Narrow(Stage):
+    """A student of the network's own layers, with `width` in (0, 1) of the channels that its shortcuts fix.
+
+    The student is trained from scratch under the network as it was before.
+    """
+
+    name: ClassVar[str] = "narrow"
+    code: ClassVar[int] = 1
+    own_code: ClassVar[int] = 1
+    once: ClassVar[bool] = True
+    cuts: ClassVar[bool] = True
+
+    method: Distiller
+    width: float = 0.5
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        check_kind("narrow: method", self.method, (Distiller,))
+        check_kind("narrow: training", self.training, (Training,))
+        check_share("narrow: width", self.width, low=1e-6)
+        check_taught("narrow", self.method, self.training)
+
+    @property
+    def lesson(self) -> Lesson:
+        """The training under the network before the stage."""
+        return Lesson(self.training, distiller=self.method)
+
+    def made_from(self) -> dict[str, object]:
+        """Return method, width and training."""
+        return {"method": encode(self.method), "width": self.width, "training": encode(self.training)}
+
+    def sentence(self, level: float | None, teacher: Model | None) -> str:
+        """Return the width, the method and the length of the training."""
+        return (
+            f"a student with {self.width:.0%} of its shortcuts' channels, taught by it with "
+            f"{method_and_settings(self.method)}: {epochs(self.training)}"
+        )
+
+    def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
+        """Cut the channels of all shortcuts to `width`, and initialise anew."""
+        return narrow(model, self.width, calibration.images)
+
+    @property
+    def open_ended(self) -> bool:
+        """True: the share of weights follows from the network's shape."""
+        return True

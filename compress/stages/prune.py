@@ -1,0 +1,183 @@
+"""Pruning: weights or channels go, along a schedule or in rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compress.data import Batch
+from compress.encoding import encode
+from compress.errors import RecipeError, check_kind, check_share
+from compress.pruning import Adaptive, Inside, L1Filter, OneShot, Pruner, Schedule
+from compress.pruning.channels import cut_channels, cut_doomed
+from compress.pruning.inside import Goal
+from compress.pruning.masks import mask_weights, masked_parameters
+from compress.pruning.pruner import Rounds
+from compress.stages.lesson import Recovery
+from compress.stages.stage import Stage
+from compress.stages.words import cut, method_and_settings, recovered
+from compress.train import Hook, KeepZeros
+from compress.training import Training
+
+if TYPE_CHECKING:
+    from compress.models import Model
+
+
+@dataclass(frozen=True)
+class Prune(Stage):
+    """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level.
+
+    An adaptive method finds its sparsity by itself, in rounds: it takes neither sparsity nor schedule.
+    """
+
+    name: ClassVar[str] = "prune"
+    code: ClassVar[int] = 3
+    own_code: ClassVar[int] = 1
+    once: ClassVar[bool] = True
+    cuts: ClassVar[bool] = True
+
+    method: Pruner
+    sparsity: float | None = None
+    schedule: Schedule | None = None
+    recovery: Recovery = field(default_factory=Recovery)
+
+    def __post_init__(self) -> None:
+        check_kind("prune: method", self.method, (Pruner,))
+        check_kind("prune: recovery", self.recovery, (Recovery,))
+        if not self.method.adaptive:
+            check_kind("prune: schedule", self.schedule, (Schedule,))
+            check_share("prune: sparsity", self.sparsity, low=1e-6)
+        elif self.sparsity is not None or self.schedule is not None:
+            raise RecipeError(
+                f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
+                f"got {self.sparsity!r} and {self.schedule!r}"
+            )
+        taught = self.recovery.distiller
+        if taught is not None and taught.ships_adapter and self.sequential:
+            how = self.schedule.name if self.schedule else f"the rounds of {self.method.name}"
+            raise RecipeError(
+                f"recovery: {taught.name} ships layers, so every level must start from the full network; "
+                f"use the schedule one-shot, got {how}"
+            )
+        if self.changes_in_training and taught is not None and taught.ships_adapter:
+            raise RecipeError(
+                f"prune: {self.method.name} cuts when training is over, so recovery must ship no layers, "
+                f"got {taught.name}"
+            )
+        if self.changes_in_training and self.recovery.scope != "all":
+            raise RecipeError(
+                f"prune: {self.method.name} works while all weights train, so recovery scope must be all, "
+                f"got {self.recovery.scope}"
+            )
+
+    @property
+    def lesson(self) -> Recovery:
+        """The recovery."""
+        return self.recovery
+
+    def made_from(self) -> dict[str, object]:
+        """Return method and recovery."""
+        return {"method": encode(self.method), "recovery": encode(self.recovery)}
+
+    def sentence(self, level: float | None, teacher: Model | None) -> str:
+        """Return method, share or round, schedule and recovery."""
+        if self.sparsity is None:
+            done = f"pruned with {method_and_settings(self.method)}" + ("" if level is None else f", round {level:g}")
+        else:
+            share = self.sparsity if level is None else level
+            done = cut("pruned", self.method, self.schedule, self.levels, share, level)
+        return f"{done}; {recovered(self.recovery, teacher)}"
+
+    def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
+        """Cut channels, or set weights to zero."""
+        if isinstance(self.method, Inside):
+            self.method.begin(model, Goal(level, full, calibration, self.recovery.training.epochs)).finish()
+            return model
+        if isinstance(self.method, Rounds):
+            return cut_doomed(model, self.method, calibration)
+        if self.masked:
+            return mask_weights(model, self.method, level, calibration)
+        at_most = int(full * (1 - level) + 1e-9)
+        return cut_channels(model, self.method, at_most, calibration)
+
+    def hook(self, model: nn.Module, calibration: Callable[[], Batch], goal: Callable[[], Goal]) -> Hook | None:
+        """Return the hook of a method that prunes during training, or the hook that keeps zeros."""
+        if isinstance(self.method, Inside):
+            return self.method.begin(model, goal())
+        return KeepZeros(masked_parameters(model, self.method, calibration())) if self.masked else None
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The schedule's sparsities; of an adaptive method the numbers of its rounds, from 1."""
+        if isinstance(self.method, Adaptive):
+            return tuple(float(done) for done in range(1, self.method.rounds + 1))
+        assert self.schedule is not None
+        assert self.sparsity is not None
+        return self.schedule.levels(self.sparsity)
+
+    @property
+    def sequential(self) -> bool:
+        """Whether each level starts from the level before, not from the full network."""
+        return self.schedule is None or self.schedule.sequential
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the method finds its sparsity itself."""
+        return self.method.adaptive
+
+    @property
+    def tolerance(self) -> float | None:
+        """The tolerance of an adaptive method."""
+        return self.method.tolerance if isinstance(self.method, Adaptive) else None
+
+    @property
+    def masked(self) -> bool:
+        """Whether single weights become zeros."""
+        return self.method.granularity == "weight"
+
+    @property
+    def changes_in_training(self) -> bool:
+        """Whether the method prunes during training."""
+        return isinstance(self.method, Inside)
+
+    def only_deepest(self) -> Prune:
+        """Return the stage with its deepest level, or with one round."""
+        if not self.method.adaptive:
+            return replace(self, schedule=OneShot())
+        method: Any = self.method
+        return replace(self, method=replace(method, rounds=1))
+
+    def at_most(self) -> Prune:
+        """Return the stage with one channel left wherever an adaptive method may cut."""
+        return replace(self, method=_OneLeft(spare_shortcuts=self.method.spare_shortcuts)) if self.open_ended else self
+
+    def structural(self) -> Prune:
+        """Return the stage with the recovery that leaves the same structure."""
+        return replace(self, recovery=structural(self.recovery))
+
+    def cut_to(self, sparsity: float) -> Prune:
+        """Return the stage with its cut as deep as `sparsity`."""
+        return replace(self, sparsity=sparsity)
+
+
+def structural(recovery: Recovery) -> Recovery:
+    """Return the recovery without settings that change no structure: of a distiller, only if it ships layers."""
+    if recovery.distiller is not None and recovery.distiller.ships_adapter:
+        return replace(recovery, training=replace(recovery.training, lr=Training().lr))
+    return Recovery(replace(recovery.training, lr=Training().lr))
+
+
+@dataclass(frozen=True)
+class _OneLeft(Rounds, L1Filter):
+    """Leaves one channel wherever a method that finds its sparsity by itself may cut."""
+
+    rounds: int = 1
+    tolerance: float = 0.0
+
+    def doomed(self, scores: Tensor) -> Tensor:
+        """Return True for every channel."""
+        return torch.ones_like(scores, dtype=torch.bool)
