@@ -26,7 +26,7 @@ from search.record import Point, Status, StudyRecord
 from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
 from search.seeds import front_of
-from search.study import EARLY, INTERRUPTED, Study
+from search.study import EARLY, INTERRUPTED, RENEWED, Study
 from search.verdicts import Verdicts
 from spaces import Space
 
@@ -189,6 +189,9 @@ class Desk:
                 break
         families = self.repeats.families(self.study.trials[trial].recipe)
         sound = [{**point, "family": families[point["id"]]} if point["id"] in families else point for point in sound]
+        for point in sound:
+            if self.study.renew(point):
+                self.notes.append(f"the model of point {point['id']} was made again and is another one now: {RENEWED}")
         for added in self.study.add_all(trial, sound):
             if number is not None:
                 self.line.tell(partial(self.proposer.tell_point, number, added))

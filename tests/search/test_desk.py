@@ -98,6 +98,17 @@ def test_the_beginnings_follow(desk: Desk) -> None:
     assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
 
 
+def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(desk: Desk, event: Event) -> None:
+    for accuracy in (0.5, 0.5, 0.625):
+        job = desk.next()
+        assert job is not None
+        desk.add(job["trial"], [event("key", accuracy_validation=accuracy)])
+    assert desk.study.record.points[0].measured.accuracy_validation == 0.625
+    assert desk.notes == [
+        "the model of point key was made again and is another one now: the study has its figures of now"
+    ]
+
+
 def family(trial: Trial, task: str, seed: int) -> Recipe:
     """Width 1 is the plain teacher, pruned; others have nothing to do with it."""
     width = trial.suggest_categorical("width", (1, 2, 3))
