@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from compress.clock import Clock
@@ -38,11 +37,15 @@ MOST_BYTES = 2**38
 
 @dataclass(frozen=True)
 class Work:
-    """On one task, whose data are on the training device; `ensure` gives what other steps have made."""
+    """On one task, whose data are on the training device; `ensure` gives what other steps have made.
+
+    `calibration` gives the same training images and labels every time, on the training device.
+    """
 
     task: Task
     store: Store
     ensure: Callable[[Step], Entry]
+    calibration: Callable[[], Batch]
     clock: Clock
     told: Callable[[str, int, int], None]
 
@@ -56,7 +59,7 @@ class Work:
             return self.module(step.parent)
         full = weight_count(self.module(step.original))
         model = self.module(step.parent)
-        return transform(model, step.stage, step.level, full=full, calibration=self._calibration())
+        return transform(model, step.stage, step.level, full=full, calibration=self.calibration())
 
     def train(self, step: Step, model: nn.Module) -> None:
         """As the step's stage says, in place; nothing for a stage that trains nothing."""
@@ -76,7 +79,7 @@ class Work:
                 hooks.append(pruning)
             elif isinstance(stage, Prune) and stage.method.granularity == "weight":
                 with exact():
-                    hooks.append(KeepZeros(masked_parameters(model, stage.method, self._calibration())))
+                    hooks.append(KeepZeros(masked_parameters(model, stage.method, self.calibration())))
             only = None
             if stage.recovery.scope == "classifier":
                 only = model.get_submodule(head_of(model))
@@ -99,7 +102,7 @@ class Work:
         goal = Goal(
             step.level,
             weight_count(self.module(step.original)),
-            self._calibration(),
+            self.calibration(),
             stage.recovery.training.epochs,
             validate=lambda: accuracy(model.eval(), self.task.validation),
             unpruned=self.ensure(step.original).measured.accuracy_validation,
@@ -110,7 +113,7 @@ class Work:
     def _loss(self, step: Step, model: nn.Module, recovery: Recovery) -> Loss:
         if recovery.distiller is None or step.teacher is None:
             return Loss(model, recovery.training.label_smoothing)
-        first = next(iter(self.task.train.batches(recovery.training.batch_size)))
+        first = self.task.train.first(recovery.training.batch_size)
         teacher, labels = self.module(step.teacher), self.task.train.labels
         return Teaching(model, teacher, recovery.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
@@ -148,11 +151,6 @@ class Work:
         )
         if isinstance(loss, Teaching):
             loss.ship()
-
-    def _calibration(self) -> Batch:
-        """The same training images and labels every time, on the training device."""
-        batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
-        return next(iter(batches))
 
 
 def _shown(stage: Stage) -> int:

@@ -144,10 +144,12 @@ def renew(study: Study, point: Point, entry: Entry) -> None:
         renewed = Study(study.home, study.name).renew(point_event(entry.key, 0.0, "", entry.measured))
     if renewed:
         old, new = measurement_as_json(point.measured), measurement_as_json(entry.measured)
-        changes = [f"{name} {old[name]}, now {new[name]}" for name in old if name not in TIMES and old[name] != new[name]]
+        changes = [
+            f"{name} {old[name]}, now {new[name]}" for name in old if name not in TIMES and old[name] != new[name]
+        ]
         raise Mismatch(
-            f"select: the model of point {point.id} was made again since it was recorded and is another one, as on a GPU "
-            f"it may be: {'; '.join(changes)}; {RENEWED}, so select again"
+            f"select: the model of point {point.id} was made again since it was recorded and is another one, as may "
+            f"be on a GPU: {'; '.join(changes)}; {RENEWED}, so select again"
         )
 
 

@@ -379,3 +379,7 @@ def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective
     assert len(said["timed"]) == 1
     assert "cpu (1 thread)" in said["timed"][0]
     assert "NVIDIA A10G (1 thread)" in said["timed"][0]
+    assert said["timed"][0].endswith(
+        ", and only those of cpu decide what is tried next; give the search nodes of one kind, or --objectives without "
+        "latency_ms"
+    )

@@ -151,7 +151,9 @@ def test_a_model_made_again_on_a_gpu_is_taken_with_the_figures_it_has_now(made: 
     shutil.rmtree(entry.path)
     again = store.put(point.id, files, on_gpu, entry.made_from)
     where = replace(study.record, store=str(home / "store"))
-    with pytest.raises(Mismatch, match="accuracy_validation .*, now 0.125; device cpu, now NVIDIA H200; the study has"):
+    with pytest.raises(
+        Mismatch, match=r"accuracy_validation .*, now 0\.125; device cpu, now NVIDIA H200; the study has"
+    ):
         take(point, where, home, tmp_path / "out", budget={}, formats=("safetensors",))
     found = Study(home, "s").record.points[1]
     assert (found.measured, found.sparsity, found.variant) == (on_gpu, point.sparsity, point.variant)
