@@ -132,6 +132,11 @@ class Split(ABC):
         """Return the first images as they are, all of them where there are fewer than `count`."""
         return next(self._epoch(torch.arange(min(count, len(self))), None, None, count))
 
+    def some(self, count: int, seed: int) -> Batch:
+        """Return images drawn with that seed, as they are; all of them where there are fewer than `count`."""
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:count]
+        return next(self._epoch(order, None, None, count))
+
     def _epoch(self, order: Tensor, augment: Augment | None, view: Tensor | None, batch_size: int) -> Iterator[Batch]:
         if len(order) == 0:
             return
@@ -159,9 +164,9 @@ class TensorSplit(Split):
 
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yield the images at each tensor of positions: see `Split`."""
-        home = self.images.device
-        for index in order:
-            yield self.images.index_select(0, index.to(home)).to(self.device)
+        sizes = [len(index) for index in order]
+        for index in torch.split(torch.cat(list(order)).to(self.images.device), sizes):  # a copy a batch would wait
+            yield self.images.index_select(0, index).to(self.device)
 
 
 @final

@@ -35,6 +35,10 @@ class Measurement:
         """Floating point operations of one image: two a MAC."""
         return 2 * self.macs
 
+    def is_of(self, other: Measurement) -> bool:
+        """Whether both are of one and the same stored model, as far as figures tell: all are equal but the times."""
+        return all(getattr(self, name) == getattr(other, name) for name in _KINDS if name not in TIMES)
+
     @property
     def fault(self) -> str:
         """The first figure that is none, and its value; "" if all are finite numbers, at least 0, of their kind."""
@@ -49,5 +53,7 @@ class Measurement:
 
 
 MOST = 2.0**63
+TIMES = ("latency_ms", "latency_p95_ms", "threads", "seconds")
+"""What is another figure whenever it is taken."""
 _NUMBER: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
 _KINDS = {one.name: _NUMBER[str(one.type)] for one in fields(Measurement)}

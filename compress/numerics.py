@@ -17,7 +17,10 @@ CLOSE = 1e-3
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Inside, cuDNN takes the algorithms that give the same bits each time; a user's module may have set others."""
+    """Inside, cuDNN takes the algorithms that give the same bits each time; a user's module may have set others.
+
+    What adds atomically outside cuDNN still may not: the gradients of adaptive pooling to more than one pixel, say.
+    """
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

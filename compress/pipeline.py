@@ -14,6 +14,7 @@ from torch import Tensor
 from compress.agreement import IMAGES, check_same, check_steady, see
 from compress.clock import Clock
 from compress.costs import check_networks
+from compress.data import Batch
 from compress.files import Files
 from compress.measure import BATCH, measure
 from compress.measurement import Measurement
@@ -23,7 +24,7 @@ from compress.recipe import Recipe
 from compress.store import Entry, Store
 from compress.tasks import Task
 from compress.train import training_device
-from compress.work import Work
+from compress.work import CALIBRATION_IMAGES, Work
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,16 @@ class Pipeline:
     @property
     def _work(self) -> Work:
         """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
-        return Work(self.task, self.store, self.ensure, self._clock, self.told)
+        return Work(self.task, self.store, self.ensure, lambda: self._calibration, self._clock, self.told)
 
     @cached_property
     def _shown(self) -> Tensor:
         """The images on which a network is compared with what was stored of it."""
         return self.task.train.first(IMAGES).images
+
+    @cached_property
+    def _calibration(self) -> Batch:
+        return self.task.train.some(CALIBRATION_IMAGES, seed=0)
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""

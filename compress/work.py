@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from compress.clock import Clock
@@ -36,11 +35,15 @@ MOST_BYTES = 2**38
 
 @dataclass(frozen=True)
 class Work:
-    """On one task, whose data are on the training device; `ensure` gives what other steps have made."""
+    """On one task, whose data are on the training device; `ensure` gives what other steps have made.
+
+    `calibration` gives the same training images and labels every time, on the training device.
+    """
 
     task: Task
     store: Store
     ensure: Callable[[Step], Entry]
+    calibration: Callable[[], Batch]
     clock: Clock
     told: Callable[[str, int, int], None]
 
@@ -53,7 +56,7 @@ class Work:
             return self.module(step.parent)
         full = weight_count(self.module(step.original))
         model = self.module(step.parent)
-        return step.stage.change(model, step.level, full=full, calibration=self._calibration())
+        return step.stage.change(model, step.level, full=full, calibration=self.calibration())
 
     def train(self, step: Step, model: nn.Module) -> None:
         """As the step's stage says, in place; nothing for a stage that trains nothing."""
@@ -61,7 +64,7 @@ class Work:
         if lesson is None:
             return
         with exact():
-            hook = step.stage.hook(model, self._calibration, lambda: self._goal(step, model, lesson))
+            hook = step.stage.hook(model, self.calibration, lambda: self._goal(step, model, lesson))
         only = model.get_submodule(head_of(model)) if lesson.scope == "classifier" else None
         loss = self._loss(step, model, lesson)
         self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
@@ -80,7 +83,7 @@ class Work:
         return Goal(
             step.level,
             weight_count(self.module(step.original)),
-            self._calibration(),
+            self.calibration(),
             lesson.training.epochs,
             validate=lambda: accuracy(model.eval(), self.task.validation),
             unpruned=self.ensure(step.original).measured.accuracy_validation,
@@ -89,7 +92,7 @@ class Work:
     def _loss(self, step: Step, model: nn.Module, lesson: Lesson) -> Loss:
         if lesson.distiller is None or step.teacher is None:
             return Loss(model, lesson.training.label_smoothing)
-        first = next(iter(self.task.train.batches(lesson.training.batch_size)))
+        first = self.task.train.first(lesson.training.batch_size)
         teacher, labels = self.module(step.teacher), self.task.train.labels
         return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
@@ -128,11 +131,6 @@ class Work:
         )
         if isinstance(loss, Teaching):
             loss.ship()
-
-    def _calibration(self) -> Batch:
-        """The same training images and labels every time, on the training device."""
-        batches = self.task.train.batches(CALIBRATION_IMAGES, generator=torch.Generator().manual_seed(0), augment=None)
-        return next(iter(batches))
 
 
 def _place(step: Step) -> str:

@@ -14,7 +14,7 @@ from compress.tasks import Task
 from search.aim import Aim, Choices
 from search.bounds import Bounds
 from search.forecast import Forecast
-from search.front import LATENCY, value
+from search.front import ANYWHERE, LATENCY, Place, measured_on, value
 from search.prefixes import Prefixes
 from search.record import Point, StudyRecord
 from search.study import Study
@@ -43,6 +43,8 @@ class Chooser:
             seed,
             limits={name: most for name, most in bounds.most.items() if name not in costs},
         )
+        self.place: Place | None = None
+        self.early: list[tuple[Recipe, Choices, int, Point]] = []
         self.recipes: dict[int, Recipe] = {}
         self.hopeless: set[int] = set()
         for trial, state in study.trials.items():
@@ -52,9 +54,15 @@ class Chooser:
                 self.ended(trial)
 
     def learn(self, trial: int, point: Point) -> None:
-        """A trial has a point."""
+        """A trial has a point.
+
+        Where latency is an objective, what is learned of costs is of points that are compared with the study's first.
+        """
         state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
+        self.place = self.place or measured_on(point, self.aim.costs)
         self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
+        while self.early:
+            self._add(*self.early.pop(0))
         if trial == 0 and point.sparsity == 0:
             self._refer()
             self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
@@ -87,11 +95,15 @@ class Chooser:
                 if not (takes(asked) if asked else recipe.student == self.teacher):
                     continue
                 for point in trial.points:  # one made again says nothing of its choices
-                    self._add(recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point)
+                    known = recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point
+                    if LATENCY in self.aim.costs and self.place is None:  # whose device is this study's
+                        self.early.append(known)
+                    else:
+                        self._add(*known)
 
     def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
         guess = self.forecast.learn(recipe, point)
-        if guess is not None:
+        if guess is not None and measured_on(point, self.aim.costs) == (self.place or ANYWHERE):
             costs = {name: value(point, name) for name in self.aim.costs}
             self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
 

@@ -26,7 +26,7 @@ from search.record import Point, Status, StudyRecord
 from search.repeats import ENOUGH, Repeats, Wanted, on_front
 from search.sampler import Proposer
 from search.seeds import front_of
-from search.study import EARLY, INTERRUPTED, Study
+from search.study import EARLY, INTERRUPTED, RENEWED, Study
 from search.verdicts import Verdicts
 from spaces import Space
 
@@ -69,6 +69,8 @@ class Desk:
         self.notes: list[str] = []
         objectives = study.header["objectives"]
         self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in study.record.points}
+        for point in study.record.points[:1]:
+            proposer.compares(point)
         self.line = Line(self._catch_up, self._say)
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue() if repeated is None else [])
@@ -189,8 +191,11 @@ class Desk:
                 break
         families = self.repeats.families(self.study.trials[trial].recipe)
         sound = [{**point, "family": families[point["id"]]} if point["id"] in families else point for point in sound]
+        for point in sound:
+            if self.study.renew(point):
+                self.notes.append(f"the model of point {point['id']} was made again and is another one now: {RENEWED}")
         for added in self.study.add_all(trial, sound):
-            if number is not None:
+            if self.proposer.compares(added) and number is not None:
                 self.line.tell(partial(self.proposer.tell_point, number, added))
             if self.chooser is not None:
                 self.chooser.learn(trial, added)
@@ -210,7 +215,11 @@ class Desk:
         known = len(self._places)
         self._places.setdefault(measured_on(added, objectives), added)
         if known == 1 < len(self._places):
-            self.notes.append(mixed(self._places.values(), objectives))
+            first = next(iter(self._places.values())).measured
+            self.notes.append(
+                f"{mixed(self._places.values(), objectives)}, and only those of {first.device} decide what is tried "
+                "next; give the search nodes of one kind, or --objectives without latency_ms"
+            )
 
     def has_ended(self, trial: int) -> bool:
         """Whether nothing more is wanted of it."""

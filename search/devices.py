@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 import ray
@@ -12,6 +13,19 @@ from search.settings import Settings
 
 ONE = 1.0
 """GPUs of a trial where `--gpus-per-trial` is left out and there are GPUs."""
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
+"""Variables that tell torch how to allocate a GPU's memory, read when it does so first; the first is for all kinds."""
+
+
+def share_gpu(share: float) -> None:
+    """Let this process take so much of a GPU's memory, in (0, 1); to be called before it has any.
+
+    Torch keeps what it has freed in pieces of the sizes it had, of which a share has little room for other sizes: they
+    can grow here, unless the user has told torch something else.
+    """
+    if not any(name in os.environ for name in ALLOCATOR):
+        os.environ[ALLOCATOR[0]] = "expandable_segments:True"
+    torch.cuda.set_per_process_memory_fraction(share)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.tasks import Task, load_task
 from compress.train import TrainingError, hide_gpus, training_device
+from search.devices import share_gpu
 from search.failures import DeviceError, GpuLost, check_gpu, is_lost, is_out_of_memory, lost, out_of_memory, unusable
 from search.study import point_event
 from search.worker_path import settle
@@ -53,7 +54,7 @@ class Compression(tune.Trainable):
         settle(config.get("folders", ()))
         self.data: tuple[Task, Task] | None = None
         if 0 < gpus < 1 and torch.cuda.is_available():
-            torch.cuda.set_per_process_memory_fraction(gpus)
+            share_gpu(gpus)
         self._take(config)
 
     def _take(self, config: dict[str, Any]) -> None:

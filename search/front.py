@@ -25,6 +25,8 @@ LATENCY = "latency_ms"
 COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", LATENCY)
 Place = tuple[str, str, int]
 """Device, machine and threads."""
+ANYWHERE: Place = ("", "", 0)
+"""Of a point where latency is no objective."""
 OBJECTIVES = ("accuracy", *COSTS)
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 
@@ -57,7 +59,7 @@ def values(points: Sequence[Point], objectives: Sequence[str]) -> NDArray[np.flo
 def measured_on(point: Point, objectives: Sequence[str] = (LATENCY,)) -> Place:
     """What a point must share with another to be compared with it: where its latency holds, if that is an objective."""
     m = point.measured
-    return (m.device, m.machine, m.threads) if LATENCY in objectives else ("", "", 0)
+    return (m.device, m.machine, m.threads) if LATENCY in objectives else ANYWHERE
 
 
 def mixed(points: Iterable[Point], objectives: Sequence[str]) -> str:

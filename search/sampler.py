@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.address import in_memory, shown
-from search.front import value
+from search.front import Place, measured_on, value
 from search.journal import open_journal
 from search.record import Choice, Point, StudyRecord
 from search.study import INTERRUPTED
@@ -77,6 +77,7 @@ class Proposer:
         self._kinds: dict[tuple[str, BaseDistribution], BaseDistribution] = {}
         self._shared: tuple[int, optuna.trial.FrozenTrial | None] = (-1, None)
         self._told: set[tuple[int, str]] = set()
+        self._place: Place | None = None
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Choices to be asked about before any others."""
@@ -92,6 +93,15 @@ class Proposer:
         """A new trial for a space to ask values of."""
         self.study.sampler = self._random if at_random else self._own
         return self.study.ask()
+
+    def compares(self, point: Point) -> bool:
+        """Whether it is of the same device as the first point asked about here, if latency is an objective.
+
+        Optuna is told of no others: their latency says nothing beside that of the first.
+        """
+        here = measured_on(point, self.objectives)
+        self._place = self._place or here
+        return here == self._place
 
     def tell_point(self, number: int, point: Point) -> None:
         """One more observation, of the asked trial's choices with the point's own sparsity; nothing a second time."""
@@ -125,7 +135,11 @@ class Proposer:
         if asked.state.is_finished():
             return
         wanted = asked.params.get("sparsity", 1.0)
-        best = min(points, key=lambda p: (_misplaced(asked.params, p), abs(p.sparsity - wanted)), default=None)
+        best = min(
+            filter(self.compares, points),
+            key=lambda p: (_misplaced(asked.params, p), abs(p.sparsity - wanted)),
+            default=None,
+        )
         if best is None:
             self.study.tell(number, state=TrialState.FAIL)
         else:
@@ -193,7 +207,7 @@ class Proposer:
             number = numbers[trial.id]
             if number is None:
                 continue
-            for point in trial.points:
+            for point in filter(self.compares, trial.points):
                 self.tell_point(number, point)
             if trial.status != "running" and trial.reason != INTERRUPTED:
                 self.tell_end(number, trial.points if trial.status == "complete" else ())

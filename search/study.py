@@ -1,7 +1,7 @@
 """A study's folder: its ledger, what the ledger adds up to, and the lock that keeps a second driver out.
 
 Events: `study` (once, the header), `asked` (a trial begins), `point`, `ended`, `resumed` (an unfinished trial goes back
-in the queue).
+in the queue). Of several events of one point the last counts: its model was made again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ VERSION = 1
 TEACHER = "teacher"
 """In a header: whose latency the reference is."""
 INTERRUPTED = "interrupted"
+RENEWED = "the study has its figures of now"
+"""Of a model that was made again."""
 EARLY = "the rest of its curve promised less than other recipes"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -66,6 +68,7 @@ class Study:
         self.header: Event = {}
         self.trials: dict[int, _Open] = {}
         self._records: dict[int, TrialRecord] = {}
+        self._holders: dict[str, list[int]] = {}
         self.made: list[Path] = []
         try:
             for event in self.ledger.events():
@@ -134,6 +137,26 @@ class Study:
         for event in self.ledger.append_all("point", list(new.values())) if new else ():
             self._apply(event)
         return [there[key] for key in new]
+
+    def renew(self, point: Mapping[str, Any]) -> bool:
+        """Write down the figures of a model that was made again, for all trials that have it; whether they are others.
+
+        A GPU does not add up in the same order each time, so the model in the store is another one now. PointError, and
+        nothing is written, if the point is odd.
+        """
+        known = [self.trials[trial].points[point["id"]] for trial in self._holders.get(point["id"], ())]
+        if not known:
+            return False
+        check_point(point)
+        measured = measurement_from_json(point["measured"])
+        other = [one for one in known if not one.measured.is_of(measured)]
+        events = [
+            {"trial": one.trial, **point_event(one.id, one.sparsity, one.variant, measured), "family": one.family}
+            for one in other
+        ]
+        for event in self.ledger.append_all("point", events) if events else ():
+            self._apply(event)
+        return bool(other)
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
         """Write down how a trial ended."""
@@ -212,6 +235,8 @@ class Study:
         elif kind == "point":
             trial = self.trials[event["trial"]]
             check_point(event)
+            if event["id"] not in trial.points:
+                self._holders.setdefault(event["id"], []).append(event["trial"])
             trial.points[event["id"]] = Point(
                 event["id"],
                 event["trial"],

@@ -14,6 +14,7 @@ from compress.codec import decode
 from compress.errors import RecipeError, StoreError
 from compress.export import export, read_card, write_card
 from compress.lineage import lineage, sources, told
+from compress.measurement import TIMES
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.remote import open_store
@@ -21,9 +22,9 @@ from compress.store import Entry
 from compress.tasks import FOLDER, Task, load_task
 from search.begun import check_images
 from search.preference import ACCURACY
-from search.record import Point, StudyRecord
+from search.record import Point, StudyRecord, measurement_as_json
 from search.seeds import families
-from search.study import Study
+from search.study import RENEWED, Study, point_event
 from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
@@ -58,9 +59,11 @@ def take(
 
     Weights and program are there whatever the formats; `place` takes from there what was asked for. ValueError when the
     point's model is gone or damaged, or the task has other images now, ExportFailed when the network has no such form,
-    Mismatch when a figure differs from the record, or a form from the network.
+    Mismatch when a figure differs from the record, or a form from the network. Mismatch as well when the model was made
+    again and is another one: the study then has its figures.
     """
     entry = stored(point, study)
+    renew(Study(home, study.name), point, entry)
     cache = home / "store" / "data"
     task = load_task(study.task, data, cache_dir=cache, again=True)
     check_images(Study(home, study.name), task)  # their mean and deviation go into the card
@@ -131,6 +134,23 @@ def stored(point: Point, study: StudyRecord) -> Entry:
     if not named and entry.files().origin().own:
         raise ValueError(f"select: the model of point {point.id} must be of a network that its recipe names, got none")
     return entry
+
+
+def renew(study: Study, point: Point, entry: Entry) -> None:
+    """Mismatch, and the study has the entry's figures, where the model was made again and others were recorded."""
+    if entry.measured.is_of(point.measured):
+        return
+    with study.lock():
+        renewed = Study(study.home, study.name).renew(point_event(entry.key, 0.0, "", entry.measured))
+    if renewed:
+        old, new = measurement_as_json(point.measured), measurement_as_json(entry.measured)
+        changes = [
+            f"{name} {old[name]}, now {new[name]}" for name in old if name not in TIMES and old[name] != new[name]
+        ]
+        raise Mismatch(
+            f"select: the model of point {point.id} was made again since it was recorded and is another one, as may "
+            f"be on a GPU: {'; '.join(changes)}; {RENEWED}, so select again"
+        )
 
 
 def networks(point: Point) -> list[Model]:

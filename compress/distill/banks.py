@@ -51,9 +51,14 @@ class Draws(nn.Module):
 
 
 class Banks(nn.Module):
-    """Two embeddings, the student's and the teacher's, and what they last were for every image, `(N, dim)` each."""
+    """Two embeddings, the student's and the teacher's, and what they last were for every image, `(N, dim)` each.
+
+    What is to be remembered is written when the banks are looked at next: the gradient of a step needs them as they
+    were before it, and a copy of both banks a step would take longer than the rest.
+    """
 
     normalisers: Tensor
+    _said: tuple[Tensor, tuple[Tensor, ...], float] | None = None
 
     def __init__(self, widths: tuple[int, int], dim: int, count: int, draws: Draws) -> None:
         super().__init__()
@@ -63,9 +68,11 @@ class Banks(nn.Module):
             bank = functional.normalize(torch.randn(len(draws.order), dim), dim=1)
             self.register_buffer(f"bank{side}", bank)
         self.register_buffer("normalisers", torch.full((2,), math.nan))
+        self.register_state_dict_pre_hook(lambda banks, *_: banks.write())  # type: ignore[no-untyped-call]
 
     def of(self, side: int) -> Tensor:
-        """A side's bank, `(N, dim)`."""
+        """A side's bank, `(N, dim)`; to be looked at after the gradients of the step before are there."""
+        self.write()
         return self.get_buffer(f"bank{side}")
 
     def embed(self, *features: Tensor) -> tuple[Tensor, ...]:
@@ -81,10 +88,16 @@ class Banks(nn.Module):
             self.normalisers[side] = known
         return known
 
-    @torch.no_grad()
     def remember(self, index: Tensor, vectors: tuple[Tensor, ...], momentum: float) -> None:
-        """Move the entries of these images; into new tensors, as the loss still needs the old ones for its gradient."""
+        """Move the entries of these images, once the gradients of this step are there."""
+        self._said = index, tuple(said.detach() for said in vectors), momentum
+
+    @torch.no_grad()
+    def write(self) -> None:
+        """Move what is to be moved, in place."""
+        if self._said is None:
+            return
+        (index, vectors, momentum), self._said = self._said, None
         for side, said in enumerate(vectors):
-            old = self.of(side)
-            moved = functional.normalize(momentum * old[index] + (1 - momentum) * said, dim=1)
-            setattr(self, f"bank{side}", old.index_copy(0, index, moved))
+            bank = self.get_buffer(f"bank{side}")
+            bank.index_copy_(0, index, functional.normalize(momentum * bank[index] + (1 - momentum) * said, dim=1))

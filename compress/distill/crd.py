@@ -94,8 +94,19 @@ class CRD(Weighted):
         return both[0] + both[1]
 
     def _told_apart(self, banks: Banks, side: int, vectors: Tensor, chosen: Tensor) -> Tensor:
-        scores = (vectors @ banks.of(1 - side).T).gather(1, chosen) / self.tau  # (B, 1 + K)
+        scores = _at(vectors @ banks.of(1 - side).T, chosen) / self.tau  # (B, 1 + K)
         chance = math.log(banks.count / len(banks.of(0)))
         odds = scores - banks.log_normaliser(side, scores) - chance
         right = functional.logsigmoid(odds[:, 0]) + functional.logsigmoid(-odds[:, 1:]).sum(1)
         return -right.mean()
+
+
+def _at(scores: Tensor, chosen: Tensor) -> Tensor:
+    """The `scores` `(B, N)` of each row's images `chosen` `(B, K)`, with a gradient that has the same bits each time.
+
+    An image may be chosen twice. On a GPU the gradient of `gather` adds in the order in which threads come, that of an
+    index in order; on a CPU it is the other way round.
+    """
+    if scores.device.type == "cpu":
+        return scores.gather(1, chosen)
+    return scores[torch.arange(len(scores), device=scores.device)[:, None], chosen]

@@ -137,6 +137,16 @@ def test_the_first_images_are_those_of_an_epoch_in_order(asked: int, shown: int)
     assert torch.equal(first.images, whole.images[:shown])
 
 
+@pytest.mark.parametrize(("asked", "shown"), [(7, 7), (50, 20)])
+def test_some_images_are_the_first_of_a_shuffled_epoch(asked: int, shown: int) -> None:
+    split = random_split()
+    some, epoch = split.some(asked, seed=3), next(iter(split.batches(asked, seeded(3))))
+    assert len(some.labels) == shown
+    assert torch.equal(some.index, epoch.index)
+    assert torch.equal(some.images, epoch.images)
+    assert some.view is None
+
+
 def test_drop_last_leaves_out_the_smaller_batch() -> None:
     assert [len(b.labels) for b in random_split().batches(8, seeded(), drop_last=True)] == [8, 8]
     assert list(random_split().batches(32, drop_last=True)) == []

@@ -10,10 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from compress.data import Batch
 from compress.distill import CRD, SRRL, Distiller, Outputs, SemCKD
 from compress.distill.banks import Banks, Draws
+from compress.distill.crd import _at
 from compress.distill.semckd import Attention
 from compress.distill.teaching import observe
 from compress.errors import RecipeError
@@ -237,6 +239,27 @@ def test_crd_is_its_formula(same_class: bool, agree: Agree) -> None:
             bank[INDEX] = unit(0.5 * bank[INDEX] + 0.5 * e)
         assert [np.allclose(adapters.of(side).numpy(), banks[side], atol=1e-12) for side in (0, 1)] == [True, True]
         adapters.draws.set_extra_state(drawn)
+
+
+def test_what_crd_remembers_is_written_in_place_once_the_gradient_is_there() -> None:
+    banks = Banks((3, 3), 4, 2, Draws(LABELS))
+    memory, before = banks.get_buffer("bank0").data_ptr(), [banks.of(side).clone() for side in (0, 1)]
+    vectors = banks.embed(torch.rand(len(INDEX), 3), torch.rand(len(INDEX), 3))
+    loss = (vectors[0] @ banks.of(1).T).sum()
+    banks.remember(INDEX, vectors, 0.25)
+    loss.backward()  # type: ignore[no-untyped-call]
+    copies = banks.state_dict()
+    for side, (old, said) in enumerate(zip(before, vectors, strict=True)):
+        moved = functional.normalize(0.25 * old[INDEX] + 0.75 * said.detach(), dim=1)
+        assert torch.equal(copies[f"bank{side}"], old.index_copy(0, INDEX, moved))
+    assert banks.of(0).data_ptr() == memory
+
+
+def test_scores_are_picked_on_a_gpu_as_on_a_cpu() -> None:
+    scores, chosen = torch.rand(2, 5), torch.tensor([[0, 3, 3], [4, 1, 4]])
+    index = _at(scores.to("meta"), chosen.to("meta"))
+    assert index.shape == chosen.shape
+    assert torch.equal(_at(scores, chosen), scores[torch.arange(2)[:, None], chosen])
 
 
 def test_negatives_are_of_other_classes() -> None:

@@ -194,7 +194,7 @@ def kept(task: Task, store: Store, stage: Stage, pad: int = 1, images: int | Non
     recipe = Recipe("digits", Model("cnn", 0.25), (stage,), Model("cnn", 0.5), Training(epochs=1))
     step = next(step for step in plan(recipe, "x") if step.teacher is not None)
     assert step.teacher is not None
-    work = Work(task, store, lambda step: pytest.fail("nothing is made"), Clock({}), lambda *_: None)
+    work = Work(task, store, lambda step: pytest.fail("nothing is made"), pytest.fail, Clock({}), lambda *_: None)
     return work._views(step, step.teacher) is not None
 
 

@@ -127,6 +127,28 @@ def test_a_step_of_play_and_prune_does_not_wait_for_the_card(few: Task, card: No
     assert counted(playing) == plain
 
 
+TAUGHT = [*DISTILLERS]
+
+
+@pytest.mark.parametrize(
+    "name", ["labels", TAUGHT[0], *(pytest.param(name, marks=pytest.mark.slow) for name in TAUGHT[1:])]
+)
+def test_no_step_waits_for_the_card(name: str, few: Task, card: None) -> None:
+    def counted(batch_size: int) -> int:
+        student, teacher = (Model("cnn", width).build(10, 1).to(CARD) for width in (0.25, 0.5))
+        loss: Loss = Loss(student)
+        if name in DISTILLERS:
+            loss = Teaching(
+                student, teacher, DISTILLERS[name](), task.train.first(batch_size), labels=task.train.labels
+            )
+        waits.clear()
+        fit(loss, task.train, Training(epochs=1, batch_size=batch_size), seed=0, augment=task.augment)
+        return sum(waits.values())
+
+    task = few.to(CARD)
+    assert counted(32) == counted(64)
+
+
 @pytest.mark.parametrize("name", DISTILLERS)
 def test_a_loss_that_began_on_the_cpu_goes_on_on_a_card(name: str, few: Task, card: None, tmp_path: Path) -> None:
     def begun(task: Task, device: torch.device) -> tuple[Teaching, Checkpoint]:

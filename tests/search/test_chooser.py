@@ -66,15 +66,14 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
         stops: bool = True,
         seeds: int = 1,
         space: Space = SPACE,
+        cost: str = "params",
     ) -> Desk:
         study = Study(tmp_path, name)
         if not study.exists:
             whole = foresee(SPACE.baseline("digits", 0), digits)[0].costs
             reference = {"accuracy": 0.0, "params": whole.params, "macs": whole.macs, "latency_ms": 1.0}
-            study.begin(
-                task="digits", space="rates", objectives=["accuracy", "params"], seed=0, reference_point=reference
-            )
-        proposer = Proposer(InMemoryStorage(), name, ("accuracy", "params"), 0, sampler)
+            study.begin(task="digits", space="rates", objectives=["accuracy", cost], seed=0, reference_point=reference)
+        proposer = Proposer(InMemoryStorage(), name, ("accuracy", cost), 0, sampler)
         return Desk(study, proposer, space, digits, trials, 0, bounds, earlier, stops=stops, seeds=seeds)
 
     return begin
@@ -87,8 +86,10 @@ def carry_out(desk: Desk, event: Event, trials: int = 99) -> list[Recipe]:
         number = job["trial"]
         recipe = Recipe.from_json(desk.study.trials[number].recipe)
         rate = dict(desk.study.trials[number].choices).get("lr", 0.0)
+        made = {point.id: point.measured.accuracy_validation for point in desk.study.record.points}
         for step, exact in zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True):
-            figures = {"accuracy_validation": 0.5 + 2 * float(rate or 0), "params": exact.costs.params, "seconds": 1.0}
+            accuracy = made.get(step.key, 0.5 + 2 * float(rate or 0))
+            figures = {"accuracy_validation": accuracy, "params": exact.costs.params, "seconds": 1.0}
             desk.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
         desk.end(number, "complete", "", 1.0, {})
         done.append(recipe)
@@ -121,6 +122,29 @@ def test_a_desk_that_takes_over_knows_as_much(begun: Callable[..., Desk], event:
     assert [one.choices for one in second.chooser.aim.seen] == [one.choices for one in first.chooser.aim.seen]
     carry_out(second, event)
     assert rates(second)[-5:].count(0.2) >= 3
+
+
+def test_latencies_are_learned_of_one_device_the_studys_own(begun: Callable[..., Desk], event: Event) -> None:
+    def has(desk: Desk, device: str, count: int) -> None:
+        for _ in range(count):
+            job = desk.next()
+            assert job is not None
+            recipe = Recipe.from_json(desk.study.trials[job["trial"]].recipe)
+            last = plan(recipe, desk.task.fingerprint)[-1]
+            desk.add(job["trial"], [event(last.key, last.sparsity, last.variant, device=device)])
+            desk.end(job["trial"], "complete", "", 1.0, {})
+
+    earlier = begun(cost="latency_ms")
+    has(earlier, "cpu", 2)
+    has(earlier, "NVIDIA H200", 1)
+    for name, device, learned in (("b", "cpu", 3), ("c", "NVIDIA H200", 2), ("d", "NVIDIA A10G", 1)):
+        desk = begun(name, cost="latency_ms", earlier=earlier.study.record)
+        assert desk.chooser is not None
+        assert desk.chooser.aim.seen == []
+        has(desk, device, 1)
+        assert len(desk.chooser.aim.seen) == learned
+        has(desk, "another", 1)
+        assert len(desk.chooser.aim.seen) == learned
 
 
 def test_a_recipe_all_of_whose_points_are_there_is_not_chosen(begun: Callable[..., Desk], event: Event) -> None:

@@ -98,6 +98,17 @@ def test_the_beginnings_follow(desk: Desk) -> None:
     assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
 
 
+def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(desk: Desk, event: Event) -> None:
+    for accuracy in (0.5, 0.5, 0.625):
+        job = desk.next()
+        assert job is not None
+        desk.add(job["trial"], [event("key", accuracy_validation=accuracy)])
+    assert desk.study.record.points[0].measured.accuracy_validation == 0.625
+    assert desk.notes == [
+        "the model of point key was made again and is another one now: the study has its figures of now"
+    ]
+
+
 def family(trial: Trial, task: str, seed: int) -> Recipe:
     """Width 1 is the plain teacher, pruned; others have nothing to do with it."""
     width = trial.suggest_categorical("width", (1, 2, 3))
@@ -368,3 +379,7 @@ def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective
     assert len(said["timed"]) == 1
     assert "cpu (1 thread)" in said["timed"][0]
     assert "NVIDIA A10G (1 thread)" in said["timed"][0]
+    assert said["timed"][0].endswith(
+        ", and only those of cpu decide what is tried next; give the search nodes of one kind, or --objectives without "
+        "latency_ms"
+    )

@@ -22,6 +22,7 @@ from compress.tasks import Task
 from compress.train import VISIBLE, training_device
 from search import evaluate
 from search.desk import Desk
+from search.devices import ALLOCATOR, share_gpu
 from search.evaluate import Compression
 from search.failures import DeviceError, GpuLost
 from search.sampler import Proposer, open_storage
@@ -246,11 +247,31 @@ def test_a_trial_that_was_out_of_memory_goes_on_from_the_store(
 
 
 def test_a_share_of_a_gpu_is_a_share_of_its_memory(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
-    shares: list[float] = []
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", shares.append)
-    for gpus in (0.0, 0.25, 1.0):
+    shares: list[tuple[float, str | None]] = []
+    monkeypatch.setattr(
+        torch.cuda,
+        "set_per_process_memory_fraction",
+        lambda share: shares.append((share, os.environ.get(ALLOCATOR[0]))),
+    )
+    for name in ALLOCATOR:
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.delenv(name)
+    for gpus in (0.0, 1.0, 0.25):
+        assert ALLOCATOR[0] not in os.environ
         worker.setup(on_gpu(worker, monkeypatch, gpus).config)
-    assert shares == [0.25]
+    assert shares == [(0.25, "expandable_segments:True")]
+
+
+@pytest.mark.parametrize("name", ALLOCATOR)
+def test_what_a_user_told_torchs_allocator_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share: None)
+    for other in ALLOCATOR:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "max_split_size_mb:64")
+    share_gpu(0.5)
+    assert {other: os.environ.get(other) for other in ALLOCATOR if other in os.environ} == {
+        name: "max_split_size_mb:64"
+    }
 
 
 def test_memory_of_a_gpu_is_given_back_at_a_trials_end(worker: Compression, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,3 +305,15 @@ def test_a_database_that_cannot_be_opened_is_a_sentence(url: str, tmp_path: Path
     with pytest.raises(ValueError, match="storage-url: cannot open ") as caught:
         open_storage(url, tmp_path)
     assert repr(url) in str(caught.value)
+
+
+def test_optuna_is_told_latencies_of_one_device_alone(make: Callable[..., Point], study: Study) -> None:
+    proposer = Proposer(InMemoryStorage(), "s", ("accuracy", "latency_ms"), seed=0)
+    first, second = ask(proposer), ask(proposer)
+    here = make(first, "ab1", 0.5)
+    there = make(second, "ab2", 0.5, device="NVIDIA H200")
+    assert [proposer.compares(point) for point in (here, there)] == [True, False]
+    study.end(1, "complete", "", 1.0, {})
+    catch_up(proposer, study)
+    assert [trial.user_attrs["point"] for trial in told(proposer)] == ["ab1"]
+    assert proposer.study.trials[second].state == TrialState.FAIL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.remote import open_store
 from compress.stages import Prune, Recovery, Train
+from compress.store import Store
 from compress.tasks import Task
 from compress.training import Training
 from search.record import Point
 from search.study import Study, StudyError, point_event
-from search.takeaway import Mismatch, _origin, differences, elsewhere, shown, spread, take
+from search.takeaway import Mismatch, _origin, differences, elsewhere, renew, shown, spread, take
 from search.tracking import TrackingError, connect
 
 ONCE = Training(epochs=1)
@@ -135,6 +137,28 @@ def test_nothing_is_put_in_place_or_registered_on_a_mismatch(
         paretune.take("s", made.record.points[0], tmp_path / "out", budget={}, home=made.home, tracking_uri=uri)
     assert list((tmp_path / "out").iterdir()) == []
     assert connect(uri).search_registered_models() == []
+
+
+def test_a_model_made_again_on_a_gpu_is_taken_with_the_figures_it_has_now(made: Study, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(made.home, home)
+    study, point = Study(home, "s"), made.record.points[1]
+    store = Store(home / "store")
+    entry = store.get(point.id)
+    assert entry is not None
+    on_gpu = replace(point.measured, accuracy_validation=0.125, device="NVIDIA H200")
+    files = entry.files()
+    shutil.rmtree(entry.path)
+    again = store.put(point.id, files, on_gpu, entry.made_from)
+    where = replace(study.record, store=str(home / "store"))
+    with pytest.raises(
+        Mismatch, match=r"accuracy_validation .*, now 0\.125; device cpu, now NVIDIA H200; the study has"
+    ):
+        take(point, where, home, tmp_path / "out", budget={}, formats=("safetensors",))
+    found = Study(home, "s").record.points[1]
+    assert (found.measured, found.sparsity, found.variant) == (on_gpu, point.sparsity, point.variant)
+    renew(study, found, again)  # once
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["params", "nonzero_params", "macs", "size_bytes"])
