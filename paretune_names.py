@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-OURS = ("compress", "dashboards", "paretune", "paretune_command", "paretune_words", "search", "spaces")
+OURS = ("compress", "dashboards", "paretune", "search", "spaces")
 
 
 class _Ours:
@@ -44,15 +44,16 @@ def _claim() -> None:
 
 def _current_folder_last() -> None:
     """`python -m paretune` looks in the current folder first, where a `random.py` would be Python's own for all."""
-    run = getattr(sys.modules["__main__"], "__spec__", None)
-    if run is not None and run.name in OURS and os.path.abspath(sys.path[0]) == os.getcwd() != ROOT:
+    asked = sys.orig_argv[1:3]
+    ours = asked[:1] == ["-m"] and asked[1].partition(".")[0] in OURS
+    if ours and os.path.abspath(sys.path[0]) == os.getcwd() != ROOT:
         sys.path.append(sys.path.pop(0))
 
 
 def main() -> None:
     """The command from its first moment: Ctrl-C while Python still imports is a sentence too."""
     try:
-        from paretune import main as carry_out
+        from paretune.__main__ import main as carry_out
     except KeyboardInterrupt:
         sys.stderr.write("paretune: interrupted; nothing was started\n")
         os._exit(130)
@@ -61,3 +62,6 @@ def main() -> None:
 
 _claim()
 _current_folder_last()
+
+if __name__ == "__main__":
+    main()

@@ -18,9 +18,9 @@ from benchmarks.blocks import BLOCKS
 from benchmarks.machine import machine
 from compress.agreement import RELOADED, reloaded_differs
 from compress.costs import check
+from compress.data.tasks import Task, load_task
 from compress.distill import KD
 from compress.errors import RecipeError
-from compress.files import Files
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pruning import PRUNERS, OneShot
@@ -28,7 +28,7 @@ from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Factorize, Narrow, Prune, Quantize, Recovery, Train
-from compress.tasks import Task, load_task
+from compress.store.files import Files
 from compress.training import Training
 
 ONCE = Training(epochs=1)

@@ -10,10 +10,10 @@ from benchmarks.comparison import Entry, Run, Section, entry
 from benchmarks.equal import at_macs
 from benchmarks.settings import Setting
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.pruning import PRUNERS, Adaptive, L1Filter, OneShot, Pruner, Random, ResRep
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery
-from compress.tasks import Task
 from spaces.space import pruner
 
 CUT = (0.5, 0.75, 0.9)

@@ -11,14 +11,14 @@ from typing import ParamSpec
 
 import torch
 
-from compress.assembly import hold_out
-from compress.data import TensorSplit
+from compress.data.assembly import hold_out
+from compress.data.splits import TensorSplit
+from compress.data.tasks import Task, load_task
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.store import Store
-from compress.tasks import Task, load_task
+from compress.store.folder import Store
 from compress.train import TrainingError
 
 P = ParamSpec("P")

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from search.front import DEFAULT_OBJECTIVES, GrowingFront
-from search.record import Point
+from search.study.front import DEFAULT_OBJECTIVES, GrowingFront
+from search.study.record import Point
 
 RECORDED = Path(__file__).parent / "recorded" / "efficiency-digits.jsonl"
 
@@ -30,7 +30,7 @@ class Came:
 
     @property
     def point(self) -> Point:
-        """As `search.front` takes it."""
+        """As `search.study.front` takes it."""
         figures = {"accuracy_validation": self.accuracy, "params": self.params, "flops": 2 * self.macs}
         return cast(Point, SimpleNamespace(measured=SimpleNamespace(**figures)))
 
@@ -39,7 +39,7 @@ class Came:
 class Course:
     """One search: `points` it made in all, `compute` and `wall` seconds it took, and the points that moved its front.
 
-    `reference` has the worst of each objective, as `search.front.hypervolume` takes it.
+    `reference` has the worst of each objective, as `search.study.front.hypervolume` takes it.
     """
 
     search: str

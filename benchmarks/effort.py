@@ -19,13 +19,13 @@ from statistics import mean
 import torch
 
 from benchmarks.machine import machine
+from compress.data.tasks import load_task
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import SCHEDULES, L1Filter
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
-from compress.store import Store
-from compress.tasks import load_task
+from compress.store.folder import Store
 from compress.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "effort.md"

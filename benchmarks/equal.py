@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
-from compress.tasks import Task
 
 CLOSE_MACS = 0.01
 """What counts as equal."""

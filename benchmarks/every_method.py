@@ -24,7 +24,7 @@ from compress.codec import METHODS
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
 from compress.pruning import PRUNERS, SCHEDULES
-from search.record import StudyRecord
+from search.study.record import StudyRecord
 from spaces import SPACES
 from spaces.space import Value
 

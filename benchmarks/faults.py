@@ -34,11 +34,11 @@ from optuna.trial import TrialState
 from benchmarks.bars import Row, table
 from benchmarks.machine import machine
 from benchmarks.processes import workers
-from compress.files import WEIGHTS
-from compress.store import Store
-from search.front import front
-from search.sampler import Proposer, open_storage
-from search.study import Study
+from compress.store.files import WEIGHTS
+from compress.store.folder import Store
+from search.sampling.optuna_study import Proposer, open_storage
+from search.study.front import front
+from search.study.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "faults.md"
 NAME = "faults"

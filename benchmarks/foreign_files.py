@@ -33,7 +33,7 @@ from unittest.mock import patch
 from benchmarks.changes import CANARY
 from benchmarks.machine import machine
 from compress.errors import StoreError
-from compress.program import ExportFailed
+from compress.export.graph import ExportFailed
 
 RESULTS = Path(__file__).parent / "results" / "foreign_files.md"
 DOCUMENTED = (ValueError, StoreError, ExportFailed)

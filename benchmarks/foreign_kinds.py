@@ -26,27 +26,30 @@ from torch import Tensor
 
 from benchmarks.changes import bytes_changed, fields_changed, written
 from benchmarks.foreign_files import Change, Kind
-from compress import proof, remote, store, tasks
 from compress.checkpoint import Checkpoint
-from compress.data import TensorSplit
+from compress.data import tasks
+from compress.data.splits import TensorSplit
+from compress.data.tasks import Task, load_task
 from compress.distill.views import Views
-from compress.export import CARD, SEAL, _said, _seal, export
-from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.export import evaluate_export
+from compress.export.formats import CARD, SEAL, _said, _seal, export
+from compress.export.standalone import load, seal
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.models.weights import load_weights
-from compress.plain import load, seal
 from compress.pruning import L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.remote import RemoteStore
 from compress.stages import Prune, Quantize, Train
-from compress.store import RECORD, Store
-from compress.tasks import Task, load_task
+from compress.store import bucket
+from compress.store import folder as folders
+from compress.store.bucket import RemoteStore
+from compress.store.files import STRUCTURE, WEIGHTS, Files
+from compress.store.folder import RECORD, Store
 from compress.training import Training
-from search.journal import open_journal
-from search.sampler import Proposer
-from search.study import Study, point_event
+from search.sampling.journal import open_journal
+from search.sampling.optuna_study import Proposer
+from search.study.study import Study, point_event
 
 KEY = f"{1:032x}"
 SMALL = Model("cnn", 0.25)
@@ -94,8 +97,8 @@ def _plain(folder: Path) -> Any:
 
 
 def _evaluate(folder: Path) -> Any:
-    with patch.object(proof, "BATCHES", {1: 1}):
-        found = proof.evaluate(folder, few())
+    with patch.object(evaluate_export, "BATCHES", {1: 1}):
+        found = evaluate_export.evaluate(folder, few())
     forms = {form: {k: v for k, v in of.items() if k != "latency"} for form, of in found["formats"].items()}
     return {name: value for name, value in found.items() if "latency" not in name} | {"formats": forms}
 
@@ -130,7 +133,7 @@ def _forged_entry(folder: Path) -> Any:
     path = folder / KEY[:2] / KEY
     with suppress(Exception):
         record = json.loads((path / RECORD).read_text())
-        record["sha256"] = store._seal(Files.read(path), record)
+        record["sha256"] = folders._seal(Files.read(path), record)
         (path / RECORD).write_text(json.dumps(record))
     return _entry(folder)
 
@@ -167,7 +170,7 @@ class Shelf:
 
 
 def _bucket(folder: Path) -> RemoteStore:
-    with patch.dict(os.environ, {"XDG_CACHE_HOME": str(folder / "cache")}), patch.object(remote, "Bucket"):
+    with patch.dict(os.environ, {"XDG_CACHE_HOME": str(folder / "cache")}), patch.object(bucket, "Bucket"):
         made = RemoteStore("s3://models/foreign")
     made.bucket = Shelf(folder)  # type: ignore[assignment]
     return made

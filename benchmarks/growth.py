@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.bars import Row
 from benchmarks.replay import ByChance, begun, replay, silent
 from compress.measurement import Measurement
-from search.front import DEFAULT_OBJECTIVES, GrowingFront, front, hypervolume
-from search.record import Point, StudyRecord
-from search.sampler import Proposer
+from search.sampling.optuna_study import Proposer
+from search.study.front import DEFAULT_OBJECTIVES, GrowingFront, front, hypervolume
+from search.study.record import Point, StudyRecord
 
 REFERENCE = {"accuracy": 0.0, "params": 1e6, "flops": 2e8}
 

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine
-from compress.data import Augment, TensorSplit
-from compress.tasks import load_task
-from compress.vision import import_torchvision
+from compress.data.splits import Augment, TensorSplit
+from compress.data.tasks import load_task
+from compress.machine.vision import import_torchvision
 
 BATCH = 128
 MEAN, STD = 127.5, 73.9

@@ -16,16 +16,16 @@ from unittest import mock
 
 from benchmarks.bars import Row
 from benchmarks.replay import POINTS, SPACE, TASK, ByChance, begun, made_up, silent
+from compress.data.tasks import load_task
 from compress.measurement import Measurement
 from compress.pipeline import Made
-from compress.tasks import load_task
-from search import tuning
-from search.cluster import scratch_folder, started
-from search.evaluate import Compression
-from search.ledger import Ledger
-from search.sampler import AUTO, Proposer
+from search.running import tune_loop
+from search.running.cluster import scratch_folder, started
+from search.running.worker import Compression
+from search.sampling.optuna_study import AUTO, Proposer
 from search.settings import Settings
-from search.tracker import Tracker
+from search.study.ledger import Ledger
+from search.tracking.sync import Tracker
 
 CORES = 2
 
@@ -68,10 +68,10 @@ def run(
         shown(record, desk)
 
     desk.heard = heard
-    with scratch_folder() as scratch, started(settings, scratch), mock.patch.object(tuning, "Compression", worker):
+    with scratch_folder() as scratch, started(settings, scratch), mock.patch.object(tune_loop, "Compression", worker):
         tracker.start()
         start = time.perf_counter()
-        tuning.run_trials(settings, desk, scratch)
+        tune_loop.run_trials(settings, desk, scratch)
         wall = time.perf_counter() - start
         start = time.perf_counter()
         if desk.failure is not None:

@@ -9,12 +9,12 @@ from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
 from benchmarks.settings import Setting
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.lowrank import SVD, Factorizer
 from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
-from compress.tasks import Task
 from compress.training import Training
 from spaces.space import distiller
 

@@ -23,15 +23,15 @@ import torch
 
 import paretune
 from benchmarks.machine import machine
-from compress.files import Files
+from compress.data.tasks import load_task
 from compress.measure import measure
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.store import Store
-from compress.tasks import load_task
-from search.ledger import Ledger
-from search.record import Point, StudyRecord
-from search.study import Study
+from compress.store.files import Files
+from compress.store.folder import Store
+from search.study.ledger import Ledger
+from search.study.record import Point, StudyRecord
+from search.study.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "main_job.md"
 CORES = 2

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from benchmarks.bars import Row
 from benchmarks.replay import POINTS, ByChance, begun, replay
-from search.mirror import bare_tags, trial_metrics, trial_params
-from search.record import StudyRecord
-from search.tracker import Tracker
-from search.tracking import check_reachable, connect
+from search.study.record import StudyRecord
+from search.tracking.client import check_reachable, connect
+from search.tracking.fields import bare_tags, trial_metrics, trial_params
+from search.tracking.sync import Tracker
 
 CALLED = 3
 """Trials that are written a call a value: each takes seconds."""

@@ -27,10 +27,10 @@ from benchmarks.equal import narrower
 from benchmarks.losers import FACTORIZED
 from benchmarks.machine import machine
 from benchmarks.settings import DIGITS, OTHERS, Setting
+from compress.data.tasks import Task
 from compress.lowrank import SVD, factorize
 from compress.measure import accuracy
 from compress.models.family import init_convolutions
-from compress.tasks import Task
 from compress.train import Loss, fit
 
 RESULTS = Path(__file__).parent / "results"

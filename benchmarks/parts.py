@@ -12,12 +12,12 @@ from benchmarks.equal import narrower
 from benchmarks.losers import FINE_TUNING, losers, weights
 from benchmarks.settings import Setting
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller
 from compress.lowrank import FACTORIZERS
 from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Recovery, Train
-from compress.tasks import Task
 from spaces.space import distiller, pruner
 
 SHARES = (1.0, 0.1, 0.01)

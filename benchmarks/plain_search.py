@@ -34,11 +34,11 @@ from ray.tune.stopper import Stopper
 
 from benchmarks.one_point import points_of
 from benchmarks.teachers import teach
+from compress.data.tasks import load_task
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
-from compress.store import Store
-from compress.tasks import load_task
+from compress.store.folder import Store
 from spaces.joint import JOINT
 
 TASK = "digits"

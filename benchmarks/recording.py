@@ -26,11 +26,11 @@ import pandas as pd
 import torch
 
 from benchmarks.grid import GRID, TASK, Given, build, everything
+from compress.data.tasks import load_task
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.store import Store
-from compress.tasks import load_task
+from compress.store.folder import Store
 
 TABLE = Path(__file__).parent / "recorded" / "curves-digits.csv.gz"
 Row = tuple[float, str, Measurement]

@@ -14,16 +14,16 @@ from optuna import Trial
 from rich.console import Console
 
 from compress.costs import foresee
+from compress.data.tasks import Task, load_task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
-from compress.tasks import Task, load_task
-from search.desk import Desk
-from search.front import DEFAULT_OBJECTIVES
-from search.progress import Progress
-from search.record import StudyRecord
-from search.sampler import Proposer, open_storage
-from search.study import Study, point_event
+from search.running.driver import Desk
+from search.running.progress import Progress
+from search.sampling.optuna_study import Proposer, open_storage
+from search.study.front import DEFAULT_OBJECTIVES
+from search.study.record import StudyRecord
+from search.study.study import Study, point_event
 from spaces import SPACES
 
 TASK, SPACE = "digits", SPACES["joint"]
@@ -38,7 +38,7 @@ class ByChance(Proposer):
 
 
 def begun(home: Path, name: str, kind: Callable[..., Proposer], trials: int) -> Desk:
-    """The desk of a new study below `home`, as `search.launch` makes it."""
+    """The desk of a new study below `home`, as `search.running.launch` makes it."""
     task = load_task(TASK)
     study = Study(home, name)
     teacher = foresee(SPACE.baseline(TASK, 0), task)[0]

@@ -26,7 +26,7 @@ from scipy.stats import t as student
 
 from benchmarks.machine import machine
 from benchmarks.tables import KnownSizes, Row, Table
-from search.aim import Aim
+from search.sampling.acquisition import Aim
 
 RESULTS = Path(__file__).parent / "results" / "samplers.md"
 TABLES = (

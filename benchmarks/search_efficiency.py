@@ -42,9 +42,9 @@ from benchmarks.machine import machine
 from benchmarks.plain_search import WAYS
 from benchmarks.without import keys
 from compress.measurement import Measurement
-from search.record import measurement_from_json
-from search.sampler import SAMPLERS
-from search.study import Study
+from search.sampling.optuna_study import SAMPLERS
+from search.study.record import measurement_from_json
+from search.study.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "search_efficiency.md"
 SHARES = (0.8, 0.9, 0.95, 0.97, 0.99)

@@ -21,11 +21,11 @@ from benchmarks.recording import Row
 from benchmarks.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
 from compress.plan import Step
 from compress.recipe import Recipe
-from search.desk import Desk
-from search.front import DEFAULT_OBJECTIVES, value
-from search.record import Point
-from search.sampler import Proposer, open_storage
-from search.study import Study, point_event
+from search.running.driver import Desk
+from search.sampling.optuna_study import Proposer, open_storage
+from search.study.front import DEFAULT_OBJECTIVES, value
+from search.study.record import Point
+from search.study.study import Study, point_event
 
 NOBODY: Any = None
 """Ray's scheduler asks nothing of Tune's controller."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Stage, Train
-from compress.tasks import Task
 from compress.training import Training
 from spaces.space import Effort, effort
 

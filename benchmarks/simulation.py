@@ -20,9 +20,9 @@ from typing import Any
 
 from benchmarks.bars import Row
 from benchmarks.replay import ByChance, begun, made_up, silent
-from search.desk import Desk
-from search.ledger import Ledger
-from search.sampler import Proposer
+from search.running.driver import Desk
+from search.sampling.optuna_study import Proposer
+from search.study.ledger import Ledger
 
 TABLE = Path(__file__).parent / "recorded" / "durations-digits.json"
 Curve = list[tuple[float, int]]

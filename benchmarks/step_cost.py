@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from benchmarks.machine import machine
 from benchmarks.steps import AUGMENT, CLASSES, Cases, Times, built, random_images, recovering, timed, trained, whole
-from compress.data import TensorSplit
+from compress.data.splits import TensorSplit
 from compress.distill import DISTILLERS, KD
 from compress.distill.teaching import Teaching, observe
 from compress.distill.views import Views

@@ -12,14 +12,14 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from compress.data import Augment, Batch, TensorSplit
+from compress.data.splits import Augment, Batch, TensorSplit
+from compress.data.tasks import Task
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import OneShot, Pruner
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.folder import Store
 from compress.train import Loss, fit
 from compress.training import Training
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from compress.data.tasks import load_task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.store import Store
-from compress.tasks import load_task
+from compress.store.folder import Store
 from spaces.joint import TEACHERS
 from spaces.space import schooling
 

@@ -26,12 +26,12 @@ from compress.estimate import Estimator
 from compress.pipeline import Made
 from compress.plan import Step
 from compress.recipe import Recipe
-from search import launch, tuning
-from search.desk import Desk
-from search.evaluate import Compression
-from search.prefixes import Prefixes
+from search.running import launch, tune_loop
+from search.running.driver import Desk
+from search.running.worker import Compression
+from search.sampling.in_progress import Prefixes
 from search.settings import Settings
-from search.study import Study
+from search.study.study import Study
 from spaces import Space
 from spaces.space import Trial
 
@@ -139,10 +139,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             teach(chosen.teachers, TASK, chosen.seed)
             Alone.teachers = chosen.teachers
             patched.enter_context(patch.object(launch, "Desk", Alone))
-            patched.enter_context(patch("search.desk.Prefixes", Free))
+            patched.enter_context(patch("search.running.driver.Prefixes", Free))
         else:
             patched.enter_context(patch.object(launch, "Desk", PointByPoint))
-            patched.enter_context(patch.object(tuning, "Compression", OnePoint))
+            patched.enter_context(patch.object(tune_loop, "Compression", OnePoint))
         launch.search(Settings(chosen.name, task=TASK, trials=chosen.trials, seed=chosen.seed, home=chosen.home))
 
 

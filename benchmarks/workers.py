@@ -20,13 +20,13 @@ from benchmarks.grid import GRID, TASK
 from benchmarks.halving import Floats
 from benchmarks.one_point import chain
 from benchmarks.recording import Row, recorded
+from compress.data.tasks import Task, load_task
 from compress.plan import Step, plan
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Quantize
-from compress.tasks import Task, load_task
-from search.front import DEFAULT_OBJECTIVES, GrowingFront, value
-from search.record import Point
+from search.study.front import DEFAULT_OBJECTIVES, GrowingFront, value
+from search.study.record import Point
 from spaces.space import chosen
 
 WORKERS = 2

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.errors import RecipeError
-from compress.numerics import exact
+from compress.machine.numerics import exact
 
 IMAGES = 4
 """Images that are compared."""

@@ -18,7 +18,8 @@ import torch
 from torch import nn
 
 from compress.agreement import IMAGES
-from compress.data import Batch
+from compress.data.splits import Batch
+from compress.data.tasks import Task
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
 from compress.measure import Costs, count
@@ -28,7 +29,6 @@ from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.step_checks import blamed, check_own, files_of, seeded
-from compress.tasks import Task
 
 SHALLOW = 0.5
 """Stands for every depth of a cut."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.tasks import Task
 
 GONE_A_ROUND = 0.1
 """Of the weights that are left, by one round of a method that finds its sparsity itself."""

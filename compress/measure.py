@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from compress.data import Split
-from compress.files import Files
+from compress.data.splits import Split
+from compress.data.tasks import Task
+from compress.machine.numerics import exact
 from compress.measurement import Measurement
-from compress.numerics import exact
-from compress.tasks import Task
+from compress.store.files import Files
 
 BATCH = 512
 """Images that accuracy is measured with at a time."""

@@ -12,19 +12,19 @@ from filelock import Timeout
 from torch import Tensor
 
 from compress.agreement import IMAGES, check_same, check_steady, see
-from compress.clock import Clock
 from compress.costs import check_networks
-from compress.data import Batch
-from compress.files import Files
+from compress.data.splits import Batch
+from compress.data.tasks import Task
+from compress.machine.stopwatch import Clock
 from compress.measure import BATCH, measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
-from compress.store import Entry, Store
-from compress.tasks import Task
+from compress.step_runner import CALIBRATION_IMAGES, Work
+from compress.store.files import Files
+from compress.store.folder import Entry, Store
 from compress.train import training_device
-from compress.work import CALIBRATION_IMAGES, Work
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from compress.agreement import IMAGES, check_same
+from compress.data.tasks import Task
 from compress.errors import RecipeError, StoreError, said
-from compress.files import Files
 from compress.plan import Step
 from compress.stages import Stage
-from compress.tasks import Task
+from compress.store.files import Files
 
 
 def check_own(step: Step, model: nn.Module, task: Task) -> None:

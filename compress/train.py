@@ -18,8 +18,8 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.checkpoint import Checkpoint
-from compress.data import Augment, Batch, Split
-from compress.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
+from compress.data.splits import Augment, Batch, Split
+from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
 from compress.training import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from search.record import Choice, StudyRecord
+from search.study.record import Choice, StudyRecord
 
 ABSENT = "none"
 

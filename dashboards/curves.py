@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dashboards.models import Models
-from search.breakpoints import DELTA, curves, knee, tolerance
+from search.study.breakpoints import DELTA, curves, knee, tolerance
 
 
 @dataclass(frozen=True)

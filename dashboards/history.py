@@ -12,8 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from search.front import GrowingFront, front
-from search.record import Point, StudyRecord
+from search.study.front import GrowingFront, front
+from search.study.record import Point, StudyRecord
 
 COLUMNS = ("finished", "trial", "status", "seconds", "hypervolume")
 SHARES = (0.1, 0.25, 0.5, 1.0)

@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 
 from dashboards import theme
 from dashboards.choices import ABSENT, choice_names, level
-from search.record import StudyRecord
+from search.study.record import StudyRecord
 
 COLUMNS = ("choice", "target", "share", "chance")
 TARGETS = ("accuracy", "size")

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from dashboards import theme
 from dashboards.importance import levelled
-from search.record import StudyRecord
+from search.study.record import StudyRecord
 
 COLUMNS = ("choice", "level", "trials", "difference", "error")
 _CLASSES = 4

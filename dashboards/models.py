@@ -14,9 +14,9 @@ from typing import Any
 
 from dashboards import theme
 from dashboards.choices import choice_names, level, summary
-from search.front import front
-from search.record import Point, StudyRecord, TrialRecord
-from search.seeds import Family, families
+from search.study.front import front
+from search.study.record import Point, StudyRecord, TrialRecord
+from search.study.seeds import Family, families
 
 TEACHER = "the unpruned teacher"
 COSTS = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes", "latency_ms")
@@ -25,7 +25,7 @@ _PREFERRED = ("order", "method")
 
 @dataclass(frozen=True)
 class Models:
-    """The rows, in the order of `search.seeds.families`: what each stands for, its mean figures, its first trial."""
+    """The rows, in the order of `families` in `search.study.seeds`, with mean figures and the first trial of each."""
 
     study: StudyRecord
     families: tuple[Family, ...]

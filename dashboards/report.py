@@ -16,11 +16,11 @@ from dashboards.curves import Curve
 from dashboards.models import Models, columns
 from dashboards.page import page, paragraph, section, slot
 from dashboards.published import published
-from search.breakpoints import DELTA
-from search.budget import Budget
-from search.choice import choose
-from search.front import hypervolume, measured_on
-from search.record import StudyRecord
+from search.selection.budget import Budget
+from search.selection.selection import choose
+from search.study.breakpoints import DELTA
+from search.study.front import hypervolume, measured_on
+from search.study.record import StudyRecord
 
 WITHIN = f"tolerance: loses at most {100 * DELTA:.3g}%"
 

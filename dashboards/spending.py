@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from search.record import Point, StudyRecord
+from search.study.record import Point, StudyRecord
 
 COLUMNS = ("stage", "models", "seconds", "reused", "saved")
 

@@ -9,10 +9,10 @@ from dashboards.choices import summary
 from dashboards.curves import Curve
 from dashboards.models import TEACHER, Models
 from dashboards.page import Column, Follows, paragraph, section, table
-from search.budget import Amount, Budget
-from search.choice import choose
-from search.note import SHARES
-from search.record import StudyRecord
+from search.selection.budget import Amount, Budget
+from search.selection.selection import choose
+from search.study.record import StudyRecord
+from search.tracking.description import SHARES
 
 _MODEL = (Column("trial"), Column("pruned"), *(Column(name) for name in ("validation", "test", "params")))
 _COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", "word"))

@@ -8,15 +8,15 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compress.data.tasks import FOLDER
 from compress.models import Model
-from compress.remote import absolute, is_remote
-from compress.tasks import FOLDER
-from search.address import sqlite_uri
-from search.bounds import check_foreseen
-from search.budget import Budget
-from search.front import DEFAULT_OBJECTIVES, check_objectives
-from search.sampler import AUTO, SAMPLERS
-from search.study import check_name
+from compress.store.bucket import absolute, is_remote
+from search.sampling.bounds import check_foreseen
+from search.sampling.optuna_study import AUTO, SAMPLERS
+from search.selection.budget import Budget
+from search.study.front import DEFAULT_OBJECTIVES, check_objectives
+from search.study.study import check_name
+from search.uri import sqlite_uri
 from spaces import SPACES
 
 MOST_TRIALS = 1_000_000

@@ -20,20 +20,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch, Split, TensorSplit
-from compress.files import Files
+from compress.data.splits import Batch, Split, TensorSplit
+from compress.data.tasks import Task, load_task
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.models.own import own_family
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.stages import Stage, Train
-from compress.store import Store
-from compress.tasks import Task, load_task
+from compress.store.files import Files
+from compress.store.folder import Store
 from compress.train import Loss, fit
 from compress.training import Training
-from search import tracking
-from search.address import database
+from search.tracking import client
+from search.uri import database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,7 +47,7 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A new MLflow database of this process is a copy of its first: MLflow makes a schema for seconds."""
-    first, connect, one = tmp_path_factory.mktemp("schema") / "mlflow.db", tracking.connect, threading.Lock()
+    first, connect, one = tmp_path_factory.mktemp("schema") / "mlflow.db", client.connect, threading.Lock()
 
     def copied(uri: str) -> MlflowClient:
         if uri.startswith("sqlite:///") and not database(uri).exists():
@@ -59,7 +59,7 @@ def _schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return connect(uri)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "connect", copied)
+        patch.setattr(client, "connect", copied)
         yield
 
 

@@ -19,14 +19,14 @@ import pytest
 import ray
 
 import paretune
-import paretune_command
+import paretune.cli
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.store import Store
-from search import launch
-from search.study import Study, point_event
+from compress.store.folder import Store
+from search.running import launch
+from search.study.study import Study, point_event
 from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
 
 HEADER: dict[str, Any] = {
@@ -111,7 +111,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     def run(sentence: str, *words: str) -> None:
         monkeypatch.setattr(sys, "argv", ["paretune", *words])
         capfd.readouterr()
-        code = paretune_command.run()
+        code = paretune.cli.run()
         out, err = capfd.readouterr()
         assert_one_line(code, out, err, sentence)
 

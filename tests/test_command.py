@@ -17,22 +17,22 @@ from typing import Any
 import pytest
 
 import paretune
-import paretune_command
+import paretune.cli
+from compress.data.tasks import Task
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import L1Filter, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.remote import open_store
 from compress.stages import Prune, Quantize, Recovery, Train
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.bucket import open_store
+from compress.store.folder import Store
 from compress.training import Training
-from paretune_words import searched, selected
-from search.budget import Budget
-from search.choice import choose
-from search.study import Study, point_event
-from search.tracking import connect
+from paretune.words import searched, selected
+from search.selection.budget import Budget
+from search.selection.selection import choose
+from search.study.study import Study, point_event
+from search.tracking.client import connect
 from tests.search.points import CURVE, seeds
 
 ONCE = Training(epochs=1)
@@ -63,7 +63,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words)])
         capfd.readouterr()
-        return Said(paretune_command.run(), *capfd.readouterr())
+        return Said(paretune.cli.run(), *capfd.readouterr())
 
     return run
 
@@ -95,7 +95,7 @@ def own(home: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def exported(home: Path, tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
     """An exported model."""
-    from compress.export import export
+    from compress.export.formats import export
 
     point = Study(home, "made").record.points[1]
     entry = Store(home / "store").get(point.id)
@@ -392,7 +392,7 @@ def test_what_to_type_next_can_be_typed_where_nothing_is_on_the_path(
     monkeypatch.setenv("PATH", "")
     words = ["search", "--name", "made", "--home", str(own), "--resume", "--trials", "3"]
     monkeypatch.setattr(sys, "argv", [".venv/bin/paretune", *words])
-    assert paretune_command.run() == 0
+    assert paretune.cli.run() == 0
     out = capfd.readouterr().out
     assert "take: .venv/bin/paretune select made " in out
     assert "look: .venv/bin/mlflow server " in out

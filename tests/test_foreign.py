@@ -17,17 +17,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import paretune_command
+import paretune.cli
 from benchmarks.foreign_files import Kind, tried
 from benchmarks.foreign_kinds import KEY, KINDS, SMALL, _resealed, few, prepared
-from compress import proof
-from compress.archive import Foreign, repacked
 from compress.errors import ExportError
-from compress.export import CARD, SEAL, export, read_card
-from compress.files import STRUCTURE, WEIGHTS, Files
+from compress.export import evaluate_export
+from compress.export.archive import Foreign, repacked
+from compress.export.formats import CARD, SEAL, export, read_card
 from compress.measurement import Measurement
-from compress.store import RECORD, Store, _seal
-from search.study import Study, StudyError
+from compress.store.files import STRUCTURE, WEIGHTS, Files
+from compress.store.folder import RECORD, Store, _seal
+from search.study.study import Study, StudyError
 
 QUICK = [kind for kind in KINDS if not kind.heavy and "evaluate" not in kind.name]
 
@@ -61,7 +61,7 @@ def folder(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def refused(folder: Path, why: str) -> None:
     """By `evaluate`, in one sentence, however well the folder's checksums were made anew."""
     with pytest.raises(ExportError, match=why) as said:
-        _resealed(lambda there: proof.evaluate(there, few()))(folder)
+        _resealed(lambda there: evaluate_export.evaluate(there, few()))(folder)
     assert len(str(said.value).splitlines()) == 1
     assert not (folder / "ran.txt").exists()
 
@@ -74,7 +74,7 @@ def test_the_command_refuses_a_foreign_export_with_code_2(
     (folder / STRUCTURE).write_text(json.dumps({**structure, "steps": [call, *structure["steps"]]}))
     _resealed(read_card)(folder)
     monkeypatch.setattr(sys, "argv", ["paretune", "evaluate", str(folder)])
-    assert paretune_command.run() == 2
+    assert paretune.cli.run() == 2
     said = capfd.readouterr()
     assert "is none of the operations that can run" in said.err
     assert (said.out, said.err.count("\n"), "Traceback" in said.err) == ("", 1, False)
@@ -84,7 +84,7 @@ def test_the_command_refuses_a_foreign_export_with_code_2(
 def test_a_file_that_is_not_as_the_card_says_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")
     with pytest.raises(ExportError, match=f"is damaged: {name} is another file than the card names; export it again"):
-        proof.evaluate(folder, few())
+        evaluate_export.evaluate(folder, few())
 
 
 def test_a_card_that_was_changed_is_refused_unless_it_is_of_an_earlier_version(folder: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_program_whose_graph_asks_for_more_is_refused_before_torch_reads_it(
 def test_a_pickle_in_a_program_is_never_read(folder: Path) -> None:
     """Torch unpickles whatever the sample inputs of a program are; a program runs without."""
     repack(folder, lambda name, data: pickled() if name.endswith("sample_inputs/model.pt") else data)
-    found = _resealed(lambda there: proof.evaluate(there, few()))(folder)
+    found = _resealed(lambda there: evaluate_export.evaluate(there, few()))(folder)
     assert found["formats"]["pt2"]["agreement"] == 1.0
     assert not (folder / "ran.txt").exists()
 
@@ -223,7 +223,7 @@ def test_a_function_that_a_foreign_export_names_does_not_run(
     structure = json.loads((folder / STRUCTURE).read_text())
     structure["model"] = {"type": "model", "family": "evil:make", "width": 1.0}
     (folder / STRUCTURE).write_text(json.dumps(structure))
-    found = _resealed(lambda there: proof.evaluate(there, few()))(folder)
+    found = _resealed(lambda there: evaluate_export.evaluate(there, few()))(folder)
     assert "params" not in found
     assert "evil:make would run; if you trust it, say --network evil:make" in caplog.text
     assert not (folder / "ran.txt").exists()

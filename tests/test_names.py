@@ -57,7 +57,7 @@ def test_run_as_a_module_it_looks_in_the_current_folder_last(tmp_path: Path) -> 
     assert '"name": "l1-filter"' in run(tmp_path, "-m", "paretune", "methods", "--json")
 
 
-@pytest.mark.parametrize("name", ["search", "compress", "paretune_words"])
+@pytest.mark.parametrize("name", ["search", "compress", "paretune"])
 def test_a_users_module_that_came_first_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = ModuleType(name)
     theirs.__file__ = str(tmp_path / f"{name}.py")

@@ -16,16 +16,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-import paretune_command
-from compress.files import Files
+import paretune.cli
+from compress.data.tasks import Task
+from compress.machine.vision import import_torchvision
 from compress.models import Model
 from compress.models.own import own_family
-from compress.tasks import Task
+from compress.store.files import Files
 from compress.train import Loss, fit
 from compress.training import Training
-from compress.vision import import_torchvision
-from search import launch, own_ray
-from search.study import Study
+from search.running import launch, local_ray
+from search.study.study import Study
 from spaces.space import EFFORT, Effort
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words)])
         capfd.readouterr()
-        return (paretune_command.run(), *capfd.readouterr())
+        return (paretune.cli.run(), *capfd.readouterr())
 
     return run
 
@@ -89,7 +89,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
         fit(Loss(model), digits.train, Training(epochs=12), seed=0, augment=None)
         save_file(model.state_dict(), folder / "trained.safetensors")
         patch.setattr(sys, "argv", ["paretune", *COMMAND.split(), "--trials", "2", "--home", "home"])
-        assert paretune_command.run() == 0
+        assert paretune.cli.run() == 0
     return folder
 
 
@@ -156,7 +156,7 @@ def test_a_worker_without_a_gpu_sees_none_and_one_that_lost_a_gpu_ends(
     network: Source, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(EFFORT, "digits", Effort(1, 1))
-    monkeypatch.setattr(own_ray, "start", partial(own_ray.start, num_gpus=1))  # as if the machine had one
+    monkeypatch.setattr(local_ray, "start", partial(local_ray.start, num_gpus=1))  # as if the machine had one
     log = tmp_path / "log"
     network("my_net.py", MY_NET + HURT.format(driver=os.getpid(), log=str(log)))
     code, _, err = call("search", "--trials", 1, "--student", "my_net:hurt", "--home", tmp_path / "home")
@@ -420,7 +420,7 @@ def test_what_stands_in_the_way_of_an_export_is_said_before_anything_trains(
 
     monkeypatch.setattr(launch, "hold", stop)
     assert_refused(call("search", "--home", "home", "--student", "my_net:Net", "--teacher", "my_net:Net"), "far enough")
-    said = [record.message for record in caplog.records if record.name == "search.begun"]
+    said = [record.message for record in caplog.records if record.name == "search.running.resume"]
     assert len(said) == (why is not None)
     for line in said:
         assert re.search(f"my_net:Net: its models will be .* not exported in every format: export: .*{why}", line)

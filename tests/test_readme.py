@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from typer.testing import CliRunner
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.models import Model
 from compress.pruning import PRUNERS, Pruner
-from paretune_command import app
+from paretune.cli import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

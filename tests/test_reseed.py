@@ -17,24 +17,24 @@ import pytest
 import ray
 
 import paretune
-import paretune_command
+import paretune.cli
+from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
-from compress.remote import open_store
 from compress.stages import Prune, Recovery, Stage, Train
-from compress.tasks import Task
+from compress.store.bucket import open_store
 from compress.training import Training
-from search import launch
-from search.choice import Choice
-from search.record import StudyRecord
-from search.seeds import families
-from search.study import INTERRUPTED, Study, point_event
-from search.tracking import connect
-from tests.search.driver import wait
+from search.running import launch
+from search.selection.selection import Choice
+from search.study.record import StudyRecord
+from search.study.seeds import families
+from search.study.study import INTERRUPTED, Study, point_event
+from search.tracking.client import connect
+from tests.search.running.searches import wait
 
 CUT = Prune(L1Filter(), 0.6, OneShot(3), Recovery(Training(epochs=1)))
 REFERENCE = {"accuracy": 0.0, "params": 10_000, "macs": 200_000, "flops": 400_000, "latency_ms": 1.0}
@@ -106,7 +106,7 @@ def test_the_same_again_starts_nothing_and_chooses_the_same(
     def start(*_: object) -> NoReturn:
         raise AssertionError("a search was started")
 
-    monkeypatch.setattr("search.reseed.started", start)
+    monkeypatch.setattr("search.running.reseed.started", start)
     limit = str(reseeded.chosen.budget.bounds["max_params"])
     assert paretune.select("s", home=reseeded.home, max_params=limit, reseed=3, top=2) == reseeded.chosen
     assert paretune.select("s", home=reseeded.home, max_params=limit) == reseeded.chosen
@@ -119,7 +119,7 @@ def test_words_say_what_all_seeds_came_to_and_which_one_ships(
         limit = str(reseeded.chosen.budget.bounds["max_params"])
         words = ["paretune", "select", "s", "--home", str(reseeded.home), "--max-params", limit, *more]
         monkeypatch.setattr(sys, "argv", words)
-        assert paretune_command.run() == 0
+        assert paretune.cli.run() == 0
         out, err = capfd.readouterr()
         assert err == ""
         return out

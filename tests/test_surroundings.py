@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from paretune_names import OURS, ROOT
-from search.study import Study
+from search.study.study import Study
 
 pytestmark = pytest.mark.slow
 PROXY = "http://127.0.0.1:9"

@@ -19,8 +19,8 @@ from typing import Any
 
 from torch import nn
 
+from compress.machine.vision import import_torchvision
 from compress.models.family import Family, scaled
-from compress.vision import import_torchvision
 
 DENSENETS: dict[int, tuple[int, int, tuple[int, ...]]] = {
     121: (32, 64, (6, 12, 24, 16)),

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from compress.errors import RecipeError, said
+from compress.machine.vision import import_torchvision
 from compress.models.family import head_of
 from compress.models.imagenet import PRETRAINED
 from compress.models.states import SUFFIXES, State, read_states, renamed, unreadable, written
-from compress.vision import import_torchvision
 
 TORCHVISION = "torchvision:"
 COUNTER = "num_batches_tracked"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from compress.pruning.apoz import APoZ, APoZRounds
 from compress.pruning.bn_scale import BNScale
+from compress.pruning.during_training import Inside
 from compress.pruning.fpgm import FPGM
 from compress.pruning.gradual import Gradual
-from compress.pruning.inside import Inside
 from compress.pruning.l1_filter import L1Filter
 from compress.pruning.l1_unstructured import L1Unstructured
 from compress.pruning.l2_filter import L2Filter

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, fx, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import check_at_least, check_share, check_whole
 from compress.pruning.following import NORMS, RELUS, Following
 from compress.pruning.pruner import Pruner, Rounds, in_eval_mode, weighted_layers

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from compress.agreement import IMAGES
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import RecipeError
 from compress.models.family import head_of
 from compress.opaque import cuttable, opaque_layers, sentence

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.pruning.targets import Target
 
 

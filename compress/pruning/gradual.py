@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import RecipeError, check_above_zero, check_whole
-from compress.pruning.inside import Goal, Inside, Pruning
+from compress.pruning.during_training import Goal, Inside, Pruning
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.schedule import Cubic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import RecipeError
 from compress.pruning.pruner import Pruner
 

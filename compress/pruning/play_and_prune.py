@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.inside import Goal, Inside, Pruning
+from compress.pruning.during_training import Goal, Inside, Pruning
 from compress.pruning.pruner import Adaptive, in_eval_mode, weighted_layers
 from compress.pruning.targets import Targets
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.opaque import sharing
 
 

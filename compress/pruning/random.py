@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.errors import check_whole
 from compress.pruning.pruner import Pruner, weighted_layers
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.pruning.channels import Channels, Group
 from compress.pruning.following import NORMS, Following
 from compress.pruning.pruner import weighted_layers

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.pruning.pruner import Pruner, in_eval_mode, weighted_layers
 
 

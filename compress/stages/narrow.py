@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.distill import Distiller
 from compress.encoding import encode
 from compress.errors import check_kind, check_share

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.encoding import encode
 from compress.errors import RecipeError, check_kind, check_share
 from compress.pruning import Adaptive, Inside, L1Filter, OneShot, Pruner, Schedule
 from compress.pruning.channels import cut_channels, cut_doomed
-from compress.pruning.inside import Goal
+from compress.pruning.during_training import Goal
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import Rounds
 from compress.stages.lesson import Recovery

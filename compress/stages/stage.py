@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.distill import Distiller
-from compress.pruning.inside import Goal
+from compress.pruning.during_training import Goal
 from compress.stages.lesson import Lesson
 from compress.train import Hook
 

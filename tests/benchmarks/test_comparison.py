@@ -16,14 +16,14 @@ from benchmarks.methods import asked_for, few
 from benchmarks.parts import PARTS
 from benchmarks.settings import DIGITS
 from compress.costs import foresee
-from compress.data import TensorSplit
+from compress.data.splits import TensorSplit
+from compress.data.tasks import Task, load_task
 from compress.errors import RecipeError
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pruning import PRUNERS, Adaptive, L1Filter, Random
 from compress.recipe import Recipe
 from compress.stages import Prune, Train
-from compress.tasks import Task, load_task
 from compress.training import Training
 
 RECIPE = Recipe("digits", Model("cnn", 0.25), (Train(Training(epochs=1)),))

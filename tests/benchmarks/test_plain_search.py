@@ -12,6 +12,7 @@ from benchmarks.courses import Came, Course, moving, read, write
 from benchmarks.one_point import chain, points_of
 from benchmarks.plain_search import Spent
 from benchmarks.search_efficiency import Table
+from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.pipeline import Pipeline
@@ -20,8 +21,7 @@ from compress.pruning import APoZRounds, Cubic, L1Filter, OneShot, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.folder import Store
 from compress.training import Training
 
 SHORT = Training(epochs=1, batch_size=32)

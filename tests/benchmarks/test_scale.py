@@ -10,7 +10,7 @@ from benchmarks.bars import Row, table
 from benchmarks.replay import POINTS, ByChance, begun, replay
 from benchmarks.scale import write
 from benchmarks.simulation import overlap, record, simulate
-from search.study import Study
+from search.study.study import Study
 
 
 def test_a_replayed_study_reads_back_complete(tmp_path: Path) -> None:

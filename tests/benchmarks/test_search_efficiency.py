@@ -13,13 +13,13 @@ from benchmarks.one_point import chain
 from benchmarks.search_efficiency import course
 from benchmarks.without import Alone, Free, PointByPoint, keys
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
-from compress.tasks import Task
-from search.front import DEFAULT_OBJECTIVES
-from search.sampler import AUTO, Proposer
-from search.study import Study, point_event
+from search.sampling.optuna_study import AUTO, Proposer
+from search.study.front import DEFAULT_OBJECTIVES
+from search.study.study import Study, point_event
 from spaces.joint import JOINT
 
 REFERENCE = {"accuracy": 0.0, "params": 100.0, "flops": 100.0, "macs": 50.0, "latency_ms": 1.0}
@@ -107,7 +107,7 @@ def test_a_trial_alone_finds_the_teachers_in_a_store_of_its_own_and_waits_for_no
     model.mkdir(parents=True)
     (model / "record.json").write_text("{}")
     monkeypatch.setattr(Alone, "teachers", tmp_path / "teachers", raising=False)
-    monkeypatch.setattr("search.desk.Prefixes", Free)
+    monkeypatch.setattr("search.running.driver.Prefixes", Free)
     desk = begun(Alone)
     first, second = desk.next(), desk.next()
     assert first is not None

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compress.files import Files
 from compress.models import Model
+from compress.store.files import Files
 
 Array = NDArray[np.float64]
 Agree = Callable[[Callable[[], Tensor], Callable[..., Any], Sequence[Tensor]], None]

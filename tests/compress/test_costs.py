@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from compress.costs import check, deepest, depth, foresee, skeleton
+from compress.data.tasks import Task
 from compress.distill import CRD, KD, SimKD
 from compress.errors import RecipeError
 from compress.lowrank import SVD
@@ -32,7 +33,6 @@ from compress.pruning.pruner import weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.tasks import Task
 from compress.training import Training
 
 Build = Callable[..., Recipe]

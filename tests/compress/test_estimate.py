@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.distill import KD
 from compress.estimate import UPDATE, Estimator
 from compress.models import Model
@@ -17,9 +18,8 @@ from compress.pruning import APoZRounds, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Quantize, Recovery, Train
-from compress.tasks import Task
 from compress.training import Training
-from search.candidates import Draw
+from search.sampling.candidates import Draw
 from spaces import SPACES
 
 THREE = Training(epochs=3)

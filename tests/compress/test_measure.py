@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.files import Files
+from compress.data.tasks import Task
 from compress.measure import accuracy, count, latency, measure
 from compress.models import Model
-from compress.tasks import Task
+from compress.store.files import Files
 
 
 class Tiny(nn.Module):

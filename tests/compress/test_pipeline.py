@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from compress.data.tasks import Task
 from compress.distill import KD
 from compress.errors import RecipeError
-from compress.files import STRUCTURE, WEIGHTS, Files
 from compress.lowrank import SVD
 from compress.measure import measure
 from compress.models import Model
@@ -27,8 +27,8 @@ from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pru
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.files import STRUCTURE, WEIGHTS, Files
+from compress.store.folder import Store
 from compress.training import Training
 
 Build = Callable[..., Recipe]
@@ -221,8 +221,8 @@ import torch
 torch.set_num_threads(1)
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from compress.store import Store
-from compress.tasks import load_task
+from compress.store.folder import Store
+from compress.data.tasks import load_task
 folder, me, other = Path(sys.argv[1]), *sys.argv[2:4]
 pipeline = Pipeline(load_task("digits"), Store(folder / "store"))
 (folder / me).touch()

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 import compress.checkpoint
-from compress.data import Batch
+from compress.data.splits import Batch
+from compress.data.tasks import Task
 from compress.errors import DiskError
 from compress.models import Model
-from compress.tasks import Task
 from compress.train import Hook, Loss, TrainingError, fit
 from compress.training import Training
 

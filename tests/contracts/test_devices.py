@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import compress.pipeline
-import compress.work
+import compress.step_runner
 from compress.checkpoint import Checkpoint
-from compress.data import Split, TensorSplit
+from compress.data.splits import Split, TensorSplit
+from compress.data.tasks import Task
 from compress.distill import DISTILLERS, KD
 from compress.distill.teaching import Teaching
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import PRUNERS, Adaptive, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
-from compress.pruning.inside import Goal, Pruning
+from compress.pruning.during_training import Goal, Pruning
 from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.folder import Store
 from compress.train import Hook, Loss, fit
 from compress.training import Training
 from tests.pretended import CARD, pretended_card, waits
@@ -69,7 +69,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process trains on the pretended card."""
-    for module in (compress.pipeline, compress.work):
+    for module in (compress.pipeline, compress.step_runner):
         monkeypatch.setattr(module, "training_device", lambda: CARD)
     with pretended_card():
         yield

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from compress.costs import foresee
-from compress.data import Batch
+from compress.data.splits import Batch
+from compress.data.tasks import Task
 from compress.distill import KD
 from compress.distill.teaching import Teaching
 from compress.errors import RecipeError
-from compress.files import Files
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import PRUNERS, Exponential, Inside, OneShot, Pruner
-from compress.pruning.inside import Goal
+from compress.pruning.during_training import Goal
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery
-from compress.store import Store
-from compress.tasks import Task
+from compress.store.files import Files
+from compress.store.folder import Store
 from compress.train import Loss, fit
 from compress.training import Training
 

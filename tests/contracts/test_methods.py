@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
+from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller
 from compress.distill.teaching import Teaching, observe
 from compress.lowrank import FACTORIZERS, Factorizer
@@ -17,7 +18,6 @@ from compress.pruning import PRUNERS, OneShot, Pruner
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS, Quantizer
 from compress.stages import Factorize, Prune, Quantize
-from compress.tasks import Task
 from compress.train import fit
 from compress.training import Training
 

@@ -12,22 +12,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.data import Batch
+from compress.data.splits import Batch
 from compress.distill import DISTILLERS, Distiller
 from compress.distill.projector import pooling
 from compress.distill.teaching import Teaching, tapped
 from compress.errors import RecipeError
-from compress.files import STRUCTURE, Files
-from compress.interchange import open_onnx, write_onnx
+from compress.export.graph import graph, program
+from compress.export.onnx_export import open_onnx, write_onnx
+from compress.export.standalone import load
 from compress.lowrank import FACTORIZERS
 from compress.models import MODELS, Model
-from compress.plain import load
-from compress.program import graph, program
 from compress.pruning import PRUNERS, Inside, OneShot
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize
+from compress.store.files import STRUCTURE, Files
 from compress.training import Training
 from tests.unfilled import unfilled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compress.measurement import Measurement
-from search.record import Choice, Point, Status, StudyRecord, TrialRecord
+from search.study.record import Choice, Point, Status, StudyRecord, TrialRecord
 
 
 def point(

@@ -15,9 +15,9 @@ import pytest
 from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
 from dashboards.models import Models, columns
-from search.budget import Budget
-from search.choice import choose
-from search.record import Point, StudyRecord
+from search.selection.budget import Budget
+from search.selection.selection import choose
+from search.study.record import Point, StudyRecord
 from tests.dashboards.records import point, study, trial
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on the path")

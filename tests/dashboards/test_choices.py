@@ -3,7 +3,7 @@ import math
 import pytest
 
 from dashboards.choices import level, summary
-from search.record import Choice
+from search.study.record import Choice
 
 
 def test_a_summary_leaves_out_what_was_not_done() -> None:

@@ -3,7 +3,7 @@ import pytest
 from dashboards import curves
 from dashboards.curves import Curve
 from dashboards.models import Models
-from search.record import Point, TrialRecord
+from search.study.record import Point, TrialRecord
 from tests.dashboards.records import point, study, trial
 
 FALL = {0.0: 0.9, 0.5: 0.895, 0.7: 0.88, 0.9: 0.5}

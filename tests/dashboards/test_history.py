@@ -1,7 +1,7 @@
 import pytest
 
 from dashboards import history
-from search.front import hypervolume
+from search.study.front import hypervolume
 from tests.dashboards.records import point, study, trial
 
 

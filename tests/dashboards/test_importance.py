@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dashboards import importance
-from search.record import Choice, StudyRecord, TrialRecord
+from search.study.record import Choice, StudyRecord, TrialRecord
 from tests.dashboards.records import point, study, trial
 
 

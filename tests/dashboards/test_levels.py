@@ -3,7 +3,7 @@ import math
 import pytest
 
 from dashboards import levels
-from search.record import TrialRecord
+from search.study.record import TrialRecord
 from tests.dashboards.records import point, study, trial
 
 

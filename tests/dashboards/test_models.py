@@ -3,7 +3,7 @@ import json
 import pytest
 
 from dashboards.models import COSTS, TEACHER, Models, columns
-from search.record import Choice, TrialRecord
+from search.study.record import Choice, TrialRecord
 from tests.dashboards.records import point, study, trial
 
 FIRST = trial(0, point(0, 0.99, 1000))

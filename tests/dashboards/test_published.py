@@ -1,4 +1,4 @@
-from compress.tasks import TASKS
+from compress.data.tasks import TASKS
 from dashboards.published import CURVES, MODELS, published
 
 

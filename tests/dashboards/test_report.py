@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from dashboards import report
 from dashboards.page import Column, Follows, packed_plotly, page, table
 from dashboards.report import figures
-from search.record import Choice, StudyRecord, TrialRecord
+from search.study.record import Choice, StudyRecord, TrialRecord
 from tests.dashboards.records import point, study, trial
 
 NAMES = {"hypervolume", "stages", "importance", "levels", "spending"}

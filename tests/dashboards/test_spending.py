@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dashboards import spending
-from search.record import Point, TrialRecord
+from search.study.record import Point, TrialRecord
 from tests.dashboards.records import point, study, trial
 
 RECIPE = {"stages": [{"type": "distill"}, {"type": "prune"}, {"type": "quantize"}]}

@@ -16,8 +16,8 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
-from search.study import Study, point_event
-from search.tracking import check_reachable
+from search.study.study import Study, point_event
+from search.tracking.client import check_reachable
 
 REFERENCE = {"accuracy": 0.0, "params": 1000, "flops": 9000}
 

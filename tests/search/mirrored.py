@@ -19,8 +19,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from compress.measurement import Measurement
-from search.address import unhealthy
-from search.record import Point, StudyRecord, TrialRecord
+from search.study.record import Point, StudyRecord, TrialRecord
+from search.uri import unhealthy
 
 
 def point(trial: int, sparsity: float) -> Point:

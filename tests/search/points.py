@@ -4,7 +4,7 @@ import itertools
 from dataclasses import replace
 
 from compress.measurement import Measurement
-from search.record import Point
+from search.study.record import Point
 
 NUMBERS = itertools.count()
 

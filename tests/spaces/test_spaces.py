@@ -13,12 +13,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial
 
 from compress.costs import foresee
+from compress.data.tasks import Task
 from compress.distill import DISTILLERS
 from compress.plan import plan
 from compress.pruning import PRUNERS, Inside
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Train
-from compress.tasks import Task
 from spaces import SPACES, Space
 from spaces.space import ANYWHERE, DEFAULT_EFFORT, SUITED, Value, distiller, effort, place, pruner
 

@@ -1,0 +1,1 @@
+"""Images with labels, in three splits."""

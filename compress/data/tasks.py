@@ -1,0 +1,204 @@
+"""The tasks a recipe can name: a data set with its three splits and how its images are augmented.
+
+Validation is cut out of training, a tenth of every class, always the same images; test is the published one.
+Mean and standard deviation are those of the training split.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from compress.data.assembly import HELD_OUT, Parts, folder_augment, from_arrays, from_folder, hold_out
+from compress.data.images import AS_THEY_ARE
+from compress.data.published import read_published
+from compress.data.splits import Augment, DataError, Split, StreamSplit
+from compress.data.walk import printable
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A data set, ready to train on.
+
+    Images are `channels` x `size` x `size`; `mean` and `std` per channel on their raw scale. `padding` and
+    `flip` say how training augments. `fingerprint` is a sha256 of all images, labels and of the augmentation,
+    not of names or places: equal fingerprints train equal models. For people, `images` says how the images were
+    brought to the same size, and `notes` name everything of a folder that was not read.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    padding: int
+    flip: bool
+    fingerprint: str
+    train: Split = field(repr=False)
+    validation: Split = field(repr=False)
+    test: Split = field(repr=False)
+    images: str = AS_THEY_ARE
+    notes: tuple[str, ...] = ()
+
+    @property
+    def augment(self) -> Augment:
+        """How training shows the images."""
+        return Augment(self.padding, self.flip)
+
+    @property
+    def summary(self) -> str:
+        """A line for people: classes, images for training, validation and test, and how they are prepared."""
+        streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
+        counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
+        normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
+        return (
+            f"{printable(self.name)}: {len(self.classes)} classes, {counts} images, "
+            f"{self.channels} x {self.size} x {self.size} {self.images}{streamed}, normalised by {normal}, "
+            f"{self._augmented}; validation: one image is {100 / len(self.validation):.2f} points"
+        )
+
+    @property
+    def opening(self) -> str:
+        """The `summary` and all notes, for a line at the beginning of a search."""
+        return "; ".join((self.summary, *self.notes))
+
+    @property
+    def _augmented(self) -> str:
+        done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
+        return f"augmented by {' and '.join(done)}" if done else "not augmented"
+
+    @property
+    def pixels(self) -> str:
+        """What an image must be before its mean and deviation are taken, for people."""
+        colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
+        fitted = f", upright, the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
+        return colour + fitted * self.name.startswith(FOLDER)
+
+    def to(self, device: torch.device | str) -> Task:
+        """Return this task with the batches of all splits on `device`."""
+        train, validation, test = (part.to(device) for part in (self.train, self.validation, self.test))
+        return replace(self, train=train, validation=validation, test=test)
+
+
+def load_task(
+    name: str,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    stream: bool | None = None,
+    *,
+    again: bool = False,
+) -> Task:
+    """Return the task `name`, on the CPU: one of `TASKS`, or `folder:PATH`. Loaded once a process.
+
+    `data_dir` is where published sets lie or are downloaded to: PARETUNE_DATA unless given, else ./data.
+    `cache_dir` keeps decoded folders: PARETUNE_CACHE unless given, else nothing is kept. `stream` says
+    whether a folder is decoded as needed; by default where it takes a quarter of the free memory or more.
+    `again` lists a folder anew, for files may have changed since. DataError if the name is unknown, the
+    files are not there, or they are not as they must be.
+    """
+    data = data_dir or Path(os.environ.get("PARETUNE_DATA") or "data")
+    cache = cache_dir or (Path(kept) if (kept := os.environ.get("PARETUNE_CACHE")) else None)
+    if again and name.startswith(FOLDER):
+        _load.cache_clear()
+    return _load(name, data.absolute(), cache and cache.absolute(), stream)
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, data_dir: Path, cache_dir: Path | None, stream: bool | None) -> Task:
+    if name.startswith(FOLDER):
+        return _folder(name, cache_dir, stream)
+    if name not in TASKS:
+        raise DataError(f"task: unknown {name!r}, known are {', '.join(sorted(TASKS))} and folder:PATH")
+    return TASKS[name](data_dir)
+
+
+def digits(data_dir: Path) -> Task:
+    """scikit-learn's 1,797 handwritten digits, 8 x 8, values 0 to 16: split 60 / 20 / 20 %."""
+    table = np.loadtxt(_digits_file(), delimiter=",", dtype=np.int64)
+    images, labels = table[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8), table[:, -1]
+    rest, test = hold_out(labels, 0.2)
+    train, validation = (rest[part] for part in hold_out(labels[rest], 0.25))
+    parts = [(images[part], labels[part]) for part in (train, validation, test)]
+    augment = Augment(1, False)
+    return _task("digits", [str(name) for name in range(10)], from_arrays(parts, augment), augment)
+
+
+def _digits_file() -> Path:
+    """The table scikit-learn ships; importing the package to read it would cost every worker over a second."""
+    spec = find_spec("sklearn")
+    places = spec.submodule_search_locations if spec else None
+    file = Path(places[0]) / "datasets" / "data" / "digits.csv.gz" if places else None
+    if file is None or not file.exists():
+        raise DataError("digits: scikit-learn must be installed with its data, its digits.csv.gz was not found")
+    return file
+
+
+def cifar10(data_dir: Path) -> Task:
+    """CIFAR-10: 60,000 photographs of 10 classes, 3 x 32 x 32. https://www.cs.toronto.edu/~kriz/cifar.html."""
+    return _published("cifar10", "CIFAR10", data_dir)
+
+
+def cifar100(data_dir: Path) -> Task:
+    """CIFAR-100: 60,000 photographs of 100 classes, 3 x 32 x 32."""
+    return _published("cifar100", "CIFAR100", data_dir)
+
+
+def fashion_mnist(data_dir: Path) -> Task:
+    """Fashion-MNIST: 70,000 articles of clothing, 10 classes, 1 x 28 x 28. https://arxiv.org/abs/1708.07747."""
+    return _published("fashion-mnist", "FashionMNIST", data_dir)
+
+
+FOLDER = "folder:"
+"""Before the path of an image folder, in the name of its task."""
+TASKS: dict[str, Callable[[Path], Task]] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "fashion-mnist": fashion_mnist,
+}
+
+
+def _published(name: str, dataset: str, data_dir: Path) -> Task:
+    """One of torchvision's; crop 4 and flip, as is usual for all of them."""
+    classes, (images, labels), test = read_published(name, dataset, data_dir)
+    kept, held = hold_out(labels, HELD_OUT)
+    parts = [(images[kept], labels[kept]), (images[held], labels[held]), test]
+    augment = Augment(4, True)
+    return _task(name, classes, from_arrays(parts, augment), augment)
+
+
+def _folder(name: str, cache_dir: Path | None, stream: bool | None) -> Task:
+    root = Path(name.removeprefix(FOLDER)).expanduser()
+    parts = from_folder(printable(name), root, cache_dir, stream)
+    return _task(name, parts.classes, parts, folder_augment(parts.facts.size))
+
+
+def _task(name: str, classes: Sequence[str], parts: Parts, augment: Augment) -> Task:
+    facts = parts.facts
+    train, validation, test = parts.splits
+    return Task(
+        name,
+        tuple(classes),
+        facts.channels,
+        facts.size,
+        facts.mean,
+        facts.std,
+        augment.padding,
+        augment.flip,
+        facts.fingerprint,
+        train,
+        validation,
+        test,
+        facts.images,
+        parts.notes,
+    )

@@ -1,0 +1,1 @@
+"""A stored model in the formats in which it is taken away."""

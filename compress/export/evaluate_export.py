@@ -1,0 +1,227 @@
+"""An exported model measured afresh, in every form that lies in its folder: counts, accuracy, agreement, latency."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import platform
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export.passes import move_to_device_pass
+
+from compress.data.tasks import Task
+from compress.errors import ExportError, RecipeError, StoreError
+from compress.export import standalone
+from compress.export.archive import Foreign, repacked
+from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_whole, read_card
+from compress.export.onnx_export import open_onnx
+from compress.machine.numerics import exact
+from compress.measure import accuracy, device_name, latency, measure, processor
+from compress.store.files import STRUCTURE, WEIGHTS, Files
+from compress.train import training_device
+
+Run = Callable[[Tensor], Tensor]
+SHOWN = 256
+"""Test images that ONNX is compared on, drawn from the split, or all if it has fewer."""
+BATCHES = {1: 30, 64: 10}
+"""How many images a forward pass is timed with, and how often."""
+
+
+def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[str, Any]:
+    """Measure an exported model: its figures as a point has them, and under `formats` those of each form.
+
+    A form's `agreement` is the share of `images` given the same class as by the module that `structure.json` describes
+    (where that is not there, by the program), in [0, 1]; `difference` the largest between their logits, relative for
+    logits beyond 1; `latency` the median and 95th percentile in ms by batch. `pt2` and `safetensors` see all test
+    images, `onnx` 256 of them on the CPU. The figures are those of the module; without it they are its accuracy alone.
+    A network of somebody's own is made, for its figures, only by a function named in `networks`: that code runs.
+    Images are normalised as the card says, whatever this task's own mean is. ExportError when the folder is no export,
+    or damaged, or was made for images or classes that this task does not have.
+    """
+    names = _listed(folder)
+    task = _as_trained(task, folder)
+    device = torch.device("cpu") if names == {ONNX} else training_device()
+    task = task.to(device)
+    forms: dict[str, dict[str, Any]] = {}
+    torches = dict(_torch_forms(folder, names, device))
+    exchange = open_onnx(folder / ONNX) if ONNX in names else None
+    if exchange is not None:
+        exchange = replace(exchange, run=_guarded(folder / ONNX, exchange.run))
+    shape = (task.channels, task.size, task.size)
+    found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
+    files = _files(folder, networks) if WEIGHTS in names else None
+    if files is not None:
+        module = _module(folder, files)
+        reference: Run = module.to(device)
+        found = {**_figures(module, task, files), **found}
+    else:
+        reference = next(iter(torches.values())) if exchange is None else torches.get("pt2", exchange.run)
+        splits = {"validation": task.validation, "test": task.test}
+        found = {"accuracy": {name: accuracy(reference, split) for name, split in splits.items()}, **found}
+    for form, run in torches.items():
+        forms[form] = _compared(run, reference, (batch.images for batch in task.test.batches(512)))
+        forms[form]["latency"] = _latencies(run, shape, device)
+    if exchange is not None:
+        shown = next(task.test.batches(SHOWN, torch.Generator().manual_seed(0))).images.cpu()
+        at_home = reference.cpu() if isinstance(reference, nn.Module) else reference
+        forms["onnx"] = {
+            **_compared(exchange.run, at_home, [shown]),
+            "opset": exchange.opset,
+            "onnxruntime": exchange.runtime,
+            "int8_layers": exchange.int8_layers,
+            "integer_layers": exchange.integer_layers,
+            "latency": _latencies(exchange.run, shape, torch.device("cpu")),
+        }
+    for form, got in forms.items():
+        if got["agreement"] < 1:
+            logging.getLogger(__name__).warning(
+                "note: %s gives %.2f %% of %d images the class of the other forms; the accuracy above is theirs",
+                *(form, 100 * got["agreement"], got["images"]),
+            )
+    return {**found, "formats": forms}
+
+
+def _listed(folder: Path) -> set[str]:
+    """The files that the card names, all of which must be there."""
+    listed = read_card(folder).get("files")
+    if not isinstance(listed, dict) or not listed.keys() & {PROGRAM, ONNX, WEIGHTS}:
+        raise ExportError(f"evaluate: {folder} is not an exported model: its card names no files of one")
+    wanted = [name for names in FORMATS.values() for name in names if name in listed]
+    for name in wanted:
+        check_whole(folder, name, listed[name])
+    return set(wanted)
+
+
+def _as_trained(task: Task, folder: Path) -> Task:
+    """The task with the mean and std that the model was trained with."""
+    try:
+        given = read_card(folder)["input"]
+        wanted = (given["channels"], given["size"], tuple(given["classes"]))
+        mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
+        sound = all(map(math.isfinite, mean)) and all(0 < one < math.inf for one in std)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ExportError(f"evaluate: {folder} is damaged: its card must say what goes in") from error
+    if not sound or len(mean) != len(std) or len(mean) != wanted[0]:
+        raise ExportError(f"evaluate: {folder} is damaged: its card must give a mean and a std above 0 a channel")
+    there = (task.channels, task.size, task.classes)
+    if wanted != there:
+        raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*there)}")
+    parts = {name: replace(getattr(task, name), mean=mean, std=std) for name in ("train", "validation", "test")}
+    return replace(task, mean=mean, std=std, **parts)
+
+
+def _images(channels: int, size: int, classes: Sequence[str]) -> str:
+    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
+    return f"images {channels} x {size} x {size} of {len(classes)} classes ({shown})"
+
+
+def _files(folder: Path, networks: Collection[str]) -> Files | None:
+    """The files of the module; None, and a note, where its function may not be run."""
+    try:
+        files = Files.read(folder)
+        origin = files.origin()
+    except (StoreError, RecipeError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE}: {type(error).__name__}: {error}") from error
+    if not origin.own or origin.family in networks:
+        return files
+    logging.getLogger(__name__).warning(
+        "note: params, MACs and bytes are not measured: for that %s would run; if you trust it, say --network %s",
+        origin.family,
+        origin.family,
+    )
+    return None
+
+
+def _module(folder: Path, files: Files) -> nn.Module:
+    try:
+        return files.module()
+    except StoreError as error:
+        raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
+
+
+def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterator[tuple[str, Run]]:
+    if PROGRAM in names:
+        yield "pt2", _program(folder / PROGRAM, device)
+    if LOADER in names:
+        try:
+            yield "safetensors", _guarded(folder / STRUCTURE, standalone.load(folder, str(device)))
+        except Exception as error:  # whatever comes of odd values
+            raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE} or {WEIGHTS}: {error}") from error
+
+
+def _guarded(what: Path, run: Run) -> Run:
+    """The same, with an ExportError for whatever comes of a file that can be read but not run."""
+
+    def guarded(images: Tensor) -> Tensor:
+        try:
+            return run(images)
+        except Exception as error:  # any operation may refuse what it is given
+            line = str(error).strip().partition("\n")[0]
+            raise ExportError(f"evaluate: {what} cannot be run: {type(error).__name__}: {line}") from error
+
+    return guarded
+
+
+def _program(file: Path, device: torch.device) -> Run:
+    try:
+        return _guarded(file, move_to_device_pass(torch.export.load(repacked(file)), device).module())
+    except Foreign as error:
+        raise ExportError(f"evaluate: {file} cannot be loaded: it holds {error}") from error
+    except Exception as error:  # a torn archive can fail anywhere in the reader
+        line = str(error).strip().partition("\n")[0]
+        raise ExportError(f"evaluate: {file} cannot be loaded: {type(error).__name__}: {line}") from error
+
+
+def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
+    try:
+        measured = measure(module, task, files)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # of layers that do not fit each other
+        line = str(error).strip().partition("\n")[0]
+        raise ExportError(f"evaluate: {STRUCTURE} cannot be run: {type(error).__name__}: {line}") from error
+    figures = asdict(measured)
+    split = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
+    del figures["seconds"]
+    return {"accuracy": split, **figures, "flops": measured.flops}
+
+
+@exact()
+def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
+    count, same, difference = 0, 0, 0.0
+    with torch.no_grad():
+        for images in batches:
+            wanted, given = reference(images), run(images)
+            if wanted.shape != given.shape:
+                raise ExportError(
+                    f"evaluate: a form must give logits {tuple(wanted.shape)} as others do, got {tuple(given.shape)}; "
+                    "the export is damaged"
+                )
+            count += len(images)
+            same += int((wanted.argmax(1) == given.argmax(1)).sum())
+            apart = ((given - wanted).abs() / wanted.abs().clamp(min=1.0)).amax()
+            difference = max(difference, float(apart.nan_to_num(nan=torch.inf)))
+    return {"images": count, "agreement": same / count, "difference": difference}
+
+
+def _latencies(run: Run, shape: tuple[int, int, int], device: torch.device) -> list[dict[str, Any]]:
+    rows = []
+    for batch, calls in BATCHES.items():
+        median, p95 = latency(run, shape, batch=batch, calls=calls, device=device)
+        rows.append({"batch": batch, "median_ms": median, "p95_ms": p95, "device": device_name(device)})
+    return rows
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on: processor, cores, versions."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

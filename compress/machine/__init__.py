@@ -1,0 +1,1 @@
+"""The machine a process runs on: CPUs, memory, how a GPU computes."""

@@ -1,0 +1,137 @@
+"""What is done to the network of one step: how it starts, under which loss and hooks it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from compress.data.splits import Batch
+from compress.data.tasks import Task
+from compress.distill.teaching import Teaching
+from compress.distill.views import Views
+from compress.machine.numerics import exact
+from compress.machine.stopwatch import Clock
+from compress.measure import accuracy
+from compress.models.family import head_of
+from compress.plan import Step
+from compress.pruning.during_training import Goal, Pruning
+from compress.pruning.pruner import weight_count
+from compress.stages import Lesson, Recovery
+from compress.store.folder import Entry, Store
+from compress.train import Hook, Loss, fit, training_device
+from compress.training import Training
+
+CALIBRATION_IMAGES = 256
+FEW_VIEWS = 50
+"""Views of an image that are kept for trainings to come, at most, for each time the image is shown. Images of 224
+pixels have 6,498: a hundred epochs would write 230 GB and read next to nothing. On a GPU, where a lookup takes longer
+than a small teacher, no more views are kept than are shown.
+"""
+MOST_BYTES = 2**38
+"""Of the file of one teacher, were all views there: 256 GiB."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """On one task, whose data are on the training device; `ensure` gives what other steps have made.
+
+    `calibration` gives the same training images and labels every time, on the training device.
+    """
+
+    task: Task
+    store: Store
+    ensure: Callable[[Step], Entry]
+    calibration: Callable[[], Batch]
+    clock: Clock
+    told: Callable[[str, int, int], None]
+
+    @exact()
+    def start(self, step: Step) -> nn.Module:
+        """The network before this step's training: new, or the parent's, its structure changed unless training does."""
+        if step.parent is None or step.original is None:
+            return step.model.start(len(self.task.classes), self.task.channels).to(training_device())
+        if step.stage.changes_in_training:
+            return self.module(step.parent)
+        full = weight_count(self.module(step.original))
+        model = self.module(step.parent)
+        return step.stage.change(model, step.level, full=full, calibration=self.calibration())
+
+    def train(self, step: Step, model: nn.Module) -> None:
+        """As the step's stage says, in place; nothing for a stage that trains nothing."""
+        lesson = step.stage.lesson
+        if lesson is None:
+            return
+        with exact():
+            hook = step.stage.hook(model, self.calibration, lambda: self._goal(step, model, lesson))
+        only = model.get_submodule(head_of(model)) if lesson.scope == "classifier" else None
+        loss = self._loss(step, model, lesson)
+        self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
+        if isinstance(hook, Pruning):
+            with self.clock("cut"):
+                hook.finish()
+
+    def module(self, step: Step) -> nn.Module:
+        """The step's network as it is stored."""
+        with self.clock("store"):
+            return self.ensure(step).files().module().to(training_device())
+
+    def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
+        """What a method that prunes during training is to arrive at."""
+        assert step.original is not None
+        return Goal(
+            step.level,
+            weight_count(self.module(step.original)),
+            self.calibration(),
+            lesson.training.epochs,
+            validate=lambda: accuracy(model.eval(), self.task.validation),
+            unpruned=self.ensure(step.original).measured.accuracy_validation,
+        )
+
+    def _loss(self, step: Step, model: nn.Module, lesson: Lesson) -> Loss:
+        if lesson.distiller is None or step.teacher is None:
+            return Loss(model, lesson.training.label_smoothing)
+        first = self.task.train.first(lesson.training.batch_size)
+        teacher, labels = self.module(step.teacher), self.task.train.labels
+        return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
+
+    def _views(self, step: Step, teacher: Step) -> Views | None:
+        """The teacher's logits so far, to be used again. None where hardly a view would be shown twice, as of an
+        original that teaches one short curve alone.
+        """
+        views, lesson, device = self.task.augment.views, step.stage.lesson, training_device().type
+        epochs = 0 if lesson is None else lesson.training.epochs * len(step.stage.levels)
+        most = FEW_VIEWS if device == "cpu" else 1
+        if teacher is step.original and isinstance(lesson, Recovery):
+            most = 1
+        sizes = len(self.task.train), views, len(self.task.classes)
+        if views > most * epochs or Views.size_bytes(*sizes) > MOST_BYTES:
+            return None
+        return Views(self.store.views(f"{teacher.key}-{device}"), *sizes)
+
+    def _fit(
+        self,
+        step: Step,
+        loss: Loss,
+        training: Training,
+        only: nn.Module | None = None,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        fit(
+            loss,
+            self.task.train,
+            training,
+            seed=step.seed,
+            augment=self.task.augment,
+            only=only,
+            hooks=hooks,
+            checkpoint=self.store.checkpoint(step.key),
+            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
+        )
+        if isinstance(loss, Teaching):
+            loss.ship()
+
+
+def _place(step: Step) -> str:
+    return f"round {step.level:.0f}" if step.sparsity is None else f"{step.sparsity:.0%}"

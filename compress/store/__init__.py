@@ -1,0 +1,1 @@
+"""Where models are kept, by the hash of everything that led to them."""

@@ -1,0 +1,89 @@
+"""A model in a folder: `model.safetensors` and `structure.json`. Nothing in it is ever unpickled.
+
+A user's own network is made again by the function that the structure names: that code is imported and called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from compress.codec import decode
+from compress.errors import StoreError
+from compress.models import Model
+from compress.store.structure import describe, load_weights, rebuild, weights
+
+WEIGHTS = "model.safetensors"
+STRUCTURE = "structure.json"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two files of one model, as bytes."""
+
+    weights: bytes
+    structure: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the weights file."""
+        return len(self.weights)
+
+    @property
+    def compressed_bytes(self) -> int:
+        """Bytes of the weights file deflated: what zeros are worth."""
+        return len(zlib.compress(self.weights, 1))
+
+    @property
+    def sha256(self) -> str:
+        """Over both files."""
+        return hashlib.sha256(self.weights + self.structure).hexdigest()
+
+    @classmethod
+    def of(cls, module: nn.Module, model: Model, *, classes: int, channels: int) -> Files:
+        """Pack a module that was built as `model`."""
+        structure = describe(module, model, classes, channels)
+        return cls(save(weights(module)), json.dumps(structure, separators=(",", ":")).encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Files:
+        """From a folder; StoreError when a file is missing."""
+        try:
+            return cls((folder / WEIGHTS).read_bytes(), (folder / STRUCTURE).read_bytes())
+        except OSError as error:
+            raise StoreError(f"{folder}: {error.strerror or error}") from error
+
+    def write(self, folder: Path) -> None:
+        """Into an existing folder."""
+        (folder / WEIGHTS).write_bytes(self.weights)
+        (folder / STRUCTURE).write_bytes(self.structure)
+
+    def module(self) -> nn.Module:
+        """The model, in eval mode on the CPU; StoreError when the files are not what they should be.
+
+        MissingModel when it is of a user's own network whose function cannot be imported here.
+        """
+        try:
+            state = load(self.weights)
+            structure = json.loads(self.structure)
+        except (SafetensorError, ValueError) as error:
+            raise StoreError(f"model files: {error}") from error
+        if not isinstance(structure, dict):
+            raise StoreError("model files: the structure must be a JSON object")
+        module = rebuild(structure)
+        try:
+            return load_weights(module, state, structure.get("tensors"))
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"weights: the structure's tensors must be [name, dtype, shape], got {error}") from error
+
+    def origin(self) -> Model:
+        """The model of the zoo this one was cut from."""
+        model: Model = decode(json.loads(self.structure)["model"])
+        return model

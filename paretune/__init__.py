@@ -1,0 +1,275 @@
+"""Paretune: search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.
+
+The verbs of the command are functions here; `paretune --help` lists the command's own.
+"""
+
+from __future__ import annotations
+
+import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.selection.budget import Budget
+from search.selection.preference import ACCURACY, LATENCY, check_preference
+from search.selection.selection import Choice as Selection
+from search.selection.selection import choose
+from search.study.breakpoints import DELTA, Breakpoint
+from search.study.breakpoints import breakpoints as find_breakpoints
+from search.study.front import DEFAULT_OBJECTIVES, hypervolume
+from search.study.ledger import FILE
+from search.study.record import Point, StudyRecord, TrialRecord
+from search.study.seeds import front_of
+from search.study.study import Study
+
+if TYPE_CHECKING:
+    from compress.data.tasks import Task
+    from search.settings import Settings
+
+__all__ = [
+    "DEFAULT_OBJECTIVES",
+    "FORMATS",
+    "breakpoints",
+    "check_export",
+    "clean",
+    "evaluate",
+    "front",
+    "home_folder",
+    "methods",
+    "open_study",
+    "report",
+    "search",
+    "select",
+    "sync",
+    "trials",
+]
+
+FORMATS = ("pt2", "safetensors")
+"""What a model is taken away in unless told otherwise."""
+
+
+def home_folder(home: Path | str | None = None) -> Path:
+    """Where everything a study leaves lies: the argument, else PARETUNE_HOME, else ./paretune-runs."""
+    return Path(home or os.environ.get("PARETUNE_HOME") or "paretune-runs")
+
+
+def open_study(name: str, home: Path | None = None) -> StudyRecord:
+    """A study as its ledger has it; StudyError (a ValueError) when there is none of that name."""
+    return Study(home_folder(home), name).record
+
+
+def search(name: str, *, home: Path | None = None, show: bool = True, **settings: Any) -> StudyRecord:
+    """Run or resume a search.
+
+    `settings` as of `search.settings.Settings`, but the bounds of a budget as `select` has them, written amounts;
+    `show` draws progress on standard error.
+    """
+    from search.settings import Settings
+
+    bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
+    wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
+    from search.running import launch
+
+    return _followed(wanted, launch.search, show)
+
+
+def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
+    from dashboards import report as draw
+    from search.running.follow import followed
+
+    return followed(wanted, carry_out, draw, show=show)
+
+
+def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
+    """The study's front, ready for JSON: the points by falling accuracy and what they were compared on."""
+    record = open_study(name, home)
+    found = front_of(record.points, record.objectives)
+    means = [family.mean for family in found]
+    return {
+        "study": record.name,
+        "objectives": list(record.objectives),
+        "reference_point": dict(record.reference_point),
+        "hypervolume": hypervolume(means, record.objectives, record.reference_point),
+        "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
+    }
+
+
+def trials(name: str, *, home: Path | None = None) -> tuple[TrialRecord, ...]:
+    """All trials of a study, in the order they were asked for."""
+    return open_study(name, home).trials
+
+
+def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) -> list[Breakpoint]:
+    """The breakpoints of every curve of a study; `delta` is the tolerated loss of accuracy in [0, 1]."""
+    return find_breakpoints(open_study(name, home), delta)
+
+
+def select(
+    name: str,
+    *,
+    home: Path | None = None,
+    prefer: str = ACCURACY,
+    robust: bool = False,
+    reseed: int | None = None,
+    top: int = 1,
+    data: Path | None = None,
+    address: str | None = None,
+    tracking_uri: str | None = None,
+    show: bool = True,
+    **bounds: str | None,
+) -> Selection:
+    """The best model within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
+
+    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. Before,
+    with `reseed`, the best `top` or, if that is 1, three are made with so many seeds in all, on this machine or the Ray
+    at `address`; `show` draws progress on standard error. Where a latency decides, that of the models that matter is
+    measured again, here (`search/latencies.py`): their points carry the figures of now.
+    """
+    check_preference(prefer)
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+    budget = Budget.parse(**bounds)
+    study = Study(home_folder(home), name)
+    record = study.record
+    budget = budget.resolve(record.teacher)
+    if reseed is not None:
+        from search.running import reseed as again
+
+        again.check_seeds(reseed)
+        count = top if top > 1 else again.FINALISTS
+        wanted = again.finalists(budget, prefer, count, robust=reseed if robust else 0)
+        settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
+        if again.lacks_seeds(record, wanted, reseed):
+            record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)
+    if prefer != LATENCY and budget.max_latency_ms is None:
+        return choose(record.points, budget, prefer=prefer, robust=robust)
+    from search.selection.latencies import timed
+
+    found = timed(record, study.folder, budget, partial(_task, record, study, data), robust=robust)
+    return replace(choose(found.points, budget, prefer=prefer, robust=robust), latencies=found.said)
+
+
+def _task(record: StudyRecord, study: Study, data: Path | None) -> Task:
+    from compress.data.tasks import load_task
+
+    return load_task(record.task, data, cache_dir=study.home / "store" / "data")
+
+
+def take(
+    name: str,
+    point: Point,
+    folder: Path,
+    *,
+    budget: Mapping[str, str],
+    formats: Sequence[str] = FORMATS,
+    prefer: str = ACCURACY,
+    robust: bool = False,
+    home: Path | None = None,
+    data: Path | None = None,
+    tracking_uri: str | None = None,
+) -> dict[str, Any]:
+    """Export a point, prove it in a new process, put it in `folder`, register it in MLflow.
+
+    Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
+    safetensors; a model is registered with its program in any case. `prefer` and `robust` say how it was chosen.
+    """
+    from search.settings import Settings
+    from search.shipping.release import ship
+
+    settings = Settings(name, home=home_folder(home), data=data, tracking_uri=tracking_uri)
+    point = next((one for one in open_study(name, home).points if one.id == point.id), point)  # a choice times again
+    return ship(settings, point, folder, formats, budget=budget, prefer=prefer, robust=robust)
+
+
+def check_export(
+    name: str,
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    home: Path | None = None,
+    tracking_uri: str | None = None,
+) -> None:
+    """ValueError unless models of the study can be exported there in these formats, and registered."""
+    from search.settings import Settings
+    from search.shipping.release import check
+
+    check(Settings(name, home=home_folder(home), tracking_uri=tracking_uri), folder, formats)
+
+
+def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
+    """Write the study's report, one HTML file, and return where; by default beside its ledger.
+
+    ValueError when it cannot be written there.
+    """
+    from dashboards import report as draw
+
+    target = path or Study(home_folder(home), name).folder / "report.html"
+    text = draw(open_study(name, home))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"report: cannot write {target}: {error.strerror}") from error
+    return target
+
+
+def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
+    """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
+    from dashboards import report as draw
+    from search.settings import Settings
+    from search.tracking.client import check_reachable
+    from search.tracking.sync import Tracker
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    record = open_study(name, home)
+    check_reachable(settings.mlflow_uri)
+    Tracker.of(settings, draw).sync(record)
+
+
+def methods() -> list[dict[str, str]]:
+    """Every method a recipe can name: kind, name, source."""
+    from compress.codec import METHODS
+    from compress.models import MODELS
+
+    found = [{"kind": k, "name": n, "source": m.source} for k, known in METHODS.items() for n, m in known.items()]
+    return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
+
+
+def evaluate(
+    folder: Path | str, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Measure an exported model afresh, on the task of its card or another one (`compress.export.evaluate_export`).
+
+    A card does not say where a folder of images lay: unless one of its name is here, ValueError asks for `task`.
+    The code of somebody's own network runs only if `networks` names its function.
+    """
+    import torch
+
+    from compress.data.tasks import FOLDER, load_task
+    from compress.export.evaluate_export import evaluate as measure_export
+    from compress.export.formats import read_card
+
+    folder = Path(folder)
+    torch.set_num_threads(1)
+    logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
+    named = str(read_card(folder).get("task"))
+    if task is None and named.startswith(FOLDER) and not Path(named.removeprefix(FOLDER)).is_dir():
+        raise ValueError(f"evaluate: {folder} was trained on {named}, which is not here; say --task folder:PATH")
+    return measure_export(folder, load_task(named if task is None else task, data), networks)
+
+
+def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
+    """Drop the models of points that no front needs; how many, and the bytes freed. Figures stay."""
+    from search.study.clean import clean as drop
+
+    folder = home_folder(home)
+    study = Study(folder, name)
+    record = study.record
+    names = [path.parent.name for path in (folder / "studies").glob(f"*/{FILE}") if path.parent.name != record.name]
+    with study.lock():
+        return drop(study, [other for other in (Study(folder, n) for n in names) if other.exists])

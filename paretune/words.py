@@ -1,0 +1,210 @@
+"""What the command says in words: one table or a few lines for each verb's result."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from search.selection.budget import option
+from search.selection.preference import KNEE
+from search.selection.rated import Offer
+from search.selection.selection import Choice as Selection
+from search.study.breakpoints import Breakpoint
+from search.study.record import StudyRecord, TrialRecord
+from search.study.seeds import front_of, middle
+from search.study.study import INTERRUPTED
+
+
+def front_table(found: Mapping[str, Any]) -> Table:
+    """A front as of `paretune.front`, a point a row."""
+    points = found["points"]
+    table = _points(points)
+    places = {(p["device"], p["machine"], p["threads"]) for p in points}
+    if len(places) > 1:
+        table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    return table
+
+
+def points_table(found: Iterable[Offer]) -> Table:
+    """What is within a budget side by side, as it comes."""
+    return _points([offer.as_json() for offer in found])
+
+
+def _points(points: Iterable[Mapping[str, Any]]) -> Table:
+    table = _table(
+        "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
+    )
+    for p in points:
+        table.add_row(
+            p["id"][:8],
+            str(p["trial"]),
+            _plain(_student(p["recipe"]["student"])),
+            ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
+            p["variant"],
+            f"{p['sparsity']:.0%}",
+            _over_seeds(p, "validation"),
+            _over_seeds(p, "test"),
+            f"{p['params']:,}",
+            f"{p['flops']:,}",
+            f"{p['size_bytes'] / 1000:.1f}",
+            f"{p['latency_ms']:.2f}",
+        )
+    return table
+
+
+def _over_seeds(point: Mapping[str, Any], split: str) -> str:
+    """The accuracy; of a model made with several seeds their mean, and on validation its interval of confidence."""
+    count, margin = point["seeds"]["count"], point["seeds"]["margin"]
+    interval = f" ± {margin:.4f} ({count})" if margin is not None and split == "validation" else ""
+    return f"{point['seeds'][split]:.4f}{interval}"
+
+
+def trials_table(found: Iterable[TrialRecord]) -> Table:
+    """Trials in the order they were asked for."""
+    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    for t in found:
+        choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
+        row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
+        table.add_row(*map(_plain, row))
+    return table
+
+
+def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
+    """Breakpoints, a curve a row; `delta` is the tolerated loss of accuracy."""
+    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+    for b in found:
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
+        table.add_row(
+            str(b.trial),
+            b.variant,
+            f"{b.base_accuracy:.4f}",
+            f"{b.tolerance:.0%}",
+            f"{b.tolerance_accuracy:.4f}",
+            *knee,
+        )
+    return table
+
+
+def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
+    """Methods with their sources."""
+    table = _table("kind", "name", "source")
+    for method in found:
+        table.add_row(method["kind"], method["name"], method["source"])
+    return table
+
+
+def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str], program: str = "paretune") -> str:
+    """How a search's trials ended and what to type next; the budget of the example is that of half of the front."""
+    states = [trial.status for trial in found.trials]
+    lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
+    interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
+    lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
+    example = middle(front_of(found.points, found.objectives))
+    if example is not None:
+        words = ["select", found.name, "--max-params", str(example.measured.params), "--export", "out/", *where]
+        lines.append(f"take: {shlex.join([program, *words])}")
+    return "\n".join(lines)
+
+
+def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:
+    """The best point, why it is the best, and what was exported to `folder`, if anything."""
+    best = found.best
+    assert best is not None
+    m = best.measured
+    lines = [
+        f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
+        *_accuracy(found),
+        f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
+        f"({m.device}, {_threads(m.threads)})",
+    ]
+    if found.latencies:
+        lines.append(f"latency: {found.latencies}")
+    if found.why:
+        lines.append(f"runner-up: {found.why}")
+    if found.alike:
+        lines.append(f"too close: {found.alike}")
+    if found.left_out:
+        lines.append(f"left out: {found.left_out} within the budget that have one seed only")
+    if found.budget.bounds:
+        lines.append(f"binding: {', '.join(map(option, found.binding)) or 'no bound'}")
+    if found.more_buys:
+        lines.append(f"one notch more: {found.more_buys}")
+    elif found.prefer == KNEE and found.binding:
+        lines.append("one notch more: not told of a knee, a larger budget has a knee of its own")
+    if taken is not None:
+        lines += [
+            f"exported to {folder}: {', '.join(taken['files'])}",
+            f"  reloaded in a new process: {_proven(taken)}",
+            *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
+            f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
+        ]
+        zeros = m.params - m.nonzero_params
+        if zeros:
+            lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
+        lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
+    return "\n".join(lines)
+
+
+def _proven(taken: Mapping[str, Any]) -> str:
+    if "elsewhere" not in taken:
+        return "accuracy, params, MACs and bytes as recorded"
+    accuracy = ", ".join(f"{taken['accuracy'][split]:.4f} on {split}" for split in ("validation", "test"))
+    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {accuracy}"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def _form(found: Mapping[str, Any]) -> str:
+    """How a form compares with the network, and how long it takes."""
+    times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
+    whole = ""
+    if found.get("int8_layers"):
+        whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
+    return (
+        f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
+        f"{found['difference']:.0e}{whole}; {times}"
+    )
+
+
+def _accuracy(found: Selection) -> list[str]:
+    """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
+    best = found.fits[0]
+    m, family = best.point.measured, best.family
+    if family.margin is None:
+        return [f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test"]
+    interval = "" if found.robust else f" ± {family.margin:.4f}"
+    lower = f" (lower end {best.weighed.measured.accuracy_validation:.4f})" if found.robust else ""
+    count, seed = len(family.points), best.point.recipe["seed"]
+    return [
+        f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
+        f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+    ]
+
+
+def _student(model: Mapping[str, Any]) -> str:
+    """A model as of a recipe's JSON; of its weights the file's name."""
+    place = f"@{model['weights'].rpartition('/')[2]}" if "weights" in model else ""
+    return f"{model['family']}{place} x{model['width']:g}"
+
+
+def _table(*columns: str) -> Table:
+    """Rows of words left, of numbers right, one line each."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    for column in columns:
+        long = column in ("choices", "reason")
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+    return table
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

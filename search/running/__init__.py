@@ -1,0 +1,1 @@
+"""How a search is run, from what is asked for to the last point."""

@@ -1,0 +1,128 @@
+"""Announce long trainings before they begin: time a training step on this machine, and multiply."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from compress.data.tasks import Task
+from compress.estimate import UPDATE, Estimator
+from compress.measure import using_threads
+from compress.plan import Step
+from compress.recipe import Recipe
+from compress.stages import Train
+from search.sampling.candidates import candidates
+from search.settings import Settings
+from spaces import Space
+from spaces.space import effort
+
+LONG_S = 600.0
+"""Seconds. A longer teacher or trial is announced."""
+SHORT_MACS = 1e12
+"""A cheaper teacher is not timed: at 2 GMAC/s, slow for a core, the training ends within `LONG_S`."""
+STEP_S = 0.4
+"""Seconds of a timed step, at most."""
+STEPS = 3
+COUNTABLE_S = 1.0
+"""Seconds of a teacher's training for an image. A slower teacher is reason enough: its students are not counted."""
+TYPICAL = 12
+"""Recipes drawn from the space; the median stands for a trial."""
+
+
+def announcement(settings: Settings, space: Space, task: Task, macs: float) -> str | None:
+    """Say how long the teacher and a typical trial of a new study take here; None if short, or not known.
+
+    `macs` are the unpruned teacher's for an image. Workers of a cluster and GPUs are not this CPU: None for them.
+    """
+    if settings.address is not None or settings.gpus_per_trial:
+        return None
+    if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
+        return None
+    first = space.baseline(task.name, settings.seed).stages[0]
+    assert isinstance(first, Train)
+    try:
+        an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
+    except Exception:  # a network that cannot be trained is for its trial to name
+        return None
+    teacher = an_image * len(task.train) * first.training.epochs
+    countable = an_image < COUNTABLE_S or not teacher
+    trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed) if countable else 0.0
+    return said(str(space.teacher), teacher, trial)
+
+
+def said(name: str, teacher_s: float, trial_s: float) -> str | None:
+    """Return the sentence about the teacher `name`; None unless teacher or trial is long. 0 leaves either out."""
+    if max(teacher_s, trial_s) <= LONG_S:
+        return None
+    teacher = f"the teacher {name} trains for {about(teacher_s)} here" if teacher_s else ""
+    trial = f"a typical trial takes {about(trial_s)}" if trial_s else ""
+    return (
+        f"{', '.join(filter(None, (teacher, trial)))}: fewer --trials, more --cpus-per-trial, a GPU "
+        "(--gpus-per-trial) or a smaller set make it shorter"
+    )
+
+
+def about(seconds: float) -> str:
+    """Round a time: minutes below 90, hours below 48, else days."""
+    for unit, length, most in (("min", 60, 90), ("h", 3600, 48)):
+        if seconds < most * length:
+            return f"about {max(1, round(seconds / length))} {unit}"
+    return f"about {round(seconds / 86400)} days"
+
+
+def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) -> float:
+    """Seconds of the teacher's training for an image, forward and backward: the least of `STEPS` steps.
+
+    The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network too slow for two
+    images is not trained at all: the forward pass, timed alone, says enough.
+    """
+    with using_threads(threads), torch.random.fork_rng(devices=[]):
+        model = space.teacher.build(len(task.classes), task.channels)
+        forward = _forward(model.eval(), task)
+        if forward < STEP_S:
+            forward = _forward(model, task)  # the first one sets up a good deal
+        if 2 * UPDATE * forward > STEPS * STEP_S:
+            return UPDATE * forward
+        batch = min(2, batch_size)  # batch norm over one value is refused
+        _step(model.train(), task, batch)
+        batch = max(batch, min(batch_size, int(batch * STEP_S / _step(model, task, batch))))
+        return min(_step(model, task, batch) for _ in range(STEPS)) / batch
+
+
+def _forward(model: nn.Module, task: Task) -> float:
+    start = time.perf_counter()
+    with torch.no_grad():
+        model(torch.randn(1, task.channels, task.size, task.size))
+    return time.perf_counter() - start
+
+
+def _step(model: nn.Module, task: Task, batch: int) -> float:
+    images = torch.randn(batch, task.channels, task.size, task.size)
+    labels = torch.arange(batch) % len(task.classes)
+    start = time.perf_counter()
+    functional.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
+    return time.perf_counter() - start
+
+
+def typical_macs(space: Space, task: Task, seed: int) -> float:
+    """MACs of a trial's trainings without the teacher's, which trials share: the median of `TYPICAL` recipes."""
+    estimator, chance = Estimator(task), np.random.default_rng(seed)
+    drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, TYPICAL)
+    recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]
+    return median([sum(estimator.training(step) for step in _own(estimator.steps(recipe))) for recipe in recipes])
+
+
+def _own(steps: list[Step]) -> list[Step]:
+    found: dict[str, Step] = {}
+    waiting = [*steps]
+    while waiting:
+        step = waiting.pop()
+        if step.key not in found:
+            found[step.key] = step
+            waiting += [one for one in (step.parent, step.original) if one is not None]
+    return list(found.values())

@@ -1,0 +1,201 @@
+"""A search from beginning to end: what is asked for is checked, Ray comes up, its trials are run and written down."""
+
+from __future__ import annotations
+
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from compress.costs import foresee
+from compress.data.tasks import Task, load_task
+from compress.errors import DiskError
+from compress.measure import latency
+from compress.models import Model
+from compress.store.bucket import check_readable, check_store, open_store
+from search.environment import spare_loopback
+from search.hints import command
+from search.running.cluster import check_address, check_fits, scratch_folder, started
+from search.running.devices import Room, settled
+from search.running.driver import Desk
+from search.running.expected_time import announcement
+from search.running.failures import DeviceError
+from search.running.resume import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.running.tune_loop import run_trials
+from search.sampling.bounds import Bounds
+from search.sampling.optuna_study import AUTO, Proposer, answering, check_sampler, open_storage
+from search.sampling.reach import check_within_reach
+from search.settings import MOST_SEED, Settings
+from search.study.images import check_images
+from search.study.record import StudyRecord
+from search.study.study import TEACHER, Study
+from spaces import Space
+
+LATENCY_MS = 2000.0
+"""For the teacher's latency: a network that takes seconds an image need not be timed thirty times."""
+
+
+class Listener:
+    """Is told in the driver how a search goes; override what is of interest."""
+
+    def said(self, line: str) -> None:
+        """A sentence for people on what is about to be done."""
+
+    def ready(self) -> None:
+        """All that was asked for is possible; the study is about to be begun or taken up."""
+
+    def heard(self, study: StudyRecord, desk: Desk) -> None:
+        """Something has changed."""
+
+    def over(self, study: StudyRecord) -> None:
+        """The study stays as it is; Ray has yet to be shut down, which takes a second."""
+
+
+class SearchFailed(RuntimeError):
+    """The search could not go on; what was finished before is kept."""
+
+
+def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
+    """Run or resume a study and return it as it stands at the end.
+
+    ValueError (StudyError, DataError ...) before anything is started; SearchFailed when the driver itself could not go
+    on. Ctrl-C and SIGTERM end it early with everything kept.
+    """
+    told = listener or Listener()
+    spare_loopback()
+    before = Study(settings.home, settings.name)
+    check_study(before, settings)
+    check_sampler(*_sought(before, settings))
+    earlier = earlier_of(before, settings)
+    models = given_models(before, settings)
+    check_fits(settings)
+    check_address(settings.address)
+    check_store(before.store if before.exists else settings.store or before.store)
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
+    check_images(before, task)
+    space = check_given(settings, models, task)
+    if settings.budget.bounds and not before.exists:
+        check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
+    with ExitStack() as held:
+        held.enter_context(answering())
+        study = hold(settings, held)
+        new = not study.exists
+        sampler, objectives = _sought(study, settings)
+        storage = open_storage(settings.storage_url, study.folder)
+        check_readable(study.store if study.exists else settings.store or study.store)
+        # a resumed sampler must not repeat the random numbers of its first asks
+        drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
+        proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
+        proposer.check_ours(has_asked=bool(study.trials))
+        reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
+        told.said(task.opening)
+        own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
+        aside = ThreadPoolExecutor(1)
+        held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
+        costs = aside.submit(_costs, space, task) if new else None
+        if own:
+            told.ready()
+        scratch = None
+        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+            scratch = held.enter_context(scratch_folder())
+            held.enter_context(started(settings, scratch))
+        reference |= costs.result() if costs else {}
+        begun = None if new else study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
+        if not own:
+            told.ready()
+        if new:
+            study.begin(
+                task=settings.task,
+                fingerprint=task.fingerprint,
+                space=settings.space,
+                seed=settings.seed,
+                sampler=sampler,
+                budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
+                cpus_per_trial=settings.cpus_per_trial,
+                gpus_per_trial=settings.gpus_per_trial,
+                **models,
+                **({"store": settings.store} if settings.store else {}),
+                **({"from": settings.start_from} if settings.start_from else {}),
+                objectives=list(objectives),
+                reference_point=reference,
+                latency_of=TEACHER,
+            )
+            ahead = announcement(settings, space, task, reference["macs"])
+            if scratch is not None and ahead is not None:
+                told.said(ahead)
+        proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
+        stops = not settings.whole_curves
+        bounds = Bounds.of(budget_of(study), study.header["reference_point"])
+        desk = Desk(
+            study,
+            proposer,
+            space,
+            task,
+            settings.trials,
+            study.header["seed"],
+            bounds,
+            earlier,
+            stops=stops,
+            seeds=settings.seeds,
+        )
+        if scratch is not None and chosen:
+            desk.notes.append(chosen)
+        carry_out(settings, desk, scratch, told)
+    check_went_well(desk, f"search {settings.name}", "--resume")
+    return study.record
+
+
+def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """The sampler and the objectives: as asked for, and where nothing was, as the study was begun."""
+    objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
+    return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
+
+
+def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
+    """Run what the desk has, if Ray has a folder to run in, and bring the study to its end."""
+    desk.heard = lambda: told.heard(desk.study.record, desk)
+    try:
+        if scratch is not None:
+            run_trials(settings, desk, scratch)
+    finally:
+        desk.guard(desk.close)
+        told.over(desk.study.record)
+        if scratch is not None:
+            with suppress(DiskError):
+                open_store(desk.study.store).tidy()
+
+
+def check_went_well(desk: Desk, who: str, again: str) -> None:
+    """SearchFailed if the driver had to give up."""
+    if desk.failure is not None:
+        is_told = isinstance(desk.failure, DiskError | DeviceError | TimeoutError)
+        kind = "" if is_told else f"{type(desk.failure).__name__}: "
+        room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
+        study = desk.study
+        clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""
+        first = f"once there is room{clean}, " if room else ""
+        raise SearchFailed(
+            f"{who}: {kind}{desk.failure}; what is finished is kept, {first}{again} goes on"
+        ) from desk.failure
+
+
+def _costs(space: Space, task: Task) -> dict[str, float]:
+    """Of the unpruned teacher: with accuracy 0 the reference point of the hypervolume."""
+    teacher = foresee(space.baseline(task.name, 0), task)[0]
+    return {
+        "params": teacher.costs.params,
+        "nonzero_params": teacher.costs.params,
+        "macs": teacher.costs.macs,
+        "flops": 2 * teacher.costs.macs,
+        "size_bytes": teacher.size_bytes,
+        "compressed_bytes": teacher.size_bytes,
+    }
+
+
+def _latency(model: Model, task: Task) -> float:
+    """Median in ms of the untrained model on one image, here and now; of fewer calls where they would take seconds."""
+    built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
+    first = latency(built, shape, calls=1)[0]
+    return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

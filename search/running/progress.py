@@ -1,0 +1,155 @@
+"""What a search shows while it runs: trials, points, front, hypervolume, time left, where the time goes.
+
+On a terminal one block that is redrawn, elsewhere a line a finished trial; always on standard error.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from compress.errors import RecipeError
+from compress.recipe import Recipe
+from compress.stages import Distill, Train
+from search.running.driver import Desk
+from search.running.notes import Notes
+from search.study.record import StudyRecord, TrialRecord
+from search.study.totals import Tally
+
+SHOWN = 8
+"""Running trials that are listed, and notes."""
+
+
+class Progress:
+    """A context; call it with the study whenever it has changed. `trials` is the number wanted, without repeats."""
+
+    def __init__(self, trials: int, console: Console | None = None) -> None:
+        self.trials = trials
+        self.console = console or Console(stderr=True)
+        self.rows: list[tuple[str, str]] = []
+        self.running: list[tuple[float, str]] = []
+        self.live = Live(get_renderable=self.block, console=self.console, refresh_per_second=4, transient=True)
+        self.started = time.monotonic()
+        self.tally = Tally()
+        self.done_before: int | None = None
+        self.done_said: set[int] = set()
+        self.begun_said: set[int] = set()
+        self.notes = Notes()
+
+    def __enter__(self) -> Progress:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+        for note in self.notes.repeated():
+            self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
+
+    def __call__(self, record: StudyRecord, desk: Desk) -> None:
+        """Show the study as it stands."""
+        changed = self.tally.follow(record)
+        done = [trial for trial in changed if trial.status != "running"]
+        self.done_said.difference_update(trial.id for trial in changed if trial.status == "running")
+        if self.done_before is None:
+            self.done_before = len(done)
+            self.done_said = {trial.id for trial in done}
+        for note in self.notes.hear(desk.notes):
+            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        if self.console.is_terminal:
+            repeated = [("note", note) for note in self.notes.repeated()[-SHOWN:]]
+            self.rows = [("study", record.name), *self.figures().items(), *repeated]
+            self.running = [(desk.started[trial.id], _at_work(trial)) for trial in _working(record, desk)]
+            return
+        for trial in done:
+            if trial.id not in self.done_said:
+                self.done_said.add(trial.id)
+                self.say(self.line(trial))
+        for trial in _working(record, desk) if not self.tally.points else ():
+            if trial.id not in self.begun_said:
+                self.begun_said.add(trial.id)
+                self.say(f"trial {_at_work(trial)}")
+
+    def say(self, line: str) -> None:
+        """Show a sentence, without wrapping."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def line(self, ended: TrialRecord) -> str:
+        """One finished trial in one line."""
+        reason = f": {ended.reason}" if ended.reason else ""
+        chosen = [_shown(name, value) for name, value in ended.choices.items() if value is not False]
+        names = ", ".join(chosen) or "the plain teacher"
+        count = "1 point" if len(ended.points) == 1 else f"{len(ended.points)} points"
+        return f"trial {ended.id} {ended.status}{reason}  {count} in {ended.seconds:.0f} s  ({names})  " + "  ".join(
+            f"{name} {value}" for name, value in self.figures().items()
+        )
+
+    def block(self) -> Table:
+        """The whole display, as of now; a thread of `Live` draws."""
+        table = Table.grid(padding=(0, 2))
+        for name, value in self.rows:
+            table.add_row(name, value)
+        now = time.monotonic()
+        for number, (since, what) in enumerate(self.running[:SHOWN]):
+            table.add_row("" if number else "running", f"{what}, for {_duration(now - since)}")
+        if len(self.running) > SHOWN:
+            table.add_row("", f"and {len(self.running) - SHOWN} more")
+        return table
+
+    def figures(self) -> dict[str, str]:
+        """What is worth knowing now, by name."""
+        states, spent, front = self.tally.states, self.tally.spent, self.tally.front
+        done = sum(states.values()) - states["running"]
+        failed = f", {states['failed']} failed" if states["failed"] else ""
+        total = sum(spent.values()) or 1.0
+        shares = ", ".join(f"{what} {seconds / total:.0%}" for what, seconds in spent.most_common(4))
+        return {
+            "trials": f"{done}/{max(self.trials, sum(states.values()))}{failed}",
+            "points": str(self.tally.points),
+            "front": str(len(front) if front else 0),
+            "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
+            "left": self._left(done),
+            "time": shares or "nothing finished yet",
+        }
+
+    def _left(self, done: int) -> str:
+        now = done - (self.done_before or 0)
+        if not now or not self.tally.points or done >= self.trials:  # repeats with other seeds show as they come
+            return "unknown"
+        return _duration((time.monotonic() - self.started) / now * max(0, self.trials - done))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _working(record: StudyRecord, desk: Desk) -> list[TrialRecord]:
+    """Trials in a worker's hands; other running trials wait in the queue."""
+    return [trial for trial in record.trials if trial.status == "running" and trial.id in desk.started]
+
+
+def _at_work(trial: TrialRecord) -> str:
+    """Say a running trial in a few words; before the first point, name the networks in training."""
+    if trial.points:
+        return f"{trial.id}: {len(trial.points)} points"
+    try:
+        recipe = Recipe.from_json(trial.recipe)
+    except RecipeError:  # of another version
+        return f"{trial.id}: no point yet"
+    taught = f" taught by {recipe.teacher}" if recipe.teacher else ""
+    epochs = recipe.stages[0].training.epochs if isinstance(recipe.stages[0], Train | Distill) else 0
+    return f"{trial.id}: no point yet, {recipe.student}{taught} trains{f' for {epochs} epochs' if epochs else ''}"
+
+
+def _shown(name: str, value: object) -> str:
+    """A choice in a word: of what is simply on, its name."""
+    if value is True:
+        return name
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,134 @@
+"""The finalists of a choice once more with other seeds, as further trials of their study, so that luck is not chosen.
+
+Finalists are the best models within the budget, by the means over the seeds that each has so far. One that was lucky
+falls back when another seed says so, and the next one becomes a finalist: it ends when the best have all their seeds.
+Of a curve no more is made than what is wanted of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from optuna.storages import InMemoryStorage
+
+from compress.data.tasks import load_task
+from compress.machine.resources import usable_cpus
+from compress.store.bucket import check_readable, check_store
+from search.running.cluster import check_address, check_fits, scratch_folder, started
+from search.running.devices import Room, settled
+from search.running.driver import Desk
+from search.running.launch import Listener, carry_out, check_went_well
+from search.running.replicates import Repeats, Wanted
+from search.running.resume import check_given, given_models, hold
+from search.sampling.optuna_study import Proposer
+from search.selection.budget import Budget
+from search.selection.rated import offers
+from search.selection.selection import choose
+from search.settings import MOST_SEEDS, Settings, check_whole
+from search.study.images import check_images
+from search.study.record import StudyRecord
+from search.study.seeds import Family, families
+from search.study.study import INTERRUPTED, Study, StudyError
+
+FINALISTS = 3
+"""How many, unless more are to be compared."""
+
+
+def check_seeds(seeds: int) -> None:
+    """ValueError unless so many can be asked for."""
+    check_whole("reseed", seeds, 2, MOST_SEEDS)
+
+
+def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wanted:
+    """The best `count` models within a resolved budget; those with `robust` seeds must be in it by their lower ends."""
+
+    def wanted(record: StudyRecord) -> list[Family]:
+        found = [offer.family for offer in choose(record.points, budget, prefer=prefer).fits]
+        if robust:
+            every = families(record.points)
+            sure = {offer.point.id for offer in offers(every, budget, robust=True) if not offer.over}
+            found = [
+                family
+                for family in found
+                if len(family.points) < robust or sure.intersection(point.id for point in family.points)
+            ]
+        return found[:count]
+
+    return wanted
+
+
+def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
+    """Whether there is anything to do."""
+    return any(len(family.points) < seeds and not family.points[0].family for family in wanted(record))
+
+
+def settings_of(
+    study: Study, seeds: int, *, data: Path | None = None, address: str | None = None, tracking_uri: str | None = None
+) -> Settings:
+    """What the study was begun with; of cores a trial gets as many as then, or all that this machine has; of GPUs see
+    `search/devices.py`."""
+    header = study.header
+    settings = Settings(
+        study.name,
+        space=header["space"],
+        task=header["task"],
+        trials=max(1, study.originals),
+        resume=True,
+        home=study.home,
+        data=data,
+        address=address,
+        cpus_per_trial=header.get("cpus_per_trial", 1),
+        tracking_uri=tracking_uri,
+        seeds=seeds,
+    )
+    if address is not None:
+        return settings
+    return replace(settings, cpus_per_trial=min(settings.cpus_per_trial, usable_cpus()))
+
+
+def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
+    """Make what is wanted with the settings' `seeds` in all; the study as it stands then.
+
+    What an interrupted search left undone stays so. ValueError and SearchFailed as a search has them, KeyboardInterrupt
+    when it was ended by hand: what is finished is kept, and the same call goes on.
+    """
+    told = listener or Listener()
+    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
+    before = Study(settings.home, settings.name)
+    check_images(before, task)
+    space = check_given(settings, given_models(before, settings), task)
+    check_fits(settings)
+    check_address(settings.address)
+    check_store(before.store)
+    repeats = Repeats(settings.seeds, before.header["seed"], task.fingerprint, wanted)
+    for family in wanted(before.record):
+        if len(family.points) < settings.seeds and not repeats.is_ours(family):
+            raise StudyError(
+                f"reseed: trial {family.points[0].trial} was made by another version or of other data, so its like "
+                "cannot be made; begin a new study"
+            )
+    check_readable(before.store)
+    with ExitStack() as held:
+        study = hold(settings, held)
+        told.said(task.opening)
+        scratch = held.enter_context(scratch_folder())
+        held.enter_context(started(settings, scratch))
+        begun = study.header.get("gpus_per_trial", 0.0)
+        settings, chosen = settled(settings, begun, Room.of(settings.address))
+        told.ready()
+        for trial, state in study.trials.items():  # of a driver that was killed
+            if state.status == "running":
+                study.end(trial, "stopped", INTERRUPTED, 0.0, {})
+        proposer = Proposer(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")  # nothing is asked
+        seeds, own = settings.seeds, study.header["seed"]
+        desk = Desk(study, proposer, space, task, study.originals, own, seeds=seeds, repeated=wanted)
+        desk.notes += [chosen] if chosen else []
+        carry_out(settings, desk, scratch, told)
+    check_went_well(desk, f"select {settings.name}", "the same command")
+    record = study.record
+    cut_off = any(record.trials[trial].reason == INTERRUPTED for trial in desk.started)
+    if cut_off or desk.repeats.due(record, desk.recipes) is not None:
+        raise KeyboardInterrupt
+    return record

@@ -1,0 +1,142 @@
+"""What a study was begun with, and whether it may be begun, or gone on with, as is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import torch
+
+from compress.data.tasks import Task
+from compress.export.graph import unexported
+from compress.models import Model
+from compress.store.bucket import absolute
+from search.selection.amount import Amount
+from search.selection.budget import Budget
+from search.settings import Settings, check_models
+from search.study.front import DEFAULT_OBJECTIVES
+from search.study.record import StudyRecord
+from search.study.study import Study, StudyError
+from spaces import SPACES, Space
+
+
+def hold(settings: Settings, held: ExitStack) -> Study:
+    """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
+    first = Study(settings.home, settings.name)
+    held.enter_context(first.lock())
+    study = Study(settings.home, settings.name)
+    study.made = first.made
+    held.callback(study.forsake)
+    check_study(study, settings)
+    return study
+
+
+def check_study(study: Study, settings: Settings) -> None:
+    """StudyError unless the study may be begun, or resumed with these settings."""
+    if study.exists and not settings.resume:
+        raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
+    if settings.resume and not study.exists:
+        raise StudyError(f"study {study.name}: there is none in {study.home} to resume")
+    asked = {"space": settings.space, "task": settings.task}
+    if settings.objectives != DEFAULT_OBJECTIVES:  # left out, they are the study's own
+        asked["objectives"] = ",".join(settings.objectives)
+    for what, got in asked.items() if study.exists else ():
+        begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
+        if begun != got:
+            raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
+    if study.exists and settings.store not in (None, absolute(study.store)):
+        raise StudyError(f"study {study.name}: was begun with the store {study.store}, got {settings.store}")
+    if study.exists and settings.budget.bounds and settings.budget != budget_of(study):
+        raise StudyError(
+            f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "
+            f"begin a new one with --from {study.name}"
+        )
+
+
+def budget_of(study: Study) -> Budget:
+    """What the study was bounded by when it was begun."""
+    return Budget(**{name: Amount(**amount) for name, amount in study.header.get("budget", {}).items()})
+
+
+def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
+    """The study that this one starts from, or was started from, if that is there still.
+
+    StudyError unless it says something of what is asked for.
+    """
+    name = settings.start_from
+    if study.exists:
+        begun = study.header.get("from")
+        if name not in (None, begun):
+            raise StudyError(f"study {study.name}: was begun with from {begun!r}, got {name!r}")
+        name = begun
+    if name is None:
+        return None
+    try:
+        record = Study(settings.home, name).record
+    except StudyError as error:
+        if not study.exists:
+            raise
+        logging.getLogger(__name__).warning("%s; this study was started from it, and goes on without", error)
+        return None
+    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
+        if begun != asked:
+            raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
+    return record
+
+
+def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:
+    """What the header says of models given by the user: for each by name what may change behind it; {} without any.
+
+    StudyError when a study that exists was begun with others, or what is behind a name has changed since.
+    """
+    header = study.header
+    found = {}
+    for what, names in (("students", settings.students), ("teachers", settings.teachers)):
+        begun: dict[str, dict[str, str]] = header.get(what, {})
+        asked = {f"{m.family}@{m.weights}" if m.weights else m.family: m for m in check_models(what, names)}
+        if study.exists and asked and list(asked) != list(begun):
+            was, got = (", ".join(map(repr, some)) or "those of its space" for some in (begun, asked))
+            raise StudyError(f"study {study.name}: was begun with {what} {was}, got {got}")
+        now = {name: Model.parse(name).fingerprints for name in (begun or asked)}
+        for name, prints in begun.items():
+            changed = [part for part, value in prints.items() if now[name].get(part) != value]
+            if changed:
+                raise StudyError(
+                    f"study {study.name}: {name} must be as it was when the study was begun, got another "
+                    f"{' and '.join(changed)}; begin a new study"
+                )
+        if now:
+            found[what] = now
+    return found
+
+
+def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
+    """The space over the given models; RecipeError unless all of them do for the task.
+
+    Notes are logged on weights that fit nothing, and on a user's network that cannot be exported.
+    """
+    space = SPACES[settings.space]
+    if space.given is None or not models:
+        return space
+    students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
+    for model in dict.fromkeys((*students, *teachers)):
+        left = model.check(len(task.classes), task.channels, task.size)
+        if left:
+            logging.getLogger(__name__).warning(
+                "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
+            )
+        if model.own and not settings.resume:
+            _warn_of_exports(model, task)
+    return space.given(students, teachers)
+
+
+def _warn_of_exports(model: Model, task: Task) -> None:
+    """Log what will stand in the way of `select --export`: hours of training may lie before it."""
+    with torch.random.fork_rng(devices=[]):
+        built = model.build(len(task.classes), task.channels)
+    why = unexported(built, (task.channels, task.size, task.size))
+    if why:
+        logging.getLogger(__name__).warning(
+            "%s: its models will be searched and stored, but not exported in every format: %s", model, why
+        )

@@ -1,0 +1,1 @@
+"""What to try next: Optuna's samplers and our own acquisition function."""

@@ -1,0 +1,141 @@
+"""The sampler `auto`: what the ledger knows goes to `Aim`, and what it chooses comes back as choices of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from compress.data.tasks import Task
+from compress.errors import RecipeError
+from compress.estimate import Estimator
+from compress.recipe import Recipe
+from search.sampling.acquisition import Aim, Choices
+from search.sampling.bounds import Bounds
+from search.sampling.cost_model import Forecast
+from search.sampling.in_progress import Prefixes
+from search.study.front import ANYWHERE, LATENCY, Place, measured_on, value
+from search.study.record import Point, StudyRecord
+from search.study.study import Study
+from spaces import Space
+
+TOGETHER = 8
+"""Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
+OVER = ("complete", "failed")
+"""What became of a trial that says what to expect of others like it."""
+
+
+class Chooser:
+    """Chooses for one study; `prefixes` has the models that are there or in the making."""
+
+    def __init__(self, study: Study, space: Space, task: Task, seed: int, prefixes: Prefixes, bounds: Bounds) -> None:
+        reference = study.reference_point
+        self.study, self.bounds, self.teacher = study, bounds, space.teacher
+        self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
+        costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
+        ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
+        self.aim = Aim(
+            lambda trial: space.build(trial, task.name, seed),
+            self.forecast,
+            costs,
+            ends,
+            seed,
+            limits={name: most for name, most in bounds.most.items() if name not in costs},
+        )
+        self.place: Place | None = None
+        self.early: list[tuple[Recipe, Choices, int, Point]] = []
+        self.recipes: dict[int, Recipe] = {}
+        self.hopeless: set[int] = set()
+        for trial, state in study.trials.items():
+            for point in state.points.values():
+                self.learn(trial, point)
+            if state.status in OVER:
+                self.ended(trial)
+
+    def learn(self, trial: int, point: Point) -> None:
+        """A trial has a point.
+
+        Where latency is an objective, what is learned of costs is of points that are compared with the study's first.
+        """
+        state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
+        self.place = self.place or measured_on(point, self.aim.costs)
+        self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
+        while self.early:
+            self._add(*self.early.pop(0))
+        if trial == 0 and point.sparsity == 0:
+            self._refer()
+            self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
+
+    def _refer(self) -> None:
+        """The teacher was measured on the trials' device: its latency is the reference from now on."""
+        latency = self.study.reference_point.get(LATENCY)
+        if latency is not None and LATENCY in self.aim.costs:
+            self.forecast.reference = {**self.forecast.reference, LATENCY: latency}
+            self.aim.measure_against(LATENCY, min(latency, self.bounds.most.get(LATENCY, latency)))
+
+    def ended(self, trial: int) -> None:
+        """A trial is complete, or has failed."""
+        state = self.study.trials[trial]
+        if state.status == "failed":
+            self.forecast.failed(self._recipe(trial), len(state.points))
+        else:
+            came = sum(point.sparsity > 0 for point in state.points.values())
+            self.forecast.ended(self._recipe(trial), came)
+
+    def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
+        """Everything that another study of the same task has measured, of choices that the space `takes`.
+
+        Of the plain teacher if it is this space's too; nothing of models that are no longer to be found.
+        """
+        for trial in earlier.trials:
+            asked = {name: value for name, value in trial.choices.items() if name != "seed"}
+            with suppress(RecipeError):
+                recipe = Recipe.from_json(trial.recipe)
+                if not (takes(asked) if asked else recipe.student == self.teacher):
+                    continue
+                for point in trial.points:  # one made again says nothing of its choices
+                    known = recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point
+                    if LATENCY in self.aim.costs and self.place is None:  # whose device is this study's
+                        self.early.append(known)
+                    else:
+                        self._add(*known)
+
+    def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
+        guess = self.forecast.learn(recipe, point)
+        if guess is not None and measured_on(point, self.aim.costs) == (self.place or ANYWHERE):
+            costs = {name: value(point, name) for name in self.aim.costs}
+            self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
+
+    def gives_up(self, trial: int) -> bool:
+        """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
+        return trial in self.hopeless and bool(self.forecast.points(self._recipe(trial)))
+
+    def choose(self, tried: Container[str], more: int = 0) -> list[Choices]:
+        """What to ask about next, in this order, and so many `more`; nothing if everything has been tried."""
+        numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
+        running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
+        with _one_thread():
+            chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER + more)
+        self.hopeless = {
+            number
+            for number, poor in zip(numbers, self.aim.hopeless, strict=True)
+            if poor and self.study.trials[number].points
+        }
+        return [one.params for one in chosen]
+
+    def _recipe(self, trial: int) -> Recipe:
+        if trial not in self.recipes:
+            self.recipes[trial] = Recipe.from_json(self.study.trials[trial].recipe)
+        return self.recipes[trial]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The cores belong to the trials, and matrices this small gain nothing from a second one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

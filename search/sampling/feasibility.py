@@ -1,0 +1,56 @@
+"""Which recipes may be carried out: each is looked at once, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from contextlib import suppress
+
+from compress.costs import check, check_labels, cut_to, deepest, depth
+from compress.data.tasks import Task
+from compress.errors import RecipeError, said
+from compress.recipe import Recipe
+from search.sampling.bounds import Bounds
+
+
+class Verdicts:
+    """Of the recipes of one search; `say` is told of each that cannot be carried out."""
+
+    def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
+        self.task, self.bounds, self.say = task, bounds, say
+        self._refused: dict[str, dict[str, float]] = {}
+        self._possible: dict[str, float] = {}
+        self._deepest = 0.0
+
+    @property
+    def refused(self) -> Set[str]:
+        """Ids of the recipes that are out of the question."""
+        return self._refused.keys()
+
+    def over(self, recipe: Recipe) -> dict[str, float] | None:
+        """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
+        if recipe.id in self._refused:
+            return self._refused[recipe.id]
+        try:
+            self._look_at(recipe)
+        except Exception as error:  # RecipeError, or whatever else a user's own network says
+            self._refused[recipe.id] = {}
+            ours = isinstance(error, RecipeError)
+            self.say(f"a recipe was not tried: {error if ours else f'{recipe.student} failed ({said(error)})'}")
+            return {}
+        over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
+        if over:
+            self._refused[recipe.id] = over
+        return over or None
+
+    def _look_at(self, recipe: Recipe) -> None:
+        """Raises what `check` raises. Where a cut as deep as any asked for so far can be made no other is looked at."""
+        check_labels(recipe, self.task)
+        bones, deep = depth(recipe)
+        self._deepest = max(self._deepest, deep or 0.0)
+        if deep is not None and deep < self._deepest and bones not in self._possible:
+            with suppress(Exception):
+                check(cut_to(recipe, self._deepest), self.task)
+                self._possible[bones] = self._deepest
+        if (deep or 0.0) > self._possible.get(bones, -1.0):
+            check(recipe, self.task)
+            self._possible[bones] = deep or 0.0

@@ -1,0 +1,184 @@
+"""Latencies of the models that decide a choice, measured again: alone, one after another, in this process.
+
+A trial's latency depends on the trials beside it, and on its device. New figures lie beside the ledger, in
+`latencies.jsonl`; the next choice on the same device reads them there. The ledger stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import moocore
+import numpy as np
+
+from compress.data.tasks import Task
+from compress.errors import StoreError
+from compress.machine.resources import usable_cpus
+from compress.measure import device_name, latency, machine_name, using_threads
+from compress.store.bucket import open_store
+from compress.store.folder import Entry
+from compress.train import training_device
+from search.selection.budget import Budget
+from search.selection.rated import offers
+from search.study.front import LATENCY, Place, measured_on
+from search.study.record import Point, StudyRecord
+from search.study.seeds import Family, families
+
+FILE = "latencies.jsonl"
+FORM = "layer by layer"
+"""How the network is run: the stored one as it is, not compiled."""
+THREADS = 1
+ROUNDS = 3
+"""Each model is timed so often, in turn; the quickest median counts, for what disturbs makes slower."""
+MOST = 60
+"""Models that are timed for one choice."""
+STEP = 1.25
+"""Latencies of trials count as equal within this factor, when it is decided who is timed."""
+BUSY = 0.5
+"""Load per CPU above which the figures of now are not kept."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The points a choice is made from, with the latencies of now, and a sentence on those."""
+
+    points: list[Point]
+    said: str
+
+
+def timed(
+    record: StudyRecord, folder: Path, budget: Budget, load: Callable[[], Task], *, robust: bool = False
+) -> Timed:
+    """Time the models that matter for a resolved budget, of those that are in the store still; `load` gives the task.
+
+    `folder` is the study's. ValueError where none is there and the trials' figures are of several devices, so that
+    nothing can be compared.
+    """
+    wanted = deciding(record.points, budget, robust=robust)
+    here = (device_name(training_device()), machine_name(), THREADS)
+    known = {key: figures for key, figures in _kept(folder, here).items() if key in {point.id for point in wanted}}
+    store = open_store(record.store)
+    missing: dict[str, Entry] = {}
+    for point in wanted:
+        if point.id not in known:
+            with suppress(StoreError):  # damaged, as good as gone
+                entry = store.get(point.id)
+                missing |= {point.id: entry} if entry is not None else {}
+    if missing:
+        task, busy = load(), _is_busy()
+        fresh = _time(missing, (task.channels, task.size, task.size))
+        known |= fresh
+        if not busy:
+            _keep(folder, here, fresh)
+    if not known:
+        return _as_in_trials(wanted)
+    device, machine, threads = here
+    points = [
+        replace(
+            point,
+            measured=replace(
+                point.measured,
+                latency_ms=known[point.id][0],
+                latency_p95_ms=known[point.id][1],
+                device=device,
+                machine=machine,
+                threads=threads,
+            ),
+        )
+        for point in wanted
+        if point.id in known
+    ]
+    said = f"of {len(points)} models measured alone on {device} ({machine}), {threads} thread, batch 1, {FORM}"
+    gone = len(wanted) - len(points)
+    return Timed(points, said + (f"; {gone} left out that are not in the store any more" if gone else ""))
+
+
+def _as_in_trials(points: list[Point]) -> Timed:
+    places = {measured_on(point) for point in points}
+    if len(places) > 1:
+        names = " and ".join(sorted(f"{device} ({machine})" if machine else device for device, machine, _ in places))
+        raise ValueError(
+            f"select: latencies were measured on {names}, so they cannot be compared, and the models are not in the "
+            "store any more to be measured again; choose by another figure"
+        )
+    return Timed(points, "as measured in the trials, beside others: the models are not in the store any more")
+
+
+def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -> list[Point]:
+    """The points that may be chosen or told of: those nothing beats among all, and among those within the other bounds.
+
+    Compared are accuracy, params, MACs, bytes and, roughly, the latencies of the trials. All seeds of a model come.
+    """
+    others = replace(budget, max_latency_ms=None)
+    found = families(points)
+    fitting = [offer.family for offer in offers(found, others, robust=robust) if not offer.over]
+    chosen = [*_unbeaten(fitting), *_unbeaten(found)]
+    several = {family.points[0].id: family for family in chosen}
+    return [point for family in [*several.values()][:MOST] for point in family.points]
+
+
+def _unbeaten(found: Sequence[Family]) -> list[Family]:
+    """By falling accuracy."""
+    if not found:
+        return []
+    rows = [_row(family.mean) for family in found]
+    kept = moocore.is_nondominated(np.array(rows, dtype=float), keep_weakly=True)
+    order = sorted(range(len(found)), key=lambda at: rows[at])
+    return [found[at] for at in order if kept[at]]
+
+
+def _row(point: Point) -> tuple[float, ...]:
+    m = point.measured
+    steps = math.log(m.latency_ms, STEP) // 1 if m.latency_ms > 0 else 0.0
+    return (1 - m.accuracy_validation, m.params, m.macs, m.size_bytes, steps)
+
+
+def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile in ms of each, the round with the lower median; one model is loaded at a time."""
+    device, best = training_device(), dict[str, tuple[float, float]]()
+    with using_threads(THREADS):
+        for _ in range(ROUNDS):
+            for key, entry in entries.items():
+                with suppress(StoreError):
+                    model = entry.files().module().eval().to(device)
+                    best[key] = min(best.get(key, (math.inf, math.inf)), latency(model, shape, device=device))
+    return best
+
+
+def _is_busy() -> bool:
+    try:
+        return os.getloadavg()[0] > BUSY * usable_cpus()
+    except OSError:
+        return True
+
+
+def _kept(folder: Path, here: Place) -> dict[str, tuple[float, float]]:
+    """What was measured before in this place, the newest of each point; a line that is none is passed over."""
+    found: dict[str, tuple[float, float]] = {}
+    try:
+        lines = (folder / FILE).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return found
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            one: dict[str, Any] = json.loads(line)
+            figures = float(one[LATENCY]), float(one["latency_p95_ms"])
+            if (one["device"], one["machine"], one["threads"]) == here and all(0 < ms < math.inf for ms in figures):
+                found[str(one["id"])] = figures
+    return found
+
+
+def _keep(folder: Path, here: Place, fresh: dict[str, tuple[float, float]]) -> None:
+    """Beside the ledger; a home that cannot be written to costs the next choice its time, no more."""
+    where = dict(zip(("device", "machine", "threads"), here, strict=True))
+    figures = [{"id": key, LATENCY: ms, "latency_p95_ms": p95} for key, (ms, p95) in fresh.items()]
+    text = "".join(json.dumps({**one, **where, "batch": 1, "form": FORM}) + "\n" for one in figures)
+    with suppress(OSError), (folder / FILE).open("a") as file:
+        file.write(text)

@@ -1,0 +1,139 @@
+"""A study's models as a budget sees them: of each the mean over its seeds, the seed that ships, what it is over.
+
+A model that was trained with several seeds claims their mean, or by `robust` the lower end of its confidence. What is
+shipped is the seed whose validation accuracy is nearest to the mean, so that it keeps what is claimed; not the best
+one, which is the luckiest too. Of two as near, as any two seeds are, the less accurate one is shipped: the study's own
+was selected for being good. Seeds that are beyond the budget themselves are shipped only if all are. Costs are those
+of the model that ships.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_CEILING, Decimal
+
+from search.selection.amount import plain
+from search.selection.budget import Budget, figure, option
+from search.study.record import JsonDict, Point
+from search.study.seeds import Family, usual_spread
+
+_ROUNDING = 1e-9  # 29 % of 100 is 28.999999999999996 in floats
+_AS_NEAR = 2e-9  # a mean is rounded to nine digits
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model, trained with one seed or several, under a budget.
+
+    `point` is the seed that would be shipped, with its own figures, `weighed` the same with the accuracy that the
+    family is compared by. `over` is by violated bound: relative for a cost (.1 is 10 % over), absolute for
+    `min_accuracy` (.01 is a point under). `total` sums the relative overshoots, of `min_accuracy` too; a figure that is
+    NaN is infinitely over. `needs` are the amounts to type instead of the violated bounds (`search/needs.py`), of a
+    model that is told of.
+    """
+
+    family: Family
+    point: Point
+    weighed: Point
+    over: Mapping[str, float]
+    total: float
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """As it is called in a sentence."""
+        variant = "" if self.point.variant == "float" else f" ({self.point.variant})"
+        return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
+
+    def has(self, bound: str) -> float:
+        """What a bound is held against; of accuracies the claimed one or that of the seed that ships, the lower."""
+        return min(figure(self.weighed, bound), figure(self.point, bound))
+
+    def as_json(self) -> JsonDict:
+        """The point that ships, with what is known of its other seeds and the accuracy it is compared by."""
+        seeds = {**self.family.as_json(), "weighed": self.weighed.measured.accuracy_validation}
+        return {**self.point.as_json(), "seeds": seeds}
+
+    def miss_as_json(self) -> JsonDict:
+        """The point, its overshoots and what would have to be typed instead."""
+        return {"point": self.as_json(), "over": dict(self.over), "total": self.total, "needs": dict(self.needs)}
+
+    def __str__(self) -> str:
+        needs = f" (needs {typed(self.needs, ' ')})" if self.needs else ""
+        return f"{self.label} misses {', '.join(_miss(name, by) for name, by in self.over.items())}{needs}"
+
+
+def offers(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[Offer]:
+    """In the order of `found`; with `robust` those with several seeds only."""
+    usual = usual_spread(found)
+    claims = [(family, family.lower_end(usual) if robust else family.validation) for family in found]
+    return [_offer(family, claim, budget) for family, claim in claims if claim is not None]
+
+
+def is_within(bound: str, has: float, limit: float) -> bool:
+    """Whether a figure keeps a bound; one that is NaN keeps none."""
+    return _beyond(bound, has, limit) <= _ROUNDING * limit
+
+
+def typed(needs: Mapping[str, str], between: str) -> str:
+    """Bounds as options."""
+    return between.join(f"--{option(name)} {text}" for name, text in needs.items())
+
+
+def _offer(family: Family, claim: float, budget: Budget) -> Offer:
+    point = _shipped(family, budget)
+    over = _over(_claiming(point, min(claim, point.measured.accuracy_validation)), budget)
+    return Offer(family, point, _claiming(point, claim), over, _total(over, budget))
+
+
+def _shipped(family: Family, budget: Budget) -> Point:
+    """The least beyond the budget, then nearest to the mean; of those as near the least accurate, then the first."""
+    if len(family.points) == 1:
+        return family.points[0]
+    totals = [_total(_over(point, budget), budget) for point in family.points]
+    points = [point for point, total in zip(family.points, totals, strict=True) if total == min(totals)]
+    mean = family.validation
+    away = [abs(point.measured.accuracy_validation - mean) for point in points]
+    near = [point for point, by in zip(points, away, strict=True) if by <= min(away) + _AS_NEAR]
+    return min(near, key=lambda point: point.measured.accuracy_validation)
+
+
+def _claiming(point: Point, accuracy: float) -> Point:
+    if accuracy == point.measured.accuracy_validation:
+        return point
+    return replace(point, measured=replace(point.measured, accuracy_validation=accuracy))
+
+
+def _over(point: Point, budget: Budget) -> dict[str, float]:
+    over: dict[str, float] = {}
+    for name, amount in budget.bounds.items():
+        has, limit = figure(point, name), amount.value
+        if not is_within(name, has, limit):
+            beyond = _beyond(name, has, limit)
+            over[name] = beyond if name == "min_accuracy" else _relative(beyond, limit)
+    return over
+
+
+def _beyond(bound: str, has: float, limit: float) -> float:
+    return limit - has if bound == "min_accuracy" else has - limit
+
+
+def _total(over: Mapping[str, float], budget: Budget) -> float:
+    relative = {**over}
+    if "min_accuracy" in over:
+        relative["min_accuracy"] = _relative(over["min_accuracy"], budget.bounds["min_accuracy"].value)
+    return sum(relative.values())
+
+
+def _relative(beyond: float, limit: float) -> float:
+    return math.inf if math.isnan(beyond) else beyond / limit
+
+
+def _miss(name: str, by: float) -> str:
+    """Rounded up: who takes the figure for what is lacking gets enough."""
+    if math.isinf(by):
+        return f"{option(name)}, which was not measured"
+    rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))
+    return f"{option(name)} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"

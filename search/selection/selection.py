@@ -1,0 +1,210 @@
+"""The model to ship under a budget: the best of those that fit, why it is, what binds, what a larger budget would buy.
+
+Bounds and accuracy are read off the validation split: the test accuracy of a point plays no part in its
+choice, and is only reported with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search.selection.amount import Amount, plain
+from search.selection.budget import Budget, option
+from search.selection.explain import why
+from search.selection.preference import ACCURACY, KNEE, LATENCY, is_better, order
+from search.selection.rated import Offer, offers, typed
+from search.selection.widening import needs
+from search.study.record import JsonDict, Point
+from search.study.seeds import Family, difference, families
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a budget lets one choose.
+
+    `fits` are the models within all bounds, the best first, as `prefer` has it (`search/preference.py`). `binding` are
+    the bounds that keep a better one out: those that do alone or, where none does, those that the nearest better
+    one violates. `more` is the better one that is the least beyond the budget, None if there is none: what is picked
+    when its `needs` are typed. `misses` are the nearest where nothing fits, else empty. With `robust` accuracies are
+    the lower ends of the confidence over seeds, and `left_out` counts the models within the budget that have one seed
+    only, of which nothing is known.
+
+    Nothing outside is better than a knee, for every budget has a knee of its own. There a bound is binding if without
+    it, all others as they are, another model is picked that it keeps out; where none is, those are that keep out the
+    pick without any bound. `more` is not told.
+
+    `latencies` says where and how the latencies of the points were measured, if not in their trials.
+    """
+
+    budget: Budget
+    fits: tuple[Offer, ...]
+    binding: tuple[str, ...]
+    misses: tuple[Offer, ...]
+    prefer: str = ACCURACY
+    more: Offer | None = None
+    robust: bool = False
+    left_out: int = 0
+    latencies: str = ""
+
+    @property
+    def best(self) -> Point | None:
+        """The point to ship, or None where nothing fits."""
+        return self.fits[0].point if self.fits else None
+
+    @property
+    def runner_up(self) -> Point | None:
+        """The second best point, or None."""
+        return self.fits[1].point if len(self.fits) > 1 else None
+
+    @property
+    def why(self) -> str:
+        """Why the runner-up lost, in a sentence; "" without one."""
+        return why(self.fits, self.prefer, self._split) if len(self.fits) > 1 else ""
+
+    @property
+    def alike(self) -> str:
+        """That seeds do not tell the most accurate from its runner-up, in a sentence; "" if they do or are too few."""
+        if self.prefer != ACCURACY or len(self.fits) < 2:
+            return ""
+        best, second = self.fits[:2]
+        apart = difference(best.family, second.family)
+        if apart is None or apart.is_told:
+            return ""
+        return (
+            f"{best.label} and {second.label} cannot be told apart: over {apart.count} seeds they differ by "
+            f"{100 * abs(apart.mean):.2f} ± {100 * apart.margin:.2f} points on validation"
+        )
+
+    @property
+    def more_buys(self) -> str:
+        """What the least of a larger budget would buy, in a sentence; "" where there is nothing better."""
+        if self.more is None:
+            return ""
+        wider = typed(self.more.needs, " and ")
+        return f"{wider} buys {self.more.label}, {_gain(self.more, self.fits[0], self.prefer, self._split)}"
+
+    @property
+    def _split(self) -> str:
+        return "at the lower end" if self.robust else "on validation"
+
+    def as_json(self) -> JsonDict:
+        """The form `paretune select --json` prints."""
+        return {
+            "prefer": self.prefer,
+            "robust": self.robust,
+            "bounds": {name: amount.value for name, amount in self.budget.bounds.items()},
+            "best": self.fits[0].as_json() if self.fits else None,
+            "runner_up": self.fits[1].as_json() if len(self.fits) > 1 else None,
+            "why": self.why,
+            "alike": self.alike,
+            "fits": len(self.fits),
+            "left_out": self.left_out,
+            "latencies": self.latencies,
+            "binding": list(self.binding),
+            "more": self.more.miss_as_json() if self.more else None,
+            "misses": [miss.miss_as_json() for miss in self.misses],
+        }
+
+
+def choose(
+    points: Sequence[Point], budget: Budget, *, prefer: str = ACCURACY, robust: bool = False, nearest: int = 3
+) -> Choice:
+    """The models within the budget, or the `nearest` misses.
+
+    ValueError for a share not yet resolved, and for `robust` where all that fits has one seed only.
+    """
+    for name, amount in budget.bounds.items():
+        if amount.is_share:
+            raise ValueError(f"{option(name)}: {amount} is a share, resolve the budget with the teacher first")
+    found = families(points)
+    judged, left_out = offers(found, budget), 0
+    if robust:
+        left_out = sum(not offer.over and offer.family.spread is None for offer in judged)
+        told = offers(found, budget, robust=True)
+        if left_out and all(offer.over for offer in told):
+            raise ValueError(
+                "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"
+            )
+        judged = told or judged
+    fits = _ranked([offer for offer in judged if not offer.over], prefer)
+    misses = sorted(_ranked([offer for offer in judged if offer.over], prefer), key=lambda offer: offer.total)
+    if not fits:
+        nearest_misses = tuple(_told(miss, found, judged, budget, robust) for miss in misses[:nearest])
+        return Choice(budget, (), (), nearest_misses, prefer, None, robust, left_out)
+    if prefer == KNEE:
+        binding = _binding_a_knee(found, misses, budget, robust)
+        return Choice(budget, tuple(fits), binding, (), prefer, None, robust, left_out)
+    better = [miss for miss in misses if is_better(prefer, miss.weighed, fits[0].weighed)]
+    bought = (_bought(miss, found, judged, budget, prefer, robust) for miss in better[:nearest])
+    more = next((offer for offer in bought if offer and is_better(prefer, offer.weighed, fits[0].weighed)), None)
+    return Choice(budget, tuple(fits), _binding(better), (), prefer, more, robust, left_out)
+
+
+def _ranked(some: Sequence[Offer], prefer: str) -> list[Offer]:
+    """The best first; of lower ends that are both 0 the mean decides, before any cost."""
+    key = order(prefer, [offer.weighed for offer in some])
+
+    def rank(offer: Offer) -> tuple[float, ...]:
+        first, accuracy, *costs = key(offer.weighed)
+        return (first, accuracy, -offer.family.validation, *costs)
+
+    return sorted(some, key=rank)
+
+
+def _picked(found: Sequence[Family], budget: Budget, prefer: str, robust: bool) -> Offer | None:
+    fits = _ranked([offer for offer in offers(found, budget, robust=robust) if not offer.over], prefer)
+    return fits[0] if fits else None
+
+
+def _binding(better: Sequence[Offer]) -> tuple[str, ...]:
+    alone = {name: None for miss in better if len(miss.over) == 1 for name in miss.over}
+    return tuple(alone) or tuple(better[0].over if better else ())
+
+
+def _binding_a_knee(found: Sequence[Family], misses: Sequence[Offer], budget: Budget, robust: bool) -> tuple[str, ...]:
+    outside = {miss.family.points[0].id: miss for miss in misses}
+
+    def kept_out(without: Budget) -> Offer | None:
+        pick = _picked(found, without, KNEE, robust)
+        return outside.get(pick.family.points[0].id) if pick else None
+
+    alone = tuple(name for name in budget.bounds if kept_out(replace(budget, **{name: None})))
+    pick = None if alone else kept_out(Budget())
+    return tuple(pick.over) if pick else alone
+
+
+def _told(miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, robust: bool) -> Offer:
+    """A miss with what it needs, by the seed that would ship if that was typed."""
+    if not math.isfinite(miss.total):
+        return miss
+    same = (one for one in offers(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
+    return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))
+
+
+def _bought(
+    miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, prefer: str, robust: bool
+) -> Offer | None:
+    """What is picked when what a miss needs is typed, with what that is and what it is over.
+
+    It is another one only where a larger budget changes which seed of a model ships.
+    """
+    if not math.isfinite(miss.total):
+        return None
+    pick = _picked(found, _wider(budget, miss), prefer, robust)
+    return pick and replace(pick, over=miss.over, total=miss.total, needs=needs(miss, judged))
+
+
+def _wider(budget: Budget, miss: Offer) -> Budget:
+    """Just so much that a miss is within it."""
+    return replace(budget, **{name: Amount(miss.has(name)) for name in miss.over})
+
+
+def _gain(better: Offer, than: Offer, prefer: str, split: str) -> str:
+    new, old = better.weighed.measured, than.weighed.measured
+    if prefer == ACCURACY:
+        return f"{plain(100 * (new.accuracy_validation - old.accuracy_validation), 3)} points more {split}"
+    if prefer == LATENCY:
+        return f"{plain(old.latency_ms - new.latency_ms, 3)} ms less"
+    return f"{old.params - new.params:,} params fewer"

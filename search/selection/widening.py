@@ -1,0 +1,41 @@
+"""The amount to type for a bound so that a model is within it: as short as lets in that one and none that is beyond."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR
+
+from search.selection.amount import plain
+from search.selection.budget import figure
+from search.selection.rated import Offer, is_within
+
+_FEWEST, _EXACT = 3, 17  # digits
+
+
+def needs(offer: Offer, judged: Sequence[Offer]) -> dict[str, str]:
+    """By violated bound the amount, absolute; {} where a figure was not measured. `judged` are all offers."""
+    if not math.isfinite(offer.total):
+        return {}
+    return {name: shortest(name, offer.has(name), _figures(name, judged)) for name in offer.over}
+
+
+def shortest(bound: str, has: float, others: Iterable[float]) -> str:
+    """A cost rounded up, if it is not whole, an accuracy down, to at least three digits and as few as keep others out.
+
+    `others` are the figures of all models; those that keep a bound of exactly `has` count for nothing.
+    """
+    least = bound == "min_accuracy"
+    if not least and float(has).is_integer():
+        return f"{has:.0f}"
+    beyond = [other for other in others if not is_within(bound, other, has) and not math.isnan(other)]
+    nearest = (max if least else min)(beyond, default=math.nan)
+    rounding = ROUND_FLOOR if least else ROUND_CEILING
+    texts = (plain(has, digits, rounding) for digits in range(_FEWEST, _EXACT))
+    return next((text for text in texts if not is_within(bound, nearest, float(text))), plain(has, _EXACT))
+
+
+def _figures(bound: str, judged: Sequence[Offer]) -> Iterable[float]:
+    for offer in judged:
+        yield figure(offer.weighed, bound)
+        yield from (figure(point, bound) for point in offer.family.points)

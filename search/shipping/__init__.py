@@ -1,0 +1,1 @@
+"""How a model leaves: exported, verified in a new process, registered."""

@@ -1,0 +1,74 @@
+"""A chosen model on its way out: checked beforehand, exported and proven, put in its folder, registered in MLflow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from compress.export.formats import check_formats, check_free, place, read_card
+from search.selection.budget import Budget
+from search.settings import Settings
+from search.shipping.verified_export import stored, take
+from search.study.record import Point
+from search.study.study import Study
+from search.tracking.client import TrackingError
+from search.tracking.registry import alias
+from search.tracking.sync import Tracker
+
+
+def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point | None = None) -> Tracker:
+    """ValueError unless a model of the study, or that of `point`, can be exported to `folder` and registered.
+
+    Nothing is made but the home's own MLflow database; returns who registers.
+    """
+    record = Study(settings.home, settings.name).record
+    check_formats(formats)
+    check_free(folder)
+    if point is not None:
+        stored(point, record)
+    tracker = Tracker.of(settings)
+    tracker.open()  # last, for it makes the database
+    return tracker
+
+
+def ship(
+    settings: Settings,
+    point: Point,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    budget: Mapping[str, str],
+    prefer: str,
+    robust: bool,
+) -> dict[str, Any]:
+    """Export, prove, place and register; as of `paretune.take`.
+
+    RuntimeError when MLflow dies after the export was proven, which stays in its folder.
+    """
+    tracker = check(settings, folder, formats, point)
+    name, wanted = f"paretune-{settings.name}", check_formats(formats)
+    record = Study(settings.home, settings.name).record
+    with tempfile.TemporaryDirectory(prefix="paretune-") as made:
+        staging = Path(made)
+        fresh = take(
+            point,
+            record,
+            settings.home,
+            staging,
+            budget=budget,
+            prefer=prefer,
+            robust=robust,
+            data=settings.data,
+            formats=wanted,
+        )
+        place(staging, folder, wanted)
+        try:
+            registered = tracker.register(staging, name, point, budget, prefer)
+        except TrackingError as error:
+            raise RuntimeError(f"{error}; the export itself is whole, in {folder}") from error
+    card = read_card(folder)
+    shown = {"formats": card["measured"]["formats"], "files": [*card["files"], "card.json"]}
+    named = f"models:/{name}@{alias(Budget.parse(**budget), prefer)}"
+    return {**fresh, **shown, "registered": registered, "alias": named}

@@ -1,0 +1,237 @@
+"""From a point to something that can be shipped: export, then prove it in a new process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from compress.codec import decode
+from compress.data.tasks import FOLDER, Task, load_task
+from compress.errors import RecipeError, StoreError
+from compress.export.formats import export, read_card, write_card
+from compress.export.lineage import lineage, sources, told
+from compress.measurement import TIMES
+from compress.models import Model
+from compress.recipe import Recipe
+from compress.store.bucket import open_store
+from compress.store.folder import Entry
+from search.selection.preference import ACCURACY
+from search.study.images import check_images
+from search.study.record import Point, StudyRecord, measurement_as_json
+from search.study.seeds import families
+from search.study.study import RENEWED, Study, point_event
+from search.worker_path import ROOT
+
+CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
+CLOSE = 1e-4
+"""How far the logits of a form may be from the network's, relative where they are beyond 1."""
+INT8_AGREEMENT = 0.99
+"""Of an int8 network's ONNX: a float sum in another order may round to the next of 256 steps, so a class may differ."""
+
+FEW_IMAGES = 3
+"""By so many images accuracies may differ from the recorded ones where another device or machine computed those."""
+SHARES = {"float": 0.001, "int8": 0.01}
+"""By so large a share of the images, if that is more. An int8 network rounds otherwise on other processors."""
+
+
+class Mismatch(RuntimeError):
+    """An export that is not what the record claims; nothing was put in place or registered."""
+
+
+def take(
+    point: Point,
+    study: StudyRecord,
+    home: Path,
+    staging: Path,
+    *,
+    budget: Mapping[str, str],
+    prefer: str = ACCURACY,
+    robust: bool = False,
+    data: Path | None = None,
+    formats: Sequence[str],
+) -> dict[str, Any]:
+    """Export a point into the empty folder `staging` and return what a new process measured of it.
+
+    Weights and program are there whatever the formats; `place` takes from there what was asked for. ValueError when the
+    point's model is gone or damaged, or the task has other images now, ExportFailed when the network has no such form,
+    Mismatch when a figure differs from the record, or a form from the network. Mismatch as well when the model was made
+    again and is another one: the study then has its figures.
+    """
+    entry = stored(point, study)
+    renew(Study(home, study.name), point, entry)
+    cache = home / "store" / "data"
+    task = load_task(study.task, data, cache_dir=cache, again=True)
+    check_images(Study(home, study.name), task)  # their mean and deviation go into the card
+    facts = {
+        "study": study.name,
+        "task": shown(study.task),
+        "budget": dict(budget),
+        "prefer": prefer,
+        "robust": robust,
+        "point": {**point.as_json(), "path": None, "recipe": {**point.recipe, "task": shown(study.task)}},
+        "spread": spread(point, study),
+        "data": task.summary.replace(task.name, shown(task.name)),
+        "made_from": dict(entry.made_from),
+        **_origin(point, task),
+    }
+    export(entry.files(), task, staging, facts, formats)
+    origin, on_cpu = entry.files().origin(), point.measured.device == "cpu"
+    own = [origin.family] if origin.own else []
+    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own)
+    images = {"validation": len(task.validation), "test": len(task.test)}
+    wrong = differences(point, fresh, images)
+    if wrong:
+        raise Mismatch(f"select: the export is not what was recorded, so nothing was kept: {'; '.join(wrong)}")
+    fresh |= {"elsewhere": note} if (note := elsewhere(point, fresh, images)) else {}
+    card = {key: value for key, value in read_card(staging).items() if key != "files"}
+    write_card(staging, {**card, "measured": fresh})
+    return fresh
+
+
+def shown(task: str) -> str:
+    """A task's name without the folders of the machine that it lay on."""
+    return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else task
+
+
+def _origin(point: Point, task: Task) -> dict[str, object]:
+    """How it was made, for the card; all the recipe's stages where the files are gone that tell which led to the point,
+    nothing of a recipe that another version wrote.
+    """
+    try:
+        recipe = Recipe.from_json(point.recipe)
+    except RecipeError:
+        return {}
+    try:
+        steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
+    except RecipeError:  # weights it began with, or a teacher's module
+        steps = []
+    return {"made": told(recipe, steps), "sources": sources(recipe, steps)}
+
+
+def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:
+    """What the point's model comes to over all seeds it was made with; None with one seed."""
+    family = next(family for family in families(study.points) if point.id in (one.id for one in family.points))
+    return family.as_json() if len(family.points) > 1 else None
+
+
+def stored(point: Point, study: StudyRecord) -> Entry:
+    """The point's model; ValueError when it is gone, damaged, or a newer version's."""
+    named = networks(point)
+    try:
+        entry = open_store(study.store).get(point.id, named)
+    except StoreError as error:
+        raise ValueError(f"select: {error}") from error
+    if entry is None:
+        raise ValueError(
+            f"select: the model of point {point.id} is not in the store any more; "
+            f"`paretune search --name {study.name} --resume` does not bring it back, a new search does"
+        )
+    if not named and entry.files().origin().own:
+        raise ValueError(f"select: the model of point {point.id} must be of a network that its recipe names, got none")
+    return entry
+
+
+def renew(study: Study, point: Point, entry: Entry) -> None:
+    """Mismatch, and the study has the entry's figures, where the model was made again and others were recorded."""
+    if entry.measured.is_of(point.measured):
+        return
+    with study.lock():
+        renewed = Study(study.home, study.name).renew(point_event(entry.key, 0.0, "", entry.measured))
+    if renewed:
+        old, new = measurement_as_json(point.measured), measurement_as_json(entry.measured)
+        changes = [
+            f"{name} {old[name]}, now {new[name]}" for name in old if name not in TIMES and old[name] != new[name]
+        ]
+        raise Mismatch(
+            f"select: the model of point {point.id} was made again since it was recorded and is another one, as may "
+            f"be on a GPU: {'; '.join(changes)}; {RENEWED}, so select again"
+        )
+
+
+def networks(point: Point) -> list[Model]:
+    """The networks that the point's recipe names, of one of which its model is; [] of another version's recipe."""
+    try:
+        return [decode(made) for who in ("student", "teacher") if (made := point.recipe.get(who)) is not None]
+    except RecipeError:
+        return []
+
+
+def remeasure(
+    folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool, networks: Sequence[str] = ()
+) -> Any:
+    """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
+
+    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. Images that
+    were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up
+    in another order.
+    """
+    seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
+    program = [sys.executable, "-P", os.path.join(ROOT, "paretune_names.py")]
+    command = [*program, "evaluate", str(folder), "--task", task, "--json"]
+    command += [word for name in networks for word in ("--network", name)]
+    if data is not None:
+        command += ["--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | seen)
+    if done.returncode:
+        raise Mismatch(f"select: the export does not load again, so nothing was kept: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def elsewhere(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> str:
+    """Where accuracies were recorded, if not here, and how near to them the fresh ones must be; "" for those from here.
+
+    `images` counts those of each split. A record that does not name its machine is taken to be from here.
+    """
+    measured, where = point.measured, fresh["machine"]
+    here = f"{where['processor']}, torch {where['torch'].partition('+')[0]}"
+    if (measured.device, measured.machine or here) == (fresh["device"], here):
+        return ""
+    there = " with ".join(name for name in (measured.device, measured.machine) if name)
+    near = " and ".join(f"{_allowed(point, count)} of {count} {split} images" for split, count in images.items())
+    return f"accuracies were recorded on {there}, and are here within {near} of the recorded ones"
+
+
+def _allowed(point: Point, images: int) -> int:
+    return max(FEW_IMAGES, int(SHARES.get(point.variant, 0.0) * images))
+
+
+def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
+    """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
+
+    Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`.
+    """
+    recorded = point.as_json()
+    pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
+    accuracy: Any = recorded["accuracy"]
+    near = bool(elsewhere(point, fresh, images))
+    for split, count in images.items():
+        old, new = accuracy[split], fresh["accuracy"][split]
+        if not (near and abs(old - new) * count <= _allowed(point, count) + 1e-6):
+            pairs[f"{split} accuracy"] = (old, new)
+    found = [f"{name} recorded {old}, measured {new}" for name, (old, new) in pairs.items() if old != new]
+    return found + strange_forms(fresh["formats"])
+
+
+def strange_forms(formats: Mapping[str, Any]) -> list[str]:
+    """Sentences on every form of an export, by its freshly measured figures, that answers otherwise than the network.
+
+    A form must give every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give
+    `INT8_AGREEMENT` of them its class; how far its logits are is said in the card.
+    """
+    found = []
+    for form, figures in formats.items():
+        rounds = form == "onnx" and figures["int8_layers"] > 0
+        least = INT8_AGREEMENT if rounds else 1.0
+        if not figures["agreement"] >= least:
+            found.append(
+                f"{form} agrees with the network on {figures['agreement']:.4f} of {figures['images']} test images, "
+                f"must on {'all' if least == 1 else f'{least:g}'}"
+            )
+        if not rounds and not figures["difference"] <= CLOSE:
+            found.append(f"the logits of {form} are {figures['difference']:.1e} from the network's, must be {CLOSE:g}")
+    return found

@@ -1,0 +1,1 @@
+"""What is true of a study: its ledger, its points, its fronts."""

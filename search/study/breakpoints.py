@@ -1,0 +1,115 @@
+"""Breakpoints: where a curve starts to lose more than it saves, in two readings.
+
+A curve is the points of one trial and one variant by rising sparsity. *Tolerance* is the largest sparsity
+whose accuracy stays within `delta` of the curve's base, the value at its lowest sparsity; it leads, because
+it says what is lost. *Knee* is the point of greatest curvature in Kneedle's reading: farthest above the
+chord through the curve's ends. That point is the same on every linear scale of the two axes, so they need
+no normalising.
+
+Both are read off the validation split; the test accuracy found at the same point is reported beside it.
+Sources: https://doi.org/10.3390/bdcc7030154 (Malihi 2023), https://doi.org/10.1109/ICDCSW.2011.20
+(Kneedle).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from search.study.record import JsonDict, Point, StudyRecord
+
+DELTA = 0.01
+_ROUNDING = 1e-9  # .96 - .95 is more than .01 in floats, and a point on the line is within tolerance
+
+
+@dataclass(frozen=True)
+class Breakpoint:
+    """The two readings of one curve; sparsities in [0, 1), accuracies in [0, 1], of validation or test.
+
+    `knee` and its accuracies are None where the curve has none: under three points, no fall from its first
+    to its last point, or no point above the chord. `tolerance` is the base's own sparsity where every other
+    point falls further than `delta`.
+    """
+
+    trial: int
+    variant: str
+    base_accuracy: float
+    tolerance: float
+    tolerance_accuracy: float
+    knee: float | None
+    knee_accuracy: float | None
+    delta: float
+    base_accuracy_test: float
+    tolerance_accuracy_test: float
+    knee_accuracy_test: float | None
+
+    def as_json(self) -> JsonDict:
+        """The form `paretune breakpoints --json` prints."""
+        return asdict(self)
+
+
+def curves(study: StudyRecord) -> dict[tuple[int, str], list[Point]]:
+    """The points of every (trial, variant) by rising sparsity; of several at one sparsity, validation's best.
+
+    A trial keeps the points that it shares with an earlier one, such as the same unpruned student.
+    """
+    found: dict[tuple[int, str], dict[float, Point]] = {}
+    for trial in study.trials:
+        for point in trial.points:
+            stops = found.setdefault((trial.id, point.variant), {})
+            rival = stops.get(point.sparsity)
+            if rival is None or _accuracy(point) > _accuracy(rival):
+                stops[point.sparsity] = point
+    return {key: [stops[sparsity] for sparsity in sorted(stops)] for key, stops in found.items()}
+
+
+def tolerance(curve: Sequence[Point], delta: float = DELTA) -> Point:
+    """The sparsest point within `delta` of the first one's accuracy; by rising sparsity, not empty."""
+    floor = _accuracy(curve[0]) - delta - _ROUNDING
+    return next((point for point in reversed(curve) if _accuracy(point) >= floor), curve[0])
+
+
+def knee(curve: Sequence[Point]) -> Point | None:
+    """The point farthest above the chord through the ends of a falling curve, or None; by rising sparsity."""
+    if len(curve) < 3 or _accuracy(curve[-1]) >= _accuracy(curve[0]):
+        return None
+    farthest = max(curve[1:-1], key=lambda point: _above_chord(point, curve))
+    return farthest if _above_chord(farthest, curve) > _ROUNDING else None
+
+
+def breakpoints(study: StudyRecord, delta: float = DELTA) -> list[Breakpoint]:
+    """Both readings of every curve of at least two points, trial by trial.
+
+    `delta` in [0, 1] is the accuracy one is ready to lose; anything else is a ValueError.
+    """
+    if math.isnan(delta) or not 0 <= delta <= 1:
+        raise ValueError(f"breakpoints: delta must be in [0, 1], got {delta}")
+    return [_read(trial, variant, curve, delta) for (trial, variant), curve in curves(study).items() if len(curve) >= 2]
+
+
+def _read(trial: int, variant: str, curve: Sequence[Point], delta: float) -> Breakpoint:
+    held, bend = tolerance(curve, delta), knee(curve)
+    return Breakpoint(
+        trial=trial,
+        variant=variant,
+        base_accuracy=_accuracy(curve[0]),
+        tolerance=held.sparsity,
+        tolerance_accuracy=_accuracy(held),
+        knee=bend.sparsity if bend else None,
+        knee_accuracy=_accuracy(bend) if bend else None,
+        delta=delta,
+        base_accuracy_test=curve[0].measured.accuracy_test,
+        tolerance_accuracy_test=held.measured.accuracy_test,
+        knee_accuracy_test=bend.measured.accuracy_test if bend else None,
+    )
+
+
+def _accuracy(point: Point) -> float:
+    return point.measured.accuracy_validation
+
+
+def _above_chord(point: Point, curve: Sequence[Point]) -> float:
+    first, last = curve[0], curve[-1]
+    slope = (_accuracy(last) - _accuracy(first)) / (last.sparsity - first.sparsity)
+    return _accuracy(point) - _accuracy(first) - slope * (point.sparsity - first.sparsity)

@@ -1,0 +1,35 @@
+"""Make room: drop the models of points that no front needs, and what teachers said of every view. Figures stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compress.store.bucket import absolute
+from compress.store.folder import Store
+from search.study.front import OBJECTIVES, front
+from search.study.seeds import front_of
+from search.study.study import Study, StudyError
+
+
+def clean(study: Study, others: list[Study]) -> tuple[int, int]:
+    """Drop models of this study's points, and what teachers have said; (how many models, bytes freed).
+
+    Kept are the front of its objectives, the fronts of accuracy against every single cost, both also of the means over
+    seeds, whatever the fronts of other studies need, and the unpruned model at the beginning of every curve. StudyError
+    when the models are not in the home: nobody knows who else needs them there.
+    """
+    if absolute(study.store) != absolute(str(study.home / "store")):
+        raise StudyError(
+            f"clean: the models must lie in the home, those of {study.name} are in {study.store}, which others may use"
+        )
+    needed: set[str] = set()
+    for one in (study, *others):
+        record = one.record
+        for objectives in (record.objectives, *[("accuracy", cost) for cost in OBJECTIVES[1:]]):
+            needed |= {point.id for point in front(record.points, objectives)}
+            needed |= {point.id for family in front_of(record.points, objectives) for point in family.points}
+        needed |= {point.id for point in record.points if point.sparsity == 0}
+        needed |= {point.id for trial in record.trials if trial.status == "running" for point in trial.points}
+    store = Store(Path(study.store))
+    freed = [store.drop(point.id) for point in study.record.points if point.id not in needed]
+    return sum(size > 0 for size in freed), sum(freed) + store.drop_views()

@@ -1,0 +1,80 @@
+"""What an event of a study's ledger must say: a hand, a disk or another program may have written it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from search.study.ledger import Event
+from search.study.record import measurement_from_json
+
+STATUSES = ("complete", "stopped", "failed", "running")
+
+
+class PointError(ValueError):
+    """A point whose figures are not what they should be; nothing of it is written."""
+
+
+def check_header(event: Event) -> None:
+    """ValueError unless the study's own event names its task, space, seed, objectives and reference point."""
+    _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
+    _check(
+        {"students": {}, "teachers": {}, "store": "", "budget": {}, **event},
+        students=dict,
+        teachers=dict,
+        store=str,
+        budget=dict,
+    )
+    if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
+        raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
+    _check_numbers("reference_point", event["reference_point"])
+
+
+def check_asked(event: Event) -> None:
+    """ValueError unless the trial has a number and a recipe."""
+    _check(event, trial=int, recipe=dict, choices=dict, optuna=(int, type(None)))
+
+
+def check_named(event: Event, header: Event) -> None:
+    """ValueError for a recipe with a function that the study was not begun with: its code would run."""
+    named = {name.partition("@")[0] for who in ("students", "teachers") for name in header.get(who, ())}
+    for who in ("student", "teacher"):
+        model = event["recipe"].get(who) if event["event"] == "asked" else None
+        family = model.get("family") if isinstance(model, Mapping) else None
+        if isinstance(family, str) and ":" in family and family not in named:
+            raise ValueError(f"the study must have been begun with the {who} {family!r}, whose code would run")
+
+
+def check_point(event: Mapping[str, Any]) -> None:
+    """PointError when a figure is missing, unknown or not finite."""
+    _check(event, id=str, variant=str, path=str)
+    try:
+        measured = measurement_from_json(event["measured"])
+    except TypeError as error:
+        raise PointError(f"point {event['id']}: {str(error).partition(' ')[2]}") from error
+    for name, value in {**vars(measured), "sparsity": event["sparsity"]}.items():
+        if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise PointError(f"point {event['id']}: every figure must be finite, got {name} {value}")
+    if measured.fault:
+        raise PointError(f"point {event['id']}: every figure must be one of its kind, got {measured.fault}")
+
+
+def check_ended(event: Event) -> None:
+    """ValueError unless the trial ended in one of the known ways, after so many seconds."""
+    _check(event, reason=str, seconds=(int, float), spent=dict)
+    if event["status"] not in STATUSES:
+        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {event['status']!r}"[:200])
+    _check_numbers("spent", {**event["spent"], "seconds": event["seconds"]})
+
+
+def _check(event: Mapping[str, Any], **kinds: type | tuple[type, ...]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(event[name], kind) or isinstance(event[name], bool):
+            raise ValueError(f"{name} must be of another kind, got {event[name]!r}"[:200])
+
+
+def _check_numbers(what: str, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{what} must be finite numbers, got {name} {value!r}"[:200])

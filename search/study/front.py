@@ -1,0 +1,172 @@
+"""The front: the points no other point beats on all chosen objectives, and how much it dominates.
+
+Inside, lower is better: accuracy becomes the error `1 - accuracy`, on the validation split. The hypervolume is taken
+over the error and the logarithm of each cost relative to the reference, `log(1 + cost) / log(1 + reference)`, so that
+it lies in [0, 1] and halving a small model counts as much as halving a large one. The reference point, accuracy 0 and
+the costs of the space's unpruned teacher, is fixed when a study is made and written into it. The
+latency there is the teacher's, once the trials have measured the teacher.
+
+A latency holds on one device. Where it is an objective, points of different devices, machines or numbers of threads do
+not dominate each other: the front is that of each, together, and the hypervolume that of the best of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from search.study.record import Point
+
+LATENCY = "latency_ms"
+COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", LATENCY)
+Place = tuple[str, str, int]
+"""Device, machine and threads."""
+ANYWHERE: Place = ("", "", 0)
+"""Of a point where latency is no objective."""
+OBJECTIVES = ("accuracy", *COSTS)
+DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
+
+
+def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as a tuple; ValueError for an unknown one, a repeat, two of one meaning, or fewer than two."""
+    unknown = [name for name in names if name not in OBJECTIVES]
+    if unknown:
+        raise ValueError(f"objectives: unknown {unknown[0]!r}, known are {', '.join(OBJECTIVES)}")
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise ValueError(f"objectives: need at least two different names, got {', '.join(names) or 'none'}")
+    if {"macs", "flops"} <= set(names):
+        raise ValueError(f"objectives: flops are twice the macs, so name one of them, got {', '.join(names)}")
+    return tuple(names)
+
+
+def value(point: Point, objective: str) -> float:
+    """The objective of a point, lower is better: the validation error, or the cost as recorded."""
+    if objective == "accuracy":
+        return 1.0 - point.measured.accuracy_validation
+    return float(getattr(point.measured, objective))
+
+
+def values(points: Sequence[Point], objectives: Sequence[str]) -> NDArray[np.float64]:
+    """Shape `(len(points), len(objectives))`, lower is better."""
+    rows = [[value(point, name) for name in objectives] for point in points]
+    return np.array(rows, dtype=float).reshape(len(points), len(objectives))
+
+
+def measured_on(point: Point, objectives: Sequence[str] = (LATENCY,)) -> Place:
+    """What a point must share with another to be compared with it: where its latency holds, if that is an objective."""
+    m = point.measured
+    return (m.device, m.machine, m.threads) if LATENCY in objectives else ANYWHERE
+
+
+def mixed(points: Iterable[Point], objectives: Sequence[str]) -> str:
+    """That not all points are compared, in a sentence; "" where they are."""
+    places = {measured_on(point, objectives) for point in points}
+    if len(places) < 2:
+        return ""
+    named = sorted(
+        f"{device} ({', '.join((*([machine] if machine else []), _threads(n)))})" for device, machine, n in places
+    )
+    return f"latencies were measured on {' and '.join(named)}: points are compared only with those of the same"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def front(points: Sequence[Point], objectives: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Point]:
+    """The non-dominated points by falling accuracy; of equal ones the first stays."""
+    if not points:
+        return []
+    chosen: list[Point] = []
+    for some in _by_place(points, objectives):
+        keep = moocore.is_nondominated(values(some, objectives), keep_weakly=False)
+        chosen += [point for point, kept in zip(some, keep, strict=True) if kept]
+    return sorted(chosen, key=lambda point: value(point, objectives[0]))
+
+
+def hypervolume(points: Sequence[Point], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
+    """Share of the box between the ideal (error 0, cost 0) and the reference that the points dominate, in [0, 1]."""
+    fronts = _by_place(front(points, objectives), objectives)
+    return max((_volume(values(some, objectives), objectives, reference_point) for some in fronts), default=0.0)
+
+
+def _by_place(points: Sequence[Point], objectives: Sequence[str]) -> list[list[Point]]:
+    found: dict[Place, list[Point]] = {}
+    for point in points:
+        found.setdefault(measured_on(point, objectives), []).append(point)
+    return list(found.values())
+
+
+class GrowingFront:
+    """Front and hypervolume of points that come one by one; both as `front` and `hypervolume` have them of all so far.
+
+    A point is compared with the front alone, and the volume is computed again only when the front has moved.
+    """
+
+    def __init__(self, objectives: Sequence[str], reference_point: Mapping[str, float]) -> None:
+        self.objectives, self.reference_point = tuple(objectives), dict(reference_point)
+        self._points: list[Point] = []
+        self._rows = values([], self.objectives)
+        self._kinds = np.zeros(0, dtype=int)
+        self._places: dict[Place, int] = {}
+        self._known_volume: float | None = 0.0
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def measure_against(self, reference_point: Mapping[str, float]) -> None:
+        """Take another reference, as when the teacher's latency is known; the front does not depend on it."""
+        if self.reference_point != dict(reference_point):
+            self.reference_point = dict(reference_point)
+            self._known_volume = None
+
+    def add(self, point: Point) -> bool:
+        """Take one more point; whether it is on the front now. One that equals a member is not."""
+        row = values([point], self.objectives)
+        kind = self._places.setdefault(measured_on(point, self.objectives), len(self._places))
+        alike = self._kinds == kind
+        if (alike & (self._rows <= row).all(axis=1)).any():
+            return False
+        stays: NDArray[np.bool_] = ~alike | np.any(row > self._rows, axis=1)
+        if not stays.all():
+            self._points = [member for member, kept in zip(self._points, stays, strict=True) if kept]
+        self._points.append(point)
+        self._rows = np.concatenate([self._rows[stays], row])
+        self._kinds = np.append(self._kinds[stays], kind)
+        self._known_volume = None
+        return True
+
+    @property
+    def points(self) -> list[Point]:
+        """The non-dominated points by falling accuracy; of equal ones the first that came."""
+        return [self._points[place] for place in self._order()]
+
+    @property
+    def hypervolume(self) -> float:
+        """In [0, 1]."""
+        if self._known_volume is None:
+            order = self._order()
+            rows, kinds = self._rows[order], self._kinds[order]
+            each = (_volume(rows[kinds == kind], self.objectives, self.reference_point) for kind in np.unique(kinds))
+            self._known_volume = max(each, default=0.0)
+        return self._known_volume
+
+    def _order(self) -> NDArray[np.intp]:
+        return np.argsort(self._rows[:, 0], kind="stable")
+
+
+def _volume(rows: NDArray[np.float64], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
+    """Of rows that are a front; the order of its sums is theirs."""
+    if not len(rows):
+        return 0.0
+    scaled = np.empty_like(rows)
+    for column, name in enumerate(objectives):
+        if name != "accuracy":
+            scaled[:, column] = np.log1p(rows[:, column]) / math.log1p(reference_point[name])
+        else:
+            scaled[:, column] = rows[:, column] / (1.0 - reference_point[name])
+    return float(moocore.hypervolume(scaled, ref=np.ones(len(objectives))))

@@ -1,0 +1,284 @@
+"""A study's folder: its ledger, what the ledger adds up to, and the lock that keeps a second driver out.
+
+Events: `study` (once, the header), `asked` (a trial begins), `point`, `ended`, `resumed` (an unfinished trial goes back
+in the queue). Of several events of one point the last counts: its model was made again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from search.study.events import check_asked, check_ended, check_header, check_named, check_point
+from search.study.ledger import FILE, Event, Ledger
+from search.study.record import (
+    Choice,
+    Point,
+    Status,
+    StudyRecord,
+    TrialRecord,
+    measurement_as_json,
+    measurement_from_json,
+)
+
+VERSION = 1
+TEACHER = "teacher"
+"""In a header: whose latency the reference is."""
+INTERRUPTED = "interrupted"
+RENEWED = "the study has its figures of now"
+"""Of a model that was made again."""
+EARLY = "the rest of its curve promised less than other recipes"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+class StudyError(ValueError):
+    """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
+
+
+@dataclass
+class _Open:
+    """A trial as the events have it so far."""
+
+    recipe: Mapping[str, object]
+    choices: Mapping[str, Choice]
+    optuna: int | None
+    status: Status = "running"
+    reason: str = ""
+    seconds: float = 0.0
+    spent: dict[str, float] = field(default_factory=dict)
+    points: dict[str, Point] = field(default_factory=dict)
+
+
+class Study:
+    """One study below `home`; read it with `record`, write to it with the verbs. Only one process may write."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home, self.name = home, check_name(name)
+        self.folder = home / "studies" / name
+        self.store = str(home / "store")
+        self.ledger = Ledger(self.folder)
+        self.header: Event = {}
+        self.trials: dict[int, _Open] = {}
+        self._records: dict[int, TrialRecord] = {}
+        self._holders: dict[str, list[int]] = {}
+        self.made: list[Path] = []
+        try:
+            for event in self.ledger.events():
+                self._apply(event)
+                check_named(event, self.header)
+        except OSError as error:
+            raise StudyError(f"study {name}: must have a file {self.ledger.path}, got {error.strerror}") from error
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            if isinstance(error, StudyError):
+                raise
+            raise StudyError(
+                f"study {name}: {self.ledger.path} must be whole, got an event that does not fit those before it "
+                f"({type(error).__name__}: {error}); put back a copy, or begin a new study over the same store"
+            ) from error
+        if self.trials and not self.exists:
+            raise StudyError(f"study {name}: {self.ledger.path} must begin with the study's own event, got none")
+
+    @property
+    def exists(self) -> bool:
+        """Whether the ledger has its header."""
+        return bool(self.header)
+
+    def lock(self) -> FileLock:
+        """Held by the one driver; StudyError when another holds it."""
+        self.made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
+        lock = FileLock(self.folder / "driver.lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyError(f"study {self.name}: another search is running it; wait for it or stop it first") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise StudyError(f"home must be writable, got {self.home}: {self.folder}: {why}") from error
+        return lock
+
+    def forsake(self) -> None:
+        """Remove the folder of a study never begun and what `lock` made above it; to be called under the lock."""
+        if not self.exists:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):  # somebody else needs it by now
+                for folder in self.made:
+                    folder.rmdir()
+
+    def begin(self, **header: object) -> None:
+        """Write the header of a new study."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._apply(self.ledger.append("study", version=VERSION, name=self.name, **header))
+
+    def ask(self, recipe: Mapping[str, object], choices: Mapping[str, Choice], optuna: int | None) -> int:
+        """Write down that a trial begins; its number."""
+        trial = len(self.trials)
+        self._apply(self.ledger.append("asked", trial=trial, recipe=dict(recipe), choices=dict(choices), optuna=optuna))
+        return trial
+
+    def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
+        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        return next(iter(self.add_all(trial, [point])), None)
+
+    def add_all(self, trial: int, points: Sequence[Mapping[str, Any]]) -> list[Point]:
+        """Write down points at once; those that the trial did not have yet. PointError, and none is, if one is odd."""
+        for point in points:
+            check_point(point)
+        there = self.trials[trial].points
+        new = {point["id"]: {"trial": trial, **point} for point in points if point["id"] not in there}
+        for event in self.ledger.append_all("point", list(new.values())) if new else ():
+            self._apply(event)
+        return [there[key] for key in new]
+
+    def renew(self, point: Mapping[str, Any]) -> bool:
+        """Write down the figures of a model that was made again, for all trials that have it; whether they are others.
+
+        A GPU does not add up in the same order each time, so the model in the store is another one now. PointError, and
+        nothing is written, if the point is odd.
+        """
+        known = [self.trials[trial].points[point["id"]] for trial in self._holders.get(point["id"], ())]
+        if not known:
+            return False
+        check_point(point)
+        measured = measurement_from_json(point["measured"])
+        other = [one for one in known if not one.measured.is_of(measured)]
+        events = [
+            {"trial": one.trial, **point_event(one.id, one.sparsity, one.variant, measured), "family": one.family}
+            for one in other
+        ]
+        for event in self.ledger.append_all("point", events) if events else ():
+            self._apply(event)
+        return bool(other)
+
+    def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
+        """Write down how a trial ended."""
+        values = {"status": status, "reason": reason, "seconds": round(seconds, 3), "spent": dict(spent)}
+        self._apply(self.ledger.append("ended", trial=trial, **values))
+
+    @property
+    def originals(self) -> int:
+        """How many trials have the study's own seed; the others repeat one of them with another."""
+        return sum(trial.recipe["seed"] == self.header["seed"] for trial in self.trials.values())
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Trials that never came to an end of their own."""
+        return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
+
+    def requeue(self, trials: Sequence[int] | None = None) -> list[int]:
+        """These, or all that never came to an end of their own, go back to running; their numbers."""
+        back = self.unfinished if trials is None else list(trials)
+        for trial in back:
+            self._apply(self.ledger.append("resumed", trial=trial))
+        return back
+
+    @property
+    def reference_point(self) -> dict[str, float]:
+        """That of the header, with the latency of the teacher's point once it is measured: on the trials' device.
+
+        In the header is what the driver measured, which may have no GPU. A study from before has no other.
+        """
+        points = self.trials[0].points if 0 in self.trials else {}
+        teacher = next(iter(points.values()), None)
+        reference: dict[str, float] = self.header["reference_point"]
+        if teacher is None or self.header.get("latency_of") != TEACHER:
+            return reference
+        return {**reference, "latency_ms": teacher.measured.latency_ms}
+
+    @property
+    def record(self) -> StudyRecord:
+        """Everything known, as frozen values; StudyError when there is no such study.
+
+        A trial that has not changed since the last call is the same object as then.
+        """
+        if not self.exists:
+            raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
+        return StudyRecord(
+            name=self.name,
+            task=self.header["task"],
+            space=self.header["space"],
+            objectives=tuple(self.header["objectives"]),
+            reference_point=self.reference_point,
+            trials=tuple(self._records.values()),
+            store=self.store,
+        )
+
+    def _apply(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "study":
+            if event["version"] > VERSION:
+                raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
+            check_header(event)
+            self.header = event
+            self.store = event.get("store", self.store)
+        elif kind in ("asked", "point", "ended", "resumed"):
+            self._apply_to_trial(kind, event)
+            number, t = event["trial"], self.trials[event["trial"]]
+            self._records[number] = TrialRecord(
+                number, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent
+            )
+
+    def _apply_to_trial(self, kind: str, event: Event) -> None:
+        if kind == "asked":
+            check_asked(event)
+            if event["trial"] in self.trials:
+                raise ValueError(f"trial {event['trial']} was asked for before")
+            self.trials[event["trial"]] = _Open(event["recipe"], event["choices"], event["optuna"])
+        elif kind == "point":
+            trial = self.trials[event["trial"]]
+            check_point(event)
+            if event["id"] not in trial.points:
+                self._holders.setdefault(event["id"], []).append(event["trial"])
+            trial.points[event["id"]] = Point(
+                event["id"],
+                event["trial"],
+                trial.recipe,
+                event["sparsity"],
+                event["variant"],
+                measurement_from_json(event["measured"]),
+                f"{self.store}/{event['path']}",
+                event.get("family", ""),
+            )
+        elif kind == "ended":
+            trial = self.trials[event["trial"]]
+            check_ended(event)
+            trial.status, trial.reason = event["status"], event["reason"]
+            trial.seconds += event["seconds"]  # on top of those before it was resumed
+            before, now = trial.spent, event["spent"]
+            trial.spent = {name: before.get(name, 0.0) + now.get(name, 0.0) for name in {**before, **now}}
+        else:
+            trial = self.trials[event["trial"]]
+            trial.status, trial.reason = "running", ""
+
+
+def check_name(name: str) -> str:
+    """The name, fit for a folder; StudyError otherwise."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise StudyError(
+            "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
+            f"and have at most 80 characters, got {name!r}"
+        )
+    return name
+
+
+def _known(home: Path) -> str:
+    return ", ".join(sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))) or "none"
+
+
+def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:
+    """The form of a point in the ledger and on its way there; its path is relative to the store."""
+    return {
+        "id": key,
+        "sparsity": sparsity,
+        "variant": variant,
+        "measured": measurement_as_json(measured),
+        "path": f"{key[:2]}/{key}",
+    }

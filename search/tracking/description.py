@@ -1,0 +1,129 @@
+"""What a study's run opens on in MLflow: a note in Markdown with the best models at falling budgets and ways on.
+
+Names in it are a user's own, so every text is escaped, for HTML and for Markdown. A model that was made with several
+seeds counts with its means, as in `paretune front` and the report.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from search.selection.budget import Amount, Budget
+from search.selection.rated import Offer
+from search.selection.selection import choose
+from search.study.front import hypervolume
+from search.study.record import StudyRecord
+from search.study.seeds import Family, front_of, middle
+
+SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
+"""Budgets of the table, of the unpruned teacher's params."""
+PAGE = "report.html"
+FOR_TRAINING = "workflowType=machine_learning"
+"""Without it MLflow 3 shows its pages for language models."""
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+
+
+def note(study: StudyRecord, experiment: str, run: str) -> str:
+    """The note of the study's run, under 5,000 characters but for the names in it; models are chosen on validation.
+
+    `experiment` and `run` are MLflow's ids, for the links to other pages of the same server.
+    """
+    found = front_of(study.points, study.objectives)
+    report = f"#/experiments/{experiment}/runs/{run}/artifacts/{PAGE}?{FOR_TRAINING}"
+    one = f"tags.paretune.study = '{study.name}'"
+    trials = _listed(experiment, f"{one} and tags.paretune.kind = 'trial'", "&compareRunsMode=CHART")
+    best = _listed(experiment, f"{one} and tags.front = 'yes'")
+    return "\n\n".join(
+        [
+            f"**[The report]({report})** has the front to look into, the curves and all tables. "
+            f"[The curves of all trials]({trials}), [the models of the front]({best}).",
+            *_table(study),
+            _counts(study, found),
+            *_example(study, found, experiment),
+            "A run's figures are all of one model: a trial's, of the sparsest that loses at most a point of accuracy. "
+            "Below a trial are its models on the front; sort by a metric to have all in one list.",
+            *_seeds(study),
+            f"This is a mirror of the study's own ledger; `paretune sync {study.name}`, with the `--home` and "
+            "`--tracking-uri` of the search, makes it again.",
+        ]
+    )
+
+
+def _listed(experiment: str, wanted: str, more: str = "") -> str:
+    """The page of an experiment's runs that are wanted, the smallest first; in MLflow's own order they are nested."""
+    order = f"orderByKey={quote('metrics.`params`')}&orderByAsc=true"
+    return f"#/experiments/{experiment}/runs?searchFilter={quote(wanted)}&{order}{more}&{FOR_TRAINING}"
+
+
+def _counts(study: StudyRecord, found: Sequence[Family]) -> str:
+    states = Counter(trial.status for trial in study.trials)
+    ended = ", ".join(f"{count} {status}" for status, count in states.items()) or "none yet"
+    volume = hypervolume([family.mean for family in found], study.objectives, study.reference_point)
+    return (
+        f"Task {plain(study.task)}, space {plain(study.space)}; trials: {ended}; {len(study.points):,} models "
+        f"measured, {len(found)} on the front of {plain(', '.join(study.objectives))}; hypervolume {volume:.3f}."
+    )
+
+
+def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> list[str]:
+    """How to take a model away and to filter runs, by figures that the model in the middle of the front has."""
+    point = middle(found)
+    if point is None:
+        return []
+    params, least = point.measured.params, math.floor(1000 * point.measured.accuracy_test) / 1000
+    example = f"metrics.params <= {params} and metrics.test_accuracy >= {least:.3f}"
+    fits = _listed(experiment, f"tags.paretune.study = '{study.name}' and {example}")
+    return [
+        f"To take a model away: `paretune select {study.name} --max-params {params} --export out/`. "
+        f"To filter runs: [`{example}`]({fits}); the tags `method` and `front` narrow it down."
+    ]
+
+
+def _seeds(study: StudyRecord) -> list[str]:
+    """What to know where models were made with several seeds."""
+    if not any(point.family for point in study.points):
+        return []
+    return [
+        "A model made with several seeds counts here with its means, ± half their interval of 95 %. Its run on the "
+        "front has the figures of the first seed, and beside them `seeds`, `mean_validation_accuracy`, "
+        "`mean_test_accuracy` and `margin`. The metric `hypervolume` counts every seed as a model of its own."
+    ]
+
+
+def plain(text: str) -> str:
+    """The text as it is, in Markdown that becomes HTML."""
+    return html.escape(_MARKUP.sub(r"\\\1", " ".join(text.split())))
+
+
+def _table(study: StudyRecord) -> list[str]:
+    """The best model under each share of the teacher's params; one that is the best under several, at the least."""
+    if study.teacher is None:
+        return []
+    rows: dict[str, str] = {}
+    for share in SHARES:
+        budget = Budget(max_params=Amount(share, is_share=True)).resolve(study.teacher)
+        fits = choose(study.points, budget).fits
+        if fits:
+            rows[fits[0].family.points[0].id] = f"| {share:.0%} of the teacher {_row(fits[0])}"
+    names = "params at most", "validation", "test", "params", "FLOPs", "bytes", "model"
+    return ["\n".join([f"| {' | '.join(names)} |", "| --- | " + "---: | " * 5 + "--- |", *rows.values()])]
+
+
+def _row(offer: Offer) -> str:
+    """Accuracies are means over the seeds, the rest is that of the model that would be taken away."""
+    family, point, m = offer.family, offer.point, offer.point.measured
+    seeds = "" if family.margin is None else f" ± {100 * family.margin:.2f} ({len(family.points)} seeds)"
+    cells = (
+        f"{family.validation:.2%}{seeds}",
+        f"{family.test:.2%}",
+        f"{m.params:,}",
+        f"{m.flops:,}",
+        f"{m.size_bytes:,}",
+        f"trial {point.trial} at {point.sparsity:.0%}" + ("" if point.variant == "float" else f", {point.variant}"),
+    )
+    return "".join(f"| {cell} " for cell in cells) + "|"

@@ -1,0 +1,159 @@
+"""A chosen model in MLflow's registry: an export made an MLflow model, a version with its budget, an alias for it.
+
+The version is the export itself with four files beside it: `MLmodel` says that `model.pt2` is what
+`mlflow.pyfunc.load_model` and `mlflow.pytorch.load_model` load, for which MLflow and torch are enough, also
+where MLflow may not unpickle.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.selection.amount import Amount
+from search.selection.budget import Budget
+from search.selection.preference import ACCURACY, KNEE, LATENCY, PARAMS
+from search.study.record import Point
+from search.tracking.fields import figures
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ALIAS = "paretune.alias"
+EXAMPLE = "input_example.json"
+LONGEST = 5000
+"""Characters of a description, in MLflow's database."""
+ATTEMPTS = 4
+_PREFERRED = {ACCURACY: "", PARAMS: "smallest-", LATENCY: "fastest-", KNEE: "knee-"}
+
+
+def alias(budget: Budget, prefer: str = ACCURACY) -> str:
+    """What a budget is called: `under-20k-params-2M-flops-over-95-accuracy`, `best` without one.
+
+    The same for equal budgets however they were written; one in MLflow's characters, letters, digits, `-` and `_`. A
+    share of the teacher's is `10-percent`, accuracy is in percent, a decimal point is `_`.
+    """
+    under = [
+        f"{_written(amount)}-{name.removeprefix('max_').replace('_', '-')}"
+        for name, amount in budget.bounds.items()
+        if name.startswith("max_")
+    ]
+    least = budget.min_accuracy
+    over = [] if least is None else [f"over-{_number(100 * least.value)}-{'percent-' * least.is_share}accuracy"]
+    words = "-".join([*(["under", *under] if under else []), *over])
+    return (_PREFERRED[prefer] + words).rstrip("-") or "best"
+
+
+def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: str) -> dict[str, str]:
+    """Tags of a version: its budget and what was preferred in it, its figures, and where it comes from."""
+    bounds = {f"budget.{name}": value for name, value in budget.items()} | {"prefer": prefer}
+    measured = {
+        name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in figures(point).items()
+    }
+    origin = {"paretune.study": study, "paretune.trial": str(point.trial), "paretune.point": point.id}
+    return {**bounds, **measured, "sparsity": f"{point.sparsity:.4g}", "variant": point.variant, **origin}
+
+
+def describe(folder: Path) -> str:
+    """A version's description in Markdown: the export's card, as much of it as MLflow takes."""
+    return (folder / "card.md").read_text(encoding="utf-8")[:LONGEST]
+
+
+def write_model(export: Path, folder: Path, run: str) -> None:
+    """Write into `folder` what makes an MLflow model of the files in `export` once they lie together.
+
+    Its input is `images`, float32 `(B, C, H, W)`, any B, normalised with the mean and std in its metadata, its output
+    float32 logits `(B, classes)`; the example is noise of mean 0 and variance 1.
+    """
+    import numpy
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    given = json.loads((export / "card.json").read_text())["input"]
+    shape, single = (given["channels"], given["size"], given["size"]), numpy.dtype("float32")
+    model = Model(
+        artifact_path="model",
+        run_id=run,
+        signature=ModelSignature(
+            Schema([TensorSpec(single, (-1, *shape))]), Schema([TensorSpec(single, (-1, len(given["classes"])))])
+        ),
+        saved_input_example_info={"artifact_path": EXAMPLE, "type": "ndarray"},
+        metadata={"input": given},
+    )
+    torch = version("torch")
+    model.add_flavor("pytorch", model_data=".", pytorch_version=torch, code=None)
+    model.add_flavor(  # as `mlflow.pyfunc.add_to_model` does, whose module warns when it is imported
+        "python_function",
+        loader_module="mlflow.pytorch",
+        python_version=platform.python_version(),
+        data=".",
+        env={"virtualenv": "python_env.yaml"},
+        config={"device": "cpu"},  # a program stays where it was exported, and MLflow would ask for a GPU there is
+    )
+    model.save(str(folder / "MLmodel"))
+    noise = numpy.random.default_rng(0).standard_normal((1, *shape)).round(2)
+    (folder / EXAMPLE).write_text(json.dumps(noise.tolist()))
+    (folder / "requirements.txt").write_text(f"mlflow=={version('mlflow')}\ntorch=={torch.partition('+')[0]}\n")
+    (folder / "python_env.yaml").write_text(
+        f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n"
+    )
+
+
+def add_version(
+    client: MlflowClient, name: str, source: str, run: str, tags: Mapping[str, str], description: str, under: str
+) -> str:
+    """The next version of a registered model, made if missing, with the alias `under`; the version's number.
+
+    The alias is on the newest version that was registered under it, also if several processes register at once: who has
+    moved it looks again whether somebody else was behind.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(
+        name, source, run, {**tags, ALIAS: under}, description=description, await_creation_for=0
+    )
+    newest, moved = str(made.version), ""
+    while newest != moved:
+        _move(client, name, under, newest)
+        moved = newest
+        found = client.search_model_versions(
+            f"name = '{name}' and tags.`{ALIAS}` = '{under}'", max_results=1, order_by=["version_number DESC"]
+        )
+        newest = str(found[0].version) if found else moved
+    return str(made.version)
+
+
+def _move(client: MlflowClient, name: str, under: str, to: str) -> None:
+    """Set an alias. MLflow looks, then inserts: of two who make one at once the second fails, and may move it then."""
+    from mlflow.exceptions import MlflowException
+
+    for left in range(ATTEMPTS)[::-1]:
+        try:
+            return client.set_registered_model_alias(name, under, to)
+        except MlflowException as error:
+            if not left or error.error_code not in ("BAD_REQUEST", "TEMPORARILY_UNAVAILABLE"):
+                raise
+    return None
+
+
+def _written(amount: Amount) -> str:
+    if amount.is_share:
+        return f"{_number(100 * amount.value)}-percent"
+    for suffix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if amount.value % factor == 0:
+            return f"{int(amount.value / factor)}{suffix}"
+    return _number(amount.value)
+
+
+def _number(value: float) -> str:
+    digits = f"{round(value, 9):.9f}".rstrip("0").rstrip(".")
+    return digits.replace(".", "_")

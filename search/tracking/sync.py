@@ -1,0 +1,176 @@
+"""The mirror of one study in MLflow: brought up to a record at once, or behind a search's back by a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from search.hints import command
+from search.selection.preference import ACCURACY
+from search.settings import Settings
+from search.study.record import Point, StudyRecord
+from search.tracking.client import TrackingError, check_reachable, reason
+from search.tracking.description import FOR_TRAINING
+from search.tracking.latest import Newest, Outcome
+from search.tracking.writer import Draw, Scribe
+from search.uri import shown, unhealthy
+
+PAUSE_S = 1.0
+RETRY_S = 10.0
+SHARE = 0.25
+"""Of the time, at most this goes into the mirror while a search runs: it takes the processor from the driver."""
+DRAWN_SHARE = 0.05
+"""Of the time, at most this goes into tables, the report and the runs of the front, however large the study."""
+
+
+class Tracker:
+    """Mirrors a study: one run for it in the experiment "paretune", a child run a trial, below it one a front model.
+
+    `sync` does it now; `start`, `post` and `close` do it in a daemon thread, with tables and report at most every
+    `draw_every` seconds and at the end. In a local database artifacts lie below `artifact_root`. `again` is what a
+    person types to have done what was not.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        study: str,
+        artifact_root: Path | None = None,
+        draw: Draw | None = None,
+        *,
+        draw_every: float = 20.0,
+        again: str = "",
+    ) -> None:
+        self.uri, self.study, self.again = uri, study, again or f"paretune sync {study}"
+        self.trouble = ""
+        """Why the mirror is not complete, in a sentence; "" where nothing is amiss."""
+        self._artifact_root, self._draw, self._draw_every = artifact_root, draw, draw_every
+        self._turn = threading.Lock()
+        self._newest: Newest[StudyRecord] = Newest(self._attempt, self._prepare)
+        self._show_next = 0.0
+        self._undrawn = ""
+        self._scribe: Scribe | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, draw: Draw | None = None) -> Tracker:
+        """That of the study of these settings, in its home."""
+        again = command("sync", settings.name, settings.home, settings.tracking_uri)
+        return cls(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", draw, again=again)
+
+    def start(self) -> None:
+        """Start the thread, which goes ahead and opens MLflow: that takes seconds."""
+        self._newest.start()
+
+    def post(self, study: StudyRecord) -> None:
+        """Hand the newest record to the thread; returns at once."""
+        self._newest.post(study)
+
+    def finish(self) -> None:
+        """Have the newest record synced once more, report included, and the thread end; returns at once."""
+        self._newest.finish()
+
+    def close(self, timeout: float = 60.0) -> bool:
+        """Finish, and whether the mirror is complete; else see `trouble`."""
+        if not self._newest.close(timeout):
+            self.trouble = self._sentence(f"could not be brought up to date within {timeout:g} s")
+        return not self.trouble
+
+    def sync(self, study: StudyRecord) -> None:
+        """Bring MLflow up to the record, tables and report included; TrackingError when that cannot be done.
+
+        Nothing is logged twice: what is complete there stays, what is half there is finished.
+        """
+        trouble = self._sync(study, "RUNNING" if _running(study) else "FINISHED", show=True)
+        if trouble:
+            raise TrackingError(trouble)
+
+    @property
+    def link(self) -> str:
+        """The study's page at an MLflow server, once something was synced there; else ""."""
+        runs = self._scribe.runs if self._scribe else None
+        if runs is None or None not in runs.known or not self.uri.startswith("http"):
+            return ""
+        run = f"#/experiments/{runs.experiment}/runs/{runs.known[None].id}"
+        return f"{shown(self.uri).rstrip('/')}/{run}?{FOR_TRAINING}"
+
+    def open(self) -> None:
+        """Connect to MLflow, which gets its experiment there; TrackingError when it does not answer as it must."""
+        check_reachable(self.uri)
+        with self._turn:
+            self._open()
+
+    def register(self, folder: Path, name: str, point: Point, budget: Mapping[str, str], prefer: str = ACCURACY) -> str:
+        """Keep an exported model as the next version of the registered model `name`, in a run below the study's.
+
+        `budget` as it was written, by bound; its alias moves to this version. Returns the version's URI,
+        `models:/name/version`; TrackingError when that cannot be done.
+        """
+        with self._turn:
+            try:
+                version = self._open().register(folder, name, point, budget, prefer)
+            except TrackingError:
+                raise
+            except Exception as error:
+                raise TrackingError(
+                    f"register: {name} is not in MLflow at {shown(self.uri)}: {reason(error)}"
+                ) from error
+            finally:
+                self._scribe = None
+        return f"models:/{name}/{version}"
+
+    def _prepare(self) -> None:
+        with self._turn, suppress(Exception):  # the first attempt will meet it again, and say it
+            self._open()
+
+    def _attempt(self, study: StudyRecord, last: bool) -> Outcome:
+        status = "RUNNING" if not last else "KILLED" if _running(study) else "FINISHED"
+        start = time.monotonic()
+        show = last or start >= self._show_next
+        try:
+            self.trouble = self._sync(study, status, show=show)
+        except Exception as error:  # whatever MLflow does, the search goes on
+            self.trouble = str(error)
+            return Outcome(done=False, pause_s=RETRY_S)
+        pause = max(PAUSE_S, (time.monotonic() - start) * (1 / SHARE - 1))
+        return Outcome(done=self._scribe is not None and study is self._scribe.shown, pause_s=pause)
+
+    def _sync(self, study: StudyRecord, status: str, *, show: bool) -> str:
+        """What could not be drawn, in a sentence, or ""; TrackingError when MLflow does not take the rest."""
+        with self._turn:
+            try:
+                scribe = self._open()
+                if study is not scribe.synced:
+                    scribe.write(study)
+                if show and study is not scribe.shown:
+                    start = time.monotonic()
+                    self._undrawn = scribe.show(study)
+                    now = time.monotonic()
+                    self._show_next = max(start + self._draw_every, now + (now - start) / DRAWN_SHARE)
+                scribe.turn(status)
+            except TrackingError:
+                self._scribe = None
+                raise
+            except Exception as error:
+                self._scribe = None
+                raise TrackingError(self._told(error)) from error
+        return self._undrawn
+
+    def _open(self) -> Scribe:
+        if self._scribe is None:
+            self._scribe = Scribe(self.uri, self.study, self._artifact_root, self._draw)
+        return self._scribe
+
+    def _told(self, error: Exception) -> str:
+        down = unhealthy(self.uri)
+        return self._sentence(f"could not be reached ({down})" if down else f"could not be written ({reason(error)})")
+
+    def _sentence(self, failed: str) -> str:
+        remedy = f"nothing is lost, run `{self.again}` when it is back"
+        return f"MLflow at {shown(self.uri)} {failed}: {remedy}"
+
+
+def _running(study: StudyRecord) -> bool:
+    return any(trial.status == "running" for trial in study.trials)

@@ -1,0 +1,385 @@
+"""The desk hands out recipes and writes down what comes back: ledger first, then Optuna. No Ray here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from compress.costs import check
+from compress.data.tasks import Task
+from compress.lowrank import SVD
+from compress.models import Model
+from compress.plan import plan
+from compress.pruning import L1Filter, OneShot
+from compress.recipe import Recipe
+from compress.stages import Factorize, Prune, Recovery, Train
+from compress.training import Training
+from search.running.driver import Desk
+from search.sampling.optuna_study import Proposer
+from search.study.study import INTERRUPTED, Study
+from spaces import SPACES, Space
+from spaces.space import Trial
+
+Event = Callable[..., dict[str, Any]]
+ONCE = Training(epochs=1)
+
+
+def build(trial: Trial, task: str, seed: int) -> Recipe:
+    """Eleven recipes; the last of them is impossible: so few weights make no pair of factors."""
+    width = trial.suggest_categorical("width", tuple(range(11)))
+    if width == 10:
+        return Recipe(task, Model("cnn", 0.125), (Train(ONCE), Factorize(SVD(), 0.9999, OneShot(1))), seed=seed)
+    return Recipe(task, Model("cnn", (1 + width) / 8), (Train(ONCE),), seed=seed)
+
+
+BEGINNINGS = ({"width": 2}, {"width": 3})
+SPACE = Space("small", build, Model("cnn"), "", BEGINNINGS)
+
+
+class Noted(Proposer):
+    """Says what it was told, and which events the ledger had by then."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(InMemoryStorage(), "s", ("accuracy", "params"), 0)
+        self.ledger, self.heard = study.ledger, list[str]()
+
+    def tell_point(self, number: int, point: Any) -> None:
+        self.heard.append(f"point after {[e['event'] for e in self.ledger.events()][-1]}")
+        super().tell_point(number, point)
+
+    def tell_end(self, number: int, points: Any) -> None:
+        self.heard.append(f"end after {[e['event'] for e in self.ledger.events()][-1]}")
+        super().tell_end(number, points)
+
+
+class Stuck(RandomSampler):
+    """Has found its favourite."""
+
+    def sample_independent(self, *_: Any) -> int:
+        return 2
+
+
+@pytest.fixture
+def desk(study: Study, digits: Task) -> Desk:
+    return Desk(study, Noted(study), SPACE, digits, trials=4, seed=0)
+
+
+def carry_out(desk: Desk, event: Event) -> list[int]:
+    """Every trial that the desk hands out, each giving one point; their numbers."""
+    done = []
+    while (job := desk.next()) is not None:
+        done.append(job["trial"])
+        desk.add(job["trial"], [event(f"key{job['trial']}")])
+        desk.end(job["trial"], "complete", "", 1.0, {})
+    return done
+
+
+def enqueue(desk: Desk, *widths: int) -> None:
+    desk.proposer.begin([{"width": width} for width in widths])
+
+
+def test_the_plain_teacher_comes_first(desk: Desk) -> None:
+    job = desk.next()
+    assert job is not None
+    assert Recipe.from_json(json.loads(job["recipe"])) == SPACE.baseline("digits", 0)
+    assert (job["trial"], desk.study.trials[0].optuna) == (0, None)
+
+
+def test_the_beginnings_follow(desk: Desk) -> None:
+    for _ in range(3):
+        desk.next()
+    assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
+
+
+def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(desk: Desk, event: Event) -> None:
+    for accuracy in (0.5, 0.5, 0.625):
+        job = desk.next()
+        assert job is not None
+        desk.add(job["trial"], [event("key", accuracy_validation=accuracy)])
+    assert desk.study.record.points[0].measured.accuracy_validation == 0.625
+    assert desk.notes == [
+        "the model of point key was made again and is another one now: the study has its figures of now"
+    ]
+
+
+def family(trial: Trial, task: str, seed: int) -> Recipe:
+    """Width 1 is the plain teacher, pruned; others have nothing to do with it."""
+    width = trial.suggest_categorical("width", (1, 2, 3))
+    return Recipe(
+        task, Model("cnn", width), (Train(ONCE), Prune(L1Filter(), 0.5, OneShot(1), Recovery(ONCE))), seed=seed
+    )
+
+
+class Plain(Space):
+    """Its teacher is trained for one epoch."""
+
+    def baseline(self, task: str, seed: int) -> Recipe:
+        return Recipe(task, self.teacher, (Train(ONCE),), seed=seed)
+
+
+def test_a_trial_that_would_wait_for_a_model_in_the_making_stands_back(
+    study: Study, digits: Task, event: Event
+) -> None:
+    space = Plain("family", family, Model("cnn"), "", ({"width": 1}, {"width": 2}, {"width": 3}))
+    desk = Desk(study, Noted(study), space, digits, trials=4, seed=0)
+
+    def handed() -> int:
+        job = desk.next()
+        assert job is not None
+        return int(job["trial"])
+
+    assert [handed(), handed()] == [0, 2]
+    desk.add(0, [event(plan(space.baseline("digits", 0), digits.fingerprint)[0].key)])
+    assert [handed(), handed()] == [1, 3]
+    assert desk.next() is None
+
+
+def test_a_network_that_a_cut_upsets_is_said_and_not_tried(
+    study: Study, digits: Task, source: Callable[[str, str], None]
+) -> None:
+    source(
+        "upset.py",
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes, channels):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(channels, 8, 3), nn.Linear(8, classes)
+
+    def forward(self, images):
+        maps = self.conv(images)
+        assert maps.shape[1] == 8, "eight it must be"
+        return self.fc(maps.mean((2, 3)))
+""",
+    )
+
+    def build(trial: Trial, task: str, seed: int) -> Recipe:
+        cut = Prune(L1Filter(), 0.5, OneShot(1), Recovery(ONCE))
+        stages = (Train(ONCE), cut) if trial.suggest_categorical("cut", (True, False)) else (Train(ONCE),)
+        return Recipe(task, Model("upset:Net"), stages, seed=1)
+
+    space = Plain("upset", build, Model("cnn"), "", ({"cut": True}, {"cut": False}))
+    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [desk.next(), desk.next()]
+    assert [job and job["trial"] for job in jobs] == [0, 1]
+    assert dict(desk.study.trials[1].choices) == {"cut": False}
+    (note,) = desk.notes
+    assert note.startswith("a recipe was not tried: channel pruning: ")
+    assert "once conv is cut, the network does not run any more (AssertionError: eight it must be)" in note
+
+
+def rates(trial: Trial, task: str, seed: int) -> Recipe:
+    """Two cuts at two learning rates each; the deeper cut is impossible."""
+    depth, lr = (trial.suggest_categorical(name, values) for name, values in (("depth", (0.5, 0.9999)), ("lr", (1, 2))))
+    recovery = Recovery(Training(epochs=1, lr=lr))
+    return Recipe(task, Model("cnn", 0.25), (Train(ONCE), Prune(L1Filter(), depth, OneShot(1), recovery)), seed=seed)
+
+
+def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each(
+    study: Study, digits: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+
+    def counted(recipe: Recipe, task: Task) -> None:
+        checked.append(recipe)
+        check(recipe, task)
+
+    monkeypatch.setattr("search.sampling.feasibility.check", counted)
+    beginnings = tuple({"depth": depth, "lr": lr} for depth in (0.5, 0.9999) for lr in (1, 2))
+    desk = Desk(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
+    while desk.next() is not None:
+        pass
+    assert [dict(study.trials[n].choices) for n in (1, 2)] == list(beginnings[:2])
+    assert len(study.trials) == 3
+    assert ["was not tried" in note for note in desk.notes] == [True, True, False]
+    assert desk.notes[2] == "the search ends: 50 asks in a row gave no new recipe"
+    assert len(checked) == 3
+
+
+def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
+    space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
+    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [desk.next() for _ in range(3)]
+    assert [job and job["trial"] for job in jobs] == [0, 1, None]
+
+
+def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(desk: Desk, event: Event) -> None:
+    desk.look_ahead()
+    assert len(desk.study.trials) == 1, "nothing runs yet, so nobody would be kept waiting"
+    desk.next()
+    for _ in range(3):
+        desk.look_ahead()
+    assert [list(desk.queue), len(desk.study.trials)] == [[1], 2]
+    assert carry_out(desk, event) == [1, 2, 3]
+    desk.look_ahead()
+    assert (list(desk.queue), len(desk.study.trials)) == ([], 4)
+
+
+def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:
+    assert carry_out(desk, event) == [0, 1, 2, 3]
+    assert desk.next() is None
+
+
+def test_no_recipe_is_handed_out_twice(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    carry_out(desk, event)
+    recipes = [json.dumps(dict(trial.recipe)) for trial in study.trials.values()]
+    assert len(set(recipes)) == len(recipes) == 9
+
+
+def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=99, seed=0)
+    carry_out(desk, event)
+    assert desk.exhausted
+    assert len(study.trials) == 11, "the teacher and the ten that are possible"
+
+
+def test_a_sampler_that_repeats_itself_does_not_end_the_search(study: Study, digits: Task, event: Event) -> None:
+    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    desk.proposer._own = Stuck()
+    carry_out(desk, event)
+    assert len(study.trials) == 9
+    assert not desk.exhausted
+
+
+def test_a_repeat_is_told_what_the_first_one_gave(desk: Desk, event: Event) -> None:
+    enqueue(desk, 2)
+    carry_out(desk, event)
+    first, repeat = desk.proposer.study.trials[0], [t for t in desk.proposer.study.trials if not t.user_attrs][2]
+    assert repeat.params == first.params
+    assert (repeat.state, repeat.values) == (TrialState.COMPLETE, first.values)
+
+
+def test_a_repeat_of_what_still_runs_is_forgotten(desk: Desk) -> None:
+    enqueue(desk, 2)
+    for _ in range(4):
+        desk.next()
+    assert [t.state for t in desk.proposer.study.trials][:3] == [
+        TrialState.RUNNING,
+        TrialState.RUNNING,
+        TrialState.FAIL,
+    ]
+
+
+def test_an_impossible_recipe_is_said_and_another_one_asked_for(desk: Desk, event: Event) -> None:
+    enqueue(desk, 10, 10, 4)
+    assert carry_out(desk, event) == [0, 1, 2, 3]
+    assert desk.study.trials[3].choices == {"width": 4}
+    (note,) = desk.notes
+    assert note.startswith("a recipe was not tried: svd: ")
+    refused = [t.state for t in desk.proposer.study.trials if t.params == {"width": 10}]
+    assert refused == [TrialState.FAIL, TrialState.FAIL]
+
+
+def test_the_ledger_has_it_before_optuna(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    desk.add(1, [event("key1")])
+    desk.end(1, "complete", "", 1.0, {})
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == ["point after point", "end after ended"]
+
+
+def test_the_teacher_is_none_of_optunas(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.add(0, [event("key0")])
+    desk.end(0, "complete", "", 1.0, {})
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == []
+
+
+def test_a_point_that_comes_twice_is_told_once(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    for _ in range(2):
+        desk.add(1, [event("key1")])
+    assert isinstance(desk.proposer, Noted)
+    assert desk.proposer.heard == ["point after point"]
+
+
+def test_a_failed_trial_with_points_is_failed_for_optuna_but_keeps_them(desk: Desk, event: Event) -> None:
+    desk.next()
+    desk.next()
+    desk.add(1, [event("key1")])
+    desk.end(1, "failed", "the loss became nan", 1.0, {})
+    assert desk.proposer.study.trials[0].state == TrialState.FAIL
+    assert [point.id for point in desk.study.record.trials[1].points] == ["key1"]
+
+
+def test_a_trial_that_has_ended_stays_as_it_is(desk: Desk) -> None:
+    desk.next()
+    desk.end(0, "complete", "", 1.0, {})
+    desk.end(0, "failed", "the worker died", 2.0, {})
+    assert desk.study.record.trials[0].status == "complete"
+
+
+def test_closing_marks_what_runs_as_interrupted(desk: Desk) -> None:
+    desk.next()
+    desk.next()
+    desk.end(0, "complete", "", 1.0, {})
+    desk.close()
+    assert [(t.status, t.reason) for t in desk.study.record.trials] == [("complete", ""), ("stopped", INTERRUPTED)]
+    assert desk.proposer.study.trials[0].state == TrialState.RUNNING
+
+
+def test_the_next_desk_takes_up_what_was_interrupted_first(desk: Desk, digits: Task, tmp_path: Path) -> None:
+    for _ in range(3):
+        desk.next()
+    desk.end(1, "complete", "", 1.0, {})
+    desk.close()
+    study = Study(tmp_path, "s")
+    resumed = Desk(study, desk.proposer, SPACE, digits, trials=4, seed=0)
+    jobs = [resumed.next() for _ in range(4)]
+    assert [job["trial"] for job in jobs if job] == [0, 2, 3]
+
+
+def test_everything_that_changes_is_heard(desk: Desk, event: Event) -> None:
+    heard: list[int] = []
+    desk.heard = lambda: heard.append(len(desk.study.record.points))
+    desk.next()
+    desk.add(0, [event("key0")])
+    desk.end(0, "complete", "", 1.0, {})
+    assert heard == [0, 1, 1]
+
+
+def test_the_first_failure_of_the_driver_is_kept(desk: Desk) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    desk.guard(lambda: None)
+    assert desk.failure is None
+    first = OSError("disk full")
+    for error in (first, ValueError("later")):
+        desk.guard(lambda error=error: fail(error))  # type: ignore[misc]
+    assert desk.failure is first
+
+
+def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective(
+    tmp_path: Path, digits: Task, event: Callable[..., dict[str, Any]]
+) -> None:
+    said = {}
+    for name, objectives in (("timed", ("accuracy", "latency_ms")), ("sized", ("accuracy", "params"))):
+        study = Study(tmp_path, name)
+        study.begin(task="digits", space="joint", objectives=list(objectives), seed=0, reference_point={})
+        desk = Desk(study, Proposer(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1, seed=0)
+        desk.next()
+        for number, device in enumerate(("cpu", "NVIDIA A10G", "cpu", "NVIDIA A10G", "NVIDIA H200")):
+            desk.add(0, [event(f"ab{number}", number / 10, device=device)])
+        said[name] = [note for note in desk.notes if "latencies" in note]
+        desk.close()
+    assert said["sized"] == []
+    assert len(said["timed"]) == 1
+    assert "cpu (1 thread)" in said["timed"][0]
+    assert "NVIDIA A10G (1 thread)" in said["timed"][0]
+    assert said["timed"][0].endswith(
+        ", and only those of cpu decide what is tried next; give the search nodes of one kind, or --objectives without "
+        "latency_ms"
+    )

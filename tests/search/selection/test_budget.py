@@ -1,0 +1,97 @@
+import math
+
+import pytest
+
+from compress.measurement import Measurement
+from search.selection.budget import Amount, Budget, parse_amount
+from search.study.record import Point
+
+
+def point(
+    accuracy: float = 0.9, params: int = 100, macs: int = 1000, *, size: int = 400, trial: int = 1, test: float = 0.5
+) -> Point:
+    measured = Measurement(accuracy, test, params, params, macs, size, size, 1.0, 1.0, "cpu", 1, 1.0)
+    return Point(f"{trial}", trial, {}, 0.6, "float", measured, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("20k", 20_000), ("2M", 2_000_000), ("1.5G", 1.5e9), ("812", 812), (".97", 0.97), ("0", 0), (" 3 k ", 3000)],
+)
+def test_an_amount_reads_its_suffix(text: str, value: float) -> None:
+    assert parse_amount(text) == Amount(value)
+
+
+def test_a_percentage_is_a_share() -> None:
+    assert parse_amount("10%") == Amount(0.1, is_share=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["20x", "", "k", "%", "nan", "inf", "-5", "-10%", "1e3", "2kM", "1,000", "10%k", "9" * 400, "٣"]
+)
+def test_anything_else_is_refused_and_names_the_option(text: str) -> None:
+    with pytest.raises(ValueError, match="max-params: expected a number with k, M or G, or a share such as 10%, got"):
+        parse_amount(text, "max-params")
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_an_amount_is_finite_and_not_negative(value: float) -> None:
+    with pytest.raises(ValueError, match="amount: expected a finite number of at least 0, got"):
+        Amount(value)
+
+
+def test_a_budget_is_parsed_by_field_and_leaves_out_what_is_not_given() -> None:
+    budget = Budget.parse(max_params="20k", max_flops=None, min_accuracy="97%")
+    assert budget.bounds == {"max_params": Amount(20_000), "min_accuracy": Amount(0.97, is_share=True)}
+
+
+def test_a_wrong_amount_in_a_budget_names_its_option() -> None:
+    with pytest.raises(ValueError, match="max-latency-ms: expected a number"):
+        Budget.parse(max_latency_ms="fast")
+
+
+def test_an_unknown_bound_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="budget: unknown bound 'max_beauty', known are max_params"):
+        Budget.parse(max_beauty="3")
+
+
+def test_an_upper_bound_of_nothing_is_refused_and_a_lower_one_is_none() -> None:
+    with pytest.raises(ValueError, match="max-params must be above 0, got 0"):
+        Budget(max_params=Amount(0))
+    assert Budget.parse(min_accuracy="0").bounds == {"min_accuracy": Amount(0)}
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(Amount(12_345_678), "12345678"), (Amount(2e10), "20000000000"), (Amount(1e-5), "0.00001"), (Amount(0), "0")],
+)
+def test_an_amount_is_written_so_that_it_can_be_typed(amount: Amount, text: str) -> None:
+    assert str(amount) == text
+    assert parse_amount(text) == amount
+
+
+def test_97_without_a_percent_sign_is_explained() -> None:
+    with pytest.raises(ValueError, match=r"min-accuracy: expected a number in \[0, 1\].*got 97 \(did you mean 97%\?\)"):
+        Budget.parse(min_accuracy="97")
+
+
+def test_shares_are_of_the_teachers_figures() -> None:
+    teacher = point(0.8, params=1000, macs=500)
+    resolved = Budget.parse(max_params="10%", max_flops="50%", max_macs="7", min_accuracy="50%").resolve(teacher)
+    assert resolved == Budget(
+        max_params=Amount(100), max_flops=Amount(500), max_macs=Amount(7), min_accuracy=Amount(0.4)
+    )
+
+
+def test_an_absolute_budget_needs_no_teacher() -> None:
+    assert Budget(max_params=Amount(5)).resolve(None) == Budget(max_params=Amount(5))
+
+
+def test_a_share_without_a_teacher_is_refused() -> None:
+    with pytest.raises(ValueError, match="max-params: 10% is of the teacher, and none is measured yet"):
+        Budget.parse(max_params="10%").resolve(None)
+
+
+def test_an_accuracy_no_model_can_have_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"min-accuracy: 120% of the teacher's 0.9 is over 1"):
+        Budget.parse(min_accuracy="120%").resolve(point(0.9))

@@ -1,0 +1,95 @@
+import re
+from dataclasses import replace
+from urllib.parse import unquote
+
+from compress.measurement import Measurement
+from search.study.front import hypervolume
+from search.study.record import Point, StudyRecord, TrialRecord
+from search.study.seeds import front_of
+from search.tracking.description import note, plain
+
+
+def point(trial: int, sparsity: float, accuracy: float, params: int) -> Point:
+    measured = Measurement(accuracy, accuracy - 0.02, params, params, 10, 40, 30, 0.5, 0.6, "cpu", 1, 2.0)
+    return Point(f"{trial}/{sparsity}", trial, {}, sparsity, "float", measured, "/store/x")
+
+
+def study(*points: Point) -> StudyRecord:
+    trials = tuple(
+        TrialRecord(number, "complete", "", {}, {}, tuple(p for p in points if p.trial == number), 1.0, {})
+        for number in sorted({p.trial for p in points})
+    )
+    return StudyRecord("demo", "digits", "joint", ("accuracy", "params"), {"accuracy": 0.0, "params": 1000.0}, trials)
+
+
+def rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_table_has_the_best_models_at_falling_budgets_each_at_the_least() -> None:
+    text = note(study(point(0, 0.0, 0.9, 1000), point(1, 0.1, 0.95, 240), point(1, 0.5, 0.8, 15)), "1", "r")
+    assert rows(text) == [
+        ["25% of the teacher", "95.00%", "93.00%", "240", "20", "40", "trial 1 at 10%"],
+        ["2% of the teacher", "80.00%", "78.00%", "15", "20", "40", "trial 1 at 50%"],
+    ]
+    assert "trials: 2 complete; 3 models measured, 2 on the front of accuracy, params; hypervolume 0." in text
+
+
+def test_the_best_model_is_chosen_on_validation() -> None:
+    lucky = point(1, 0.1, 0.94, 240)
+    lucky = replace(lucky, measured=replace(lucky.measured, accuracy_test=1.0))
+    assert rows(note(study(point(0, 0.0, 0.95, 1000), lucky), "1", "r"))[0][:2] == ["100% of the teacher", "95.00%"]
+
+
+def seeds() -> StudyRecord:
+    """A lucky model of 240 params that two more seeds put behind another of as many."""
+    lucky, steady = point(1, 0.1, 0.95, 240), point(2, 0.1, 0.9, 240)
+    again = [replace(point(trial, 0.1, accuracy, 240), family=lucky.id) for trial, accuracy in ((3, 0.8), (4, 0.86))]
+    last = replace(point(5, 0.1, 0.92, 240), family=steady.id)
+    return study(point(0, 0.0, 0.93, 1000), lucky, steady, *again, last)
+
+
+def test_a_model_of_several_seeds_counts_with_their_mean() -> None:
+    text, whole = note(seeds(), "1", "r"), seeds()
+    assert [row[:4] for row in rows(text)] == [
+        ["100% of the teacher", "93.00%", "91.00%", "1,000"],
+        ["25% of the teacher", "91.00% ± 12.71 (2 seeds)", "89.00%", "240"],
+    ]
+    means = [family.mean for family in front_of(whole.points, whole.objectives)]
+    volume = hypervolume(means, whole.objectives, whole.reference_point)
+    assert f"6 models measured, 2 on the front of accuracy, params; hypervolume {volume:.3f}." in text
+    assert f"{hypervolume(whole.points, whole.objectives, whole.reference_point):.3f}" not in text
+    assert "counts here with its means" in text
+
+
+def test_without_other_seeds_nothing_is_said_of_them() -> None:
+    assert "seeds" not in note(study(point(0, 0.0, 0.9, 1000)), "1", "r")
+
+
+def test_its_examples_are_figures_of_the_model_in_the_middle_of_the_front() -> None:
+    text = note(study(*(point(n, 0.5, 0.8 - n / 10, 1000 - 100 * n) for n in range(3))), "1", "r")
+    assert "`paretune select demo --max-params 900 --export out/`" in text
+    (shown, linked) = re.findall(r"metrics.params <= 900 and metrics.test_accuracy >= (\S+?)[`&]", unquote(text))
+    assert shown == linked
+    assert 0.67 < float(shown) <= 0.8 - 1 / 10 - 0.02
+
+
+def test_its_links_lead_to_the_report_and_to_this_studys_runs() -> None:
+    text = unquote(note(study(point(0, 0.0, 0.9, 1000)), "7", "abc"))
+    assert "#/experiments/7/runs/abc/artifacts/report.html?workflowType=machine_learning" in text
+    assert text.count("(#/experiments/7/runs?searchFilter=tags.paretune.study = 'demo' and ") == 3
+
+
+def test_markup_in_a_name_comes_out_as_text() -> None:
+    assert plain("<b>a|b</b> [x](y) `c`\n\n# d") == ("&lt;b&gt;a\\|b&lt;/b&gt; \\[x\\]\\(y\\) \\`c\\` \\# d")
+    text = note(replace(study(point(0, 0.0, 0.9, 1000)), task="folder:<img src=x onerror=alert(1)>"), "1", "r")
+    assert "<img" not in text
+
+
+def test_a_study_that_has_just_begun_has_a_note_and_a_long_ones_fits_a_tag() -> None:
+    begun = note(study(), "1", "r")
+    assert "trials: none yet; 0 models measured" in begun
+    assert "--max-params" not in begun
+    many = study(*(point(n, 0.5, 0.9 - n / 10000, 1000 - n) for n in range(900)))
+    assert len(note(replace(many, name="n" * 80), "1" * 18, "r" * 32)) < 5000
