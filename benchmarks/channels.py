@@ -9,7 +9,7 @@ from benchmarks import reported
 from benchmarks.comparison import Entry, Run, Section, entry
 from benchmarks.equal import at_macs
 from benchmarks.settings import Setting
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.pruning import PRUNERS, Adaptive, L1Filter, OneShot, Pruner, Random, ResRep
 from compress.recipe import Recipe
@@ -31,7 +31,7 @@ def pruners(task: Task, setting: Setting) -> list[Section]:
     sections = []
     for sparsity in CUT:
         random, figures = cut_at_once(task, setting, Random(), sparsity), reported.PRUNERS.get(sparsity, {})
-        macs = foresee(random, task)[-1].costs.macs
+        macs = predict(random, task)[-1].costs.macs
         entries = [Entry("random", random)]
         for name, kind in PRUNERS.items():
             if kind is not Random and kind.granularity == "channel" and kind.foreseeable:
@@ -79,7 +79,7 @@ def _as_far(
 
 
 def _possible(recipe: Recipe, task: Task) -> Recipe:
-    foresee(recipe, task)
+    predict(recipe, task)
     return recipe
 
 

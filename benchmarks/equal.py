@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
@@ -24,7 +24,7 @@ def at_macs(build: Callable[[float], Recipe], task: Task, sparsity: float, targe
 
     def apart(share: float) -> float:
         try:
-            return foresee(build(share), task)[-1].costs.macs / target - 1
+            return predict(build(share), task)[-1].costs.macs / target - 1
         except RecipeError:  # too deep
             return -1.0
 

@@ -36,7 +36,7 @@ from benchmarks.machine import machine
 from benchmarks.processes import workers
 from compress.store.files import WEIGHTS
 from compress.store.folder import Store
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import front
 from search.study.study import Study
 
@@ -196,7 +196,7 @@ def account(search: Search) -> Iterator[Row]:
     twice = sum(count > 1 for count in written.values())
     yield Row("points written down", "each once", f"{len(written)}, {twice} twice", not twice)
     storage = open_storage(f"sqlite:///{search.database}", search.study.folder)
-    asked = Proposer(storage, NAME, record.objectives, 0).study.get_trials()
+    asked = OptunaStudy(storage, NAME, record.objectives, 0).study.get_trials()
     told = Counter((t.user_attrs["point"], t.user_attrs["of"]) for t in asked if "point" in t.user_attrs)
     running = sum(trial.state == TrialState.RUNNING for trial in asked)
     again = sum(count > 1 for count in told.values())

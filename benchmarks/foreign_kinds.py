@@ -48,7 +48,7 @@ from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import RECORD, Store
 from compress.training import Training
 from search.sampling.journal import open_journal
-from search.sampling.optuna_study import Proposer
+from search.sampling.optuna_study import OptunaStudy
 from search.study.study import Study, point_event
 
 KEY = f"{1:032x}"
@@ -184,18 +184,18 @@ def _object(folder: Path) -> Any:
 
 def _write_study(home: Path) -> None:
     study = Study(home, "s")
-    proposer = Proposer(open_journal(_folder(study) / "optuna.journal"), "s", ("accuracy", "params"), 0)
+    optuna_study = OptunaStudy(open_journal(_folder(study) / "optuna.journal"), "s", ("accuracy", "params"), 0)
     costs = {"accuracy": 0.0, "params": 10.0}
     study.begin(task="digits", space="joint", seed=0, objectives=["accuracy", "params"], reference_point=costs)
     for number in range(3):
-        asked = proposer.ask()
+        asked = optuna_study.ask()
         choices = {"lr": asked.suggest_float("lr", 0.01, 0.1), "sparsity": asked.suggest_float("sparsity", 0.1, 0.9)}
         trial = study.ask(RECIPE.as_json(), choices, asked.number)
         for at in range(3):
             measured = replace(FIGURES, accuracy_validation=0.5 + number / 10, params=10 + at)
             study.add(trial, point_event(f"{10 * number + at:032x}", 0.3 * at, "float", measured))
         study.end(trial, "complete", "", 1.5, {"train": 1.0})
-    proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
+    optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
     study.ledger.settle()
 
 
@@ -220,10 +220,10 @@ def _earlier(got: Any, wanted: Any) -> bool:
 
 def _journal(home: Path) -> Any:
     study = Study(home, "s")
-    proposer = Proposer(open_journal(study.folder / "optuna.journal"), "s", ("accuracy", "params"), 0)
-    proposer.check_ours(has_asked=True)
-    proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
-    return [(t.number, t.state.name, t.values, t.params) for t in proposer.study.trials]
+    optuna_study = OptunaStudy(open_journal(study.folder / "optuna.journal"), "s", ("accuracy", "params"), 0)
+    optuna_study.check_ours(has_asked=True)
+    optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
+    return [(t.number, t.state.name, t.values, t.params) for t in optuna_study.study.trials]
 
 
 def _line_changed(data: bytes, draw: random.Random) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.bars import Row
 from benchmarks.replay import ByChance, begun, replay, silent
 from compress.measurement import Measurement
-from search.sampling.optuna_study import Proposer
+from search.sampling.optuna_study import OptunaStudy
 from search.study.front import DEFAULT_OBJECTIVES, GrowingFront, front, hypervolume
 from search.study.record import Point, StudyRecord
 
@@ -26,15 +26,15 @@ def replay_rows(home: Path, trials: int) -> Iterator[Row]:
     """The last tenth of a replayed study against its first."""
     tenth = trials // 10
     memory: dict[int, int] = {}
-    desk = begun(home, "chance", ByChance, trials)
-    silent(desk, trials)
+    driver = begun(home, "chance", ByChance, trials)
+    silent(driver, trials)
 
     def mark(record: StudyRecord) -> None:
         if len(record.trials) in (tenth, trials):
             gc.collect()
             memory[len(record.trials)] = resident()
 
-    seconds = replay(desk, mark)
+    seconds = replay(driver, mark)
     first, last = (1000 * statistics.fmean(part) for part in (seconds[:tenth], seconds[-tenth:]))
     grown = (memory[trials] - memory[tenth]) / (trials - tenth) / 1000
     yield Row(
@@ -47,9 +47,9 @@ def replay_rows(home: Path, trials: int) -> Iterator[Row]:
 
 def tpe_rows(home: Path, trials: int) -> Iterator[Row]:
     """The same with Optuna's TPE, whose own thinking grows with what it is told; shorter, for that reason."""
-    desk = begun(home, "tpe", Proposer, trials)
-    silent(desk, trials)
-    seconds = replay(desk)
+    driver = begun(home, "tpe", OptunaStudy, trials)
+    silent(driver, trials)
+    seconds = replay(driver)
     tenth = max(1, trials // 10)
     first, last = (1000 * statistics.fmean(part) for part in (seconds[:tenth], seconds[-tenth:]))
     yield Row(

@@ -1,4 +1,4 @@
-"""What a trial costs on the real way through Ray: the search's own Tune, desk, ledger, mirror and worker steps.
+"""What a trial costs on the real way through Ray: the search's own Tune, driver, ledger, mirror and worker steps.
 
 Only the pipeline in the worker stands aside: points are made up, after a pause or at once.
 """
@@ -22,10 +22,10 @@ from compress.pipeline import Made
 from search.running import tune_loop
 from search.running.cluster import scratch_folder, started
 from search.running.worker import Compression
-from search.sampling.optuna_study import AUTO, Proposer
+from search.sampling.optuna_study import AUTO, OptunaStudy
 from search.settings import Settings
 from search.study.ledger import Ledger
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 
 CORES = 2
 
@@ -54,30 +54,30 @@ class Second(Nothing):
 
 
 def run(
-    home: Path, name: str, worker: type[Nothing], proposer: Callable[..., Proposer], trials: int
+    home: Path, name: str, worker: type[Nothing], optuna_study: Callable[..., OptunaStudy], trials: int
 ) -> tuple[float, float]:
     """Run such a study with the mirror on; wall seconds of Tune, and then until the mirror is complete."""
     settings = Settings(name, space=SPACE.name, task=TASK, trials=trials, home=home)
-    desk = begun(home, name, proposer, trials)
-    tracker = Tracker(settings.mlflow_uri, name, home / "mlartifacts")
-    shown = silent(desk, trials)
+    driver = begun(home, name, optuna_study, trials)
+    sync = Sync(settings.mlflow_uri, name, home / "mlartifacts")
+    shown = silent(driver, trials)
 
     def heard() -> None:
-        record = desk.study.record
-        tracker.post(record)
-        shown(record, desk)
+        record = driver.study.record
+        sync.post(record)
+        shown(record, driver)
 
-    desk.heard = heard
+    driver.heard = heard
     with scratch_folder() as scratch, started(settings, scratch), mock.patch.object(tune_loop, "Compression", worker):
-        tracker.start()
+        sync.start()
         start = time.perf_counter()
-        tune_loop.run_trials(settings, desk, scratch)
+        tune_loop.run_trials(settings, driver, scratch)
         wall = time.perf_counter() - start
         start = time.perf_counter()
-        if desk.failure is not None:
-            raise RuntimeError(f"the benchmark's search failed: {desk.failure}") from desk.failure
-        if not tracker.close(600):
-            raise RuntimeError(tracker.trouble)
+        if driver.failure is not None:
+            raise RuntimeError(f"the benchmark's search failed: {driver.failure}") from driver.failure
+        if not sync.close(600):
+            raise RuntimeError(sync.trouble)
     return wall, time.perf_counter() - start
 
 
@@ -91,7 +91,7 @@ def plain(what: str, trials: int) -> float:
 
 def busy_rows(home: Path, trials: int) -> Iterator[Row]:
     """Trials of a second on two workers."""
-    wall, _ = run(home, "busy", Second, partial(Proposer, sampler=AUTO), trials)
+    wall, _ = run(home, "busy", Second, partial(OptunaStudy, sampler=AUTO), trials)
     ideal = trials / CORES
     times = [event["time"] for event in Ledger(home / "studies" / "busy").events() if event["event"] == "ended"]
     steady = (len(times) - CORES) / CORES / (times[-1] - times[CORES - 1])
@@ -109,15 +109,15 @@ def busy_rows(home: Path, trials: int) -> Iterator[Row]:
 def cost_rows(home: Path, trials: int) -> Iterator[Row]:
     """Trials that do nothing."""
     other = 1000 * plain("bare", trials)
-    for name, proposer in (("at random", ByChance), ("of TPE", Proposer)):
+    for name, optuna_study in (("at random", ByChance), ("of TPE", OptunaStudy)):
         study = f"cost-{name.split()[-1]}"
-        _, after = run(home, study, Nothing, proposer, trials)
+        _, after = run(home, study, Nothing, optuna_study, trials)
         times = [event["time"] for event in Ledger(home / "studies" / study).events() if event["event"] == "ended"]
         ours = 1000 * (times[-1] - times[0]) / (len(times) - 1)
         yield Row(
             f"a trial that does nothing, with ledger, MLflow mirror and a curve of {POINTS} points, "
             f"{trials} asked {name}",
-            "at most twice bare Ray Tune with reused actors" if proposer is ByChance else "",
+            "at most twice bare Ray Tune with reused actors" if optuna_study is ByChance else "",
             f"{ours:.0f} ms, bare {other:.0f} ms ({ours / other:.1f} times); the mirror was done {after:.1f} s later",
-            ours <= 2 * other if proposer is ByChance else None,
+            ours <= 2 * other if optuna_study is ByChance else None,
         )

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
 from benchmarks.settings import Setting
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Cosine, Distiller, SimKD
 from compress.lowrank import SVD, Factorizer
@@ -97,7 +97,7 @@ def _slow_recoveries(task: Task, setting: Setting, longer: int) -> Section:
     ]
     stages = [(label, Factorize(method, FACTORIZED, OneShot(), recovery)) for label, method, recovery in ways]
     recipes = [(label, setting.then(task, setting.factorized, stage)) for label, stage in stages]
-    narrow = narrower(task, setting.factorized, foresee(recipes[0][1], task)[-1].costs.params)
+    narrow = narrower(task, setting.factorized, predict(recipes[0][1], task)[-1].costs.params)
     plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
     entries = [Entry(str(narrow), plain), *(Entry(label, recipe) for label, recipe in recipes)]
     title = f"{setting.factorized}, {FACTORIZED:.0%} of its weights gone by svd, {setting.words} or more"

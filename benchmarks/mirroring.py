@@ -13,7 +13,7 @@ from benchmarks.replay import POINTS, ByChance, begun, replay
 from search.study.record import StudyRecord
 from search.tracking.client import check_reachable, connect
 from search.tracking.fields import bare_tags, trial_metrics, trial_params
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 
 CALLED = 3
 """Trials that are written a call a value: each takes seconds."""
@@ -26,10 +26,10 @@ def mirror_rows(home: Path, trials: int) -> Iterator[Row]:
     whole = records[-1]
     uri = f"sqlite:///{(home / 'mirrored.db').resolve()}"
     check_reachable(uri)
-    tracker = Tracker(uri, whole.name, home / "mirrored-files")
-    tracker.sync(records[0])
+    sync = Sync(uri, whole.name, home / "mirrored-files")
+    sync.sync(records[0])
     start = time.perf_counter()
-    tracker.sync(whole)
+    sync.sync(whole)
     ours = (time.perf_counter() - start) / (trials - 1)
     theirs = statistics.fmean(a_call_a_value(uri, whole, number) for number in range(1, 1 + CALLED))
     yield Row(
@@ -61,25 +61,25 @@ def dead_row(home: Path, trials: int) -> Row:
     """How much longer a trial holds the driver up when nobody listens at the tracking URI."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    desk = begun(home, "dead", ByChance, trials)
-    tracker = Tracker(f"http://127.0.0.1:{port}", "dead")
+    driver = begun(home, "dead", ByChance, trials)
+    sync = Sync(f"http://127.0.0.1:{port}", "dead")
     waited: list[float] = []
 
     def heard() -> None:
-        record = desk.study.record
+        record = driver.study.record
         start = time.perf_counter()
-        tracker.post(record)
+        sync.post(record)
         waited.append(time.perf_counter() - start)
 
-    desk.heard = heard
-    tracker.start()
-    replay(desk)
+    driver.heard = heard
+    sync.start()
+    replay(driver)
     longest = 1000 * max(waited)
-    tracker.close(30)
+    sync.close(30)
     return Row(
         "what a trial waits for a dead MLflow server",
         "0 s",
         f"{1000 * sum(waited) / trials:.2f} ms in all, at most {longest:.1f} ms at once; "
-        + ("said at the end" if tracker.trouble else "not said at the end"),
-        longest < 100 and bool(tracker.trouble),
+        + ("said at the end" if sync.trouble else "not said at the end"),
+        longest < 100 and bool(sync.trouble),
     )

@@ -11,11 +11,11 @@ from benchmarks.comparison import Entry, Section, entry
 from benchmarks.equal import narrower
 from benchmarks.losers import FINE_TUNING, losers, weights
 from benchmarks.settings import Setting
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller
 from compress.lowrank import FACTORIZERS
-from compress.pruning import PRUNERS, SCHEDULES, Inside, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
+from compress.pruning import PRUNERS, SCHEDULES, DuringTraining, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Recovery, Train
 from spaces.space import distiller, pruner
@@ -95,7 +95,7 @@ def gradual(task: Task, setting: Setting) -> list[Section]:
             schedules = {name: kind(1 if kind is OneShot else STEPS) for name, kind in SCHEDULES.items()}
             ways: dict[str, tuple[Pruner, Schedule]] = {name: (base, kind) for name, kind in schedules.items()}
             for name, kind in PRUNERS.items():
-                if issubclass(kind, Inside) and kind.granularity == base.granularity and not kind.adaptive:
+                if issubclass(kind, DuringTraining) and kind.granularity == base.granularity and not kind.adaptive:
                     ways[name] = pruner(name, task.name), OneShot()
             entries = [
                 entry(name, figures.get(name, ""), _scheduled, task, setting, *way, sparsity, epochs)
@@ -125,7 +125,7 @@ def lowrank(task: Task, setting: Setting) -> list[Section]:
         for sparsity in FACTORIZED:
             stage = Factorize(kind(), sparsity, OneShot(), Recovery(setting.recovery()))
             factorized = setting.then(task, setting.factorized, stage)
-            narrow = narrower(task, setting.factorized, foresee(factorized, task)[-1].costs.params)
+            narrow = narrower(task, setting.factorized, predict(factorized, task)[-1].costs.params)
             plain = Recipe(task.name, narrow, (Train(setting.scratch(setting.epochs.recovery)),))
             title = f"{setting.factorized}, {sparsity:.0%} of its weights gone by {name}, {setting.words}"
             entries = (Entry(str(narrow), plain), Entry(name, factorized))

@@ -1,4 +1,4 @@
-"""A search without Ray and training: a real desk, proposer and ledger, told made-up points as the callbacks would."""
+"""A search without Ray and training: a real driver, Optuna study and ledger hear made-up points."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from optuna import Trial
 from rich.console import Console
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.progress import Progress
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.record import StudyRecord
 from search.study.study import Study, point_event
@@ -30,24 +30,24 @@ TASK, SPACE = "digits", SPACES["joint"]
 POINTS = 12
 
 
-class ByChance(Proposer):
+class ByChance(OptunaStudy):
     """Asks at random, for figures that are not of a sampler."""
 
     def ask(self, *, at_random: bool = False) -> Trial:
         return super().ask(at_random=True)
 
 
-def begun(home: Path, name: str, kind: Callable[..., Proposer], trials: int) -> Desk:
-    """The desk of a new study below `home`, as `search.running.launch` makes it."""
+def begun(home: Path, name: str, kind: Callable[..., OptunaStudy], trials: int) -> Driver:
+    """The driver of a new study below `home`, as `search.running.launch` makes it."""
     task = load_task(TASK)
     study = Study(home, name)
-    teacher = foresee(SPACE.baseline(TASK, 0), task)[0]
+    teacher = predict(SPACE.baseline(TASK, 0), task)[0]
     macs = teacher.costs.macs
     worst = {"accuracy": 0.0, "params": teacher.costs.params, "macs": macs, "flops": 2 * macs, "latency_ms": 1.0}
     header = {"objectives": list(DEFAULT_OBJECTIVES), "reference_point": worst}
     study.begin(task=TASK, space=SPACE.name, seed=0, **header)
-    proposer = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
-    return Desk(study, proposer, SPACE, task, trials, 0)
+    optuna_study = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
+    return Driver(study, optuna_study, SPACE, task, trials, 0)
 
 
 def made_up(job: dict[str, Any], task: Task, count: int = POINTS) -> list[dict[str, Any]]:
@@ -79,25 +79,25 @@ def made_up(job: dict[str, Any], task: Task, count: int = POINTS) -> list[dict[s
     return points
 
 
-def silent(desk: Desk, trials: int) -> Progress:
+def silent(driver: Driver, trials: int) -> Progress:
     """What a search writes beside its work, into nothing."""
     shown = Progress(trials, Console(file=io.StringIO()))
-    desk.heard = lambda: shown(desk.study.record, desk)
+    driver.heard = lambda: shown(driver.study.record, driver)
     return shown
 
 
-def replay(desk: Desk, after: Callable[[StudyRecord], None] = lambda record: None) -> list[float]:
-    """Run the desk until it has no more trials; seconds of wall time that each took the driver."""
+def replay(driver: Driver, after: Callable[[StudyRecord], None] = lambda record: None) -> list[float]:
+    """Run the driver until it has no more trials; seconds of wall time that each took the driver."""
     seconds: list[float] = []
     while True:
         start = time.perf_counter()
-        job = desk.next()
+        job = driver.next()
         if job is None:
             return seconds
         middle = time.perf_counter()
-        points = made_up(job, desk.task)
+        points = made_up(job, driver.task)
         again = time.perf_counter()
-        desk.add(job["trial"], points)
-        desk.end(job["trial"], "complete", "", 1.0, {"train": 0.9, "measure": 0.1})
+        driver.add(job["trial"], points)
+        driver.end(job["trial"], "complete", "", 1.0, {"train": 0.9, "measure": 0.1})
         seconds.append(middle - start + time.perf_counter() - again)
-        after(desk.study.record)
+        after(driver.study.record)

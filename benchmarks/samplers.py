@@ -26,7 +26,7 @@ from scipy.stats import t as student
 
 from benchmarks.machine import machine
 from benchmarks.tables import KnownSizes, Row, Table
-from search.sampling.acquisition import Aim
+from search.sampling.acquisition import Acquisition
 
 RESULTS = Path(__file__).parent / "results" / "samplers.md"
 TABLES = (
@@ -61,8 +61,8 @@ def shares(table: Table, name: str, seed: int) -> tuple[list[float], float]:
 
 
 def aimed(table: Table, seed: int):  # type: ignore[no-untyped-def]
-    """Rows as `Aim` chooses them."""
-    aim = Aim(table.build, KnownSizes(table), ("size_bytes",), {"size_bytes": float(np.expm1(1.0))}, seed)
+    """Rows as `Acquisition` chooses them."""
+    aim = Acquisition(table.build, KnownSizes(table), ("size_bytes",), {"size_bytes": float(np.expm1(1.0))}, seed)
     tried: set[str] = set()
     while True:
         chosen = aim.choose(tried, [], 1)[0]

@@ -50,7 +50,7 @@ SEARCHES: dict[str, Callable[[int, float], Course]] = {
     "ours": Ours(),
     "ours, a point a trial": Ours(curves=False),
     "ours, nothing shared": Ours(shared=False),
-    "ours, no early stop": Ours(stops=False),
+    "ours, no early stop": Ours(early_stopping=False),
     "ours, TPE": Ours("tpe"),
     "ours, TPE told of one point a curve": Ours("tpe", tell_all=False),
     "ours, GPSampler": Ours("gp"),

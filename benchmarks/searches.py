@@ -1,6 +1,6 @@
 """Searches over the recorded table: ours, with each of its ideas switched off, and the obvious ones.
 
-Ours is the real desk with its ledger, Optuna's journal, sampler and scheduler: only the workers are simulated.
+Ours is the real driver with its ledger, Optuna's journal, sampler and scheduler: only the workers are simulated.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from benchmarks.recording import Row
 from benchmarks.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
 from compress.plan import Step
 from compress.recipe import Recipe
-from search.running.driver import Desk
-from search.sampling.optuna_study import Proposer, open_storage
+from search.running.driver import Driver
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES, value
 from search.study.record import Point
 from search.study.study import Study, point_event
@@ -40,7 +40,7 @@ class Ours:
     shared: bool = True
     beginnings: bool = True
     tell_all: bool = True
-    stops: bool = True
+    early_stopping: bool = True
     halving: bool = False
 
     def __call__(self, seed: int, seconds: float, trials: int = 10_000) -> Course:
@@ -48,13 +48,13 @@ class Ours:
         there = {teacher().id: -1.0}
         rule = Halving()
         with tempfile.TemporaryDirectory() as folder:
-            desk = self._desk(Path(folder), seed, trials)
+            driver = self._driver(Path(folder), seed, trials)
 
             def begin() -> Work | None:
-                job = desk.next()
+                job = driver.next()
                 if job is None:
                     return None
-                trial = desk.study.trials[job["trial"]]
+                trial = driver.study.trials[job["trial"]]
                 recipe = Recipe.from_json(trial.recipe)
                 made = there if self.shared else dict.fromkeys([teacher().id], -1.0)
                 steps = rows(recipe)
@@ -64,32 +64,32 @@ class Ours:
                 return Work(job["trial"], iter(steps), frozenset(step.key for step, _ in steps), made)
 
             def heard(work: Work, step: Step, row: Row) -> bool:
-                desk.add(work.trial, [point_event(step.key, row[0], row[1], row[2])])
+                driver.add(work.trial, [point_event(step.key, row[0], row[1], row[2])])
                 if self.halving and step.variant == "float" and not rule.goes_on(work.level, *scaled(row)):
-                    desk.end(work.trial, "stopped", "halved", 0.0, {})
+                    driver.end(work.trial, "stopped", "halved", 0.0, {})
                 work.level += step.variant == "float"
-                return not desk.has_ended(work.trial)
+                return not driver.has_ended(work.trial)
 
             def over(work: Work) -> None:
-                desk.end(work.trial, "complete", "", 0.0, {})
+                driver.end(work.trial, "complete", "", 0.0, {})
 
             return run(begin, heard, over, seconds)
 
-    def _desk(self, home: Path, seed: int, trials: int) -> Desk:
+    def _driver(self, home: Path, seed: int, trials: int) -> Driver:
         study = Study(home, "replayed")
         study.begin(
             task=TASK, space=GRID.name, seed=0, objectives=list(DEFAULT_OBJECTIVES), reference_point=reference()
         )
-        told = Proposer if self.tell_all else _OnePoint
-        proposer = told(open_storage(None, study.folder), "replayed", DEFAULT_OBJECTIVES, seed, self.sampler)
+        told = OptunaStudy if self.tell_all else _OnePoint
+        optuna_study = told(open_storage(None, study.folder), "replayed", DEFAULT_OBJECTIVES, seed, self.sampler)
         space = GRID if self.beginnings else _BARE
-        desk = Desk(study, proposer, space, task(), trials, 0, stops=self.stops)
-        if desk.chooser is not None:
-            desk.chooser.aim.seed = seed
-        return desk
+        driver = Driver(study, optuna_study, space, task(), trials, 0, early_stopping=self.early_stopping)
+        if driver.auto is not None:
+            driver.auto.acquisition.seed = seed
+        return driver
 
 
-class _OnePoint(Proposer):
+class _OnePoint(OptunaStudy):
     """Tells the sampler of no other point than the one that was asked about."""
 
     def tell_point(self, number: int, point: Point) -> None:

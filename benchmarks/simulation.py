@@ -1,8 +1,8 @@
 """A thousand workers on one driver, simulated: the driver's work is really done and timed, the trainings only wait.
 
-Time is simulated. A worker's message waits until the driver is free, and then holds it for as long as the real desk,
-proposer and ledger take over it here and now. How long trials last and when their points come is a table recorded from
-a real study (`python -m benchmarks.simulation STUDY [HOME]` makes it).
+Time is simulated. A worker's message waits until the driver is free, and then holds it for as long as the real driver,
+Optuna study and ledger take over it here and now. How long trials last and when their points come is a table
+recorded from a real study (`python -m benchmarks.simulation STUDY [HOME]` makes it).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.bars import Row
 from benchmarks.replay import ByChance, begun, made_up, silent
-from search.running.driver import Desk
-from search.sampling.optuna_study import Proposer
+from search.running.driver import Driver
+from search.sampling.optuna_study import OptunaStudy
 from search.study.ledger import Ledger
 
 TABLE = Path(__file__).parent / "recorded" / "durations-digits.json"
@@ -52,8 +52,8 @@ def record(ledger: Ledger) -> list[Curve]:
     return found
 
 
-def simulate(desk: Desk, curves: list[Curve], workers: int) -> Busy:
-    """Run the desk out of trials; shares are of the time from the last worker's first trial to the last trial's start.
+def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
+    """Run the driver out of trials; shares are of the time from the last worker's first trial to the last trial.
 
     A worker goes on only when its message has been heard, as with Tune.
     """
@@ -68,46 +68,46 @@ def simulate(desk: Desk, curves: list[Curve], workers: int) -> Busy:
         now = max(at, free)
         start = time.perf_counter()
         running = state.get(worker)
-        if running is not None and running.hear(desk):
+        if running is not None and running.hear(driver):
             running = None
         if running is None:
-            job = desk.next()
+            job = driver.next()
         free = now + time.perf_counter() - start
         held.append((now, free))
         if running is None:
             if job is None:
                 continue
-            running = state[worker] = Running(job, curves[job["trial"] % len(curves)], desk)
+            running = state[worker] = Running(job, curves[job["trial"] % len(curves)], driver)
             starts.append(free)
         pieces.append((free, free + running.until_next))
         heapq.heappush(events, (free + running.until_next, worker))
     window = starts[workers - 1], starts[-1]
-    driver = overlap(held, window)
-    return Busy(overlap(pieces, window) / workers, driver, driver * (window[1] - window[0]) / (len(starts) - workers))
+    held_s = overlap(held, window)
+    return Busy(overlap(pieces, window) / workers, held_s, held_s * (window[1] - window[0]) / (len(starts) - workers))
 
 
 class Running:
     """A trial on a simulated worker."""
 
-    def __init__(self, job: dict[str, Any], curve: Curve, desk: Desk) -> None:
+    def __init__(self, job: dict[str, Any], curve: Curve, driver: Driver) -> None:
         self.trial, self.curve, self.heard = job["trial"], curve, 0
-        self.points = made_up(job, desk.task, sum(count for _, count in curve))
+        self.points = made_up(job, driver.task, sum(count for _, count in curve))
 
     @property
     def until_next(self) -> float:
         """Seconds of work before the next message."""
         return self.curve[self.heard][0] - (self.curve[self.heard - 1][0] if self.heard else 0.0)
 
-    def hear(self, desk: Desk) -> bool:
-        """Tell the desk what this message says; whether it is the last."""
+    def hear(self, driver: Driver) -> bool:
+        """Tell the driver what this message says; whether it is the last."""
         count = self.curve[self.heard][1]
         self.heard += 1
         if count:
-            desk.add(self.trial, self.points[:count])
+            driver.add(self.trial, self.points[:count])
             del self.points[:count]
         if self.heard < len(self.curve):
             return False
-        desk.end(self.trial, "complete", "", self.curve[-1][0], {"train": self.curve[-1][0]})
+        driver.end(self.trial, "complete", "", self.curve[-1][0], {"train": self.curve[-1][0]})
         return True
 
 
@@ -122,11 +122,11 @@ def simulation_rows(home: Path, trials: int, workers: int) -> Iterator[Row]:
     curves = [[(float(at), int(count)) for at, count in curve] for curve in json.loads(TABLE.read_text())]
     mean = statistics.fmean(curve[-1][0] for curve in curves)
     messages = statistics.fmean(len(curve) for curve in curves)
-    for name, proposer, share in (("at random", ByChance, 1), ("of TPE", Proposer, 10)):
+    for name, optuna_study, share in (("at random", ByChance, 1), ("of TPE", OptunaStudy, 10)):
         count, at_once = trials // share, workers // share
-        desk = begun(home, f"simulated-{name.split()[-1]}", proposer, count)
-        silent(desk, count)
-        found = simulate(desk, curves, at_once)
+        driver = begun(home, f"simulated-{name.split()[-1]}", optuna_study, count)
+        silent(driver, count)
+        found = simulate(driver, curves, at_once)
         yield Row(
             f"{at_once:,} workers simulated, {count:,} trials asked {name}, as {len(curves)} recorded on digits "
             f"({mean:.1f} s and {messages:.1f} messages in the mean)",

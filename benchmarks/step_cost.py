@@ -31,7 +31,7 @@ from compress.distill.teaching import Teaching, observe
 from compress.distill.views import Views
 from compress.measure import count
 from compress.models import Model
-from compress.pruning import PRUNERS, Inside
+from compress.pruning import PRUNERS, DuringTraining
 from compress.train import Loss
 
 RESULTS = Path(__file__).parent / "results" / "step_cost.md"
@@ -56,7 +56,9 @@ def step_cases(student: Model, teacher: Model, split: TensorSplit, images: int, 
     for name, kind in DISTILLERS.items():
         cases[name] = trained(Teaching(module, master, kind(), first, labels=labels), split)
     for name, pruner in PRUNERS.items():
-        if pruner.granularity == "weight" or issubclass(pruner, Inside):  # masks that are held, or a hook of its own
+        if pruner.granularity == "weight" or issubclass(
+            pruner, DuringTraining
+        ):  # masks that are held, or a hook of its own
             cases[f"recovery under {name}"] = recovering(pruner, student, split, home)
     return cases
 

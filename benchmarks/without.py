@@ -27,9 +27,9 @@ from compress.pipeline import Made
 from compress.plan import Step
 from compress.recipe import Recipe
 from search.running import launch, tune_loop
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.worker import Compression
-from search.sampling.in_progress import Prefixes
+from search.sampling.in_progress import InProgress
 from search.settings import Settings
 from search.study.study import Study
 from spaces import Space
@@ -38,15 +38,15 @@ from spaces.space import Trial
 TASK = "digits"
 
 
-class Alone(Desk):
+class Alone(Driver):
     """Hands out each trial with a store of its own, a copy of `teachers`."""
 
     teachers: ClassVar[Path]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        if self.chooser is not None:
-            self.chooser.forecast.known = keys(self.teachers)
+        if self.auto is not None:
+            self.auto.cost_model.known = keys(self.teachers)
 
     def _hand_out(self, trial: int) -> dict[str, Any]:
         job = super()._hand_out(trial)
@@ -54,7 +54,7 @@ class Alone(Desk):
         return {**job, "store": str(own)}
 
 
-class Free(Prefixes):
+class Free(InProgress):
     """No trial waits for another's models."""
 
     def would_wait(self, trial: int) -> bool:
@@ -82,10 +82,10 @@ class Pointwise(Estimator):
         return chain(steps, choices)[-1:]
 
 
-class PointByPoint(Desk):
+class PointByPoint(Driver):
     """Hands out each trial with the choices by which its one point is found."""
 
-    def __init__(self, study: Study, proposer: Any, space: Space, *given: Any, **named: Any) -> None:
+    def __init__(self, study: Study, optuna_study: Any, space: Space, *given: Any, **named: Any) -> None:
         self.asked: dict[str, Mapping[str, Any]] = {}
 
         def build(trial: Trial, task: str, seed: int) -> Recipe:
@@ -93,15 +93,15 @@ class PointByPoint(Desk):
             self.asked.setdefault(recipe.id, dict(trial.params))  # type: ignore[attr-defined]
             return recipe
 
-        super().__init__(study, proposer, replace(space, build=build), *given, **named)
+        super().__init__(study, optuna_study, replace(space, build=build), *given, **named)
         self.estimator = Pointwise(self.task, asked=self.asked)
-        if self.chooser is not None:
-            self.chooser.forecast.estimator = self.estimator
+        if self.auto is not None:
+            self.auto.cost_model.estimator = self.estimator
 
     def _line_up(self, trial: int, recipe: Recipe) -> None:
         super()._line_up(trial, recipe)
         if recipe.id in self.asked:
-            self.prefixes._steps[trial] = self.estimator.steps(recipe)
+            self.in_progress._steps[trial] = self.estimator.steps(recipe)
 
     def _hand_out(self, trial: int) -> dict[str, Any]:
         job = super()._hand_out(trial)
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             teach(chosen.teachers, TASK, chosen.seed)
             Alone.teachers = chosen.teachers
             patched.enter_context(patch.object(launch, "Desk", Alone))
-            patched.enter_context(patch("search.running.driver.Prefixes", Free))
+            patched.enter_context(patch("search.running.driver.InProgress", Free))
         else:
             patched.enter_context(patch.object(launch, "Desk", PointByPoint))
             patched.enter_context(patch.object(tune_loop, "Compression", OnePoint))

@@ -35,7 +35,7 @@ SHALLOW = 0.5
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class PredictedPoint:
     """One point to be: where it will sit on the curve, and what it will cost."""
 
     sparsity: float | None
@@ -44,14 +44,16 @@ class Foreseen:
     size_bytes: int
 
 
-def foresee(recipe: Recipe, task: Task) -> list[Foreseen]:
+def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:
     """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
     points = []
     known: dict[str, Costs] = {}
     for step, model in _models(recipe, task):
         same = step.parent if step.stage.variant else None  # fewer bits, but as many weights and MACs
         known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
-        points.append(Foreseen(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes))
+        points.append(
+            PredictedPoint(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes)
+        )
     return points
 
 
@@ -104,7 +106,7 @@ def check_labels(recipe: Recipe, task: Task) -> None:
         method.check_labels(task.train.labels)
 
 
-def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
+def deepest(recipe: Recipe, task: Task) -> list[PredictedPoint]:
     """The points before any cut and at the deepest level, of both bits: the least that a recipe's points can cost.
 
     A method that finds its sparsity by itself is taken to leave one channel wherever it may cut; no points where
@@ -112,7 +114,7 @@ def deepest(recipe: Recipe, task: Task) -> list[Foreseen]:
     """
     stages = tuple(stage.at_most() for stage in recipe.stages)
     try:
-        return foresee(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task)
+        return predict(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task)
     except Exception:  # RecipeError, or whatever a user's own network says to one channel
         if stages == recipe.stages:
             raise

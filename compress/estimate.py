@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
@@ -101,7 +101,7 @@ class Estimator:
             raise RecipeError(self._impossible[model])
         if model not in self._whole:
             try:
-                costs = foresee(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
+                costs = predict(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
             except RecipeError as error:
                 self._impossible[model] = str(error)
                 raise

@@ -15,13 +15,13 @@ from compress.agreement import IMAGES, check_same, check_steady, see
 from compress.costs import check_networks
 from compress.data.splits import Batch
 from compress.data.tasks import Task
-from compress.machine.stopwatch import Clock
+from compress.machine.stopwatch import Stopwatch
 from compress.measure import BATCH, measure
 from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
-from compress.step_runner import CALIBRATION_IMAGES, Work
+from compress.step_runner import CALIBRATION_IMAGES, StepRunner
 from compress.store.files import Files
 from compress.store.folder import Entry, Store
 from compress.train import training_device
@@ -41,25 +41,25 @@ class Made:
 
 @dataclass
 class Pipeline:
-    """Makes steps of one task in one store. `told(what, done, of)` hears of progress, for displays.
+    """Makes steps of one task in one store. `on_progress(what, done, of)` hears of progress, for displays.
 
     `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     """
 
     task: Task
     store: Store
-    told: Callable[[str, int, int], None] = lambda what, done, of: None
+    on_progress: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
     making: str = ""
 
     def __post_init__(self) -> None:
         self.task = self.task.to(training_device())
-        self._clock = Clock(self.spent)
+        self._clock = Stopwatch(self.spent)
 
     @property
-    def _work(self) -> Work:
+    def _work(self) -> StepRunner:
         """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
-        return Work(self.task, self.store, self.ensure, lambda: self._calibration, self._clock, self.told)
+        return StepRunner(self.task, self.store, self.ensure, lambda: self._calibration, self._clock, self.on_progress)
 
     @cached_property
     def _shown(self) -> Tensor:
@@ -100,7 +100,7 @@ class Pipeline:
                     lock.acquire(timeout=1)
                     break
                 except Timeout:
-                    self.told(f"waiting for {step.stage.name}", 0, 0)
+                    self.on_progress(f"waiting for {step.stage.name}", 0, 0)
         try:
             with self._clock("store"):
                 entry = self.store.get(step.key, (step.model,))

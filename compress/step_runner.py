@@ -12,7 +12,7 @@ from compress.data.tasks import Task
 from compress.distill.teaching import Teaching
 from compress.distill.views import Views
 from compress.machine.numerics import exact
-from compress.machine.stopwatch import Clock
+from compress.machine.stopwatch import Stopwatch
 from compress.measure import accuracy
 from compress.models.family import head_of
 from compress.plan import Step
@@ -34,7 +34,7 @@ MOST_BYTES = 2**38
 
 
 @dataclass(frozen=True)
-class Work:
+class StepRunner:
     """On one task, whose data are on the training device; `ensure` gives what other steps have made.
 
     `calibration` gives the same training images and labels every time, on the training device.
@@ -44,8 +44,8 @@ class Work:
     store: Store
     ensure: Callable[[Step], Entry]
     calibration: Callable[[], Batch]
-    clock: Clock
-    told: Callable[[str, int, int], None]
+    stopwatch: Stopwatch
+    on_progress: Callable[[str, int, int], None]
 
     @exact()
     def start(self, step: Step) -> nn.Module:
@@ -69,12 +69,12 @@ class Work:
         loss = self._loss(step, model, lesson)
         self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
         if isinstance(hook, Pruning):
-            with self.clock("cut"):
+            with self.stopwatch("cut"):
                 hook.finish()
 
     def module(self, step: Step) -> nn.Module:
         """The step's network as it is stored."""
-        with self.clock("store"):
+        with self.stopwatch("store"):
             return self.ensure(step).files().module().to(training_device())
 
     def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
@@ -127,7 +127,9 @@ class Work:
             only=only,
             hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
-            told=lambda epoch, epochs: self.told(f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs),
+            on_progress=lambda epoch, epochs: self.on_progress(
+                f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs
+            ),
         )
         if isinstance(loss, Teaching):
             loss.ship()

@@ -101,14 +101,14 @@ def fit(
     only: nn.Module | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: Path | None = None,
-    told: Callable[[int, int], None] = lambda epoch, epochs: None,
+    on_progress: Callable[[int, int], None] = lambda epoch, epochs: None,
 ) -> None:
     """Train `loss.model` in place; the last epoch is what stays.
 
     `only` restricts training to one submodule of the model, and to the loss's own adapters; the rest of the model stays
     frozen, BN statistics included. `seed` decides the order
     and the views of the images. A `checkpoint` file lets an interrupted call go on at its last epoch; it is removed at
-    the end. `told` hears of each finished epoch. TrainingError when the loss is not finite.
+    the end. `on_progress` hears of each finished epoch. TrainingError when the loss is not finite.
     """
     device = next(loss.parameters()).device
     halves = has_bf16(device)
@@ -161,7 +161,7 @@ def fit(
             )
         for hook in hooks:
             hook.after_epoch(epoch + 1, training.epochs)
-        told(epoch + 1, training.epochs)
+        on_progress(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()
     loss.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY, check_preference
-from search.selection.selection import Choice as Selection
-from search.selection.selection import choose
+from search.selection.selection import Selection, choose
 from search.study.breakpoints import DELTA, Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
 from search.study.front import DEFAULT_OBJECTIVES, hypervolume
@@ -223,12 +222,12 @@ def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None
     from dashboards import report as draw
     from search.settings import Settings
     from search.tracking.client import check_reachable
-    from search.tracking.sync import Tracker
+    from search.tracking.sync import Sync
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
-    Tracker.of(settings, draw).sync(record)
+    Sync.of(settings, draw).sync(record)
 
 
 def methods() -> list[dict[str, str]]:

@@ -252,7 +252,7 @@ def select(
         if reseed is not None:
             typer.echo(f"go on: {shlex.join([program('paretune'), *sys.argv[1:]])}", err=True)
         raise
-    result = {**found.as_json(), "top": [offer.as_json() for offer in found.fits[:top]]}
+    result = {**found.as_json(), "top": [rated.as_json() for rated in found.fits[:top]]}
     best, taken = found.best, None
     if best is not None and folder is not None:
         budget = {name: text for name, text in bounds.items() if text is not None}

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from search.selection.budget import option
 from search.selection.preference import KNEE
-from search.selection.rated import Offer
-from search.selection.selection import Choice as Selection
+from search.selection.rated import RatedModel
+from search.selection.selection import Selection
 from search.study.breakpoints import Breakpoint
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import front_of, middle
@@ -31,9 +31,9 @@ def front_table(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def points_table(found: Iterable[Offer]) -> Table:
+def points_table(found: Iterable[RatedModel]) -> Table:
     """What is within a budget side by side, as it comes."""
-    return _points([offer.as_json() for offer in found])
+    return _points([rated.as_json() for rated in found])
 
 
 def _points(points: Iterable[Mapping[str, Any]]) -> Table:

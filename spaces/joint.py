@@ -13,7 +13,7 @@ from functools import partial
 from compress.distill import DISTILLERS
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
-from compress.pruning import PRUNERS, SCHEDULES, Inside
+from compress.pruning import PRUNERS, SCHEDULES, DuringTraining
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
@@ -75,7 +75,7 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery, task:
         factorizer = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
         return Factorize(factorizer, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
     name = str(trial.suggest_categorical("pruner", tuple(PRUNERS)))
-    inside, adaptive = issubclass(PRUNERS[name], Inside), PRUNERS[name].adaptive
+    inside, adaptive = issubclass(PRUNERS[name], DuringTraining), PRUNERS[name].adaptive
     if inside:
         recovery = replace(recovery, scope="all")
     if (inside or adaptive) and recovery.distiller is not None and recovery.distiller.ships_adapter:

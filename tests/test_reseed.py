@@ -29,7 +29,7 @@ from compress.stages import Prune, Recovery, Stage, Train
 from compress.store.bucket import open_store
 from compress.training import Training
 from search.running import launch
-from search.selection.selection import Choice
+from search.selection.selection import Selection
 from search.study.record import StudyRecord
 from search.study.seeds import families
 from search.study.study import INTERRUPTED, Study, point_event
@@ -58,7 +58,7 @@ class Reseeded:
     home: Path
     before: StudyRecord
     after: StudyRecord
-    chosen: Choice
+    chosen: Selection
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def reseeded(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Reseeded
 
 
 def test_the_finalists_have_all_seeds_and_the_best_of_their_means_is_chosen(reseeded: Reseeded) -> None:
-    assert [len(offer.family.points) for offer in reseeded.chosen.fits[:2]] == [3, 3]
+    assert [len(rated.family.points) for rated in reseeded.chosen.fits[:2]] == [3, 3]
     limit = reseeded.chosen.budget.bounds["max_params"].value
     within = [family for family in families(reseeded.after.points) if family.points[0].measured.params <= limit]
     best = max(within, key=lambda family: family.validation)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Clock:
+class Stopwatch:
     """Adds up seconds in `spent`. What runs inside another clock is counted there alone."""
 
     spent: dict[str, float]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compress.pruning.apoz import APoZ, APoZRounds
 from compress.pruning.bn_scale import BNScale
-from compress.pruning.during_training import Inside
+from compress.pruning.during_training import DuringTraining
 from compress.pruning.fpgm import FPGM
 from compress.pruning.gradual import Gradual
 from compress.pruning.l1_filter import L1Filter
@@ -34,9 +34,9 @@ __all__ = [
     "Adaptive",
     "BNScale",
     "Cubic",
+    "DuringTraining",
     "Exponential",
     "Gradual",
-    "Inside",
     "L1Filter",
     "L1Unstructured",
     "L2Filter",

@@ -49,7 +49,7 @@ class Pruning(Hook, ABC):
         """
 
 
-class Inside(Pruner):
+class DuringTraining(Pruner):
     """A pruner that chooses while the recovery trains; `scores` are what it goes by where training has said nothing."""
 
     @abstractmethod

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import RecipeError, check_above_zero, check_whole
-from compress.pruning.during_training import Goal, Inside, Pruning
+from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.schedule import Cubic
 
 
 @dataclass(frozen=True)
-class Gradual(Inside):
+class Gradual(DuringTraining):
     """`s_t = s_f + (s_i - s_f) (1 - t / T)^3` of the weights of smallest `abs(w)` are zero after `t` steps.
 
     `s_i` is the share of zeros the training starts with, `s_f` its goal. Masks are computed again every `every` steps,

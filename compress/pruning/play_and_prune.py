@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.during_training import Goal, Inside, Pruning
+from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.pruner import Adaptive, in_eval_mode, weighted_layers
 from compress.pruning.targets import Targets
 
 
 @dataclass(frozen=True)
-class PlayAndPrune(Inside, Adaptive):
+class PlayAndPrune(DuringTraining, Adaptive):
     """How far is not asked for: filters go while validation accuracy is less than `tolerance` below the unpruned one's.
 
     In every epoch the share `alpha` of a layer's filters with the smallest `sum abs(w)` are candidates, on which alone

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.during_training import Goal, Inside, Pruning
+from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.folding import Compactor, fold
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.targets import Targets
 
 
 @dataclass(frozen=True)
-class ResRep(Inside):
+class ResRep(DuringTraining):
     """Each target gets a compactor, a 1x1 convolution that starts as the identity; its rows are what is pruned.
 
     The gradient of row `r` is `mask * task gradient + lasso * r / norm(r)`, with mask 0 or 1. After `start` epochs, or

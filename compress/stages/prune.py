@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress.data.splits import Batch
 from compress.encoding import encode
 from compress.errors import RecipeError, check_kind, check_share
-from compress.pruning import Adaptive, Inside, L1Filter, OneShot, Pruner, Schedule
+from compress.pruning import Adaptive, DuringTraining, L1Filter, OneShot, Pruner, Schedule
 from compress.pruning.channels import cut_channels, cut_doomed
 from compress.pruning.during_training import Goal
 from compress.pruning.masks import mask_weights, masked_parameters
@@ -94,7 +94,7 @@ class Prune(Stage):
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
         """Cut channels, or set weights to zero."""
-        if isinstance(self.method, Inside):
+        if isinstance(self.method, DuringTraining):
             self.method.begin(model, Goal(level, full, calibration, self.recovery.training.epochs)).finish()
             return model
         if isinstance(self.method, Rounds):
@@ -106,7 +106,7 @@ class Prune(Stage):
 
     def hook(self, model: nn.Module, calibration: Callable[[], Batch], goal: Callable[[], Goal]) -> Hook | None:
         """Return the hook of a method that prunes during training, or the hook that keeps zeros."""
-        if isinstance(self.method, Inside):
+        if isinstance(self.method, DuringTraining):
             return self.method.begin(model, goal())
         return KeepZeros(masked_parameters(model, self.method, calibration())) if self.masked else None
 
@@ -142,7 +142,7 @@ class Prune(Stage):
     @property
     def changes_in_training(self) -> bool:
         """Whether the method prunes during training."""
-        return isinstance(self.method, Inside)
+        return isinstance(self.method, DuringTraining)
 
     def only_deepest(self) -> Prune:
         """Return the stage with its deepest level, or with one round."""

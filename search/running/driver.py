@@ -1,4 +1,4 @@
-"""The driver's desk: hands out recipes, writes down what comes back, tells Optuna. Knows nothing of Ray.
+"""The driver of a search: hands out recipes, writes down what comes back, tells Optuna. Knows nothing of Ray.
 
 Order of writing: first the ledger, then Optuna, then the mirrors. Whatever dies in between, the ledger is right.
 """
@@ -15,14 +15,14 @@ from typing import Any
 
 from compress.data.tasks import Task
 from compress.recipe import Recipe
-from search.running.replicates import ENOUGH, Repeats, Wanted, on_front
-from search.sampling.auto import OVER, Chooser
+from search.running.replicates import ENOUGH, Replicates, Wanted, on_front
+from search.sampling.auto import OVER, Auto
 from search.sampling.bounds import UNBOUNDED, Bounds
-from search.sampling.connection import Line
-from search.sampling.feasibility import Verdicts
-from search.sampling.in_progress import Prefixes
-from search.sampling.optuna_study import Proposer
-from search.sampling.suggest import Asking
+from search.sampling.connection import Connection
+from search.sampling.feasibility import Feasibility
+from search.sampling.in_progress import InProgress
+from search.sampling.optuna_study import OptunaStudy
+from search.sampling.suggest import Suggester
 from search.study.events import PointError, check_point
 from search.study.front import Place, measured_on, mixed
 from search.study.record import Point, Status, StudyRecord
@@ -38,18 +38,18 @@ class NotNow(Exception):
     """Nothing can be handed out yet: ask again."""
 
 
-class Desk:
+class Driver:
     """One search's state. `heard` is called after everything that changes it; `trials` is the number wanted in all.
 
-    With `stops` a trial of which the sampler `auto` expects little more is ended early. With more `seeds` than one
-    what is on the front is made again, by further trials, once there is nothing else to hand out; with `repeated` that
-    is made again instead, and nothing else is done.
+    With `early_stopping` a trial of which the sampler `auto` expects little more is ended early. With more `seeds` than
+    one the front is made again, by further trials, once there is nothing else to hand out; with `repeated` those points
+    are made again instead, and nothing else is done.
     """
 
     def __init__(
         self,
         study: Study,
-        proposer: Proposer,
+        optuna_study: OptunaStudy,
         space: Space,
         task: Task,
         trials: int,
@@ -57,12 +57,12 @@ class Desk:
         bounds: Bounds = UNBOUNDED,
         earlier: StudyRecord | None = None,
         *,
-        stops: bool = True,
+        early_stopping: bool = True,
         seeds: int = 1,
         repeated: Wanted | None = None,
     ) -> None:
-        self.study, self.proposer, self.space, self.task = study, proposer, space, task
-        self.trials, self.seed, self.stops = trials, seed, stops
+        self.study, self.optuna_study, self.space, self.task = study, optuna_study, space, task
+        self.trials, self.seed, self.early_stopping = trials, seed, early_stopping
         self.heard: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.exhausted = repeated is not None
@@ -70,36 +70,36 @@ class Desk:
         objectives = study.header["objectives"]
         self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in study.record.points}
         for point in study.record.points[:1]:
-            proposer.compares(point)
-        self.line = Line(self._catch_up, self._say)
+            optuna_study.compares(point)
+        self.connection = Connection(self._catch_up, self._say)
         self.started: dict[int, float] = {}
         self.queue = deque(study.requeue() if repeated is None else [])
         known = {trial: Recipe.from_json(state.recipe) for trial, state in study.trials.items()}
         self.recipes = {recipe.id: trial for trial, recipe in known.items()}
         self.originals = study.originals
-        self.repeats = Repeats(seeds, seed, task.fingerprint, repeated or on_front)
-        self.prefixes = Prefixes(task.fingerprint, (point.id for point in study.record.points))
-        self.chooser = Chooser(study, space, task, seed, self.prefixes, bounds) if proposer.aimed else None
-        verdicts = Verdicts(task, bounds, self._say)
-        self.asking = Asking(study, proposer, space, task.name, seed, verdicts, self.chooser, self._say)
+        self.replicates = Replicates(seeds, seed, task.fingerprint, repeated or on_front)
+        self.in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
+        self.auto = Auto(study, space, task, seed, self.in_progress, bounds) if optuna_study.aimed else None
+        feasibility = Feasibility(task, bounds, self._say)
+        self.suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, self.auto, self._say)
         for trial in self.queue:
-            self.prefixes.add(trial, known[trial])
+            self.in_progress.add(trial, known[trial])
         if not study.trials:
             self._queue(space.baseline(task.name, seed), {}, None)
             if earlier is not None:
                 self._begin_with(earlier)
-            if self.chooser is None:
-                proposer.begin(space.beginnings)
-        if earlier is not None and self.chooser is not None:
-            self.chooser.learn_from(earlier, self.asking.takes)
+            if self.auto is None:
+                optuna_study.begin(space.beginnings)
+        if earlier is not None and self.auto is not None:
+            self.auto.learn_from(earlier, self.suggester.takes)
 
     def _begin_with(self, earlier: StudyRecord) -> None:
         """What is on the front of another study is tried first, as far as it is of models that are asked for here."""
-        best = {family.points[0].trial for family in front_of(earlier.points, self.proposer.objectives)}
+        best = {family.points[0].trial for family in front_of(earlier.points, self.optuna_study.objectives)}
         asked = [trial for trial in earlier.trials if trial.choices and "seed" not in trial.choices]
         found = [trial.choices for trial in asked if trial.id in best]
-        fits = [choices for choices in found if self.asking.takes(choices)]
-        self.proposer.begin(fits)
+        fits = [choices for choices in found if self.suggester.takes(choices)]
+        self.optuna_study.begin(fits)
         if len(fits) < len(found):
             self.notes.append(
                 f"of {len(found)} recipes on the front of {earlier.name} {len(found) - len(fits)} are of models that "
@@ -113,19 +113,19 @@ class Desk:
         Optuna's database does not answer, TimeoutError when it has not for long (`search/line.py`).
         """
         while True:
-            ready = next((trial for trial in self.queue if not self.prefixes.would_wait(trial)), None)
+            ready = next((trial for trial in self.queue if not self.in_progress.would_wait(trial)), None)
             if ready is not None:
                 return self._hand_out(ready)
             if self._asked_all or len(self.queue) >= SET_ASIDE:
                 if self.queue:
                     return self._hand_out(self.queue[0])
-                again = self.repeats.due(self.study.record, self.recipes)
+                again = self.replicates.due(self.study.record, self.recipes)
                 if again is None:
                     self._wait_for_others()
                     return None
                 self._repeat(*again)
                 continue
-            if not self.line.reach(self._propose):
+            if not self.connection.reach(self._propose):
                 if self.queue:
                     return self._hand_out(self.queue[0])
                 raise NotNow
@@ -136,13 +136,13 @@ class Desk:
 
     def _wait_for_others(self) -> None:
         """NotNow while what runs may still come to the front, and would have to be made with other seeds."""
-        if self.repeats.seeds > 1 and any(trial.status == "running" for trial in self.study.trials.values()):
+        if self.replicates.seeds > 1 and any(trial.status == "running" for trial in self.study.trials.values()):
             raise NotNow
 
     def look_ahead(self) -> None:
         """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
         if not self.queue and not self._asked_all and self.started:
-            self.line.reach(self._propose)
+            self.connection.reach(self._propose)
 
     def _queue(self, recipe: Recipe, choices: dict[str, Any], number: int | None) -> None:
         form = recipe.as_json()
@@ -160,19 +160,19 @@ class Desk:
             self._line_up(self.recipes[recipe.id], recipe)
 
     def _line_up(self, trial: int, recipe: Recipe) -> None:
-        self.prefixes.add(trial, recipe)
+        self.in_progress.add(trial, recipe)
         self.queue.append(trial)
 
     def _hand_out(self, trial: int) -> dict[str, Any]:
         self.queue.remove(trial)
-        self.prefixes.start(trial)
+        self.in_progress.start(trial)
         self.started[trial] = time.monotonic()
         self.heard()
         return {"trial": trial, "recipe": json.dumps(self.study.trials[trial].recipe)}
 
     def _propose(self) -> None:
         """Ask for one new recipe and queue it."""
-        asked = self.asking.next(self.recipes)
+        asked = self.suggester.next(self.recipes)
         if asked is None:
             self.exhausted = True
         else:
@@ -181,7 +181,7 @@ class Desk:
     def add(self, trial: int, points: Sequence[dict[str, Any]], spent: Mapping[str, float] | None = None) -> None:
         """A worker has made points; `spent` are the seconds since the trial began, by what they went into."""
         number = self.study.trials[trial].optuna
-        self.prefixes.made(trial, [point["id"] for point in points])
+        self.in_progress.made(trial, [point["id"] for point in points])
         sound, odd = list(points), None
         for place, point in enumerate(points):
             try:
@@ -189,23 +189,23 @@ class Desk:
             except PointError as error:
                 sound, odd = sound[:place], error
                 break
-        families = self.repeats.families(self.study.trials[trial].recipe)
+        families = self.replicates.families(self.study.trials[trial].recipe)
         sound = [{**point, "family": families[point["id"]]} if point["id"] in families else point for point in sound]
         for point in sound:
             if self.study.renew(point):
                 self.notes.append(f"the model of point {point['id']} was made again and is another one now: {RENEWED}")
         for added in self.study.add_all(trial, sound):
-            if self.proposer.compares(added) and number is not None:
-                self.line.tell(partial(self.proposer.tell_point, number, added))
-            if self.chooser is not None:
-                self.chooser.learn(trial, added)
+            if self.optuna_study.compares(added) and number is not None:
+                self.connection.tell(partial(self.optuna_study.tell_point, number, added))
+            if self.auto is not None:
+                self.auto.learn(trial, added)
             self._compare(added)
         seconds = time.monotonic() - self.started.get(trial, time.monotonic())
         if odd is not None:
             self.end(trial, "failed", str(odd), seconds, spent or {})
-        elif self.stops and self.chooser is not None and self.chooser.gives_up(trial):
+        elif self.early_stopping and self.auto is not None and self.auto.gives_up(trial):
             self.end(trial, "stopped", EARLY, seconds, spent or {})
-        elif self.repeats.is_enough(self.study.record, trial):
+        elif self.replicates.is_enough(self.study.record, trial):
             self.end(trial, "stopped", ENOUGH, seconds, spent or {})
         self.heard()
 
@@ -229,14 +229,14 @@ class Desk:
         """A trial is over; one that ended already stays as it is."""
         if self.has_ended(trial):
             return
-        self.prefixes.end(trial)
+        self.in_progress.end(trial)
         self.study.end(trial, status, reason, seconds, spent)
-        if self.chooser is not None and status in OVER:
-            self.chooser.ended(trial)
+        if self.auto is not None and status in OVER:
+            self.auto.ended(trial)
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:
             points = list(self.study.trials[trial].points.values())
-            self.line.tell(partial(self.proposer.tell_end, number, points if status == "complete" else []))
+            self.connection.tell(partial(self.optuna_study.tell_end, number, points if status == "complete" else []))
         self.heard()
 
     def close(self) -> None:
@@ -246,10 +246,10 @@ class Desk:
             if state.status == "running":
                 self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
         self.study.ledger.settle()
-        self.line.close()
+        self.connection.close()
 
     def _catch_up(self) -> None:
-        self.proposer.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
+        self.optuna_study.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
 
     def _say(self, note: str) -> None:
         self.notes.append(note)

@@ -11,7 +11,7 @@ from search.running.progress import Progress
 from search.settings import Settings
 from search.study.record import StudyRecord
 from search.tracking.client import Unanswered, check_reachable
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 from search.tracking.writer import Draw
 
 CLOSE_S = 120.0
@@ -36,7 +36,7 @@ def followed(
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    tracker = Tracker.of(wanted, draw)
+    sync = Sync.of(wanted, draw)
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):
@@ -47,19 +47,19 @@ def followed(
                     progress.say(line)
 
             def ready(self) -> None:
-                tracker.start()
+                sync.start()
 
-            def heard(self, study: StudyRecord, desk: Any) -> None:
-                tracker.post(study)
+            def heard(self, study: StudyRecord, driver: Any) -> None:
+                sync.post(study)
                 if show:
-                    progress(study, desk)
+                    progress(study, driver)
 
             def over(self, study: StudyRecord) -> None:
-                tracker.post(study)
-                tracker.finish()
+                sync.post(study)
+                sync.finish()
 
         try:
             return carry_out(wanted, Watch())
         finally:
-            if not tracker.close(timeout=CLOSE_S):
-                print(tracker.trouble, file=sys.stderr)
+            if not sync.close(timeout=CLOSE_S):
+                print(sync.trouble, file=sys.stderr)

@@ -21,7 +21,7 @@ BURST_S = 1.0
 """A signal within so many seconds of the last is passed over."""
 
 
-class _Ear:
+class _Callback:
     """The handler of all three signals. `act` is what a signal does, None for nothing."""
 
     def __init__(self, act: Callable[[int, FrameType | None], Any] | None) -> None:
@@ -32,8 +32,8 @@ class _Ear:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        again = now - _Ear.last < BURST_S
-        _Ear.last = now
+        again = now - _Callback.last < BURST_S
+        _Callback.last = now
         if number == getattr(signal, "SIGHUP", None):
             _leave_terminal()
         if self.act is not None and not again:
@@ -60,7 +60,7 @@ def listen(act: Callable[[int, FrameType | None], Any] | None = signal.default_i
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
-    ear = _Ear(act)
+    ear = _Callback(act)
     return {number: signal.signal(number, ear) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
 from compress.measure import latency
@@ -18,13 +18,13 @@ from search.environment import spare_loopback
 from search.hints import command
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.expected_time import announcement
 from search.running.failures import DeviceError
 from search.running.resume import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
-from search.sampling.optuna_study import AUTO, Proposer, answering, check_sampler, open_storage
+from search.sampling.optuna_study import AUTO, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
 from search.study.images import check_images
@@ -45,7 +45,7 @@ class Listener:
     def ready(self) -> None:
         """All that was asked for is possible; the study is about to be begun or taken up."""
 
-    def heard(self, study: StudyRecord, desk: Desk) -> None:
+    def heard(self, study: StudyRecord, driver: Driver) -> None:
         """Something has changed."""
 
     def over(self, study: StudyRecord) -> None:
@@ -62,7 +62,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     ValueError (StudyError, DataError ...) before anything is started; SearchFailed when the driver itself could not go
     on. Ctrl-C and SIGTERM end it early with everything kept.
     """
-    told = listener or Listener()
+    listener = listener or Listener()
     spare_loopback()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
@@ -86,16 +86,16 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
         drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
-        proposer = Proposer(storage, settings.name, objectives, drawn, sampler)
-        proposer.check_ours(has_asked=bool(study.trials))
+        optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
+        optuna_study.check_ours(has_asked=bool(study.trials))
         reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
-        told.said(task.opening)
+        listener.said(task.opening)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
         costs = aside.submit(_costs, space, task) if new else None
         if own:
-            told.ready()
+            listener.ready()
         scratch = None
         if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
             scratch = held.enter_context(scratch_folder())
@@ -104,7 +104,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         begun = None if new else study.header.get("gpus_per_trial", 0.0)
         settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
         if not own:
-            told.ready()
+            listener.ready()
         if new:
             study.begin(
                 task=settings.task,
@@ -124,26 +124,26 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             )
             ahead = announcement(settings, space, task, reference["macs"])
             if scratch is not None and ahead is not None:
-                told.said(ahead)
-        proposer.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
-        stops = not settings.whole_curves
+                listener.said(ahead)
+        optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
+        early_stopping = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
-        desk = Desk(
+        driver = Driver(
             study,
-            proposer,
+            optuna_study,
             space,
             task,
             settings.trials,
             study.header["seed"],
             bounds,
             earlier,
-            stops=stops,
+            early_stopping=early_stopping,
             seeds=settings.seeds,
         )
         if scratch is not None and chosen:
-            desk.notes.append(chosen)
-        carry_out(settings, desk, scratch, told)
-    check_went_well(desk, f"search {settings.name}", "--resume")
+            driver.notes.append(chosen)
+        carry_out(settings, driver, scratch, listener)
+    check_went_well(driver, f"search {settings.name}", "--resume")
     return study.record
 
 
@@ -153,37 +153,37 @@ def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
     return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
-def carry_out(settings: Settings, desk: Desk, scratch: Path | None, told: Listener) -> None:
-    """Run what the desk has, if Ray has a folder to run in, and bring the study to its end."""
-    desk.heard = lambda: told.heard(desk.study.record, desk)
+def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener: Listener) -> None:
+    """Run what the driver has, if Ray has a folder to run in, and bring the study to its end."""
+    driver.heard = lambda: listener.heard(driver.study.record, driver)
     try:
         if scratch is not None:
-            run_trials(settings, desk, scratch)
+            run_trials(settings, driver, scratch)
     finally:
-        desk.guard(desk.close)
-        told.over(desk.study.record)
+        driver.guard(driver.close)
+        listener.over(driver.study.record)
         if scratch is not None:
             with suppress(DiskError):
-                open_store(desk.study.store).tidy()
+                open_store(driver.study.store).tidy()
 
 
-def check_went_well(desk: Desk, who: str, again: str) -> None:
+def check_went_well(driver: Driver, who: str, again: str) -> None:
     """SearchFailed if the driver had to give up."""
-    if desk.failure is not None:
-        is_told = isinstance(desk.failure, DiskError | DeviceError | TimeoutError)
-        kind = "" if is_told else f"{type(desk.failure).__name__}: "
-        room = any(os.strerror(code) in str(desk.failure) for code in (errno.ENOSPC, errno.EDQUOT))
-        study = desk.study
+    if driver.failure is not None:
+        is_told = isinstance(driver.failure, DiskError | DeviceError | TimeoutError)
+        kind = "" if is_told else f"{type(driver.failure).__name__}: "
+        room = any(os.strerror(code) in str(driver.failure) for code in (errno.ENOSPC, errno.EDQUOT))
+        study = driver.study
         clean = f" (`{command('clean', study.name, study.home)}` may make some)" if "store" not in study.header else ""
         first = f"once there is room{clean}, " if room else ""
         raise SearchFailed(
-            f"{who}: {kind}{desk.failure}; what is finished is kept, {first}{again} goes on"
-        ) from desk.failure
+            f"{who}: {kind}{driver.failure}; what is finished is kept, {first}{again} goes on"
+        ) from driver.failure
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:
     """Of the unpruned teacher: with accuracy 0 the reference point of the hypervolume."""
-    teacher = foresee(space.baseline(task.name, 0), task)[0]
+    teacher = predict(space.baseline(task.name, 0), task)[0]
     return {
         "params": teacher.costs.params,
         "nonzero_params": teacher.costs.params,

@@ -15,10 +15,10 @@ from rich.table import Table
 from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.notes import Notes
 from search.study.record import StudyRecord, TrialRecord
-from search.study.totals import Tally
+from search.study.totals import Totals
 
 SHOWN = 8
 """Running trials that are listed, and notes."""
@@ -34,7 +34,7 @@ class Progress:
         self.running: list[tuple[float, str]] = []
         self.live = Live(get_renderable=self.block, console=self.console, refresh_per_second=4, transient=True)
         self.started = time.monotonic()
-        self.tally = Tally()
+        self.totals = Totals()
         self.done_before: int | None = None
         self.done_said: set[int] = set()
         self.begun_said: set[int] = set()
@@ -53,26 +53,26 @@ class Progress:
         for note in self.notes.repeated():
             self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
 
-    def __call__(self, record: StudyRecord, desk: Desk) -> None:
+    def __call__(self, record: StudyRecord, driver: Driver) -> None:
         """Show the study as it stands."""
-        changed = self.tally.follow(record)
+        changed = self.totals.follow(record)
         done = [trial for trial in changed if trial.status != "running"]
         self.done_said.difference_update(trial.id for trial in changed if trial.status == "running")
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
-        for note in self.notes.hear(desk.notes):
+        for note in self.notes.hear(driver.notes):
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
         if self.console.is_terminal:
             repeated = [("note", note) for note in self.notes.repeated()[-SHOWN:]]
             self.rows = [("study", record.name), *self.figures().items(), *repeated]
-            self.running = [(desk.started[trial.id], _at_work(trial)) for trial in _working(record, desk)]
+            self.running = [(driver.started[trial.id], _at_work(trial)) for trial in _working(record, driver)]
             return
         for trial in done:
             if trial.id not in self.done_said:
                 self.done_said.add(trial.id)
                 self.say(self.line(trial))
-        for trial in _working(record, desk) if not self.tally.points else ():
+        for trial in _working(record, driver) if not self.totals.points else ():
             if trial.id not in self.begun_said:
                 self.begun_said.add(trial.id)
                 self.say(f"trial {_at_work(trial)}")
@@ -105,14 +105,14 @@ class Progress:
 
     def figures(self) -> dict[str, str]:
         """What is worth knowing now, by name."""
-        states, spent, front = self.tally.states, self.tally.spent, self.tally.front
+        states, spent, front = self.totals.states, self.totals.spent, self.totals.front
         done = sum(states.values()) - states["running"]
         failed = f", {states['failed']} failed" if states["failed"] else ""
         total = sum(spent.values()) or 1.0
         shares = ", ".join(f"{what} {seconds / total:.0%}" for what, seconds in spent.most_common(4))
         return {
             "trials": f"{done}/{max(self.trials, sum(states.values()))}{failed}",
-            "points": str(self.tally.points),
+            "points": str(self.totals.points),
             "front": str(len(front) if front else 0),
             "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
             "left": self._left(done),
@@ -121,7 +121,7 @@ class Progress:
 
     def _left(self, done: int) -> str:
         now = done - (self.done_before or 0)
-        if not now or not self.tally.points or done >= self.trials:  # repeats with other seeds show as they come
+        if not now or not self.totals.points or done >= self.trials:  # repeats with other seeds show as they come
             return "unknown"
         return _duration((time.monotonic() - self.started) / now * max(0, self.trials - done))
 
@@ -130,9 +130,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def _working(record: StudyRecord, desk: Desk) -> list[TrialRecord]:
+def _working(record: StudyRecord, driver: Driver) -> list[TrialRecord]:
     """Trials in a worker's hands; other running trials wait in the queue."""
-    return [trial for trial in record.trials if trial.status == "running" and trial.id in desk.started]
+    return [trial for trial in record.trials if trial.status == "running" and trial.id in driver.started]
 
 
 def _at_work(trial: TrialRecord) -> str:

@@ -22,7 +22,7 @@ def on_front(record: StudyRecord) -> list[Family]:
     return front_of(record.points, record.objectives)
 
 
-class Repeats:
+class Replicates:
     """For a study whose own seed is `first`; `seeds` in all are asked of what is `wanted`, `first` one of them."""
 
     def __init__(self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front) -> None:

@@ -18,13 +18,13 @@ from compress.machine.resources import usable_cpus
 from compress.store.bucket import check_readable, check_store
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.launch import Listener, carry_out, check_went_well
-from search.running.replicates import Repeats, Wanted
+from search.running.replicates import Replicates, Wanted
 from search.running.resume import check_given, given_models, hold
-from search.sampling.optuna_study import Proposer
+from search.sampling.optuna_study import OptunaStudy
 from search.selection.budget import Budget
-from search.selection.rated import offers
+from search.selection.rated import rated_models
 from search.selection.selection import choose
 from search.settings import MOST_SEEDS, Settings, check_whole
 from search.study.images import check_images
@@ -45,10 +45,10 @@ def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wa
     """The best `count` models within a resolved budget; those with `robust` seeds must be in it by their lower ends."""
 
     def wanted(record: StudyRecord) -> list[Family]:
-        found = [offer.family for offer in choose(record.points, budget, prefer=prefer).fits]
+        found = [rated.family for rated in choose(record.points, budget, prefer=prefer).fits]
         if robust:
             every = families(record.points)
-            sure = {offer.point.id for offer in offers(every, budget, robust=True) if not offer.over}
+            sure = {rated.point.id for rated in rated_models(every, budget, robust=True) if not rated.over}
             found = [
                 family
                 for family in found
@@ -94,7 +94,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     What an interrupted search left undone stays so. ValueError and SearchFailed as a search has them, KeyboardInterrupt
     when it was ended by hand: what is finished is kept, and the same call goes on.
     """
-    told = listener or Listener()
+    listener = listener or Listener()
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
     check_images(before, task)
@@ -102,9 +102,9 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store)
-    repeats = Repeats(settings.seeds, before.header["seed"], task.fingerprint, wanted)
+    replicates = Replicates(settings.seeds, before.header["seed"], task.fingerprint, wanted)
     for family in wanted(before.record):
-        if len(family.points) < settings.seeds and not repeats.is_ours(family):
+        if len(family.points) < settings.seeds and not replicates.is_ours(family):
             raise StudyError(
                 f"reseed: trial {family.points[0].trial} was made by another version or of other data, so its like "
                 "cannot be made; begin a new study"
@@ -112,23 +112,25 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     check_readable(before.store)
     with ExitStack() as held:
         study = hold(settings, held)
-        told.said(task.opening)
+        listener.said(task.opening)
         scratch = held.enter_context(scratch_folder())
         held.enter_context(started(settings, scratch))
         begun = study.header.get("gpus_per_trial", 0.0)
         settings, chosen = settled(settings, begun, Room.of(settings.address))
-        told.ready()
+        listener.ready()
         for trial, state in study.trials.items():  # of a driver that was killed
             if state.status == "running":
                 study.end(trial, "stopped", INTERRUPTED, 0.0, {})
-        proposer = Proposer(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")  # nothing is asked
+        optuna_study = OptunaStudy(
+            InMemoryStorage(), study.name, study.header["objectives"], 0, "random"
+        )  # nothing is asked
         seeds, own = settings.seeds, study.header["seed"]
-        desk = Desk(study, proposer, space, task, study.originals, own, seeds=seeds, repeated=wanted)
-        desk.notes += [chosen] if chosen else []
-        carry_out(settings, desk, scratch, told)
-    check_went_well(desk, f"select {settings.name}", "the same command")
+        driver = Driver(study, optuna_study, space, task, study.originals, own, seeds=seeds, repeated=wanted)
+        driver.notes += [chosen] if chosen else []
+        carry_out(settings, driver, scratch, listener)
+    check_went_well(driver, f"select {settings.name}", "the same command")
     record = study.record
-    cut_off = any(record.trials[trial].reason == INTERRUPTED for trial in desk.started)
-    if cut_off or desk.repeats.due(record, desk.recipes) is not None:
+    cut_off = any(record.trials[trial].reason == INTERRUPTED for trial in driver.started)
+    if cut_off or driver.replicates.due(record, driver.recipes) is not None:
         raise KeyboardInterrupt
     return record

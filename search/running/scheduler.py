@@ -1,4 +1,4 @@
-"""Early stopping in Ray Tune: a trial that the desk has ended is not gone on with.
+"""Early stopping in Ray Tune: a trial that the driver has ended is not gone on with.
 
 Whether it ends is decided where the sampler `auto` chooses (`search/aim.py`): each time it looks for what to try next,
 it also weighs what is left of every running curve by the same measure, expected hypervolume improvement a second. A

@@ -1,4 +1,4 @@
-"""Ray Tune as it is used here: it asks the desk for trials, runs them, and says what came of them."""
+"""Ray Tune as it is used here: it asks the driver for trials, runs them, and says what came of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from compress.errors import DiskError
 from compress.store.bucket import absolute
 from search.running.cluster import places
-from search.running.driver import Desk, NotNow
+from search.running.driver import Driver, NotNow
 from search.running.failures import DeviceError, GpuLost, out_of_memory
 from search.running.interrupts import listen
 from search.running.scheduler import Scheduler
@@ -39,12 +39,12 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """Ray's errors are painted for a terminal."""
 
 
-class _Source(Searcher):
+class _Searcher(Searcher):
     """Tune asks here what to run. It has a limit of its own on trials at once, but one that is fixed at the start."""
 
-    def __init__(self, desk: Desk, settings: Settings, shared: dict[str, Any]) -> None:
+    def __init__(self, driver: Driver, settings: Settings, shared: dict[str, Any]) -> None:
         super().__init__(metric="done", mode="max")
-        self.desk, self.settings, self.shared = desk, settings, shared
+        self.driver, self.settings, self.shared = driver, settings, shared
         self.live: set[str] = set()
         self.places, self.counted = 0, -math.inf
 
@@ -56,7 +56,7 @@ class _Source(Searcher):
             return None
         found: list[dict[str, Any] | None] = []
         try:
-            self.desk.guard(lambda: found.append(self.desk.next()))
+            self.driver.guard(lambda: found.append(self.driver.next()))
         except NotNow:
             return None
         if not found or found[0] is None:
@@ -72,7 +72,7 @@ class _Source(Searcher):
             self.places, self.counted = places(self.settings), now
             if first and not self.places:
                 asked = f"{self.settings.cpus_per_trial} CPU and {self.settings.gpus_per_trial or 0:g} GPU"
-                self.desk.notes.append(f"no node has room for a trial of {asked} yet; trials wait for one")
+                self.driver.notes.append(f"no node has room for a trial of {asked} yet; trials wait for one")
         return max(1, self.places) + (WAITING if self.settings.address else 0)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -89,11 +89,11 @@ class _Source(Searcher):
         """Nothing to save."""
 
 
-class _Ear(tune.Callback):
+class _Callback(tune.Callback):
     """Tune says here what came of it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
         self.since: dict[str, float] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,39 +116,41 @@ class _Ear(tune.Callback):
 
     def hear(self, number: int, result: dict[str, Any]) -> bool:
         """A worker has points, or is done with its trial; whether there is one that was not heard of before."""
-        state = self.desk.study.trials[number]
+        state = self.driver.study.trials[number]
         before = len(state.points)
-        self.desk.guard(lambda: self._heard(number, result))
+        self.driver.guard(lambda: self._heard(number, result))
         return len(state.points) > before
 
     def _heard(self, number: int, result: dict[str, Any]) -> None:
-        self.desk.notes += json.loads(result.get("notes", "[]"))
+        self.driver.notes += json.loads(result.get("notes", "[]"))
         points, spent = json.loads(result["points"]), json.loads(result["spent"])
-        self.desk.guard(lambda: self.desk.add(number, points, spent))
+        self.driver.guard(lambda: self.driver.add(number, points, spent))
         if "stuck" in result:
-            self.desk.give_up(DiskError(result["stuck"]))
+            self.driver.give_up(DiskError(result["stuck"]))
         elif "unfit" in result:
-            self.desk.give_up(DeviceError(result["unfit"]))
+            self.driver.give_up(DeviceError(result["unfit"]))
         elif "failed" in result:
             status: Any = "failed" if result["failed"] else "complete"
-            self.desk.guard(lambda: self.desk.end(number, status, result["failed"], result["worked_seconds"], spent))
+            self.driver.guard(
+                lambda: self.driver.end(number, status, result["failed"], result["worked_seconds"], spent)
+            )
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         now = time.monotonic()
         trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.pop(trial.trial_id, now)
         lost = _lost(_last_error(trial.error_file)) or "its worker died"
-        self.desk.notes.append(f"trial {trial.config['trial']}: {lost}; another goes on from what is stored")
-        self.desk.heard()
+        self.driver.notes.append(f"trial {trial.config['trial']}: {lost}; another goes on from what is stored")
+        self.driver.heard()
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
-        self.desk.guard(self.desk.look_ahead)
+        self.driver.guard(self.driver.look_ahead)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = int(trial.config["trial"])
         reason = _reason(trial.error_file, trial.num_failures)  # `get_error` looks where nothing is stored
         now = time.monotonic()
-        seconds = now - self.desk.started.get(number, now)
-        self.desk.guard(lambda: self.desk.end(number, "failed", reason, seconds, {}))
+        seconds = now - self.driver.started.get(number, now)
+        self.driver.guard(lambda: self.driver.end(number, "failed", reason, seconds, {}))
 
 
 def _reason(file: str | None, deaths: int) -> str:
@@ -194,11 +196,11 @@ def _surviving_evictions() -> Iterator[None]:
         RayActorManager._actor_task_failed = ours  # type: ignore[method-assign]
 
 
-class _End(tune.Stopper):
+class _Stopper(tune.Stopper):
     """Ends the whole search at its deadline, or when the driver cannot write any more."""
 
-    def __init__(self, desk: Desk, seconds: float | None) -> None:
-        self.desk = desk
+    def __init__(self, driver: Driver, seconds: float | None) -> None:
+        self.driver = driver
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
     def __getstate__(self) -> dict[str, Any]:
@@ -209,29 +211,29 @@ class _End(tune.Stopper):
 
     def stop_all(self) -> bool:
         late = self.deadline is not None and time.monotonic() > self.deadline
-        return late or self.desk.failure is not None
+        return late or self.driver.failure is not None
 
 
-def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
-    """Run what the desk hands out until it has nothing left; Tune's own files go below `scratch`."""
+def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
+    """Run what the driver hands out until it has nothing left; Tune's own files go below `scratch`."""
     gpus = settings.gpus_per_trial or 0.0
     shared = {
-        "store": absolute(desk.study.store),
+        "store": absolute(driver.study.store),
         "data": str(settings.data.resolve()) if settings.data else None,
-        "fingerprint": desk.task.fingerprint,
+        "fingerprint": driver.task.fingerprint,
         "threads": settings.cpus_per_trial,
         "gpus": gpus,
         "limit": settings.trial_limit_s,
         "folders": folders(),
     }
     resources = {"cpu": settings.cpus_per_trial, "gpu": gpus}
-    left = len(desk.queue) + max(0, settings.trials - desk.originals)
-    ear = _Ear(desk)
+    left = len(driver.queue) + max(0, settings.trials - driver.originals)
+    ear = _Callback(driver)
     tuner = tune.Tuner(
         tune.with_resources(Compression, resources),
         tune_config=tune.TuneConfig(
-            search_alg=_Source(desk, settings, shared),
-            scheduler=Scheduler(ear.hear, desk.has_ended),
+            search_alg=_Searcher(driver, settings, shared),
+            scheduler=Scheduler(ear.hear, driver.has_ended),
             num_samples=left if settings.seeds == 1 else -1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
@@ -240,7 +242,7 @@ def run_trials(settings: Settings, desk: Desk, scratch: Path) -> None:
             name="study",
             storage_path=str(scratch / "tune"),
             callbacks=[ear],
-            stop=_End(desk, settings.time_budget_s),
+            stop=_Stopper(driver, settings.time_budget_s),
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if settings.address else RETRIES),
             verbose=0,
         ),

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from compress.estimate import Guess
 from search.sampling.candidates import Candidate, Named, candidates
-from search.sampling.ehvi import Improvement
+from search.sampling.ehvi import HypervolumeImprovement
 from search.sampling.surrogate import MOST, Encoder, Surrogate
 from search.study.record import Choice
 from spaces.space import Trial, place
@@ -90,7 +90,7 @@ class Ahead(NamedTuple):
 
 
 @dataclass
-class Aim:
+class Acquisition:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
 
     `worst` is the error at its end: one for all errors, less where an accuracy is asked for. `limits` are of costs that
@@ -185,7 +185,7 @@ class Aim:
             errors += list(mean[part])
             costs += list(cost[part])
         there = len(self.seen)
-        now = Improvement(np.array(errors[:there]), np.array(costs[:there]), self.worst)
+        now = HypervolumeImprovement(np.array(errors[:there]), np.array(costs[:there]), self.worst)
         of_rest = [
             self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
             for its, part in zip(running, parts, strict=False)
@@ -194,7 +194,7 @@ class Aim:
         share = {one.recipe.id: self._likely_a_second(one) for one in found}
         chosen: list[Candidate] = []
         while ahead and len(chosen) < count:
-            improvement = Improvement(np.array(errors), np.array(costs), self.worst)
+            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
             at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
             firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
             gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
@@ -211,7 +211,9 @@ class Aim:
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
-    def _worth_of_rest(self, now: Improvement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats) -> float:
+    def _worth_of_rest(
+        self, now: HypervolumeImprovement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats
+    ) -> float:
         """What the points to come of a running trial are expected to add to what is there, for each second left."""
         if not len(mean):
             return math.inf

@@ -1,4 +1,4 @@
-"""The sampler `auto`: what the ledger knows goes to `Aim`, and what it chooses comes back as choices of the space."""
+"""The sampler `auto`: what the ledger knows goes to `Acquisition`, which chooses values of the space."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.estimate import Estimator
 from compress.recipe import Recipe
-from search.sampling.acquisition import Aim, Choices
+from search.sampling.acquisition import Acquisition, Choices
 from search.sampling.bounds import Bounds
-from search.sampling.cost_model import Forecast
-from search.sampling.in_progress import Prefixes
+from search.sampling.cost_model import CostModel
+from search.sampling.in_progress import InProgress
 from search.study.front import ANYWHERE, LATENCY, Place, measured_on, value
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
@@ -26,18 +26,20 @@ OVER = ("complete", "failed")
 """What became of a trial that says what to expect of others like it."""
 
 
-class Chooser:
-    """Chooses for one study; `prefixes` has the models that are there or in the making."""
+class Auto:
+    """Chooses for one study; `in_progress` has the models that are there or in the making."""
 
-    def __init__(self, study: Study, space: Space, task: Task, seed: int, prefixes: Prefixes, bounds: Bounds) -> None:
+    def __init__(
+        self, study: Study, space: Space, task: Task, seed: int, in_progress: InProgress, bounds: Bounds
+    ) -> None:
         reference = study.reference_point
         self.study, self.bounds, self.teacher = study, bounds, space.teacher
-        self.forecast = Forecast(Estimator(task), prefixes, prefixes.there, reference)
+        self.cost_model = CostModel(Estimator(task), in_progress, in_progress.there, reference)
         costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
-        self.aim = Aim(
+        self.acquisition = Acquisition(
             lambda trial: space.build(trial, task.name, seed),
-            self.forecast,
+            self.cost_model,
             costs,
             ends,
             seed,
@@ -59,29 +61,29 @@ class Chooser:
         Where latency is an objective, what is learned of costs is of points that are compared with the study's first.
         """
         state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
-        self.place = self.place or measured_on(point, self.aim.costs)
+        self.place = self.place or measured_on(point, self.acquisition.costs)
         self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
         while self.early:
             self._add(*self.early.pop(0))
         if trial == 0 and point.sparsity == 0:
             self._refer()
-            self.aim.worst = self.bounds.worst(point.measured.accuracy_validation)
+            self.acquisition.worst = self.bounds.worst(point.measured.accuracy_validation)
 
     def _refer(self) -> None:
         """The teacher was measured on the trials' device: its latency is the reference from now on."""
         latency = self.study.reference_point.get(LATENCY)
-        if latency is not None and LATENCY in self.aim.costs:
-            self.forecast.reference = {**self.forecast.reference, LATENCY: latency}
-            self.aim.measure_against(LATENCY, min(latency, self.bounds.most.get(LATENCY, latency)))
+        if latency is not None and LATENCY in self.acquisition.costs:
+            self.cost_model.reference = {**self.cost_model.reference, LATENCY: latency}
+            self.acquisition.measure_against(LATENCY, min(latency, self.bounds.most.get(LATENCY, latency)))
 
     def ended(self, trial: int) -> None:
         """A trial is complete, or has failed."""
         state = self.study.trials[trial]
         if state.status == "failed":
-            self.forecast.failed(self._recipe(trial), len(state.points))
+            self.cost_model.failed(self._recipe(trial), len(state.points))
         else:
             came = sum(point.sparsity > 0 for point in state.points.values())
-            self.forecast.ended(self._recipe(trial), came)
+            self.cost_model.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
         """Everything that another study of the same task has measured, of choices that the space `takes`.
@@ -96,30 +98,30 @@ class Chooser:
                     continue
                 for point in trial.points:  # one made again says nothing of its choices
                     known = recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point
-                    if LATENCY in self.aim.costs and self.place is None:  # whose device is this study's
+                    if LATENCY in self.acquisition.costs and self.place is None:  # whose device is this study's
                         self.early.append(known)
                     else:
                         self._add(*known)
 
     def _add(self, recipe: Recipe, choices: Choices, trial: int, point: Point) -> None:
-        guess = self.forecast.learn(recipe, point)
-        if guess is not None and measured_on(point, self.aim.costs) == (self.place or ANYWHERE):
-            costs = {name: value(point, name) for name in self.aim.costs}
-            self.aim.add(choices, trial, guess, value(point, "accuracy"), costs)
+        guess = self.cost_model.learn(recipe, point)
+        if guess is not None and measured_on(point, self.acquisition.costs) == (self.place or ANYWHERE):
+            costs = {name: value(point, name) for name in self.acquisition.costs}
+            self.acquisition.add(choices, trial, guess, value(point, "accuracy"), costs)
 
     def gives_up(self, trial: int) -> bool:
         """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
-        return trial in self.hopeless and bool(self.forecast.points(self._recipe(trial)))
+        return trial in self.hopeless and bool(self.cost_model.points(self._recipe(trial)))
 
     def choose(self, tried: Container[str], more: int = 0) -> list[Choices]:
         """What to ask about next, in this order, and so many `more`; nothing if everything has been tried."""
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
-            chosen = self.aim.choose(tried, running, 1 + len(running) // TOGETHER + more)
+            chosen = self.acquisition.choose(tried, running, 1 + len(running) // TOGETHER + more)
         self.hopeless = {
             number
-            for number, poor in zip(numbers, self.aim.hopeless, strict=True)
+            for number, poor in zip(numbers, self.acquisition.hopeless, strict=True)
             if poor and self.study.trials[number].points
         }
         return [one.params for one in chosen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compress.costs import Foreseen
+from compress.costs import PredictedPoint
 from search.selection.budget import Budget
 
 UNFORESEEN = ("max_latency_ms",)
@@ -31,7 +31,7 @@ class Bounds:
         least = budget.min_accuracy
         return cls(most, least.value if least else 0.0, bool(least and least.is_share))
 
-    def over(self, points: Sequence[Foreseen]) -> dict[str, float]:
+    def over(self, points: Sequence[PredictedPoint]) -> dict[str, float]:
         """{} if one of the points is within all bounds, else the share by which the nearest one is over each."""
         misses = [
             {name: by for name, most in self.most.items() if (by := _cost(point, name) / most - 1) > 1e-9}
@@ -57,6 +57,6 @@ def check_foreseen(budget: Budget) -> None:
 UNBOUNDED = Bounds({})
 
 
-def _cost(point: Foreseen, name: str) -> float:
+def _cost(point: PredictedPoint, name: str) -> float:
     costs = {**vars(point.costs), "flops": 2 * point.costs.macs, "size_bytes": point.size_bytes}
     return float(costs[name])

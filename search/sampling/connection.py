@@ -13,7 +13,7 @@ RETRY_S = 2.0
 """Between two attempts to reach it, each of which may hold the driver up: SQLite waits 5 s for a lock."""
 
 
-class Line:
+class Connection:
     """`catch_up` tells the database of everything after an outage; `say` is told when one begins and ends."""
 
     def __init__(self, catch_up: Callable[[], None], say: Callable[[str], None]) -> None:

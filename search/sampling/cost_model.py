@@ -24,7 +24,7 @@ LEAST_SECONDS = 0.01
 
 
 @dataclass
-class Forecast:
+class CostModel:
     """`known` are keys of models that are there or in the making, `there` of those that are there; `reference` has the
     costs of the unpruned teacher.
     """
@@ -78,7 +78,7 @@ class Forecast:
         will come as have come of it.
         """
         shares = [self._tried.get(name, (0, 0)) for name in (_finder(recipe), *_networks(recipe))]
-        return math.prod(min(1.0, (1 + came) / (1 + foreseen)) for came, foreseen in shares)
+        return math.prod(min(1.0, (1 + came) / (1 + predicted)) for came, predicted in shares)
 
     def ended(self, recipe: Recipe, came: int) -> None:
         """A trial is complete, and has so many points of a network that was cut."""
@@ -93,9 +93,9 @@ class Forecast:
         for name in _networks(recipe):
             self._try(name, came, len(self.estimator.steps(recipe)))
 
-    def _try(self, name: str, came: int, foreseen: int) -> None:
+    def _try(self, name: str, came: int, predicted: int) -> None:
         before = self._tried.get(name, (0, 0))
-        self._tried[name] = before[0] + came, before[1] + foreseen
+        self._tried[name] = before[0] + came, before[1] + predicted
 
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
         """From a measured point of the recipe; what would have been guessed of it, its sparsity known.

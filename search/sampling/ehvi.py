@@ -19,7 +19,7 @@ CELLS = {1: 256, 2: 32, 3: 12, 4: 6, 5: 4}
 """A side, by the number of costs; more costs get 3."""
 
 
-class Improvement:
+class HypervolumeImprovement:
     """`errors` `(n,)` and `costs` `(n, d)` of what is there, all scaled to [0, 1], the box ends at `worst` and ones."""
 
     def __init__(self, errors: Floats, costs: Floats, worst: float = 1.0) -> None:

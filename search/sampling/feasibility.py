@@ -12,7 +12,7 @@ from compress.recipe import Recipe
 from search.sampling.bounds import Bounds
 
 
-class Verdicts:
+class Feasibility:
     """Of the recipes of one search; `say` is told of each that cannot be carried out."""
 
     def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from compress.plan import Step, plan
 from compress.recipe import Recipe
 
 
-class Prefixes:
+class InProgress:
     """Follows the models of trials by key: `add` each once, `start` it, tell what it has `made`, and its `end`."""
 
     def __init__(self, fingerprint: str, made: Iterable[str] = ()) -> None:

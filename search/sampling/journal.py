@@ -1,6 +1,6 @@
 """Optuna's journal file without a wait for the disk at every value: the ledger is the truth, this is its echo.
 
-What a process has written outlives it; the last seconds may go with the machine. `Proposer.catch_up` tells what is
+What a process has written outlives it; the last seconds may go with the machine. `OptunaStudy.catch_up` tells what is
 missing then.
 """
 

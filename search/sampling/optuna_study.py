@@ -51,7 +51,7 @@ def check_sampler(sampler: str, objectives: Sequence[str]) -> None:
         )
 
 
-class Proposer:
+class OptunaStudy:
     """Proposes choices of one space for one study; objectives as of `search.study.front`, all minimised."""
 
     def __init__(

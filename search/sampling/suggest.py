@@ -10,10 +10,10 @@ import numpy as np
 from compress.errors import RecipeError
 from compress.recipe import Recipe
 from search.sampling.acquisition import Choices
-from search.sampling.auto import Chooser
+from search.sampling.auto import Auto
 from search.sampling.candidates import Draw
-from search.sampling.feasibility import Verdicts
-from search.sampling.optuna_study import Proposer
+from search.sampling.feasibility import Feasibility
+from search.sampling.optuna_study import OptunaStudy
 from search.study.record import Choice
 from search.study.study import Study
 from spaces import Space
@@ -34,61 +34,61 @@ class Asked(NamedTuple):
     number: int
 
 
-class Asking:
-    """For one study; the sampler `auto` has a `chooser`. `say` is told when there is nothing within the bounds."""
+class Suggester:
+    """For one study; the sampler `auto` has a `auto`. `say` is told when there is nothing within the bounds."""
 
     def __init__(
         self,
         study: Study,
-        proposer: Proposer,
+        optuna_study: OptunaStudy,
         space: Space,
         task: str,
         seed: int,
-        verdicts: Verdicts,
-        chooser: Chooser | None,
+        feasibility: Feasibility,
+        auto: Auto | None,
         say: Callable[[str], None],
     ) -> None:
-        self.study, self.proposer, self.space, self.task, self.seed = study, proposer, space, task, seed
-        self.verdicts, self.chooser, self.say = verdicts, chooser, say
+        self.study, self.optuna_study, self.space, self.task, self.seed = study, optuna_study, space, task, seed
+        self.feasibility, self.auto, self.say = feasibility, auto, say
 
     def next(self, known: Mapping[str, int]) -> Asked | None:
         """One that is not among the recipes that are `known`, trials by id; None when no more are found."""
-        repeats = outside = impossible = 0
+        replicates = outside = impossible = 0
         others: list[Choices] | None = []
-        while repeats < REPEATS and outside < OUTSIDE and impossible < OUTSIDE:
-            if self.chooser is not None and not self.proposer.waiting and others is not None:
+        while replicates < REPEATS and outside < OUTSIDE and impossible < OUTSIDE:
+            if self.auto is not None and not self.optuna_study.waiting and others is not None:
                 if not others:  # as many more as were refused: to look at one takes less time than to choose it
-                    others = self.chooser.choose(known.keys() | self.verdicts.refused, outside + impossible) or None
+                    others = self.auto.choose(known.keys() | self.feasibility.refused, outside + impossible) or None
                 if others is not None:
                     wanted = max(1, len(others) - outside - impossible)
-                    self.proposer.begin(others[:wanted])
+                    self.optuna_study.begin(others[:wanted])
                     others = others[wanted:]
-            asked = self.proposer.ask(at_random=repeats + impossible >= STUBBORN)
+            asked = self.optuna_study.ask(at_random=replicates + impossible >= STUBBORN)
             try:
                 recipe = self.space.build(asked, self.task, self.seed)
             except RecipeError:
-                self.proposer.forget(asked.number)
+                self.optuna_study.forget(asked.number)
                 impossible += 1
                 continue
             if recipe.id in known:
                 self._answer(asked.number, known[recipe.id])
-                repeats += 1
+                replicates += 1
                 continue
-            over = self.verdicts.over(recipe)
+            over = self.feasibility.over(recipe)
             if over is None:
                 return Asked(recipe, dict(asked.params), asked.number)
             if over:
-                self.proposer.refuse(asked, over)
+                self.optuna_study.refuse(asked, over)
                 outside += 1
             else:
-                self.proposer.forget(asked.number)
+                self.optuna_study.forget(asked.number)
                 impossible += 1
         if outside >= OUTSIDE:
             self.say(f"the search ends: of {outside} recipes in a row none would have a point within the bounds")
         elif impossible >= OUTSIDE:
             self.say(f"the search ends: of {impossible} recipes in a row none could be carried out")
         else:
-            self.say(f"the search ends: {repeats} asks in a row gave no new recipe")
+            self.say(f"the search ends: {replicates} asks in a row gave no new recipe")
         return None
 
     def takes(self, choices: Mapping[str, Choice]) -> bool:
@@ -104,6 +104,6 @@ class Asking:
         """A recipe that ran already is not run again: the ask is told what the first one gave."""
         first = self.study.trials[trial]
         if first.status == "complete":
-            self.proposer.tell_end(number, list(first.points.values()))
+            self.optuna_study.tell_end(number, list(first.points.values()))
         else:
-            self.proposer.forget(number)
+            self.optuna_study.forget(number)

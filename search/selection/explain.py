@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from compress.measurement import Measurement
 from search.selection.preference import KNEE, LATENCY, PARAMS, above_line
-from search.selection.rated import Offer
+from search.selection.rated import RatedModel
 
 LINE = "above the line from the smallest to the most accurate"
 
 
-def why(fits: Sequence[Offer], prefer: str, split: str) -> str:
+def why(fits: Sequence[RatedModel], prefer: str, split: str) -> str:
     """Of what fits, the best first; `split` is where accuracies are from, such as `on validation`."""
     won, lost = fits[:2]
     mine, its = lost.weighed.measured, won.weighed.measured
@@ -21,9 +21,9 @@ def why(fits: Sequence[Offer], prefer: str, split: str) -> str:
     return f"{lost.label}: {', '.join(said)}"
 
 
-def _preferred(fits: Sequence[Offer], prefer: str) -> list[str]:
+def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
     """The figure that was preferred, of both; none if that is accuracy, which is said in any case."""
-    won, lost = (offer.weighed for offer in fits[:2])
+    won, lost = (rated.weighed for rated in fits[:2])
     if prefer == LATENCY:
         told = _against(lost.measured.latency_ms, won.measured.latency_ms, 2)
         return [f"{told} ms" if told else "as fast"]
@@ -31,15 +31,15 @@ def _preferred(fits: Sequence[Offer], prefer: str) -> list[str]:
         mine, its = lost.measured.params, won.measured.params
         return [f"{mine:,} against {its:,} params" if mine != its else "as many params"]
     if prefer == KNEE:
-        above = above_line([offer.weighed for offer in fits])
+        above = above_line([rated.weighed for rated in fits])
         told = _against(100 * above(lost), 100 * above(won), 2)
         return [f"{told} points {LINE}" if told else f"as far {LINE}"]
     return []
 
 
-def _accuracies(lost: Offer, won: Offer, split: str) -> list[str]:
+def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
     """Those that are compared; where lower ends are both 0 the means too, which decide then."""
-    mine, its = (offer.weighed.measured.accuracy_validation for offer in (lost, won))
+    mine, its = (rated.weighed.measured.accuracy_validation for rated in (lost, won))
     told = _against(mine, its, 3)
     if told:
         return [f"{_short(told)} {split}"]

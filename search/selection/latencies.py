@@ -26,7 +26,7 @@ from compress.store.bucket import open_store
 from compress.store.folder import Entry
 from compress.train import training_device
 from search.selection.budget import Budget
-from search.selection.rated import offers
+from search.selection.rated import rated_models
 from search.study.front import LATENCY, Place, measured_on
 from search.study.record import Point, StudyRecord
 from search.study.seeds import Family, families
@@ -118,7 +118,7 @@ def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -
     """
     others = replace(budget, max_latency_ms=None)
     found = families(points)
-    fitting = [offer.family for offer in offers(found, others, robust=robust) if not offer.over]
+    fitting = [rated.family for rated in rated_models(found, others, robust=robust) if not rated.over]
     chosen = [*_unbeaten(fitting), *_unbeaten(found)]
     several = {family.points[0].id: family for family in chosen}
     return [point for family in [*several.values()][:MOST] for point in family.points]

@@ -24,7 +24,7 @@ _AS_NEAR = 2e-9  # a mean is rounded to nine digits
 
 
 @dataclass(frozen=True)
-class Offer:
+class RatedModel:
     """A model, trained with one seed or several, under a budget.
 
     `point` is the seed that would be shipped, with its own figures, `weighed` the same with the accuracy that the
@@ -65,7 +65,7 @@ class Offer:
         return f"{self.label} misses {', '.join(_miss(name, by) for name, by in self.over.items())}{needs}"
 
 
-def offers(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[Offer]:
+def rated_models(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[RatedModel]:
     """In the order of `found`; with `robust` those with several seeds only."""
     usual = usual_spread(found)
     claims = [(family, family.lower_end(usual) if robust else family.validation) for family in found]
@@ -82,10 +82,10 @@ def typed(needs: Mapping[str, str], between: str) -> str:
     return between.join(f"--{option(name)} {text}" for name, text in needs.items())
 
 
-def _offer(family: Family, claim: float, budget: Budget) -> Offer:
+def _offer(family: Family, claim: float, budget: Budget) -> RatedModel:
     point = _shipped(family, budget)
     over = _over(_claiming(point, min(claim, point.measured.accuracy_validation)), budget)
-    return Offer(family, point, _claiming(point, claim), over, _total(over, budget))
+    return RatedModel(family, point, _claiming(point, claim), over, _total(over, budget))
 
 
 def _shipped(family: Family, budget: Budget) -> Point:

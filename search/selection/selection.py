@@ -14,14 +14,14 @@ from search.selection.amount import Amount, plain
 from search.selection.budget import Budget, option
 from search.selection.explain import why
 from search.selection.preference import ACCURACY, KNEE, LATENCY, is_better, order
-from search.selection.rated import Offer, offers, typed
+from search.selection.rated import RatedModel, rated_models, typed
 from search.selection.widening import needs
 from search.study.record import JsonDict, Point
 from search.study.seeds import Family, difference, families
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What a budget lets one choose.
 
     `fits` are the models within all bounds, the best first, as `prefer` has it (`search/preference.py`). `binding` are
@@ -39,11 +39,11 @@ class Choice:
     """
 
     budget: Budget
-    fits: tuple[Offer, ...]
+    fits: tuple[RatedModel, ...]
     binding: tuple[str, ...]
-    misses: tuple[Offer, ...]
+    misses: tuple[RatedModel, ...]
     prefer: str = ACCURACY
-    more: Offer | None = None
+    more: RatedModel | None = None
     robust: bool = False
     left_out: int = 0
     latencies: str = ""
@@ -110,7 +110,7 @@ class Choice:
 
 def choose(
     points: Sequence[Point], budget: Budget, *, prefer: str = ACCURACY, robust: bool = False, nearest: int = 3
-) -> Choice:
+) -> Selection:
     """The models within the budget, or the `nearest` misses.
 
     ValueError for a share not yet resolved, and for `robust` where all that fits has one seed only.
@@ -119,54 +119,56 @@ def choose(
         if amount.is_share:
             raise ValueError(f"{option(name)}: {amount} is a share, resolve the budget with the teacher first")
     found = families(points)
-    judged, left_out = offers(found, budget), 0
+    judged, left_out = rated_models(found, budget), 0
     if robust:
-        left_out = sum(not offer.over and offer.family.spread is None for offer in judged)
-        told = offers(found, budget, robust=True)
-        if left_out and all(offer.over for offer in told):
+        left_out = sum(not rated.over and rated.family.spread is None for rated in judged)
+        told = rated_models(found, budget, robust=True)
+        if left_out and all(rated.over for rated in told):
             raise ValueError(
                 "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"
             )
         judged = told or judged
-    fits = _ranked([offer for offer in judged if not offer.over], prefer)
-    misses = sorted(_ranked([offer for offer in judged if offer.over], prefer), key=lambda offer: offer.total)
+    fits = _ranked([rated for rated in judged if not rated.over], prefer)
+    misses = sorted(_ranked([rated for rated in judged if rated.over], prefer), key=lambda rated: rated.total)
     if not fits:
         nearest_misses = tuple(_told(miss, found, judged, budget, robust) for miss in misses[:nearest])
-        return Choice(budget, (), (), nearest_misses, prefer, None, robust, left_out)
+        return Selection(budget, (), (), nearest_misses, prefer, None, robust, left_out)
     if prefer == KNEE:
         binding = _binding_a_knee(found, misses, budget, robust)
-        return Choice(budget, tuple(fits), binding, (), prefer, None, robust, left_out)
+        return Selection(budget, tuple(fits), binding, (), prefer, None, robust, left_out)
     better = [miss for miss in misses if is_better(prefer, miss.weighed, fits[0].weighed)]
     bought = (_bought(miss, found, judged, budget, prefer, robust) for miss in better[:nearest])
-    more = next((offer for offer in bought if offer and is_better(prefer, offer.weighed, fits[0].weighed)), None)
-    return Choice(budget, tuple(fits), _binding(better), (), prefer, more, robust, left_out)
+    more = next((rated for rated in bought if rated and is_better(prefer, rated.weighed, fits[0].weighed)), None)
+    return Selection(budget, tuple(fits), _binding(better), (), prefer, more, robust, left_out)
 
 
-def _ranked(some: Sequence[Offer], prefer: str) -> list[Offer]:
+def _ranked(some: Sequence[RatedModel], prefer: str) -> list[RatedModel]:
     """The best first; of lower ends that are both 0 the mean decides, before any cost."""
-    key = order(prefer, [offer.weighed for offer in some])
+    key = order(prefer, [rated.weighed for rated in some])
 
-    def rank(offer: Offer) -> tuple[float, ...]:
-        first, accuracy, *costs = key(offer.weighed)
-        return (first, accuracy, -offer.family.validation, *costs)
+    def rank(rated: RatedModel) -> tuple[float, ...]:
+        first, accuracy, *costs = key(rated.weighed)
+        return (first, accuracy, -rated.family.validation, *costs)
 
     return sorted(some, key=rank)
 
 
-def _picked(found: Sequence[Family], budget: Budget, prefer: str, robust: bool) -> Offer | None:
-    fits = _ranked([offer for offer in offers(found, budget, robust=robust) if not offer.over], prefer)
+def _picked(found: Sequence[Family], budget: Budget, prefer: str, robust: bool) -> RatedModel | None:
+    fits = _ranked([rated for rated in rated_models(found, budget, robust=robust) if not rated.over], prefer)
     return fits[0] if fits else None
 
 
-def _binding(better: Sequence[Offer]) -> tuple[str, ...]:
+def _binding(better: Sequence[RatedModel]) -> tuple[str, ...]:
     alone = {name: None for miss in better if len(miss.over) == 1 for name in miss.over}
     return tuple(alone) or tuple(better[0].over if better else ())
 
 
-def _binding_a_knee(found: Sequence[Family], misses: Sequence[Offer], budget: Budget, robust: bool) -> tuple[str, ...]:
+def _binding_a_knee(
+    found: Sequence[Family], misses: Sequence[RatedModel], budget: Budget, robust: bool
+) -> tuple[str, ...]:
     outside = {miss.family.points[0].id: miss for miss in misses}
 
-    def kept_out(without: Budget) -> Offer | None:
+    def kept_out(without: Budget) -> RatedModel | None:
         pick = _picked(found, without, KNEE, robust)
         return outside.get(pick.family.points[0].id) if pick else None
 
@@ -175,17 +177,19 @@ def _binding_a_knee(found: Sequence[Family], misses: Sequence[Offer], budget: Bu
     return tuple(pick.over) if pick else alone
 
 
-def _told(miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, robust: bool) -> Offer:
+def _told(
+    miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, robust: bool
+) -> RatedModel:
     """A miss with what it needs, by the seed that would ship if that was typed."""
     if not math.isfinite(miss.total):
         return miss
-    same = (one for one in offers(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
+    same = (one for one in rated_models(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
     return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))
 
 
 def _bought(
-    miss: Offer, found: Sequence[Family], judged: Sequence[Offer], budget: Budget, prefer: str, robust: bool
-) -> Offer | None:
+    miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, prefer: str, robust: bool
+) -> RatedModel | None:
     """What is picked when what a miss needs is typed, with what that is and what it is over.
 
     It is another one only where a larger budget changes which seed of a model ships.
@@ -196,12 +200,12 @@ def _bought(
     return pick and replace(pick, over=miss.over, total=miss.total, needs=needs(miss, judged))
 
 
-def _wider(budget: Budget, miss: Offer) -> Budget:
+def _wider(budget: Budget, miss: RatedModel) -> Budget:
     """Just so much that a miss is within it."""
     return replace(budget, **{name: Amount(miss.has(name)) for name in miss.over})
 
 
-def _gain(better: Offer, than: Offer, prefer: str, split: str) -> str:
+def _gain(better: RatedModel, than: RatedModel, prefer: str, split: str) -> str:
     new, old = better.weighed.measured, than.weighed.measured
     if prefer == ACCURACY:
         return f"{plain(100 * (new.accuracy_validation - old.accuracy_validation), 3)} points more {split}"

@@ -8,16 +8,16 @@ from decimal import ROUND_CEILING, ROUND_FLOOR
 
 from search.selection.amount import plain
 from search.selection.budget import figure
-from search.selection.rated import Offer, is_within
+from search.selection.rated import RatedModel, is_within
 
 _FEWEST, _EXACT = 3, 17  # digits
 
 
-def needs(offer: Offer, judged: Sequence[Offer]) -> dict[str, str]:
+def needs(rated: RatedModel, judged: Sequence[RatedModel]) -> dict[str, str]:
     """By violated bound the amount, absolute; {} where a figure was not measured. `judged` are all offers."""
-    if not math.isfinite(offer.total):
+    if not math.isfinite(rated.total):
         return {}
-    return {name: shortest(name, offer.has(name), _figures(name, judged)) for name in offer.over}
+    return {name: shortest(name, rated.has(name), _figures(name, judged)) for name in rated.over}
 
 
 def shortest(bound: str, has: float, others: Iterable[float]) -> str:
@@ -35,7 +35,7 @@ def shortest(bound: str, has: float, others: Iterable[float]) -> str:
     return next((text for text in texts if not is_within(bound, nearest, float(text))), plain(has, _EXACT))
 
 
-def _figures(bound: str, judged: Sequence[Offer]) -> Iterable[float]:
-    for offer in judged:
-        yield figure(offer.weighed, bound)
-        yield from (figure(point, bound) for point in offer.family.points)
+def _figures(bound: str, judged: Sequence[RatedModel]) -> Iterable[float]:
+    for rated in judged:
+        yield figure(rated.weighed, bound)
+        yield from (figure(point, bound) for point in rated.family.points)

@@ -15,10 +15,10 @@ from search.study.record import Point
 from search.study.study import Study
 from search.tracking.client import TrackingError
 from search.tracking.registry import alias
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 
 
-def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point | None = None) -> Tracker:
+def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point | None = None) -> Sync:
     """ValueError unless a model of the study, or that of `point`, can be exported to `folder` and registered.
 
     Nothing is made but the home's own MLflow database; returns who registers.
@@ -28,9 +28,9 @@ def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point
     check_free(folder)
     if point is not None:
         stored(point, record)
-    tracker = Tracker.of(settings)
-    tracker.open()  # last, for it makes the database
-    return tracker
+    sync = Sync.of(settings)
+    sync.open()  # last, for it makes the database
+    return sync
 
 
 def ship(
@@ -47,7 +47,7 @@ def ship(
 
     RuntimeError when MLflow dies after the export was proven, which stays in its folder.
     """
-    tracker = check(settings, folder, formats, point)
+    sync = check(settings, folder, formats, point)
     name, wanted = f"paretune-{settings.name}", check_formats(formats)
     record = Study(settings.home, settings.name).record
     with tempfile.TemporaryDirectory(prefix="paretune-") as made:
@@ -65,7 +65,7 @@ def ship(
         )
         place(staging, folder, wanted)
         try:
-            registered = tracker.register(staging, name, point, budget, prefer)
+            registered = sync.register(staging, name, point, budget, prefer)
         except TrackingError as error:
             raise RuntimeError(f"{error}; the export itself is whole, in {folder}") from error
     card = read_card(folder)

@@ -9,7 +9,7 @@ from search.study.front import GrowingFront
 from search.study.record import StudyRecord, TrialRecord
 
 
-class Tally:
+class Totals:
     """Follows the records of one study: `states` (trials by status), `spent` (seconds by what for), `points`, `front`.
 
     Points that trials share count once.

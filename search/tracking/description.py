@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from search.selection.budget import Amount, Budget
-from search.selection.rated import Offer
+from search.selection.rated import RatedModel
 from search.selection.selection import choose
 from search.study.front import hypervolume
 from search.study.record import StudyRecord
@@ -114,9 +114,9 @@ def _table(study: StudyRecord) -> list[str]:
     return ["\n".join([f"| {' | '.join(names)} |", "| --- | " + "---: | " * 5 + "--- |", *rows.values()])]
 
 
-def _row(offer: Offer) -> str:
+def _row(rated: RatedModel) -> str:
     """Accuracies are means over the seeds, the rest is that of the model that would be taken away."""
-    family, point, m = offer.family, offer.point, offer.point.measured
+    family, point, m = rated.family, rated.point, rated.point.measured
     seeds = "" if family.margin is None else f" ± {100 * family.margin:.2f} ({len(family.points)} seeds)"
     cells = (
         f"{family.validation:.2%}{seeds}",

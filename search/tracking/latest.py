@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     pause_s: float
 
 
-class Newest(Generic[T]):
+class Latest(Generic[T]):
     """Calls `work(item, last)` in a daemon thread; what is posted meanwhile replaces what waits.
 
     `work` must not raise, nor may `prepare`, which a thread that is not closed at once calls first. `last` is true in

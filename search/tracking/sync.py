@@ -14,8 +14,8 @@ from search.settings import Settings
 from search.study.record import Point, StudyRecord
 from search.tracking.client import TrackingError, check_reachable, reason
 from search.tracking.description import FOR_TRAINING
-from search.tracking.latest import Newest, Outcome
-from search.tracking.writer import Draw, Scribe
+from search.tracking.latest import Latest, Outcome
+from search.tracking.writer import Draw, Writer
 from search.uri import shown, unhealthy
 
 PAUSE_S = 1.0
@@ -26,7 +26,7 @@ DRAWN_SHARE = 0.05
 """Of the time, at most this goes into tables, the report and the runs of the front, however large the study."""
 
 
-class Tracker:
+class Sync:
     """Mirrors a study: one run for it in the experiment "paretune", a child run a trial, below it one a front model.
 
     `sync` does it now; `start`, `post` and `close` do it in a daemon thread, with tables and report at most every
@@ -49,13 +49,13 @@ class Tracker:
         """Why the mirror is not complete, in a sentence; "" where nothing is amiss."""
         self._artifact_root, self._draw, self._draw_every = artifact_root, draw, draw_every
         self._turn = threading.Lock()
-        self._newest: Newest[StudyRecord] = Newest(self._attempt, self._prepare)
+        self._newest: Latest[StudyRecord] = Latest(self._attempt, self._prepare)
         self._show_next = 0.0
         self._undrawn = ""
-        self._scribe: Scribe | None = None
+        self._scribe: Writer | None = None
 
     @classmethod
-    def of(cls, settings: Settings, draw: Draw | None = None) -> Tracker:
+    def of(cls, settings: Settings, draw: Draw | None = None) -> Sync:
         """That of the study of these settings, in its home."""
         again = command("sync", settings.name, settings.home, settings.tracking_uri)
         return cls(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", draw, again=again)
@@ -141,15 +141,15 @@ class Tracker:
         """What could not be drawn, in a sentence, or ""; TrackingError when MLflow does not take the rest."""
         with self._turn:
             try:
-                scribe = self._open()
-                if study is not scribe.synced:
-                    scribe.write(study)
-                if show and study is not scribe.shown:
+                writer = self._open()
+                if study is not writer.synced:
+                    writer.write(study)
+                if show and study is not writer.shown:
                     start = time.monotonic()
-                    self._undrawn = scribe.show(study)
+                    self._undrawn = writer.show(study)
                     now = time.monotonic()
                     self._show_next = max(start + self._draw_every, now + (now - start) / DRAWN_SHARE)
-                scribe.turn(status)
+                writer.turn(status)
             except TrackingError:
                 self._scribe = None
                 raise
@@ -158,9 +158,9 @@ class Tracker:
                 raise TrackingError(self._told(error)) from error
         return self._undrawn
 
-    def _open(self) -> Scribe:
+    def _open(self) -> Writer:
         if self._scribe is None:
-            self._scribe = Scribe(self.uri, self.study, self._artifact_root, self._draw)
+            self._scribe = Writer(self.uri, self.study, self._artifact_root, self._draw)
         return self._scribe
 
     def _told(self, error: Exception) -> str:

@@ -22,7 +22,7 @@ Draw = Callable[[StudyRecord], str]
 """The report of a study: one HTML page that fetches nothing."""
 
 
-class Scribe:
+class Writer:
     """Knows what MLflow has of a study, and writes what it lacks; after any error another one must be made.
 
     `synced` and `shown` are the records that its runs, and its tables and report, were last brought up to.

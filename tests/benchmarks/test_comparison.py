@@ -15,7 +15,7 @@ from benchmarks.equal import at_macs, narrower
 from benchmarks.methods import asked_for, few
 from benchmarks.parts import PARTS
 from benchmarks.settings import DIGITS
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.splits import TensorSplit
 from compress.data.tasks import Task, load_task
 from compress.errors import RecipeError
@@ -86,9 +86,9 @@ def test_fewer_images_are_the_same_ones_the_same_share_of_every_class(task: Task
 
 
 def test_a_pruner_that_spares_shortcuts_is_cut_to_the_macs_of_random(task: Task) -> None:
-    macs = foresee(cut_at_once(task, DIGITS, Random(), 0.5), task)[-1].costs.macs
+    macs = predict(cut_at_once(task, DIGITS, Random(), 0.5), task)[-1].costs.macs
     sparing = L1Filter(spare_shortcuts=True)
-    found = foresee(at_macs(partial(cut_at_once, task, DIGITS, sparing), task, 0.5, macs), task)[-1].costs.macs
+    found = predict(at_macs(partial(cut_at_once, task, DIGITS, sparing), task, 0.5, macs), task)[-1].costs.macs
     assert 0.9 * macs < found <= macs
 
 
@@ -118,7 +118,7 @@ def test_a_part_can_be_asked_for_a_few_methods_alone(task: Task) -> None:
 
 
 def test_baselines_of_a_method_whose_costs_are_known_afterwards_come_to_its_macs(task: Task) -> None:
-    cut = foresee(cut_at_once(task, DIGITS, Random(), 0.4), task)[-1].costs.macs
+    cut = predict(cut_at_once(task, DIGITS, Random(), 0.4), task)[-1].costs.macs
     measured, methods = replace(measurement(0.5), macs=cut), set()
     for section in PARTS["adaptive"](task, DIGITS):
         first, *others = section.entries
@@ -136,7 +136,7 @@ def test_baselines_of_a_method_whose_costs_are_known_afterwards_come_to_its_macs
                 stage = recipe.stages[-1]
                 assert isinstance(stage, Prune)
                 assert stage.recovery.training.epochs == trained * DIGITS.epochs.recovery
-                assert 0.9 * cut < foresee(recipe, task)[-1].costs.macs <= 1.01 * cut
+                assert 0.9 * cut < predict(recipe, task)[-1].costs.macs <= 1.01 * cut
     assert methods == {name for name, kind in PRUNERS.items() if not kind.foreseeable}
 
 

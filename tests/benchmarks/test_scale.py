@@ -21,8 +21,8 @@ def test_a_replayed_study_reads_back_complete(tmp_path: Path) -> None:
 
 
 def test_simulated_workers_make_every_trial_and_wait_only_for_the_driver(tmp_path: Path) -> None:
-    desk = begun(tmp_path, "s", ByChance, 7)
-    found = simulate(desk, [[(1e6, 2), (2e6, 1), (2e6, 0)]], workers=2)
+    driver = begun(tmp_path, "s", ByChance, 7)
+    found = simulate(driver, [[(1e6, 2), (2e6, 1), (2e6, 0)]], workers=2)
     trials = Study(tmp_path, "s").record.trials
     assert [(trial.status, len(trial.points)) for trial in trials] == [("complete", 3)] * 7
     assert 0.99 < found.workers <= 1

@@ -12,12 +12,12 @@ from optuna.storages import InMemoryStorage
 from benchmarks.one_point import chain
 from benchmarks.search_efficiency import course
 from benchmarks.without import Alone, Free, PointByPoint, keys
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.sampling.optuna_study import AUTO, Proposer
+from search.sampling.optuna_study import AUTO, OptunaStudy
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.study import Study, point_event
 from spaces.joint import JOINT
@@ -59,18 +59,18 @@ def test_the_one_point_of_a_trial_comes_when_all_that_it_took_is_paid(tmp_path: 
 
 @pytest.fixture
 def begun(tmp_path: Path, digits: Task) -> Callable[[type], PointByPoint | Alone]:
-    """The desk of that kind of a new study of the joint space."""
+    """The driver of that kind of a new study of the joint space."""
 
     def begin(kind: type) -> PointByPoint | Alone:
         study = Study(tmp_path, kind.__name__)
-        whole = foresee(JOINT.baseline("digits", 0), digits)[0].costs
+        whole = predict(JOINT.baseline("digits", 0), digits)[0].costs
         reference = {"params": whole.params, "macs": whole.macs, "flops": 2 * whole.macs}
         study.begin(
             task="digits", space="joint", seed=0, objectives=list(DEFAULT_OBJECTIVES),
             reference_point={**REFERENCE, **reference},
         )  # fmt: skip
         found: PointByPoint | Alone = kind(
-            study, Proposer(InMemoryStorage(), study.name, DEFAULT_OBJECTIVES, 0, AUTO), JOINT, digits, 5, 0
+            study, OptunaStudy(InMemoryStorage(), study.name, DEFAULT_OBJECTIVES, 0, AUTO), JOINT, digits, 5, 0
         )
         return found
 
@@ -80,20 +80,22 @@ def begun(tmp_path: Path, digits: Task) -> Callable[[type], PointByPoint | Alone
 def test_a_recipe_that_stands_for_a_point_is_handed_out_expected_and_waited_for_as_that(
     begun: Callable[[type], PointByPoint], digits: Task
 ) -> None:
-    desk = begun(PointByPoint)
-    assert desk.chooser is not None
-    assert json.loads(desk._hand_out(desk.queue[0])["asked"]) is None  # the plain teacher
+    driver = begun(PointByPoint)
+    assert driver.auto is not None
+    assert json.loads(driver._hand_out(driver.queue[0])["asked"]) is None  # the plain teacher
     for _ in range(3):
-        job = desk.next()
+        job = driver.next()
         assert job is not None
-        recipe, choices = Recipe.from_json(json.loads(job["recipe"])), desk.study.trials[job["trial"]].choices
+        recipe, choices = Recipe.from_json(json.loads(job["recipe"])), driver.study.trials[job["trial"]].choices
         steps = plan(recipe, digits.fingerprint)
         assert json.loads(job["asked"]) == choices
         if all(step.sparsity is not None for step in steps):
             expected = chain(steps, choices)[-1]
-            assert [step.key for step in desk.estimator.steps(recipe)] == [expected.key]
-            assert [one.variant for one in desk.chooser.forecast.points(recipe)] == [expected.variant]
-            assert not any(step.key in desk.prefixes for step in steps if _is_deeper(step.sparsity, expected.sparsity))
+            assert [step.key for step in driver.estimator.steps(recipe)] == [expected.key]
+            assert [one.variant for one in driver.auto.cost_model.points(recipe)] == [expected.variant]
+            assert not any(
+                step.key in driver.in_progress for step in steps if _is_deeper(step.sparsity, expected.sparsity)
+            )
 
 
 def _is_deeper(one: float | None, other: float | None) -> bool:
@@ -107,12 +109,12 @@ def test_a_trial_alone_finds_the_teachers_in_a_store_of_its_own_and_waits_for_no
     model.mkdir(parents=True)
     (model / "record.json").write_text("{}")
     monkeypatch.setattr(Alone, "teachers", tmp_path / "teachers", raising=False)
-    monkeypatch.setattr("search.running.driver.Prefixes", Free)
-    desk = begun(Alone)
-    first, second = desk.next(), desk.next()
+    monkeypatch.setattr("search.running.driver.InProgress", Free)
+    driver = begun(Alone)
+    first, second = driver.next(), driver.next()
     assert first is not None
     assert second is not None
     assert keys(Path(first["store"])) == keys(Path(second["store"])) == {"abcd"}
     assert first["store"] != second["store"]
-    assert desk.chooser is not None
-    assert desk.chooser.forecast.known == {"abcd"}
+    assert driver.auto is not None
+    assert driver.auto.cost_model.known == {"abcd"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from compress.costs import check, deepest, depth, foresee, skeleton
+from compress.costs import check, deepest, depth, predict, skeleton
 from compress.data.tasks import Task
 from compress.distill import CRD, KD, SimKD
 from compress.errors import RecipeError
@@ -57,36 +57,36 @@ STAGES = {"cut": CUT, "mask": MASK, "shots": prune(L1Filter(), OneShot(3)), **{s
 def test_costs_of_pruning_are_foreseen_exactly(
     stages: tuple[Stage, ...], pipeline: Pipeline, recipe: Build, tiny: Task
 ) -> None:
-    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
-    assert [(p.sparsity, p.variant) for p in foreseen] == [(p.sparsity, p.variant) for p in made]
-    for guess, point in zip(foreseen, made, strict=True):
+    predicted, made = predict(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
+    assert [(p.sparsity, p.variant) for p in predicted] == [(p.sparsity, p.variant) for p in made]
+    for guess, point in zip(predicted, made, strict=True):
         assert vars(guess.costs) == {name: getattr(point.measured, name) for name in vars(guess.costs)}
         assert guess.size_bytes == point.measured.size_bytes
 
 
 def test_costs_of_ratio_ranks_and_int8_are_foreseen_exactly(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
     stages = (replace(RANK, method=SVD("ratio")), INT8)
-    foreseen, made = foresee(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
-    for guess, point in zip(foreseen, made, strict=True):
+    predicted, made = predict(recipe(*stages), tiny), list(pipeline.run(recipe(*stages)))
+    for guess, point in zip(predicted, made, strict=True):
         assert (guess.costs.params, guess.costs.macs) == (point.measured.params, point.measured.macs)
         assert guess.size_bytes == point.measured.size_bytes
 
 
 def test_costs_of_energy_ranks_are_foreseen_closely(pipeline: Pipeline, recipe: Build, tiny: Task) -> None:
-    foreseen, made = foresee(recipe(RANK), tiny), list(pipeline.run(recipe(RANK)))
-    for guess, point in zip(foreseen, made, strict=True):
+    predicted, made = predict(recipe(RANK), tiny), list(pipeline.run(recipe(RANK)))
+    for guess, point in zip(predicted, made, strict=True):
         assert guess.costs.params == pytest.approx(point.measured.params, rel=0.1)
 
 
 def test_costs_leave_the_global_generator_alone(recipe: Build, tiny: Task) -> None:
     state = torch.get_rng_state()
-    foresee(recipe(MASK, INT8), tiny)
+    predict(recipe(MASK, INT8), tiny)
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_a_sparsity_out_of_reach_is_known_before_training(recipe: Build, tiny: Task) -> None:
     with pytest.raises(RecipeError, match="one channel everywhere still leaves"):
-        foresee(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)
+        predict(recipe(prune(L1Filter(), OneShot(1), 0.9999)), tiny)
 
 
 @pytest.mark.parametrize("method", [APoZRounds(), APoZRounds(spare_shortcuts=False), PlayAndPrune()])
@@ -102,7 +102,7 @@ def test_a_method_that_finds_its_sparsity_leaves_a_channel_wherever_it_may_cut(
     whole, least = deepest(recipe(Prune(method, recovery=Recovery(ONE)), student=network), tiny)
     cut = count(model, (tiny.channels, tiny.size, tiny.size))
     assert (least.costs.params, least.costs.macs) == (cut.params, cut.macs)
-    assert whole.costs == foresee(recipe(student=network), tiny)[0].costs
+    assert whole.costs == predict(recipe(student=network), tiny)[0].costs
 
 
 QUARTERS = """

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import KD
 from compress.estimate import UPDATE, Estimator
@@ -40,7 +40,7 @@ def test_guesses_are_near_the_exact_costs_and_in_their_order(estimator: Estimato
         if recipe.student.family != "cnn":
             recipe = replace(recipe, student=Model("cnn"))
         guesses = [estimator.guess(step) for step in estimator.steps(recipe)]
-        exact = foresee(recipe, digits)
+        exact = predict(recipe, digits)
         assert [(g.sparsity, g.variant) for g in guesses if g.sparsity == 0] == [
             (p.sparsity, p.variant) for p in exact if p.sparsity == 0
         ]
@@ -55,7 +55,7 @@ def test_guesses_are_near_the_exact_costs_and_in_their_order(estimator: Estimato
 
 
 def test_unpruned_networks_are_counted_exactly(estimator: Estimator, digits: Task) -> None:
-    step, exact = estimator.steps(DISTILLED)[0], foresee(DISTILLED, digits)[0]
+    step, exact = estimator.steps(DISTILLED)[0], predict(DISTILLED, digits)[0]
     guess = estimator.guess(step)
     assert (guess.costs["params"], guess.costs["macs"]) == (exact.costs.params, exact.costs.macs)
 

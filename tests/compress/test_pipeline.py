@@ -136,7 +136,7 @@ def test_a_shared_beginning_is_made_once(pipeline: Pipeline, recipe: Build) -> N
 
 def test_a_teacher_is_trained_once_for_all_students(pipeline: Pipeline, recipe: Build) -> None:
     heard: list[str] = []
-    pipeline.told = lambda what, done, of: heard.append(what)
+    pipeline.on_progress = lambda what, done, of: heard.append(what)
     for width in (0.25, 0.5):
         taught = {"teacher": Model("cnn", 0.75), "schooling": ONE, "student": Model("cnn", width)}
         list(pipeline.run(recipe(**taught, stages=(Distill(KD(), ONE),))))
@@ -205,9 +205,9 @@ def test_a_lost_training_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(Pipeline(tiny, pipeline.store, told=stop).run(wanted))
+        list(Pipeline(tiny, pipeline.store, on_progress=stop).run(wanted))
     heard: list[int] = []
-    pipeline.told = lambda what, done, of: heard.append(done)
+    pipeline.on_progress = lambda what, done, of: heard.append(done)
     resumed = list(pipeline.run(wanted))
     assert heard == [3]
     straight = Pipeline(tiny, Store(tmp_path / "straight"))

@@ -54,7 +54,7 @@ def interrupt(task: Task, epoch: int, checkpoint: Path) -> None:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        fit(Loss(build()), task.train, SHORT, seed=0, augment=task.augment, checkpoint=checkpoint, told=told)
+        fit(Loss(build()), task.train, SHORT, seed=0, augment=task.augment, checkpoint=checkpoint, on_progress=told)
 
 
 @pytest.fixture
@@ -119,7 +119,15 @@ def test_a_resumed_run_does_not_repeat_its_epochs(tiny: Task, tmp_path: Path, ev
     file, heard = tmp_path / "key.pt", []
     interrupt(tiny, 3, file)
     loss = Loss(build())
-    fit(loss, tiny.train, SHORT, seed=0, augment=None, checkpoint=file, told=lambda done, of: heard.append((done, of)))
+    fit(
+        loss,
+        tiny.train,
+        SHORT,
+        seed=0,
+        augment=None,
+        checkpoint=file,
+        on_progress=lambda done, of: heard.append((done, of)),
+    )
     assert heard == [(3, 4), (4, 4)]
 
 
@@ -243,7 +251,7 @@ def test_a_hook_goes_on_where_it_was_or_starts_over(torn: bool, tiny: Task, tmp_
 
         model = build()
         hook = Scaling(model)
-        fit(Loss(model), tiny.train, SHORT, seed=0, augment=None, hooks=[hook], checkpoint=checkpoint, told=told)
+        fit(Loss(model), tiny.train, SHORT, seed=0, augment=None, hooks=[hook], checkpoint=checkpoint, on_progress=told)
         return model.state_dict(), hook
 
     file = tmp_path / "key.pt"
@@ -300,7 +308,13 @@ def test_a_checkpoint_of_a_gpu_goes_on_where_there_is_none(
     heard: list[int] = []
     loss = Loss(build())
     fit(
-        loss, tiny.train, SHORT, seed=0, augment=tiny.augment, checkpoint=file, told=lambda done, of: heard.append(done)
+        loss,
+        tiny.train,
+        SHORT,
+        seed=0,
+        augment=tiny.augment,
+        checkpoint=file,
+        on_progress=lambda done, of: heard.append(done),
     )
     assert heard == [3, 4]
     assert same(loss.model.state_dict(), train(tiny))

@@ -21,7 +21,7 @@ from compress.distill.teaching import Teaching
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import PRUNERS, Adaptive, Inside, L1Filter, OneShot, PlayAndPrune, Pruner
+from compress.pruning import PRUNERS, Adaptive, DuringTraining, L1Filter, OneShot, PlayAndPrune, Pruner
 from compress.pruning.during_training import Goal, Pruning
 from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
@@ -75,7 +75,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-ALIKE = [name for name, method in PRUNERS.items() if not issubclass(method, Inside | Adaptive)][1:]
+ALIKE = [name for name, method in PRUNERS.items() if not issubclass(method, DuringTraining | Adaptive)][1:]
 """Methods that only score: the first of them speaks for all in a hurry."""
 
 
@@ -95,7 +95,7 @@ def masks(hook: Pruning) -> list[Tensor]:
     return [one for one in tree_leaves(hook.state_dict()) if isinstance(one, Tensor) and one.dim()]
 
 
-INSIDE = [name for name, method in PRUNERS.items() if issubclass(method, Inside)]
+INSIDE = [name for name, method in PRUNERS.items() if issubclass(method, DuringTraining)]
 
 
 @pytest.mark.parametrize("name", INSIDE)
@@ -104,7 +104,7 @@ def test_a_hook_that_began_on_the_cpu_goes_on_on_a_card(name: str, few: Task, ca
         model = Model("cnn", 0.25).build(10, 1).to(device)
         goal = Goal(0.5, weight_count(model), next(iter(task.train.batches(32))), 2, lambda: 0.5, 0.5)
         method = PRUNERS[name]()
-        assert isinstance(method, Inside)
+        assert isinstance(method, DuringTraining)
         return model, method.begin(model, goal)
 
     _, before = begun(few, torch.device("cpu"))

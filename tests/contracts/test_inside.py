@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill import KD
@@ -19,7 +19,7 @@ from compress.distill.teaching import Teaching
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.pipeline import Pipeline
-from compress.pruning import PRUNERS, Exponential, Inside, OneShot, Pruner
+from compress.pruning import PRUNERS, DuringTraining, Exponential, OneShot, Pruner
 from compress.pruning.during_training import Goal
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
@@ -32,7 +32,7 @@ from compress.training import Training
 Build = Callable[..., Recipe]
 MADE = [kind() for kind in PRUNERS.values()]
 AIMED = [method for method in MADE if not method.adaptive]
-INSIDE = [method for method in MADE if isinstance(method, Inside)]
+INSIDE = [method for method in MADE if isinstance(method, DuringTraining)]
 aimed = pytest.mark.parametrize("method", AIMED, ids=lambda m: m.name)
 inside = pytest.mark.parametrize("method", INSIDE, ids=lambda m: m.name)
 aimed_inside = pytest.mark.parametrize("method", [m for m in INSIDE if not m.adaptive], ids=lambda m: m.name)
@@ -60,7 +60,7 @@ def logits(net: nn.Module, calibration: Batch) -> Tensor:
 
 @inside
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_to_begin_changes_nothing(method: Inside, network: Model, calibration: Batch) -> None:
+def test_to_begin_changes_nothing(method: DuringTraining, network: Model, calibration: Batch) -> None:
     net = build(network).eval()
     before, known = logits(net, calibration), copy.deepcopy(net.state_dict())
     method.begin(net, goal(net, calibration))
@@ -72,7 +72,7 @@ def test_to_begin_changes_nothing(method: Inside, network: Model, calibration: B
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.parametrize("taught", [False, True], ids=["labels", "taught"])
 def test_the_goal_is_met_and_the_network_reloads(
-    method: Inside, network: Model, taught: bool, tiny: Task, calibration: Batch
+    method: DuringTraining, network: Model, taught: bool, tiny: Task, calibration: Batch
 ) -> None:
     net = build(network)
     aim = goal(net, calibration)
@@ -92,7 +92,7 @@ def test_the_goal_is_met_and_the_network_reloads(
 
 @inside
 def test_the_same_training_gives_the_same_bits_even_interrupted(
-    method: Inside, recipe: Build, tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: DuringTraining, recipe: Build, tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
     recovery = Recovery(Training(3, batch_size=32))
@@ -107,9 +107,9 @@ def test_the_same_training_gives_the_same_bits_even_interrupted(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(Pipeline(tiny, Store(tmp_path / "one"), told=stop).run(wanted))
+        list(Pipeline(tiny, Store(tmp_path / "one"), on_progress=stop).run(wanted))
     heard: list[tuple[str, int]] = []
-    resumed = Pipeline(tiny, Store(tmp_path / "one"), told=lambda what, done, of: heard.append((what[:5], done)))
+    resumed = Pipeline(tiny, Store(tmp_path / "one"), on_progress=lambda what, done, of: heard.append((what[:5], done)))
     straight = Pipeline(tiny, Store(tmp_path / "other"))
     for one, other in zip(resumed.run(wanted), straight.run(wanted), strict=True):
         files = [(Path(point.path) / name).read_bytes() for point in (one, other) for name in ("model.safetensors",)]
@@ -118,7 +118,7 @@ def test_the_same_training_gives_the_same_bits_even_interrupted(
 
 
 @aimed_inside
-def test_a_goal_out_of_reach_is_known_before_training(method: Inside, calibration: Batch) -> None:
+def test_a_goal_out_of_reach_is_known_before_training(method: DuringTraining, calibration: Batch) -> None:
     net = build(NETWORKS[0])
     if method.granularity == "channel":
         with pytest.raises(RecipeError, match=r"still leaves \d+ of \d+ weights"):
@@ -127,7 +127,7 @@ def test_a_goal_out_of_reach_is_known_before_training(method: Inside, calibratio
 
 
 @inside
-def test_the_classifier_alone_cannot_recover(method: Inside) -> None:
+def test_the_classifier_alone_cannot_recover(method: DuringTraining) -> None:
     sentence = f"prune: {method.name} works while all weights train, so recovery scope must be all, got classifier"
     aim: dict[str, Any] = {} if method.adaptive else {"sparsity": 0.5, "schedule": OneShot()}
     with pytest.raises(RecipeError, match=sentence):
@@ -139,7 +139,7 @@ def test_costs_are_foreseen_exactly_or_closely_as_the_method_says(
     method: Pruner, pipeline: Pipeline, recipe: Build, tiny: Task
 ) -> None:
     wanted = recipe(Prune(method, 0.6, Exponential(2), Recovery(Training(1, batch_size=32))))
-    for guess, point in zip(foresee(wanted, tiny), pipeline.run(wanted), strict=True):
+    for guess, point in zip(predict(wanted, tiny), pipeline.run(wanted), strict=True):
         if method.foreseeable:
             assert vars(guess.costs) == {name: getattr(point.measured, name) for name in vars(guess.costs)}
             assert guess.size_bytes == point.measured.size_bytes

@@ -22,7 +22,7 @@ from compress.export.onnx_export import open_onnx, write_onnx
 from compress.export.standalone import load
 from compress.lowrank import FACTORIZERS
 from compress.models import MODELS, Model
-from compress.pruning import PRUNERS, Inside, OneShot
+from compress.pruning import PRUNERS, DuringTraining, OneShot
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
@@ -118,7 +118,7 @@ def changed(request: pytest.FixtureRequest) -> Changed:
     model(shown.images)
     made = stage.change(model, 0.5, full=weight_count(model), calibration=shown).eval()
     adaptive = isinstance(stage, Prune) and stage.method.adaptive
-    return Changed(name, made, adaptive, isinstance(stage.method, Inside))
+    return Changed(name, made, adaptive, isinstance(stage.method, DuringTraining))
 
 
 @every_model

@@ -12,11 +12,11 @@ import pytest
 from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS
 from compress.plan import plan
-from compress.pruning import PRUNERS, Inside
+from compress.pruning import PRUNERS, DuringTraining
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Train
 from spaces import SPACES, Space
@@ -95,7 +95,7 @@ def test_the_baseline_is_trained_as_recipes_train_that_model(space: Space) -> No
 def test_costs_of_a_recipe_are_foreseen_without_training(space: Space, digits: Task) -> None:
     narrow = [r for _, _, r in drawn(space.name) if r.student.family == "cnn" and r.student.width < 1]
     for recipe in [*narrow[:6], *filter(adds, narrow[6:])][:8]:
-        points = foresee(recipe, digits)
+        points = predict(recipe, digits)
         assert [(p.sparsity, p.variant) for p in points] == [(s.sparsity, s.variant) for s in plan(recipe, "")]
         floats = [p.costs.nonzero_params for p in points[1:] if p.variant == "float"]
         assert all(count > 0 for count in floats)
@@ -155,7 +155,7 @@ def test_an_order_of_the_joint_space_is_what_its_name_says(
 
 def test_a_pruner_inside_training_recovers_all_weights_in_the_joint_space() -> None:
     stages = [(choices, recipe.stages[1]) for choices, _, recipe in drawn("joint")]
-    found = [(c, s) for c, s in stages if isinstance(s, Prune) and isinstance(s.method, Inside)]
+    found = [(c, s) for c, s in stages if isinstance(s, Prune) and isinstance(s.method, DuringTraining)]
     assert "classifier" in {choices.get("scope", choices.get("recovery")) for choices, _ in found}
     assert {stage.recovery.scope for _, stage in found} == {"all"}
 

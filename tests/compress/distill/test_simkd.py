@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from compress.costs import check, foresee
+from compress.costs import check, predict
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill import SimKD
@@ -204,8 +204,8 @@ def test_an_interrupted_run_stores_the_same_bytes_with_the_teachers_classifier(
 
     broken, whole_run = Store(tmp_path / "broken"), Store(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        list(Pipeline(tiny, broken, told=stop).run(whole))
-    resumed = Pipeline(tiny, broken, told=lambda what, done, of: heard.append(done))
+        list(Pipeline(tiny, broken, on_progress=stop).run(whole))
+    resumed = Pipeline(tiny, broken, on_progress=lambda what, done, of: heard.append(done))
     (again,), (straight,) = resumed.run(whole), Pipeline(tiny, whole_run).run(whole)
     assert heard == [2, 3]
     one, other = (store.get(straight.key) for store in (broken, whole_run))
@@ -217,8 +217,8 @@ def test_an_interrupted_run_stores_the_same_bytes_with_the_teachers_classifier(
 
 def points(pipeline: Pipeline, recipe: Recipe, task: Task, *, zeros: bool = True) -> list[Made]:
     """The recipe's points, each of which costs what was foreseen; without `zeros`, but for how many weights are 0."""
-    foreseen, made = foresee(recipe, task), list(pipeline.run(recipe))
-    for guess, point in zip(foreseen, made, strict=True):
+    predicted, made = predict(recipe, task), list(pipeline.run(recipe))
+    for guess, point in zip(predicted, made, strict=True):
         assert (guess.costs.params, guess.costs.macs) == (point.measured.params, point.measured.macs)
         assert guess.size_bytes == point.measured.size_bytes
         if zeros and point.variant == "float":
@@ -233,7 +233,7 @@ def test_costs_of_what_ships_are_foreseen_exactly(
     taught = {"teacher": Model(teacher, 0.25), "schooling": ONE, "student": Model(student, 0.25)}
     (made,) = points(pipeline, recipe(**taught, stages=(Distill(SimKD(), ONE),)), tiny)
     student_alone, teacher_alone = (
-        foresee(Recipe("digits", Model(name, 0.25), (Train(),)), tiny)[0].costs.params for name in (student, teacher)
+        predict(Recipe("digits", Model(name, 0.25), (Train(),)), tiny)[0].costs.params for name in (student, teacher)
     )
     assert student_alone < made.measured.params < student_alone + 2 * teacher_alone
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller, Outputs
@@ -59,7 +59,7 @@ def test_a_student_with_what_ships_is_larger_than_a_plain_one_as_foreseen(
 ) -> None:
     (plain,) = pipeline.run(recipe())
     whole = recipe(**TAUGHT, stages=(Distill(method, ONE),))
-    (taught,), (guess,) = pipeline.run(whole), foresee(whole, tiny)
+    (taught,), (guess,) = pipeline.run(whole), predict(whole, tiny)
     assert taught.measured.params > plain.measured.params
     assert (guess.costs.params, guess.costs.macs) == (taught.measured.params, taught.measured.macs)
     assert guess.size_bytes == taught.measured.size_bytes
@@ -144,8 +144,8 @@ def test_an_interrupted_distillation_ends_with_the_same_bits(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        taught(method, tiny, checkpoint=file, told=stop)
-    resumed = taught(method, tiny, checkpoint=file, told=lambda done, of: heard.append(done))
+        taught(method, tiny, checkpoint=file, on_progress=stop)
+    resumed = taught(method, tiny, checkpoint=file, on_progress=lambda done, of: heard.append(done))
     assert heard == [2, 3]
     assert same(resumed.state_dict(), taught(method, tiny).state_dict())
 

@@ -18,13 +18,13 @@ from compress.data.tasks import Task
 from compress.distill import KD
 from compress.distill.teaching import Teaching
 from compress.distill.views import CHUNK, Views
-from compress.machine.stopwatch import Clock
+from compress.machine.stopwatch import Stopwatch
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.plan import plan
 from compress.recipe import Recipe
 from compress.stages import Distill, Stage
-from compress.step_runner import Work
+from compress.step_runner import StepRunner
 from compress.store.files import Files
 from compress.store.folder import Store
 from compress.training import Training
@@ -194,7 +194,9 @@ def kept(task: Task, store: Store, stage: Stage, pad: int = 1, images: int | Non
     recipe = Recipe("digits", Model("cnn", 0.25), (stage,), Model("cnn", 0.5), Training(epochs=1))
     step = next(step for step in plan(recipe, "x") if step.teacher is not None)
     assert step.teacher is not None
-    work = Work(task, store, lambda step: pytest.fail("nothing is made"), pytest.fail, Clock({}), lambda *_: None)
+    work = StepRunner(
+        task, store, lambda step: pytest.fail("nothing is made"), pytest.fail, Stopwatch({}), lambda *_: None
+    )
     return work._views(step, step.teacher) is not None
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from compress.codec import decode
-from compress.costs import check, check_networks, foresee
+from compress.costs import check, check_networks, predict
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, KD
@@ -268,7 +268,7 @@ def test_linear_layers_with_batch_norm_are_cut_too(source: Source, digits: Task)
     cut = Prune(L1Filter(), 0.6, OneShot(), Recovery(ONCE))
     recipe = Recipe("digits", Model("wide:make"), (Train(ONCE), cut, Quantize(Int8())))
     check(recipe, digits)
-    first, _, last, _ = foresee(recipe, digits)
+    first, _, last, _ = predict(recipe, digits)
     assert last.costs.params < 0.42 * first.costs.params
 
 

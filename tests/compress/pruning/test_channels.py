@@ -56,8 +56,8 @@ def test_weights_foreseen_are_the_weights_left(model: Model, share: float) -> No
     net = build(model)
     channels = Channels(net, IMAGE)
     kept = channels.keep(int((1 - share) * weight_count(net)))
-    foreseen = channels.weights(kept)
-    assert weight_count(channels.cut(kept, L1Filter().scores(net, BATCH))) == foreseen
+    predicted = channels.weights(kept)
+    assert weight_count(channels.cut(kept, L1Filter().scores(net, BATCH))) == predicted
 
 
 @by_model

@@ -182,7 +182,16 @@ def test_an_interrupted_game_goes_on_with_the_same_bits(
 
         method = PlayAndPrune(tolerance=0.03, alpha=0.3)
         playing = begin(net, method, calibration, lambda: accuracy(net, digits.validation), 0.97)
-        fit(Loss(net), digits.train, SHORT, seed=0, augment=None, hooks=[playing], checkpoint=checkpoint, told=told)
+        fit(
+            Loss(net),
+            digits.train,
+            SHORT,
+            seed=0,
+            augment=None,
+            hooks=[playing],
+            checkpoint=checkpoint,
+            on_progress=told,
+        )
         playing.finish()
         return net.state_dict()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill import Cosine
@@ -138,7 +138,7 @@ def test_a_narrowed_network_is_drawn_anew(images: torch.Tensor) -> None:
 
 def test_a_network_without_shortcuts_is_not_narrowed(tiny: Task, recipe: Build) -> None:
     with pytest.raises(RecipeError, match="narrow: the model must have channels that a shortcut fixes"):
-        foresee(recipe(Narrow(Cosine(), 0.5, BRIEF)), tiny)
+        predict(recipe(Narrow(Cosine(), 0.5, BRIEF)), tiny)
 
 
 def test_aghli_and_ribeiro_are_one_recipe(pipeline: Pipeline, tiny: Task) -> None:
@@ -173,7 +173,7 @@ def test_the_narrowed_student_depends_on_the_rounds_before(pipeline: Pipeline) -
 
 def test_costs_of_rounds_are_foreseen_roughly(tiny: Task) -> None:
     stages = (Train(BRIEF), rounds(0.01), Narrow(Cosine(), 0.5, BRIEF))
-    points = foresee(Recipe("digits", RESNET, stages), tiny)
+    points = predict(Recipe("digits", RESNET, stages), tiny)
     params = [point.costs.params for point in points]
     assert len(params) == 8
     assert params == sorted(params, reverse=True)

@@ -1,4 +1,4 @@
-"""The desk hands out recipes and writes down what comes back: ledger first, then Optuna. No Ray here."""
+"""The driver hands out recipes and writes down what comes back: ledger first, then Optuna. No Ray here."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
 from compress.training import Training
-from search.running.driver import Desk
-from search.sampling.optuna_study import Proposer
+from search.running.driver import Driver
+from search.sampling.optuna_study import OptunaStudy
 from search.study.study import INTERRUPTED, Study
 from spaces import SPACES, Space
 from spaces.space import Trial
@@ -43,7 +43,7 @@ BEGINNINGS = ({"width": 2}, {"width": 3})
 SPACE = Space("small", build, Model("cnn"), "", BEGINNINGS)
 
 
-class Noted(Proposer):
+class Noted(OptunaStudy):
     """Says what it was told, and which events the ledger had by then."""
 
     def __init__(self, study: Study) -> None:
@@ -67,44 +67,44 @@ class Stuck(RandomSampler):
 
 
 @pytest.fixture
-def desk(study: Study, digits: Task) -> Desk:
-    return Desk(study, Noted(study), SPACE, digits, trials=4, seed=0)
+def driver(study: Study, digits: Task) -> Driver:
+    return Driver(study, Noted(study), SPACE, digits, trials=4, seed=0)
 
 
-def carry_out(desk: Desk, event: Event) -> list[int]:
-    """Every trial that the desk hands out, each giving one point; their numbers."""
+def carry_out(driver: Driver, event: Event) -> list[int]:
+    """Every trial that the driver hands out, each giving one point; their numbers."""
     done = []
-    while (job := desk.next()) is not None:
+    while (job := driver.next()) is not None:
         done.append(job["trial"])
-        desk.add(job["trial"], [event(f"key{job['trial']}")])
-        desk.end(job["trial"], "complete", "", 1.0, {})
+        driver.add(job["trial"], [event(f"key{job['trial']}")])
+        driver.end(job["trial"], "complete", "", 1.0, {})
     return done
 
 
-def enqueue(desk: Desk, *widths: int) -> None:
-    desk.proposer.begin([{"width": width} for width in widths])
+def enqueue(driver: Driver, *widths: int) -> None:
+    driver.optuna_study.begin([{"width": width} for width in widths])
 
 
-def test_the_plain_teacher_comes_first(desk: Desk) -> None:
-    job = desk.next()
+def test_the_plain_teacher_comes_first(driver: Driver) -> None:
+    job = driver.next()
     assert job is not None
     assert Recipe.from_json(json.loads(job["recipe"])) == SPACE.baseline("digits", 0)
-    assert (job["trial"], desk.study.trials[0].optuna) == (0, None)
+    assert (job["trial"], driver.study.trials[0].optuna) == (0, None)
 
 
-def test_the_beginnings_follow(desk: Desk) -> None:
+def test_the_beginnings_follow(driver: Driver) -> None:
     for _ in range(3):
-        desk.next()
-    assert [dict(desk.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
+        driver.next()
+    assert [dict(driver.study.trials[n].choices) for n in (1, 2)] == list(BEGINNINGS)
 
 
-def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(desk: Desk, event: Event) -> None:
+def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(driver: Driver, event: Event) -> None:
     for accuracy in (0.5, 0.5, 0.625):
-        job = desk.next()
+        job = driver.next()
         assert job is not None
-        desk.add(job["trial"], [event("key", accuracy_validation=accuracy)])
-    assert desk.study.record.points[0].measured.accuracy_validation == 0.625
-    assert desk.notes == [
+        driver.add(job["trial"], [event("key", accuracy_validation=accuracy)])
+    assert driver.study.record.points[0].measured.accuracy_validation == 0.625
+    assert driver.notes == [
         "the model of point key was made again and is another one now: the study has its figures of now"
     ]
 
@@ -128,17 +128,17 @@ def test_a_trial_that_would_wait_for_a_model_in_the_making_stands_back(
     study: Study, digits: Task, event: Event
 ) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1}, {"width": 2}, {"width": 3}))
-    desk = Desk(study, Noted(study), space, digits, trials=4, seed=0)
+    driver = Driver(study, Noted(study), space, digits, trials=4, seed=0)
 
     def handed() -> int:
-        job = desk.next()
+        job = driver.next()
         assert job is not None
         return int(job["trial"])
 
     assert [handed(), handed()] == [0, 2]
-    desk.add(0, [event(plan(space.baseline("digits", 0), digits.fingerprint)[0].key)])
+    driver.add(0, [event(plan(space.baseline("digits", 0), digits.fingerprint)[0].key)])
     assert [handed(), handed()] == [1, 3]
-    assert desk.next() is None
+    assert driver.next() is None
 
 
 def test_a_network_that_a_cut_upsets_is_said_and_not_tried(
@@ -167,11 +167,11 @@ class Net(nn.Module):
         return Recipe(task, Model("upset:Net"), stages, seed=1)
 
     space = Plain("upset", build, Model("cnn"), "", ({"cut": True}, {"cut": False}))
-    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
-    jobs = [desk.next(), desk.next()]
+    driver = Driver(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [driver.next(), driver.next()]
     assert [job and job["trial"] for job in jobs] == [0, 1]
-    assert dict(desk.study.trials[1].choices) == {"cut": False}
-    (note,) = desk.notes
+    assert dict(driver.study.trials[1].choices) == {"cut": False}
+    (note,) = driver.notes
     assert note.startswith("a recipe was not tried: channel pruning: ")
     assert "once conv is cut, the network does not run any more (AssertionError: eight it must be)" in note
 
@@ -194,172 +194,175 @@ def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each
 
     monkeypatch.setattr("search.sampling.feasibility.check", counted)
     beginnings = tuple({"depth": depth, "lr": lr} for depth in (0.5, 0.9999) for lr in (1, 2))
-    desk = Desk(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
-    while desk.next() is not None:
+    driver = Driver(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
+    while driver.next() is not None:
         pass
     assert [dict(study.trials[n].choices) for n in (1, 2)] == list(beginnings[:2])
     assert len(study.trials) == 3
-    assert ["was not tried" in note for note in desk.notes] == [True, True, False]
-    assert desk.notes[2] == "the search ends: 50 asks in a row gave no new recipe"
+    assert ["was not tried" in note for note in driver.notes] == [True, True, False]
+    assert driver.notes[2] == "the search ends: 50 asks in a row gave no new recipe"
     assert len(checked) == 3
 
 
 def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
-    desk = Desk(study, Noted(study), space, digits, trials=2, seed=0)
-    jobs = [desk.next() for _ in range(3)]
+    driver = Driver(study, Noted(study), space, digits, trials=2, seed=0)
+    jobs = [driver.next() for _ in range(3)]
     assert [job and job["trial"] for job in jobs] == [0, 1, None]
 
 
-def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(desk: Desk, event: Event) -> None:
-    desk.look_ahead()
-    assert len(desk.study.trials) == 1, "nothing runs yet, so nobody would be kept waiting"
-    desk.next()
+def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(driver: Driver, event: Event) -> None:
+    driver.look_ahead()
+    assert len(driver.study.trials) == 1, "nothing runs yet, so nobody would be kept waiting"
+    driver.next()
     for _ in range(3):
-        desk.look_ahead()
-    assert [list(desk.queue), len(desk.study.trials)] == [[1], 2]
-    assert carry_out(desk, event) == [1, 2, 3]
-    desk.look_ahead()
-    assert (list(desk.queue), len(desk.study.trials)) == ([], 4)
+        driver.look_ahead()
+    assert [list(driver.queue), len(driver.study.trials)] == [[1], 2]
+    assert carry_out(driver, event) == [1, 2, 3]
+    driver.look_ahead()
+    assert (list(driver.queue), len(driver.study.trials)) == ([], 4)
 
 
-def test_no_more_trials_are_handed_out_than_wanted(desk: Desk, event: Event) -> None:
-    assert carry_out(desk, event) == [0, 1, 2, 3]
-    assert desk.next() is None
+def test_no_more_trials_are_handed_out_than_wanted(driver: Driver, event: Event) -> None:
+    assert carry_out(driver, event) == [0, 1, 2, 3]
+    assert driver.next() is None
 
 
 def test_no_recipe_is_handed_out_twice(study: Study, digits: Task, event: Event) -> None:
-    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
-    carry_out(desk, event)
+    driver = Driver(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    carry_out(driver, event)
     recipes = [json.dumps(dict(trial.recipe)) for trial in study.trials.values()]
     assert len(set(recipes)) == len(recipes) == 9
 
 
 def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, digits: Task, event: Event) -> None:
-    desk = Desk(study, Noted(study), SPACE, digits, trials=99, seed=0)
-    carry_out(desk, event)
-    assert desk.exhausted
+    driver = Driver(study, Noted(study), SPACE, digits, trials=99, seed=0)
+    carry_out(driver, event)
+    assert driver.exhausted
     assert len(study.trials) == 11, "the teacher and the ten that are possible"
 
 
 def test_a_sampler_that_repeats_itself_does_not_end_the_search(study: Study, digits: Task, event: Event) -> None:
-    desk = Desk(study, Noted(study), SPACE, digits, trials=9, seed=0)
-    desk.proposer._own = Stuck()
-    carry_out(desk, event)
+    driver = Driver(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    driver.optuna_study._own = Stuck()
+    carry_out(driver, event)
     assert len(study.trials) == 9
-    assert not desk.exhausted
+    assert not driver.exhausted
 
 
-def test_a_repeat_is_told_what_the_first_one_gave(desk: Desk, event: Event) -> None:
-    enqueue(desk, 2)
-    carry_out(desk, event)
-    first, repeat = desk.proposer.study.trials[0], [t for t in desk.proposer.study.trials if not t.user_attrs][2]
+def test_a_repeat_is_told_what_the_first_one_gave(driver: Driver, event: Event) -> None:
+    enqueue(driver, 2)
+    carry_out(driver, event)
+    first, repeat = (
+        driver.optuna_study.study.trials[0],
+        [t for t in driver.optuna_study.study.trials if not t.user_attrs][2],
+    )
     assert repeat.params == first.params
     assert (repeat.state, repeat.values) == (TrialState.COMPLETE, first.values)
 
 
-def test_a_repeat_of_what_still_runs_is_forgotten(desk: Desk) -> None:
-    enqueue(desk, 2)
+def test_a_repeat_of_what_still_runs_is_forgotten(driver: Driver) -> None:
+    enqueue(driver, 2)
     for _ in range(4):
-        desk.next()
-    assert [t.state for t in desk.proposer.study.trials][:3] == [
+        driver.next()
+    assert [t.state for t in driver.optuna_study.study.trials][:3] == [
         TrialState.RUNNING,
         TrialState.RUNNING,
         TrialState.FAIL,
     ]
 
 
-def test_an_impossible_recipe_is_said_and_another_one_asked_for(desk: Desk, event: Event) -> None:
-    enqueue(desk, 10, 10, 4)
-    assert carry_out(desk, event) == [0, 1, 2, 3]
-    assert desk.study.trials[3].choices == {"width": 4}
-    (note,) = desk.notes
+def test_an_impossible_recipe_is_said_and_another_one_asked_for(driver: Driver, event: Event) -> None:
+    enqueue(driver, 10, 10, 4)
+    assert carry_out(driver, event) == [0, 1, 2, 3]
+    assert driver.study.trials[3].choices == {"width": 4}
+    (note,) = driver.notes
     assert note.startswith("a recipe was not tried: svd: ")
-    refused = [t.state for t in desk.proposer.study.trials if t.params == {"width": 10}]
+    refused = [t.state for t in driver.optuna_study.study.trials if t.params == {"width": 10}]
     assert refused == [TrialState.FAIL, TrialState.FAIL]
 
 
-def test_the_ledger_has_it_before_optuna(desk: Desk, event: Event) -> None:
-    desk.next()
-    desk.next()
-    desk.add(1, [event("key1")])
-    desk.end(1, "complete", "", 1.0, {})
-    assert isinstance(desk.proposer, Noted)
-    assert desk.proposer.heard == ["point after point", "end after ended"]
+def test_the_ledger_has_it_before_optuna(driver: Driver, event: Event) -> None:
+    driver.next()
+    driver.next()
+    driver.add(1, [event("key1")])
+    driver.end(1, "complete", "", 1.0, {})
+    assert isinstance(driver.optuna_study, Noted)
+    assert driver.optuna_study.heard == ["point after point", "end after ended"]
 
 
-def test_the_teacher_is_none_of_optunas(desk: Desk, event: Event) -> None:
-    desk.next()
-    desk.add(0, [event("key0")])
-    desk.end(0, "complete", "", 1.0, {})
-    assert isinstance(desk.proposer, Noted)
-    assert desk.proposer.heard == []
+def test_the_teacher_is_none_of_optunas(driver: Driver, event: Event) -> None:
+    driver.next()
+    driver.add(0, [event("key0")])
+    driver.end(0, "complete", "", 1.0, {})
+    assert isinstance(driver.optuna_study, Noted)
+    assert driver.optuna_study.heard == []
 
 
-def test_a_point_that_comes_twice_is_told_once(desk: Desk, event: Event) -> None:
-    desk.next()
-    desk.next()
+def test_a_point_that_comes_twice_is_told_once(driver: Driver, event: Event) -> None:
+    driver.next()
+    driver.next()
     for _ in range(2):
-        desk.add(1, [event("key1")])
-    assert isinstance(desk.proposer, Noted)
-    assert desk.proposer.heard == ["point after point"]
+        driver.add(1, [event("key1")])
+    assert isinstance(driver.optuna_study, Noted)
+    assert driver.optuna_study.heard == ["point after point"]
 
 
-def test_a_failed_trial_with_points_is_failed_for_optuna_but_keeps_them(desk: Desk, event: Event) -> None:
-    desk.next()
-    desk.next()
-    desk.add(1, [event("key1")])
-    desk.end(1, "failed", "the loss became nan", 1.0, {})
-    assert desk.proposer.study.trials[0].state == TrialState.FAIL
-    assert [point.id for point in desk.study.record.trials[1].points] == ["key1"]
+def test_a_failed_trial_with_points_is_failed_for_optuna_but_keeps_them(driver: Driver, event: Event) -> None:
+    driver.next()
+    driver.next()
+    driver.add(1, [event("key1")])
+    driver.end(1, "failed", "the loss became nan", 1.0, {})
+    assert driver.optuna_study.study.trials[0].state == TrialState.FAIL
+    assert [point.id for point in driver.study.record.trials[1].points] == ["key1"]
 
 
-def test_a_trial_that_has_ended_stays_as_it_is(desk: Desk) -> None:
-    desk.next()
-    desk.end(0, "complete", "", 1.0, {})
-    desk.end(0, "failed", "the worker died", 2.0, {})
-    assert desk.study.record.trials[0].status == "complete"
+def test_a_trial_that_has_ended_stays_as_it_is(driver: Driver) -> None:
+    driver.next()
+    driver.end(0, "complete", "", 1.0, {})
+    driver.end(0, "failed", "the worker died", 2.0, {})
+    assert driver.study.record.trials[0].status == "complete"
 
 
-def test_closing_marks_what_runs_as_interrupted(desk: Desk) -> None:
-    desk.next()
-    desk.next()
-    desk.end(0, "complete", "", 1.0, {})
-    desk.close()
-    assert [(t.status, t.reason) for t in desk.study.record.trials] == [("complete", ""), ("stopped", INTERRUPTED)]
-    assert desk.proposer.study.trials[0].state == TrialState.RUNNING
+def test_closing_marks_what_runs_as_interrupted(driver: Driver) -> None:
+    driver.next()
+    driver.next()
+    driver.end(0, "complete", "", 1.0, {})
+    driver.close()
+    assert [(t.status, t.reason) for t in driver.study.record.trials] == [("complete", ""), ("stopped", INTERRUPTED)]
+    assert driver.optuna_study.study.trials[0].state == TrialState.RUNNING
 
 
-def test_the_next_desk_takes_up_what_was_interrupted_first(desk: Desk, digits: Task, tmp_path: Path) -> None:
+def test_the_next_desk_takes_up_what_was_interrupted_first(driver: Driver, digits: Task, tmp_path: Path) -> None:
     for _ in range(3):
-        desk.next()
-    desk.end(1, "complete", "", 1.0, {})
-    desk.close()
+        driver.next()
+    driver.end(1, "complete", "", 1.0, {})
+    driver.close()
     study = Study(tmp_path, "s")
-    resumed = Desk(study, desk.proposer, SPACE, digits, trials=4, seed=0)
+    resumed = Driver(study, driver.optuna_study, SPACE, digits, trials=4, seed=0)
     jobs = [resumed.next() for _ in range(4)]
     assert [job["trial"] for job in jobs if job] == [0, 2, 3]
 
 
-def test_everything_that_changes_is_heard(desk: Desk, event: Event) -> None:
+def test_everything_that_changes_is_heard(driver: Driver, event: Event) -> None:
     heard: list[int] = []
-    desk.heard = lambda: heard.append(len(desk.study.record.points))
-    desk.next()
-    desk.add(0, [event("key0")])
-    desk.end(0, "complete", "", 1.0, {})
+    driver.heard = lambda: heard.append(len(driver.study.record.points))
+    driver.next()
+    driver.add(0, [event("key0")])
+    driver.end(0, "complete", "", 1.0, {})
     assert heard == [0, 1, 1]
 
 
-def test_the_first_failure_of_the_driver_is_kept(desk: Desk) -> None:
+def test_the_first_failure_of_the_driver_is_kept(driver: Driver) -> None:
     def fail(error: Exception) -> None:
         raise error
 
-    desk.guard(lambda: None)
-    assert desk.failure is None
+    driver.guard(lambda: None)
+    assert driver.failure is None
     first = OSError("disk full")
     for error in (first, ValueError("later")):
-        desk.guard(lambda error=error: fail(error))  # type: ignore[misc]
-    assert desk.failure is first
+        driver.guard(lambda error=error: fail(error))  # type: ignore[misc]
+    assert driver.failure is first
 
 
 def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective(
@@ -369,12 +372,14 @@ def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective
     for name, objectives in (("timed", ("accuracy", "latency_ms")), ("sized", ("accuracy", "params"))):
         study = Study(tmp_path, name)
         study.begin(task="digits", space="joint", objectives=list(objectives), seed=0, reference_point={})
-        desk = Desk(study, Proposer(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1, seed=0)
-        desk.next()
+        driver = Driver(
+            study, OptunaStudy(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1, seed=0
+        )
+        driver.next()
         for number, device in enumerate(("cpu", "NVIDIA A10G", "cpu", "NVIDIA A10G", "NVIDIA H200")):
-            desk.add(0, [event(f"ab{number}", number / 10, device=device)])
-        said[name] = [note for note in desk.notes if "latencies" in note]
-        desk.close()
+            driver.add(0, [event(f"ab{number}", number / 10, device=device)])
+        said[name] = [note for note in driver.notes if "latencies" in note]
+        driver.close()
     assert said["sized"] == []
     assert len(said["timed"]) == 1
     assert "cpu (1 thread)" in said["timed"][0]

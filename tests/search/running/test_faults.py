@@ -21,12 +21,12 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from compress.data.tasks import Task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from search.running.driver import Desk, NotNow
+from search.running.driver import Driver, NotNow
 from search.running.scheduler import Scheduler
-from search.running.tune_loop import _Ear
+from search.running.tune_loop import _Callback
 from search.running.worker import Compression
 from search.sampling import connection as line_file
-from search.sampling.optuna_study import Proposer, answering, open_storage
+from search.sampling.optuna_study import OptunaStudy, answering, open_storage
 from search.study.events import PointError
 from search.study.study import Study
 from tests.search.running.test_driver import SPACE
@@ -51,38 +51,38 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def desk(study: Study, digits: Task) -> Desk:
+def driver(study: Study, digits: Task) -> Driver:
     """Two trials beside the teacher have been handed out."""
     return begun(study, digits, None)
 
 
 @pytest.fixture
-def distant(study: Study, digits: Task, database: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def distant(study: Study, digits: Task, database: Path, monkeypatch: pytest.MonkeyPatch) -> Driver:
     """The same with Optuna in a database, which waits for no lock."""
     monkeypatch.setattr(line_file, "RETRY_S", 0.0)
     return begun(study, digits, f"sqlite:///{database}?timeout=0.01")
 
 
-def begun(study: Study, digits: Task, url: str | None) -> Desk:
-    proposer = Proposer(open_storage(url, study.folder), "s", OBJECTIVES, 0)
-    made = Desk(study, proposer, SPACE, digits, trials=6, seed=0)
+def begun(study: Study, digits: Task, url: str | None) -> Driver:
+    optuna_study = OptunaStudy(open_storage(url, study.folder), "s", OBJECTIVES, 0)
+    made = Driver(study, optuna_study, SPACE, digits, trials=6, seed=0)
     while len(study.trials) < 3:
         assert made.next() is not None
     return made
 
 
-def ask_for_all(desk: Desk) -> None:
+def ask_for_all(driver: Driver) -> None:
     """What is in the queue, until NotNow."""
     while True:
-        desk.next()
+        driver.next()
 
 
-def told(desk: Desk) -> list[str]:
-    return [t.user_attrs["point"] for t in desk.proposer.study.get_trials() if "point" in t.user_attrs]
+def told(driver: Driver) -> list[str]:
+    return [t.user_attrs["point"] for t in driver.optuna_study.study.get_trials() if "point" in t.user_attrs]
 
 
 @pytest.mark.parametrize("fault", ["locked", "gone"])
-def test_a_search_outlives_its_optuna_database(distant: Desk, database: Path, event: Event, fault: str) -> None:
+def test_a_search_outlives_its_optuna_database(distant: Driver, database: Path, event: Event, fault: str) -> None:
     with locked(database) if fault == "locked" else gone(database):
         distant.add(1, [event("key1")])
         distant.end(1, "complete", "", 1.0, {})
@@ -94,7 +94,7 @@ def test_a_search_outlives_its_optuna_database(distant: Desk, database: Path, ev
     assert job is not None
     assert distant.failure is None
     assert told(distant) == ["key1", "key2"]
-    states = [t.state for t in distant.proposer.study.get_trials() if "point" not in t.user_attrs]
+    states = [t.state for t in distant.optuna_study.study.get_trials() if "point" not in t.user_attrs]
     assert states[:2] == [TrialState.COMPLETE, TrialState.RUNNING]
     assert distant.notes[0].startswith("Optuna's database does not answer (")
     assert distant.notes[1:] == ["Optuna's database is back, and has been told of everything"]
@@ -110,7 +110,7 @@ def gone(database: Path) -> Iterator[None]:
 
 
 def test_a_database_that_stays_away_ends_the_search_with_a_sentence(
-    distant: Desk, database: Path, monkeypatch: pytest.MonkeyPatch
+    distant: Driver, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with locked(database):
         with pytest.raises(NotNow):
@@ -121,23 +121,23 @@ def test_a_database_that_stays_away_ends_the_search_with_a_sentence(
 
 
 def test_what_a_database_missed_until_the_end_is_said_and_told_on_resume(
-    distant: Desk, database: Path, event: Event
+    distant: Driver, database: Path, event: Event
 ) -> None:
     with locked(database):
         distant.add(1, [event("key1")])
         distant.close()
     assert distant.notes[-1] == "Optuna's database has not heard of everything; --resume tells it the rest"
-    distant.proposer.catch_up(distant.study.record, {n: t.optuna for n, t in distant.study.trials.items()})
+    distant.optuna_study.catch_up(distant.study.record, {n: t.optuna for n, t in distant.study.trials.items()})
     assert told(distant) == ["key1"]
 
 
-def test_a_database_that_is_locked_from_the_start_is_refused(distant: Desk, database: Path) -> None:
+def test_a_database_that_is_locked_from_the_start_is_refused(distant: Driver, database: Path) -> None:
     with (
         locked(database),
         pytest.raises(ValueError, match=r"storage-url must name a database that answers, got .*locked; try again"),
         answering(),
     ):
-        Proposer(distant.proposer.study._storage, "s", OBJECTIVES, 0)
+        OptunaStudy(distant.optuna_study.study._storage, "s", OBJECTIVES, 0)
 
 
 @pytest.mark.parametrize(
@@ -149,56 +149,56 @@ def test_a_database_that_is_locked_from_the_start_is_refused(distant: Desk, data
     ],
 )
 def test_a_figure_that_is_no_number_fails_its_trial_alone(
-    desk: Desk, event: Event, figures: dict[str, Any], sentence: str
+    driver: Driver, event: Event, figures: dict[str, Any], sentence: str
 ) -> None:
-    before = desk.study.ledger.path.read_text()
+    before = driver.study.ledger.path.read_text()
     told_by_worker = {"points": [event("key1", **figures)], "failed": ""}
-    report(desk, 1, told_by_worker)
-    assert (desk.study.trials[1].status, desk.study.trials[1].reason) == ("failed", sentence)
-    assert desk.failure is None
-    (line,) = desk.study.ledger.path.read_text().removeprefix(before).splitlines()
+    report(driver, 1, told_by_worker)
+    assert (driver.study.trials[1].status, driver.study.trials[1].reason) == ("failed", sentence)
+    assert driver.failure is None
+    (line,) = driver.study.ledger.path.read_text().removeprefix(before).splitlines()
     assert json.loads(line)["event"] == "ended"
-    assert desk.next() is not None
+    assert driver.next() is not None
 
 
-def report(desk: Desk, trial: int, result: dict[str, Any]) -> None:
+def report(driver: Driver, trial: int, result: dict[str, Any]) -> None:
     """As Tune hands on what a worker says."""
     whole = {"worked_seconds": 1.0, "spent": "{}", **result, "points": json.dumps(result["points"])}
-    _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": trial}), whole)
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": trial}), whole)
 
 
-def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(desk: Desk, event: Event) -> None:
+def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(driver: Driver, event: Event) -> None:
     point = event("key1")
     del point["measured"]["macs"]
-    report(desk, 1, {"points": [point], "failed": ""})
-    assert desk.study.trials[1].reason.endswith("missing 1 required positional argument: 'macs'")
-    assert Study(desk.study.home, "s").record == desk.study.record
+    report(driver, 1, {"points": [point], "failed": ""})
+    assert driver.study.trials[1].reason.endswith("missing 1 required positional argument: 'macs'")
+    assert Study(driver.study.home, "s").record == driver.study.record
     with pytest.raises(PointError):
-        desk.study.add(2, point)
+        driver.study.add(2, point)
 
 
-def test_a_report_without_its_points_does_not_break_tunes_loop(desk: Desk) -> None:
+def test_a_report_without_its_points_does_not_break_tunes_loop(driver: Driver) -> None:
     trial = SimpleNamespace(config={"trial": 1}, run_metadata=SimpleNamespace())
-    Scheduler(_Ear(desk).hear, desk.has_ended).on_trial_result(None, trial, {})
-    assert isinstance(desk.failure, KeyError)
+    Scheduler(_Callback(driver).hear, driver.has_ended).on_trial_result(None, trial, {})
+    assert isinstance(driver.failure, KeyError)
 
 
-def test_points_that_were_heard_of_before_are_no_progress(desk: Desk, event: Event) -> None:
-    ear = _Ear(desk)
+def test_points_that_were_heard_of_before_are_no_progress(driver: Driver, event: Event) -> None:
+    ear = _Callback(driver)
     first, second = ({"points": json.dumps([event(key)]), "spent": "{}"} for key in ("key1", "key2"))
     assert [ear.hear(1, said) for said in (first, first, second, second, first)] == [True, False, True, False, False]
 
 
-def test_a_clock_that_steps_back_changes_nothing(desk: Desk, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_steps_back_changes_nothing(driver: Driver, event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(clock)))
     for trial in (1, 2):
-        desk.add(trial, [event(f"key{trial}", latency_ms=float(trial))])
-        desk.end(trial, "complete", "", 1.0, {})
-    times = [e["time"] for e in desk.study.ledger.events()][-4:]
+        driver.add(trial, [event(f"key{trial}", latency_ms=float(trial))])
+        driver.end(trial, "complete", "", 1.0, {})
+    times = [e["time"] for e in driver.study.ledger.events()][-4:]
     assert times == sorted(times, reverse=True)
-    again = Study(desk.study.home, "s").record
-    assert again == desk.study.record
+    again = Study(driver.study.home, "s").record
+    assert again == driver.study.record
     assert [point.id for point in again.points] == ["key1", "key2"]
 
 
@@ -239,30 +239,30 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
     ids=["memory", "died", "memory-then-died", "raised", "nothing"],
 )
 def test_a_worker_that_is_gone_for_good_is_a_failed_trial_with_a_reason(
-    desk: Desk, errors: list[str], reason: str, tmp_path: Path
+    driver: Driver, errors: list[str], reason: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "error.txt"
     if errors:
         file.write_text("".join(f"Failure # {n} (occurred at noon)\n{text}\n" for n, text in enumerate(errors, 1)))
     trial = SimpleNamespace(config={"trial": 1}, error_file=str(file), num_failures=3)
-    _Ear(desk).on_trial_error(1, [], trial)
-    ended = desk.study.trials[1]
+    _Callback(driver).on_trial_error(1, [], trial)
+    ended = driver.study.trials[1]
     assert ended.status == "failed"
     assert ended.reason.startswith(reason)
     assert "\n" not in ended.reason
 
 
 def test_a_line_of_the_ledger_with_a_flipped_bit_is_named_and_its_study_refused(
-    desk: Desk, event: Event, caplog: pytest.LogCaptureFixture
+    driver: Driver, event: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.add(1, [event("key1")])
-    lines = desk.study.ledger.path.read_bytes().splitlines(keepends=True)
+    driver.add(1, [event("key1")])
+    lines = driver.study.ledger.path.read_bytes().splitlines(keepends=True)
     at = next(n for n, line in enumerate(lines) if b'"event":"asked"' in line and b'"trial":1' in line)
     lines[at] = bytes([lines[at][0] ^ 1]) + lines[at][1:]
-    desk.study.ledger.path.write_bytes(b"".join(lines))
+    driver.study.ledger.path.write_bytes(b"".join(lines))
     with (
         caplog.at_level(logging.WARNING),
         pytest.raises(ValueError, match=r"study s: .*ledger.jsonl must be whole, got an event .* \(KeyError: 1\)"),
     ):
-        Study(desk.study.home, "s")
+        Study(driver.study.home, "s")
     assert f"line {at + 1} cannot be read, skipped" in caplog.text

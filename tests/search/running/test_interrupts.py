@@ -17,7 +17,7 @@ from search.running.interrupts import SIGNALS, listen, listening
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    interrupts._Ear.last = float("-inf")
+    interrupts._Callback.last = float("-inf")
     for number in SIGNALS:  # the tests may run under `nohup` themselves
         signal.signal(number, signal.default_int_handler)
     yield

@@ -22,7 +22,7 @@ import torch
 from optuna.trial import TrialState
 
 from benchmarks.processes import processes, workers
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.study import Study
 from tests.search.running.searches import said, start, wait
 
@@ -52,7 +52,7 @@ def assert_whole(home: Path, trials: int = 4, url: str | None = None) -> None:
     events = list(ended.ledger.events())
     assert set(Counter((e["trial"], e["id"]) for e in events if e["event"] == "point").values()) == {1}
     assert [e["trial"] for e in events if e["event"] == "asked"] == list(range(trials))
-    asked = Proposer(open_storage(url, ended.folder), "s", ended.record.objectives, 0).study.get_trials()
+    asked = OptunaStudy(open_storage(url, ended.folder), "s", ended.record.objectives, 0).study.get_trials()
     told = Counter(t.user_attrs["point"] for t in asked if "point" in t.user_attrs)
     assert told == Counter(point.id for trial in ended.record.trials[1:] for point in trial.points)
     assert not [t for t in asked if t.state == TrialState.RUNNING]

@@ -29,9 +29,9 @@ from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
 from compress.training import Training
 from search.running import launch
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.resume import check_study
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.selection.budget import Budget
 from search.settings import Settings
 from search.study.front import front
@@ -85,9 +85,9 @@ def searched(name: str, home: Path, *, stop_at: float = math.inf, **settings: An
     notes: list[str] = []
 
     class Watch(launch.Listener):
-        def heard(self, study: StudyRecord, desk: Desk) -> None:
+        def heard(self, study: StudyRecord, driver: Driver) -> None:
             nonlocal stop_at
-            notes[:] = desk.notes
+            notes[:] = driver.notes
             if len(study.points) >= stop_at:
                 stop_at = math.inf
                 os.kill(os.getpid(), signal.SIGINT)
@@ -147,7 +147,7 @@ def assert_nothing_twice(study: Study) -> None:
     assert set(written.values()) == {1}
     assert [e["trial"] for e in events if e["event"] == "asked"] == [0, 1, 2, 3]
     storage = open_storage(None, study.folder)
-    asked = Proposer(storage, study.name, study.record.objectives, 0).study.get_trials()
+    asked = OptunaStudy(storage, study.name, study.record.objectives, 0).study.get_trials()
     told = Counter(t.user_attrs["point"] for t in asked if "point" in t.user_attrs)
     assert told == Counter(p.id for t in study.record.trials[1:] for p in t.points)
     assert not [t for t in asked if t.state == TrialState.RUNNING]
@@ -187,8 +187,8 @@ def test_a_training_that_diverges_is_a_failed_trial_with_its_reason(cold: Done) 
 
 
 def test_optuna_has_the_failed_trial_as_failed(cold: Done) -> None:
-    proposer = Proposer(open_storage(None, cold.study.folder), "cold", cold.record.objectives, 0)
-    told = proposer.study.get_trials()
+    optuna_study = OptunaStudy(open_storage(None, cold.study.folder), "cold", cold.record.objectives, 0)
+    told = optuna_study.study.get_trials()
     failed = [t for t in told if t.params["lr"] == 1e9]
     assert [t.state for t in failed] == [TrialState.FAIL]
 
@@ -289,11 +289,11 @@ def test_another_space_on_resume_is_refused(cold: Done) -> None:
 def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
     tmp_path: Path, digits: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(settings: Settings, desk: Desk, scratch: Path) -> None:
+    def full(settings: Settings, driver: Driver, scratch: Path) -> None:
         def refuse() -> None:
             raise OSError(28, "No space left on device")
 
-        desk.guard(refuse)
+        driver.guard(refuse)
 
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
     monkeypatch.setattr(launch, "run_trials", full)
@@ -310,7 +310,9 @@ def test_the_header_has_the_gpus_that_were_chosen_and_to_resume_goes_by_it(
     given: list[tuple[float | None, list[str]]] = []
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
     monkeypatch.setattr(
-        launch, "run_trials", lambda settings, desk, scratch: given.append((settings.gpus_per_trial, desk.notes[-1:]))
+        launch,
+        "run_trials",
+        lambda settings, driver, scratch: given.append((settings.gpus_per_trial, driver.notes[-1:])),
     )
     for machine, asked in ((2, {}), (2, {"resume": True}), (0, {"resume": True})):
         monkeypatch.setattr("torch.cuda.device_count", lambda count=machine: count)

@@ -28,8 +28,8 @@ from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
 from compress.training import Training
 from search.running import launch
-from search.running.driver import Desk
-from search.sampling.optuna_study import Proposer, open_storage
+from search.running.driver import Driver
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
 from search.study.record import StudyRecord
 from search.study.study import Study
@@ -51,10 +51,10 @@ SOME = Space("some", build, Model("cnn", 0.5), "", tuple({"lr": lr} for lr in RA
 
 
 class Say(launch.Listener):
-    """Prints what the desk has noted."""
+    """Prints what the driver has noted."""
 
-    def heard(self, study: StudyRecord, desk: Desk) -> None:
-        print(*desk.notes, sep="\n", flush=True)
+    def heard(self, study: StudyRecord, driver: Driver) -> None:
+        print(*driver.notes, sep="\n", flush=True)
 
 
 def main() -> None:
@@ -172,7 +172,7 @@ def test_after_the_loss_of_a_node_nothing_is_written_or_told_twice(survivor: Sur
     study = survivor.study
     events = list(study.ledger.events())
     assert set(Counter((e["trial"], e["id"]) for e in events if e["event"] == "point").values()) == {1}
-    asked = Proposer(open_storage(None, study.folder), "s", study.record.objectives, 0).study.get_trials()
+    asked = OptunaStudy(open_storage(None, study.folder), "s", study.record.objectives, 0).study.get_trials()
     told = Counter(t.user_attrs["point"] for t in asked if "point" in t.user_attrs)
     assert told == Counter(p.id for t in study.record.trials[1:] for p in t.points)
     assert not [t for t in asked if t.state == TrialState.RUNNING]

@@ -54,11 +54,11 @@ SAYS = [
 
 def test_notes_of_a_kind_are_said_once_and_counted_in_the_end() -> None:
     text, notes = io.StringIO(), list[str]()
-    desk = cast(Any, SimpleNamespace(notes=notes, started={}))
+    driver = cast(Any, SimpleNamespace(notes=notes, started={}))
     with Progress(3, Console(file=text, width=20)) as progress:
         for note in SAYS:
             notes.append(note)
-            progress(study(), desk)
+            progress(study(), driver)
     first = [f"note: {SAYS[number]}" for number in (0, 1, 4, 5)]
     assert text.getvalue().splitlines() == [*first, f"note, 2 times: {SAYS[0]}", f"note, 3 times: {SAYS[1]}"]
 

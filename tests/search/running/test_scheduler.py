@@ -18,7 +18,7 @@ from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search.running import launch
 from search.running.scheduler import Scheduler
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
 from search.study.front import front
 from search.study.record import StudyRecord
@@ -59,7 +59,7 @@ def searched(home: Path, *, whole_curves: bool) -> StudyRecord:
     """With as many trials at once as cores, and once two have points none is worth going on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "long", LONG)
-        patch.setattr("search.sampling.acquisition.Aim._worth_of_rest", lambda *_: -math.inf)
+        patch.setattr("search.sampling.acquisition.Acquisition._worth_of_rest", lambda *_: -math.inf)
         patch.setattr("search.sampling.acquisition.STARTUP", 2)
         settings = Settings("s", space="long", trials=TRIALS, home=home, whole_curves=whole_curves)
         return launch.search(settings)
@@ -80,7 +80,7 @@ def test_a_search_keeps_what_its_stopped_trials_have_finished(tmp_path: Path) ->
     assert study.record == record
     assert front(study.record.points) == front(record.points)
     assert study.unfinished == []
-    told = Proposer(open_storage(None, study.folder), "s", record.objectives, 0).study.trials
+    told = OptunaStudy(open_storage(None, study.folder), "s", record.objectives, 0).study.trials
     numbers = [study.trials[trial.id].optuna for trial in stopped]
     assert [told[number].state for number in numbers if number is not None] == [TrialState.FAIL] * len(stopped)
     assert not [trial for trial in told if trial.state == TrialState.RUNNING]

@@ -18,9 +18,9 @@ from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
 from search.running import tune_loop
-from search.running.driver import Desk
-from search.running.tune_loop import WAITING, _Ear, _Source
-from search.sampling.optuna_study import Proposer
+from search.running.driver import Driver
+from search.running.tune_loop import WAITING, _Callback, _Searcher
+from search.sampling.optuna_study import OptunaStudy
 from search.settings import Settings
 from search.study.study import Study
 from spaces import Space
@@ -34,15 +34,15 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
 
 
 @pytest.fixture
-def source(study: Study, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Source]:
+def source(study: Study, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., _Searcher]:
     """What Tune asks, `source(places, **settings)`; on a cluster with as many places as the list's last number."""
 
-    def make(places: list[int], **settings: Any) -> _Source:
+    def make(places: list[int], **settings: Any) -> _Searcher:
         monkeypatch.setattr(tune_loop, "places", lambda _: places[-1])
         monkeypatch.setattr(tune_loop, "COUNT_SECONDS", 0.0)
-        proposer = Proposer(InMemoryStorage(), "s", ("accuracy", "params"), 0)
-        desk = Desk(study, proposer, Space("small", build, Model("cnn"), "", ()), digits, trials=30, seed=0)
-        return _Source(desk, Settings("s", home=tmp_path, **settings), {"threads": 1})
+        optuna_study = OptunaStudy(InMemoryStorage(), "s", ("accuracy", "params"), 0)
+        driver = Driver(study, optuna_study, Space("small", build, Model("cnn"), "", ()), digits, trials=30, seed=0)
+        return _Searcher(driver, Settings("s", home=tmp_path, **settings), {"threads": 1})
 
     return make
 
@@ -50,7 +50,7 @@ def source(study: Study, digits: Task, tmp_path: Path, monkeypatch: pytest.Monke
 NAMES = itertools.count()
 
 
-def taken(source: _Source) -> list[str]:
+def taken(source: _Searcher) -> list[str]:
     """The names of the trials that are handed out until there is no room."""
     names: list[str] = []
     while source.suggest(name := f"t{next(NAMES)}") is not None:
@@ -58,7 +58,7 @@ def taken(source: _Source) -> list[str]:
     return names
 
 
-def test_no_more_trials_are_handed_out_than_there_are_places(source: Callable[..., _Source]) -> None:
+def test_no_more_trials_are_handed_out_than_there_are_places(source: Callable[..., _Searcher]) -> None:
     asked = source([3])
     first = taken(asked)
     assert len(first) == 3
@@ -66,7 +66,7 @@ def test_no_more_trials_are_handed_out_than_there_are_places(source: Callable[..
     assert len(taken(asked)) == 1
 
 
-def test_the_places_are_those_of_now(source: Callable[..., _Source]) -> None:
+def test_the_places_are_those_of_now(source: Callable[..., _Searcher]) -> None:
     places = [2]
     asked = source(places)
     out = taken(asked)
@@ -81,22 +81,22 @@ def test_the_places_are_those_of_now(source: Callable[..., _Source]) -> None:
     assert len(taken(asked)) == 1
 
 
-def test_one_is_handed_out_where_there_is_no_place(source: Callable[..., _Source]) -> None:
+def test_one_is_handed_out_where_there_is_no_place(source: Callable[..., _Searcher]) -> None:
     assert len(taken(source([0]))) == 1
 
 
-def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(source: Callable[..., _Source]) -> None:
+def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(source: Callable[..., _Searcher]) -> None:
     places = [0]
     asked = source(places, address="auto", gpus_per_trial=0.25)
     assert len(taken(asked)) == 1 + WAITING
     places.append(4)
     assert len(taken(asked)) == 3
-    assert asked.desk.notes == ["no node has room for a trial of 1 CPU and 0.25 GPU yet; trials wait for one"]
+    assert asked.driver.notes == ["no node has room for a trial of 1 CPU and 0.25 GPU yet; trials wait for one"]
 
 
 def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk: Any = SimpleNamespace(notes=[], heard=lambda: None)
-    ear, trial = _Ear(desk), SimpleNamespace(trial_id="t", config={"trial": 3}, error_file=None)
+    driver: Any = SimpleNamespace(notes=[], heard=lambda: None)
+    ear, trial = _Callback(driver), SimpleNamespace(trial_id="t", config={"trial": 3}, error_file=None)
     for begins, dies in ((100.0, 130.0), (1000.0, 1005.0)):  # between them it waited for a node
         monkeypatch.setattr(time, "monotonic", lambda now=begins: now)
         ear.on_trial_start(1, [], trial)
@@ -105,7 +105,7 @@ def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest
     monkeypatch.setattr(time, "monotonic", lambda: 2000.0)
     ear.on_trial_recover(1, [], trial)  # its next node went before it began
     assert trial.config["used"] == 35.0
-    assert desk.notes == ["trial 3: its worker died; another goes on from what is stored"] * 3
+    assert driver.notes == ["trial 3: its worker died; another goes on from what is stored"] * 3
 
 
 def test_a_trial_that_no_gpu_will_carry_out_has_failed_with_the_gpus_own_reason(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from compress.recipe import Recipe
 from compress.store.folder import Store
 from compress.train import VISIBLE, training_device
 from search.running.devices import ALLOCATOR, share_gpu
-from search.running.driver import Desk
+from search.running.driver import Driver
 from search.running.failures import DeviceError, GpuLost
-from search.running.tune_loop import _Ear
+from search.running.tune_loop import _Callback
 from search.running.worker import END_S, Compression
-from search.sampling.optuna_study import Proposer, open_storage
+from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.study import Study
 from spaces import SPACES
 
@@ -96,13 +96,13 @@ def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: p
 
 
 def test_a_full_disk_ends_the_search_and_leaves_the_trial_to_be_resumed(study: Study, digits: Task) -> None:
-    proposer = Proposer(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
-    desk = Desk(study, proposer, SPACES["joint"], digits, trials=2, seed=0)
-    desk.next()
+    optuna_study = OptunaStudy(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
+    driver = Driver(study, optuna_study, SPACES["joint"], digits, trials=2, seed=0)
+    driver.next()
     told: dict[str, Any] = {"points": "[]", "spent": "{}", "stuck": "store: cannot write x"}
-    _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), told)
-    assert isinstance(desk.failure, DiskError)
-    desk.close()
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), told)
+    assert isinstance(driver.failure, DiskError)
+    driver.close()
     assert study.unfinished == [0]
 
 
@@ -145,12 +145,12 @@ def test_a_gpu_that_torch_does_not_see_ends_the_search_and_leaves_the_trial_to_b
     assert result["done"]
     assert "a trial was given a GPU of " in result["unfit"]
     assert "sees none there; the driver may be too old" in result["unfit"]
-    proposer = Proposer(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
-    desk = Desk(study, proposer, SPACES["joint"], digits, trials=2, seed=0)
-    desk.next()
-    _Ear(desk).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), result)
-    assert isinstance(desk.failure, DeviceError)
-    desk.close()
+    optuna_study = OptunaStudy(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
+    driver = Driver(study, optuna_study, SPACES["joint"], digits, trials=2, seed=0)
+    driver.next()
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), result)
+    assert isinstance(driver.failure, DeviceError)
+    driver.close()
     assert study.unfinished == [0]
 
 

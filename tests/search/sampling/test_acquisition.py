@@ -10,7 +10,7 @@ import pytest
 
 from compress.errors import RecipeError
 from compress.estimate import Guess
-from search.sampling.acquisition import STARTUP, Aim
+from search.sampling.acquisition import STARTUP, Acquisition
 from search.sampling.candidates import Candidate, Draw, candidates
 from spaces.space import Trial
 
@@ -68,52 +68,52 @@ class Outlook:
         return net in self.made
 
 
-def aim(outlook: Outlook | None = None, seed: int = 0) -> Aim:
-    return Aim(build, outlook or Outlook(), ("params",), END, seed)
+def acquisition(outlook: Outlook | None = None, seed: int = 0) -> Acquisition:
+    return Acquisition(build, outlook or Outlook(), ("params",), END, seed)
 
 
-def told(chooser: Aim, chosen: Candidate, trial: int) -> Net:
+def told(auto: Acquisition, chosen: Candidate, trial: int) -> Net:
     net = chosen.recipe
     assert isinstance(net, Net)
-    chooser.add(chosen.params, trial, chooser.outlook.points(net)[0], net.error, {"params": net.params})
+    auto.add(chosen.params, trial, auto.outlook.points(net)[0], net.error, {"params": net.params})
     return net
 
 
-def search(chooser: Aim, trials: int) -> list[Net]:
+def search(auto: Acquisition, trials: int) -> list[Net]:
     tried: dict[str, Net] = {}
     for trial in range(trials):
-        (chosen,) = chooser.choose(tried, [], 1)
+        (chosen,) = auto.choose(tried, [], 1)
         assert chosen.recipe.id not in tried
-        tried[chosen.recipe.id] = told(chooser, chosen, trial)
+        tried[chosen.recipe.id] = told(auto, chosen, trial)
     return list(tried.values())
 
 
 def test_it_finds_out_what_is_good_and_then_leaves_the_rest() -> None:
-    after = [net.good for net in search(aim(), STARTUP + 12)][STARTUP + 2 :]
+    after = [net.good for net in search(acquisition(), STARTUP + 12)][STARTUP + 2 :]
     assert sum(after) >= 9
 
 
 def test_the_first_ones_are_not_the_slow_ones() -> None:
-    found = search(aim(Outlook(lambda net: 20.0 if net.slow else 1.0)), STARTUP)
+    found = search(acquisition(Outlook(lambda net: 20.0 if net.slow else 1.0)), STARTUP)
     assert not any(net.slow for net in found)
 
 
 def test_what_is_likely_to_bring_nothing_is_left_for_later() -> None:
-    found = search(aim(Outlook(chance_of=lambda net: 0.05 if net.slow else 1.0)), STARTUP + 8)
+    found = search(acquisition(Outlook(chance_of=lambda net: 0.05 if net.slow else 1.0)), STARTUP + 8)
     assert not any(net.slow for net in found)
 
 
 def test_what_others_are_making_is_not_chosen() -> None:
     made = {Net(width, good, True) for width in WIDTHS for good in (False, True)}
-    assert not any(net.slow for net in search(aim(Outlook(made=made)), STARTUP + 8))
+    assert not any(net.slow for net in search(acquisition(Outlook(made=made)), STARTUP + 8))
 
 
 def test_what_is_over_a_limit_of_what_is_no_objective_is_not_chosen() -> None:
-    chooser = aim()
-    chooser.limits = {"size_bytes": 1000.0}
-    assert not any(net.slow for net in search(chooser, STARTUP + 8))
-    chooser.limits = {"size_bytes": 1.0}
-    assert len(search(chooser, STARTUP + 2)) == STARTUP + 2, "nothing fits, so it is as if there were no limit"
+    auto = acquisition()
+    auto.limits = {"size_bytes": 1000.0}
+    assert not any(net.slow for net in search(auto, STARTUP + 8))
+    auto.limits = {"size_bytes": 1.0}
+    assert len(search(auto, STARTUP + 2)) == STARTUP + 2, "nothing fits, so it is as if there were no limit"
 
 
 def test_choices_that_make_no_recipe_are_left_out() -> None:
@@ -129,9 +129,9 @@ def test_choices_that_make_no_recipe_are_left_out() -> None:
 
 
 def test_those_chosen_together_at_first_lie_as_far_apart_as_when_chosen_one_after_the_other() -> None:
-    alone, together = aim(), aim()
-    for chooser in (alone, together):
-        chooser.add({}, 0, Guess(0.0, "float", {"params": 900.0}), 0.5, {"params": 900.0})
+    alone, together = acquisition(), acquisition()
+    for auto in (alone, together):
+        auto.add({}, 0, Guess(0.0, "float", {"params": 900.0}), 0.5, {"params": 900.0})
     found = {one: together._ahead(one.params, one.recipe) for one in _drawn()}
     chosen = together._apart(found, [], 4)
     for count, wanted in enumerate(chosen):
@@ -145,70 +145,74 @@ def _drawn() -> list[Candidate]:
 
 
 def test_the_first_ones_are_far_apart_in_cost() -> None:
-    costs = sorted(net.params for net in search(aim(), STARTUP))
+    costs = sorted(net.params for net in search(acquisition(), STARTUP))
     assert max(np.diff(np.log(costs))) < 1.5
     assert costs[-1] / costs[0] > 10
 
 
 def test_of_two_that_promise_as_much_the_quick_one_is_chosen() -> None:
-    found = search(aim(Outlook(lambda net: 20.0 if net.slow else 1.0)), STARTUP + 10)[STARTUP:]
+    found = search(acquisition(Outlook(lambda net: 20.0 if net.slow else 1.0)), STARTUP + 10)[STARTUP:]
     assert not any(net.slow for net in found)
 
 
 def test_nothing_is_chosen_once_everything_was_tried() -> None:
     every = {Net(width, good, slow).id for width in WIDTHS for good in (False, True) for slow in (False, True)}
-    chooser = aim()
-    assert chooser.choose(every, [], 3) == []
-    search(chooser, STARTUP)
-    assert chooser.choose(every, [], 3) == []
+    auto = acquisition()
+    assert auto.choose(every, [], 3) == []
+    search(auto, STARTUP)
+    assert auto.choose(every, [], 3) == []
 
 
 def test_several_at_once_are_different_and_so_is_what_runs() -> None:
-    chooser = aim()
-    tried = {net.id for net in search(chooser, STARTUP + 3)}
-    three = chooser.choose(tried, [], 3)
+    auto = acquisition()
+    tried = {net.id for net in search(auto, STARTUP + 3)}
+    three = auto.choose(tried, [], 3)
     assert len({one.recipe.id for one in three}) == 3
     running = [(one.params, one.recipe) for one in three]
     widths = {one.recipe.width for one in three if isinstance(one.recipe, Net)}
-    (other,) = chooser.choose(tried | {one.recipe.id for one in three}, running, 1)
+    (other,) = auto.choose(tried | {one.recipe.id for one in three}, running, 1)
     assert isinstance(other.recipe, Net)
     assert other.recipe.width not in widths
 
 
 def test_what_runs_is_hopeless_when_its_rest_promises_far_less_than_what_else_there_is() -> None:
-    chooser = aim()
-    tried = {net.id for net in search(chooser, STARTUP + 6)}
-    (best,) = chooser.choose(tried, [], 1)
+    auto = acquisition()
+    tried = {net.id for net in search(auto, STARTUP + 6)}
+    (best,) = auto.choose(tried, [], 1)
     bad = next(one for one in candidates(build, [], np.random.default_rng(0), 200) if not one.params["good"])
     running = [(one.params, one.recipe) for one in (best, bad)]
-    chooser.choose(tried | {best.recipe.id, bad.recipe.id}, running, 1)
-    assert chooser.hopeless == [False, True]
+    auto.choose(tried | {best.recipe.id, bad.recipe.id}, running, 1)
+    assert auto.hopeless == [False, True]
 
 
 def test_what_is_worse_than_asked_for_is_not_aimed_at() -> None:
-    chooser = aim()
-    chooser.worst = 0.13
-    found = search(chooser, STARTUP + 14)[STARTUP + 4 :]
+    auto = acquisition()
+    auto.worst = 0.13
+    found = search(auto, STARTUP + 14)[STARTUP + 4 :]
     assert np.median([net.width for net in found]) > 10
 
 
 def test_a_point_without_choices_is_on_the_front_but_says_nothing() -> None:
-    chooser = aim()
-    chooser.add({}, 0, Guess(0.0, "float", {"params": 1.0}), 0.0, {"params": 1.0})
-    assert len(search(chooser, STARTUP + 2)) == STARTUP + 2
+    auto = acquisition()
+    auto.add({}, 0, Guess(0.0, "float", {"params": 1.0}), 0.0, {"params": 1.0})
+    assert len(search(auto, STARTUP + 2)) == STARTUP + 2
 
 
 def test_the_same_seed_gives_the_same_search() -> None:
-    assert search(aim(), STARTUP + 4) == search(aim(), STARTUP + 4) != search(aim(seed=1), STARTUP + 4)
+    assert (
+        search(acquisition(), STARTUP + 4)
+        == search(acquisition(), STARTUP + 4)
+        != search(acquisition(seed=1), STARTUP + 4)
+    )
 
 
 def test_many_points_are_thinned_but_the_front_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.sampling.acquisition.MOST", 12)
-    chooser = aim()
-    search(chooser, 20)
-    used = chooser._used(np.random.default_rng(0))
+    auto = acquisition()
+    search(auto, 20)
+    used = auto._used(np.random.default_rng(0))
     assert len(used) == 12
-    assert {id(chooser.seen[number]) for number in chooser._front()} <= set(map(id, used))
+    assert {id(auto.seen[number]) for number in auto._front()} <= set(map(id, used))
 
 
 def test_half_of_the_candidates_are_one_choice_away_from_the_best() -> None:
@@ -229,7 +233,7 @@ def test_a_draw_keeps_what_was_given_where_it_is_a_value_asked_for() -> None:
 
 
 def test_another_end_of_the_box_scales_what_was_seen_as_if_it_had_been_there_from_the_start() -> None:
-    first, second = aim(), Aim(build, Outlook(), ("params",), {"params": 500.0}, 0)
+    first, second = acquisition(), Acquisition(build, Outlook(), ("params",), {"params": 500.0}, 0)
     for one in (first, second):
         one.add({}, 0, Guess(0.0, "float", {"params": 40.0}), 0.1, {"params": 50.0})
     first.measure_against("params", 500.0)

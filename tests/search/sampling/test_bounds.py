@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compress.costs import Foreseen
+from compress.costs import PredictedPoint
 from compress.measure import Costs
 from search.sampling.bounds import Bounds, check_foreseen
 from search.selection.budget import Budget
@@ -12,8 +12,8 @@ from search.selection.budget import Budget
 WHOLE = {"params": 2000.0, "macs": 500.0, "flops": 1000.0, "size_bytes": 8000.0, "nonzero_params": 2000.0}
 
 
-def point(params: int, macs: int = 10, size: int = 10) -> Foreseen:
-    return Foreseen(0.5, "float", Costs(params, params // 2, macs), size)
+def point(params: int, macs: int = 10, size: int = 10) -> PredictedPoint:
+    return PredictedPoint(0.5, "float", Costs(params, params // 2, macs), size)
 
 
 def bounds(**texts: str) -> Bounds:

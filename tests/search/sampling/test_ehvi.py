@@ -6,7 +6,7 @@ import moocore
 import numpy as np
 import pytest
 
-from search.sampling.ehvi import CELLS, Improvement
+from search.sampling.ehvi import CELLS, HypervolumeImprovement
 
 SURE = 1e-9
 
@@ -26,7 +26,7 @@ def test_of_a_certain_error_it_is_the_gain_in_hypervolume(axes: int, worst: floa
     chance = np.random.default_rng(axes)
     errors, costs = chance.uniform(0, worst, 12), on_the_grid(chance, 12, axes)
     more, where = chance.uniform(0, worst, 5), on_the_grid(chance, 5, axes)
-    found = Improvement(errors, costs, worst).of_each(more, np.full(5, SURE), where).sum(1)
+    found = HypervolumeImprovement(errors, costs, worst).of_each(more, np.full(5, SURE), where).sum(1)
     before = volume(errors, costs, worst)
     wanted = [
         volume(np.append(errors, error), np.vstack([costs, cost]), worst) - before
@@ -38,7 +38,7 @@ def test_of_a_certain_error_it_is_the_gain_in_hypervolume(axes: int, worst: floa
 def test_of_an_uncertain_error_it_is_the_mean_gain() -> None:
     chance = np.random.default_rng(0)
     errors, costs = chance.uniform(0.2, 1, 8), on_the_grid(chance, 8, 2)
-    improvement = Improvement(errors, costs)
+    improvement = HypervolumeImprovement(errors, costs)
     cost = np.array([[0.25, 0.125]])
     found = improvement.of_each(np.array([0.4]), np.array([0.1]), cost).sum()
     drawn = np.maximum(chance.normal(0.4, 0.1, 20000), -10)
@@ -51,7 +51,7 @@ def test_a_curve_is_worth_what_its_certain_points_add_together() -> None:
     chance = np.random.default_rng(1)
     errors, costs = chance.uniform(0.2, 1, 8), on_the_grid(chance, 8, 2)
     more, where = chance.uniform(0, 1, 7), on_the_grid(chance, 7, 2)
-    found = Improvement(errors, costs).of_curves(more, np.full(7, SURE), where, np.array([0, 3]))
+    found = HypervolumeImprovement(errors, costs).of_curves(more, np.full(7, SURE), where, np.array([0, 3]))
     wanted = [
         volume(np.append(errors, more[part]), np.vstack([costs, where[part]])) - volume(errors, costs)
         for part in (slice(0, 3), slice(3, 7))
@@ -61,11 +61,11 @@ def test_a_curve_is_worth_what_its_certain_points_add_together() -> None:
 
 def test_costs_between_corners_count_in_part() -> None:
     side = CELLS[1]
-    nothing = Improvement(np.array([]), np.empty((0, 1)))
+    nothing = HypervolumeImprovement(np.array([]), np.empty((0, 1)))
     found = nothing.of_each(np.array([0.0]), np.array([SURE]), np.array([[0.3 / side]])).sum()
     assert found == pytest.approx(1 - 0.3 / side)
 
 
 def test_what_costs_more_than_the_box_adds_nothing() -> None:
-    nothing = Improvement(np.array([]), np.empty((0, 2)))
+    nothing = HypervolumeImprovement(np.array([]), np.empty((0, 2)))
     assert nothing.of_each(np.array([0.0]), np.array([0.1]), np.array([[0.1, 1.2]])).sum() == 0

@@ -15,7 +15,7 @@ from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
 from compress.training import Training
 from search.sampling.bounds import UNBOUNDED
-from search.sampling.feasibility import Verdicts
+from search.sampling.feasibility import Feasibility
 
 ONCE = Training(epochs=1)
 
@@ -26,7 +26,7 @@ class Counted:
     def __init__(self, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[str] = []
         self.built: list[Recipe] = []
-        self.verdicts = Verdicts(task, UNBOUNDED, self.said.append)
+        self.feasibility = Feasibility(task, UNBOUNDED, self.said.append)
 
         def counted(recipe: Recipe, task: Task) -> None:
             self.built.append(recipe)
@@ -35,7 +35,7 @@ class Counted:
         monkeypatch.setattr("search.sampling.feasibility.check", counted)
 
     def __call__(self, recipe: Recipe) -> dict[str, float] | None:
-        return self.verdicts.over(recipe)
+        return self.feasibility.over(recipe)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from search.selection import latencies
 from search.selection.amount import Amount
 from search.selection.budget import Budget
 from search.selection.latencies import FILE, deciding, timed
-from search.selection.selection import Choice
+from search.selection.selection import Selection
 from search.study.record import Point
 from search.study.study import Study, point_event
 from tests.search.points import point, seeds
@@ -66,7 +66,7 @@ def study(origin: Study) -> Study:
     return origin
 
 
-def select(study: Study, **asked: Any) -> Choice:
+def select(study: Study, **asked: Any) -> Selection:
     return paretune.select("s", home=study.home, **asked)
 
 
@@ -84,7 +84,7 @@ def test_the_fastest_is_the_one_that_is_fastest_now_and_alone(study: Study, quic
 def test_a_bound_on_latency_is_held_against_the_latencies_of_now(study: Study, quick: dict[str, int]) -> None:
     least = min(point.measured.params for point in study.record.points)
     found = select(study, max_latency_ms=f"{least / 100:.2f}")
-    assert [offer.point.measured.params for offer in found.fits] == [least]
+    assert [rated.point.measured.params for rated in found.fits] == [least]
     assert [point.measured.latency_ms for point in study.record.points] == [1.0, 2.0, 3.0]
 
 

@@ -213,8 +213,8 @@ def test_the_least_accuracy_is_asked_of_the_mean_and_of_the_seed_that_ships() ->
 def test_robust_goes_by_the_lower_end_of_the_confidence() -> None:
     erratic, steady = seeds(0.99, 0.93, 0.96), seeds(0.95, 0.951, 0.952, trial=2)
     found = choose([*erratic, *steady], Budget(), robust=True)
-    assert [offer.point.trial for offer in found.fits] == [2, 1]
-    assert [offer.point.trial for offer in choose([*erratic, *steady], Budget()).fits] == [1, 2]
+    assert [rated.point.trial for rated in found.fits] == [2, 1]
+    assert [rated.point.trial for rated in choose([*erratic, *steady], Budget()).fits] == [1, 2]
     assert found.fits[1].weighed.measured.accuracy_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
     assert found.why.startswith("trial 1 at 60 %: .885 against ")
     assert found.why.endswith(" at the lower end, with the same size and MACs")
@@ -224,14 +224,14 @@ def test_seeds_that_happen_to_agree_are_taken_to_be_as_uncertain_as_others() -> 
     agree, better = seeds(0.95, 0.95, 0.95), seeds(0.954, 0.958, 0.962, trial=2)
     others = [one for trial in (3, 4) for one in seeds(0.9, 0.904, 0.908, trial=trial)]
     found = choose([*agree, *better, *others], Budget(), robust=True)
-    assert [offer.point.trial for offer in found.fits[:2]] == [2, 1]
+    assert [rated.point.trial for rated in found.fits[:2]] == [2, 1]
 
 
 def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -> None:
     better, worse = seeds(0.9, 0.6, trial=1), seeds(0.2, 0.7, params=(50,), trial=2)
     found = choose([*worse, *better], Budget(min_accuracy=Amount(0)), robust=True)
-    assert [offer.weighed.measured.accuracy_validation for offer in found.fits] == [0, 0]
-    assert [offer.family.validation for offer in found.fits] == [0.75, 0.45]
+    assert [rated.weighed.measured.accuracy_validation for rated in found.fits] == [0, 0]
+    assert [rated.family.validation for rated in found.fits] == [0.75, 0.45]
     assert found.why == (
         "trial 2 at 60 %: .000 as well at the lower end, .450 against .750 on the mean, with 50 params fewer"
     )
@@ -244,7 +244,7 @@ def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -
 def test_robust_leaves_out_what_has_one_seed_and_counts_it() -> None:
     made = [*seeds(0.9, 0.91), point(0.99, trial=2), point(0.99, 5000, trial=3)]
     found = choose(made, Budget(max_params=Amount(200)), robust=True)
-    assert ([offer.point.trial for offer in found.fits], found.left_out, found.more) == ([1], 1, None)
+    assert ([rated.point.trial for rated in found.fits], found.left_out, found.more) == ([1], 1, None)
 
 
 def test_robust_without_a_second_seed_anywhere_says_what_to_do() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from search.selection.budget import Amount, Budget
-from search.selection.selection import Choice, choose
+from search.selection.selection import Selection, choose
 from search.study.record import Point
 from tests.search.points import point
 
@@ -79,7 +79,7 @@ def test_what_is_said_to_buy_a_model_buys_it(prefer: str, robust: bool) -> None:
     chance, bought, missed = random.Random(5), set[str](), 0
     points = many(chance)
 
-    def choice(texts: dict[str, str]) -> Choice:
+    def choice(texts: dict[str, str]) -> Selection:
         return choose(points, Budget.parse(**texts).resolve(points[0]), prefer=prefer, robust=robust)
 
     for number in range(150):
@@ -96,7 +96,7 @@ def test_what_is_said_to_buy_a_model_buys_it(prefer: str, robust: bool) -> None:
             bought |= wider.keys()
         for said in map(str, found.misses):
             then = choice(asked | amounts(said)).fits
-            assert any(said.startswith(f"{offer.label} misses ") for offer in then), (asked, said)
+            assert any(said.startswith(f"{rated.label} misses ") for rated in then), (asked, said)
             missed += 1
     assert missed > 3
     costs = {"max_params", "max_macs", "max_flops", "max_size_bytes", "max_latency_ms"}

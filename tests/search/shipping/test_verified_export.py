@@ -106,7 +106,7 @@ def test_a_proven_export_is_kept_when_mlflow_dies(made: Study, tmp_path: Path, m
     def dies(*_: object) -> str:
         raise TrackingError("register: MLflow is gone")
 
-    monkeypatch.setattr("search.tracking.sync.Tracker.register", dies)
+    monkeypatch.setattr("search.tracking.sync.Sync.register", dies)
     uri = f"sqlite:///{tmp_path / 'm.db'}"
     with pytest.raises(RuntimeError, match="MLflow is gone; the export itself is whole, in "):
         paretune.take("s", made.record.points[0], tmp_path / "out", budget={}, home=made.home, tracking_uri=uri)

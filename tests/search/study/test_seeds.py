@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from optuna.storages import InMemoryStorage
 
-from compress.costs import foresee
+from compress.costs import predict
 from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.models import Model
@@ -20,9 +20,9 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.training import Training
-from search.running.driver import Desk, NotNow
+from search.running.driver import Driver, NotNow
 from search.running.replicates import ENOUGH, Wanted
-from search.sampling.optuna_study import Proposer
+from search.sampling.optuna_study import OptunaStudy
 from search.study.front import front
 from search.study.record import Point, StudyRecord
 from search.study.seeds import Family, families, front_of, middle
@@ -97,61 +97,61 @@ SPACE = Space("widths", build, Model("cnn"), "")
 
 
 @pytest.fixture
-def begun(tmp_path: Path, digits: Task) -> Callable[..., Desk]:
-    """`begun(seeds)` is the desk of study `a`, new or gone on with."""
+def begun(tmp_path: Path, digits: Task) -> Callable[..., Driver]:
+    """`begun(seeds)` is the driver of study `a`, new or gone on with."""
 
-    def begin(seeds: int = SEEDS, trials: int = 4, repeated: Wanted | None = None) -> Desk:
+    def begin(seeds: int = SEEDS, trials: int = 4, repeated: Wanted | None = None) -> Driver:
         study = Study(tmp_path, "a")
         if not study.exists:
             reference = {"accuracy": 0.0, "params": 1e6, "macs": 1e9, "latency_ms": 1.0}
             study.begin(task="digits", space="widths", objectives=OBJECTIVES, seed=7, reference_point=reference)
-        proposer = Proposer(InMemoryStorage(), "a", OBJECTIVES, 0, "random")
-        return Desk(study, proposer, SPACE, digits, trials, 7, seeds=seeds, repeated=repeated)
+        optuna_study = OptunaStudy(InMemoryStorage(), "a", OBJECTIVES, 0, "random")
+        return Driver(study, optuna_study, SPACE, digits, trials, 7, seeds=seeds, repeated=repeated)
 
     return begin
 
 
-def carry_out(desk: Desk, event: Event, job: dict[str, Any]) -> Recipe:
+def carry_out(driver: Driver, event: Event, job: dict[str, Any]) -> Recipe:
     """Less accurate the more is cut; unpruned as good as the seed is even."""
-    recipe = Recipe.from_json(desk.study.trials[job["trial"]].recipe)
-    for step, exact in zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True):
+    recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+    for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
         accuracy = 0.9 - 0.3 * (exact.sparsity or 0) + 0.01 * (recipe.seed % 2)
         figures = {"accuracy_validation": accuracy, "params": exact.costs.params}
-        desk.add(job["trial"], [event(step.key, exact.sparsity, exact.variant, **figures)])
-        if desk.has_ended(job["trial"]):
+        driver.add(job["trial"], [event(step.key, exact.sparsity, exact.variant, **figures)])
+        if driver.has_ended(job["trial"]):
             break
-    desk.end(job["trial"], "complete", "", 1.0, {})
+    driver.end(job["trial"], "complete", "", 1.0, {})
     return recipe
 
 
-def carry_out_all(desk: Desk, event: Event) -> list[Recipe]:
+def carry_out_all(driver: Driver, event: Event) -> list[Recipe]:
     """Until there is nothing left."""
     found = []
-    while (job := desk.next()) is not None:
-        found.append(carry_out(desk, event, job))
+    while (job := driver.next()) is not None:
+        found.append(carry_out(driver, event, job))
     return found
 
 
 def test_what_is_on_the_front_is_made_with_every_seed_and_nothing_else_is(
-    begun: Callable[..., Desk], event: Event
+    begun: Callable[..., Driver], event: Event
 ) -> None:
-    desk = begun()
-    made = carry_out_all(desk, event)
+    driver = begun()
+    made = carry_out_all(driver, event)
     assert [recipe.seed for recipe in made[:4]] == [7] * 4
     assert {recipe.seed for recipe in made[4:]} <= {8, 9}
     assert len({recipe.id for recipe in made}) == len(made)
-    found = front_of(desk.study.record.points, OBJECTIVES)
+    found = front_of(driver.study.record.points, OBJECTIVES)
     assert {len(family.points) for family in found} == {SEEDS}
     assert all(family.margin is not None for family in found)
     best = {Recipe.from_json(family.points[0].recipe).student for family in found}
     assert best <= {recipe.student for recipe in made[4:]}
 
 
-def test_the_plain_teacher_is_made_again_by_its_name(begun: Callable[..., Desk], event: Event) -> None:
-    desk = begun(trials=1)
-    made = carry_out_all(desk, event)
+def test_the_plain_teacher_is_made_again_by_its_name(begun: Callable[..., Driver], event: Event) -> None:
+    driver = begun(trials=1)
+    made = carry_out_all(driver, event)
     assert [recipe.seed for recipe in made] == [7, 8, 9]
-    assert [dict(trial.choices) for trial in desk.study.record.trials[1:]] == [
+    assert [dict(trial.choices) for trial in driver.study.record.trials[1:]] == [
         {"student": "cnn", "seed": 8},
         {"student": "cnn", "seed": 9},
     ]
@@ -167,35 +167,35 @@ def at(sparsity: float) -> Wanted:
     return wanted
 
 
-def test_of_a_curve_no_more_is_made_again_than_is_wanted(begun: Callable[..., Desk], event: Event) -> None:
+def test_of_a_curve_no_more_is_made_again_than_is_wanted(begun: Callable[..., Driver], event: Event) -> None:
     carry_out_all(begun(seeds=1, trials=2), event)
-    desk = begun(repeated=at(0.3))
-    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
-    again = desk.study.record.trials[2:]
+    driver = begun(repeated=at(0.3))
+    assert [recipe.seed for recipe in carry_out_all(driver, event)] == [8, 9]
+    again = driver.study.record.trials[2:]
     assert [(trial.status, trial.reason) for trial in again] == [("stopped", ENOUGH)] * 2
     assert [[point.variant for point in trial.points] for trial in again] == [["float", "int8", "float"]] * 2
 
 
 def test_a_curve_goes_on_where_more_of_it_is_wanted_and_nothing_is_asked_twice(
-    begun: Callable[..., Desk], event: Event
+    begun: Callable[..., Driver], event: Event
 ) -> None:
     carry_out_all(begun(seeds=1, trials=2), event)
     carry_out_all(begun(repeated=at(0.3)), event)
-    desk = begun(repeated=at(1.0))
-    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
-    assert [len(trial.points) for trial in desk.study.record.trials[2:]] == [5, 5]
+    driver = begun(repeated=at(1.0))
+    assert [recipe.seed for recipe in carry_out_all(driver, event)] == [8, 9]
+    assert [len(trial.points) for trial in driver.study.record.trials[2:]] == [5, 5]
     assert carry_out_all(begun(repeated=at(1.0)), event) == []
 
 
-def test_a_trial_that_has_made_all_it_can_is_complete(begun: Callable[..., Desk], event: Event) -> None:
+def test_a_trial_that_has_made_all_it_can_is_complete(begun: Callable[..., Driver], event: Event) -> None:
     carry_out_all(begun(seeds=1, trials=2), event)
-    desk = begun(repeated=lambda record: families(record.trials[1].points)[-1:])
-    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
-    assert [(trial.status, len(trial.points)) for trial in desk.study.record.trials[2:]] == [("complete", 6)] * 2
+    driver = begun(repeated=lambda record: families(record.trials[1].points)[-1:])
+    assert [recipe.seed for recipe in carry_out_all(driver, event)] == [8, 9]
+    assert [(trial.status, len(trial.points)) for trial in driver.study.record.trials[2:]] == [("complete", 6)] * 2
 
 
 def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
-    begun: Callable[..., Desk], event: Event
+    begun: Callable[..., Driver], event: Event
 ) -> None:
     carry_out_all(begun(seeds=1, trials=2), event)
     search = begun(seeds=1, trials=3)
@@ -208,65 +208,65 @@ def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
     assert study.unfinished == [left["trial"]]
 
 
-def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Desk], event: Event) -> None:
+def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Driver], event: Event) -> None:
     carry_out_all(begun(seeds=1, trials=2), event)
     cut_off = begun(repeated=at(0.3))
     assert cut_off.next() is not None
     cut_off.close()
-    desk = begun(repeated=at(0.3))
-    assert [recipe.seed for recipe in carry_out_all(desk, event)] == [8, 9]
-    assert len(desk.study.trials) == 4
+    driver = begun(repeated=at(0.3))
+    assert [recipe.seed for recipe in carry_out_all(driver, event)] == [8, 9]
+    assert len(driver.study.trials) == 4
 
 
 def test_a_repeat_that_comes_further_than_its_own_seeds_trial_is_no_reason_for_more(
-    begun: Callable[..., Desk], event: Event
+    begun: Callable[..., Driver], event: Event
 ) -> None:
-    def points(desk: Desk, job: dict[str, Any], count: int) -> None:
-        recipe = Recipe.from_json(desk.study.trials[job["trial"]].recipe)
-        planned = zip(plan(recipe, desk.task.fingerprint), foresee(recipe, desk.task), strict=True)
-        desk.add(job["trial"], [event(step.key, exact.sparsity, exact.variant) for step, exact in planned][:count])
+    def points(driver: Driver, job: dict[str, Any], count: int) -> None:
+        recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+        planned = zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True)
+        driver.add(job["trial"], [event(step.key, exact.sparsity, exact.variant) for step, exact in planned][:count])
 
-    desk = begun(seeds=1, trials=2)
+    driver = begun(seeds=1, trials=2)
     for count in (6, 3):
-        job = desk.next()
+        job = driver.next()
         assert job
-        points(desk, job, count)
-        desk.end(job["trial"], "complete", "", 1.0, {})
-    desk = begun(repeated=lambda record: families(record.points))
+        points(driver, job, count)
+        driver.end(job["trial"], "complete", "", 1.0, {})
+    driver = begun(repeated=lambda record: families(record.points))
     made: list[int] = []
-    while len(made) < 9 and (job := desk.next()) is not None:
+    while len(made) < 9 and (job := driver.next()) is not None:
         made.append(job["trial"])
-        points(desk, job, 4)
-        desk.end(job["trial"], "complete", "", 1.0, {})
+        points(driver, job, 4)
+        driver.end(job["trial"], "complete", "", 1.0, {})
     assert made == [2, 3, 4, 5]
 
 
-def test_what_another_version_made_is_not_made_again(begun: Callable[..., Desk], event: Event) -> None:
-    desk = begun(trials=1)
-    job = desk.next()
+def test_what_another_version_made_is_not_made_again(begun: Callable[..., Driver], event: Event) -> None:
+    driver = begun(trials=1)
+    job = driver.next()
     assert job
-    desk.add(job["trial"], [event("made-otherwise")])
-    desk.end(job["trial"], "complete", "", 1.0, {})
-    assert desk.next() is None
+    driver.add(job["trial"], [event("made-otherwise")])
+    driver.end(job["trial"], "complete", "", 1.0, {})
+    assert driver.next() is None
 
 
-def test_repeats_wait_for_what_may_still_come_to_the_front(begun: Callable[..., Desk], event: Event) -> None:
-    desk = begun(trials=1)
-    job = desk.next()
+def test_repeats_wait_for_what_may_still_come_to_the_front(begun: Callable[..., Driver], event: Event) -> None:
+    driver = begun(trials=1)
+    job = driver.next()
     assert job
     with pytest.raises(NotNow):
-        desk.next()
-    carry_out(desk, event, job)
-    again = desk.next()
+        driver.next()
+    carry_out(driver, event, job)
+    again = driver.next()
     assert again
-    assert desk.study.trials[again["trial"]].recipe["seed"] == 8
+    assert driver.study.trials[again["trial"]].recipe["seed"] == 8
 
 
-def test_one_seed_repeats_nothing(begun: Callable[..., Desk], event: Event) -> None:
+def test_one_seed_repeats_nothing(begun: Callable[..., Driver], event: Event) -> None:
     assert {recipe.seed for recipe in carry_out_all(begun(seeds=1), event)} == {7}
 
 
-def test_a_study_may_be_given_more_seeds_and_more_trials_later(begun: Callable[..., Desk], event: Event) -> None:
+def test_a_study_may_be_given_more_seeds_and_more_trials_later(begun: Callable[..., Driver], event: Event) -> None:
     first = carry_out_all(begun(seeds=1, trials=2), event)
     second = carry_out_all(begun(seeds=2, trials=3), event)
     assert [recipe.seed for recipe in first] == [7, 7]

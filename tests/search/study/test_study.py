@@ -12,7 +12,7 @@ import pytest
 
 from search.study.record import Point
 from search.study.study import INTERRUPTED, TEACHER, Study, StudyError, check_name
-from search.study.totals import Tally
+from search.study.totals import Totals
 
 Event = Callable[..., dict[str, Any]]
 Form = Callable[[int], dict[str, Any]]
@@ -210,12 +210,12 @@ def test_the_reference_has_the_teachers_latency_once_that_is_measured_where_tria
     for name, header, latency in (("old", {}, 1.5), ("new", {"latency_of": TEACHER}, 9.0)):
         study = Study(tmp_path, name)
         study.begin(**kept, reference_point=reference, **header)
-        tally, trial = Tally(), study.ask(form(0), {}, None)
-        tally.follow(study.record)
+        totals, trial = Totals(), study.ask(form(0), {}, None)
+        totals.follow(study.record)
         assert study.record.reference_point == reference
         study.add(trial, event("ab1", latency_ms=9.0, device="NVIDIA A10G"))
         study.add(trial, event("ab2", 0.5, latency_ms=4.0, device="NVIDIA A10G"))
         assert study.record.reference_point["latency_ms"] == latency
-        tally.follow(study.record)
-        assert tally.front is not None
-        assert (tally.front.hypervolume > 0) == (name == "new")
+        totals.follow(study.record)
+        assert totals.front is not None
+        assert (totals.front.hypervolume > 0) == (name == "new")

@@ -12,30 +12,30 @@ import pytest
 from search.study.front import front, hypervolume
 from search.study.record import StudyRecord
 from search.study.study import INTERRUPTED, Study
-from search.study.totals import Tally, changed
+from search.study.totals import Totals, changed
 
 Event = Callable[..., dict[str, Any]]
 Form = Callable[[int], dict[str, Any]]
 
 
-def check(tally: Tally, record: StudyRecord) -> None:
+def check(totals: Totals, record: StudyRecord) -> None:
     spent: Counter[str] = Counter()
     for trial in record.trials:
         spent.update(trial.spent)
-    assert +tally.states == Counter(trial.status for trial in record.trials)
-    assert {name: seconds for name, seconds in tally.spent.items() if seconds} == pytest.approx(dict(spent))
-    assert tally.points == len(record.points)
-    assert tally.front is not None
-    assert len(tally.front) == len(front(record.points, record.objectives))
+    assert +totals.states == Counter(trial.status for trial in record.trials)
+    assert {name: seconds for name, seconds in totals.spent.items() if seconds} == pytest.approx(dict(spent))
+    assert totals.points == len(record.points)
+    assert totals.front is not None
+    assert len(totals.front) == len(front(record.points, record.objectives))
     expected = hypervolume(record.points, record.objectives, record.reference_point)
-    assert tally.front.hypervolume == pytest.approx(expected, rel=1e-12)
+    assert totals.front.hypervolume == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_tally_that_follows_is_what_the_whole_record_adds_up_to(
     study: Study, event: Event, form: Form, seed: int
 ) -> None:
-    draw, tally = random.Random(seed), Tally()
+    draw, totals = random.Random(seed), Totals()
     figures = [{"accuracy_validation": draw.random(), "params": draw.randrange(1, 900)} for _ in range(40)]
     for step in range(60):
         if not study.trials or draw.random() < 0.3:
@@ -50,19 +50,19 @@ def test_a_tally_that_follows_is_what_the_whole_record_adds_up_to(
         if draw.random() < 0.1:
             study.requeue()
         if draw.random() < 0.7:
-            tally.follow(study.record)
-            check(tally, study.record)
+            totals.follow(study.record)
+            check(totals, study.record)
 
 
 def test_following_gives_the_trials_that_have_changed(study: Study, event: Event, form: Form) -> None:
-    tally = Tally()
+    totals = Totals()
     for n in range(3):
         study.ask(form(n), {}, None)
-    assert [trial.id for trial in tally.follow(study.record)] == [0, 1, 2]
+    assert [trial.id for trial in totals.follow(study.record)] == [0, 1, 2]
     study.add(1, event("ab1"))
     study.ask(form(3), {}, None)
-    assert [trial.id for trial in tally.follow(study.record)] == [1, 3]
-    assert tally.follow(study.record) == []
+    assert [trial.id for trial in totals.follow(study.record)] == [1, 3]
+    assert totals.follow(study.record) == []
 
 
 def test_what_has_changed_is_told_by_identity(study: Study, form: Form) -> None:

@@ -21,7 +21,7 @@ from search.study.record import StudyRecord
 from search.study.seeds import front_of
 from search.tracking import client, sync
 from search.tracking.client import TrackingError, Unanswered, check_reachable
-from search.tracking.sync import PAUSE_S, Tracker
+from search.tracking.sync import PAUSE_S, Sync
 from search.uri import shown
 from tests.search.mirrored import everything, found, free_port, history, report, reseeded, server, study, trial
 
@@ -40,7 +40,7 @@ def table(uri: str, run: Run, name: str) -> list[list[object]]:
 
 
 def test_a_study_is_a_run_and_its_trials_are_its_children(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0), trial(1)))
+    Sync(uri, "demo").sync(study(trial(0), trial(1)))
     runs = everything(uri)
     assert set(runs) == {"demo", "trial 0", "trial 1"}
     assert runs["demo"].data.tags["task"] == "digits"
@@ -53,14 +53,14 @@ def test_a_study_is_a_run_and_its_trials_are_its_children(uri: str) -> None:
 
 
 def test_a_childs_metrics_are_its_curve_and_the_figures_of_its_breakpoint(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(1)))
+    Sync(uri, "demo").sync(study(trial(1)))
     child = everything(uri)["trial 1"]
     assert history(uri, child, "float/params") == [(0, 1001.0), (100, 901.0), (200, 801.0)]
     assert child.data.metrics["params"] == 1001.0
 
 
 def test_the_studys_run_has_its_progress_its_tables_and_its_report(uri: str, tmp_path: Path) -> None:
-    Tracker(uri, "demo", tmp_path / "artifacts", report).sync(study(trial(0), trial(1)))
+    Sync(uri, "demo", tmp_path / "artifacts", report).sync(study(trial(0), trial(1)))
     run = everything(uri)["demo"]
     assert [step for step, _ in history(uri, run, "hypervolume")] == [1, 2]
     tables = {"front.json", "breakpoints.json", "front.parquet", "breakpoints.parquet", "points.parquet"}
@@ -77,14 +77,14 @@ def test_the_studys_run_has_its_progress_its_tables_and_its_report(uri: str, tmp
 )
 def test_a_trials_status_is_its_runs(uri: str, status: str, shown_as: str) -> None:
     one = replace(trial(1), status=status, reason="no memory" if status == "failed" else "")  # type: ignore[arg-type]
-    Tracker(uri, "demo").sync(study(one))
+    Sync(uri, "demo").sync(study(one))
     child = everything(uri)["trial 1"]
     assert (child.info.status, child.data.tags["status"]) == (shown_as, status)
     assert child.data.tags["reason"] == one.reason
 
 
 def test_search_finds_a_trial_by_its_breakpoint_and_each_model_of_the_front(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0), trial(1, points=9)))
+    Sync(uri, "demo").sync(study(trial(0), trial(1, points=9)))
     fits = {r.info.run_name for r in found(uri, "metrics.params < 900 and metrics.validation_accuracy > 0.85")}
     assert fits == {"trial 0 at 20.0%", "trial 1 at 20.0%", "trial 1 at 30.0%", "trial 1 at 40.0%", "trial 1 at 50.0%"}
     assert [r.info.run_name for r in found(uri, "metrics.params = 1001 and metrics.test_accuracy > 0.8")] == ["trial 1"]
@@ -97,7 +97,7 @@ def test_search_finds_a_trial_by_its_breakpoint_and_each_model_of_the_front(uri:
 def test_a_model_that_has_left_the_front_says_so_and_one_that_is_back_too(uri: str) -> None:
     better = trial(1)
     better = replace(better, points=tuple(replace(p, measured=replace(p.measured, params=1)) for p in better.points))
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     for trials, left in (([trial(0)], 0), ([trial(0), better], 3), ([trial(0)], 0)):
         mirror.sync(study(*trials))
         assert len(found(uri, "tags.front = 'no' and tags.paretune.trial = '0'")) == left
@@ -107,9 +107,9 @@ def test_a_model_that_has_left_the_front_says_so_and_one_that_is_back_too(uri: s
 def test_a_model_that_an_earlier_trial_has_too_is_shown_below_that_one(uri: str) -> None:
     early, late = replace(trial(0), points=()), trial(1)
     late = replace(late, choices={"order": "prune", "lr": 0.5})
-    Tracker(uri, "demo").sync(study(early, late))
+    Sync(uri, "demo").sync(study(early, late))
     shared = tuple(replace(point, trial=0) for point in late.points)
-    Tracker(uri, "demo").sync(study(replace(early, points=shared), late))
+    Sync(uri, "demo").sync(study(replace(early, points=shared), late))
     shown = found(uri, "tags.front = 'yes'")
     assert len(shown) == 3
     assert {(run.data.tags["paretune.trial"], run.data.params["lr"]) for run in shown} == {("0", "0.1")}
@@ -119,11 +119,11 @@ def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, lucky = trial(0), trial(1)
-    Tracker(uri, "demo").sync(study(first, lucky))
+    Sync(uri, "demo").sync(study(first, lucky))
     seeds = [reseeded(lucky, 2, -0.05), reseeded(lucky, 3, -0.4)]
     for count in (1, 2):  # with the second the mean falls on
         whole = study(first, lucky, *seeds[:count])
-        Tracker(uri, "demo").sync(whole)
+        Sync(uri, "demo").sync(whole)
         best = {family.points[0].id: family for family in front_of(whole.points, whole.objectives)}
         shown = {run.data.tags["paretune.point"]: run.data for run in found(uri, "tags.front = 'yes'")}
         assert set(shown) == set(best)
@@ -140,11 +140,11 @@ def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
         assert run.data.metrics["margin"] > 0.1
     assert all("margin" not in run.metrics for run in shown.values())
     monkeypatch.delattr(client.Runs, "write")
-    Tracker(uri, "demo").sync(whole)
+    Sync(uri, "demo").sync(whole)
 
 
 def test_the_notes_filter_finds_the_model_in_the_middle_of_the_front(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0), reseeded(trial(0), 1, -0.1)))
+    Sync(uri, "demo").sync(study(trial(0), reseeded(trial(0), 1, -0.1)))
     text = everything(uri)["demo"].data.tags["mlflow.note.content"]
     (link,) = re.findall(r"test_accuracy >= \S+`\]\((\S+)\)", text)
     (wanted,) = parse_qs(urlsplit(urlsplit(link).fragment).query)["searchFilter"]
@@ -152,15 +152,15 @@ def test_the_notes_filter_finds_the_model_in_the_middle_of_the_front(uri: str) -
 
 
 def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) -> None:
-    mirror = Tracker(uri, "demo", draw=report)
+    mirror = Sync(uri, "demo", draw=report)
     mirror.sync(study(trial(0), trial(1)))
     before = everything(uri)
-    for again in (mirror, Tracker(uri, "demo", draw=report)):
+    for again in (mirror, Sync(uri, "demo", draw=report)):
         again.sync(study(trial(0), trial(1)))
     assert {name: run.to_dictionary()["data"] for name, run in everything(uri).items()} == {
         name: run.to_dictionary()["data"] for name, run in before.items()
     }
-    Tracker(uri, "demo", draw=report).sync(study(trial(0), trial(1), trial(2)))
+    Sync(uri, "demo", draw=report).sync(study(trial(0), trial(1), trial(2)))
     runs = everything(uri)
     assert set(runs) == {"demo", "trial 0", "trial 1", "trial 2"}
     assert [step for step, _ in history(uri, runs["demo"], "points")] == [1, 2, 3]
@@ -168,7 +168,7 @@ def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) ->
 
 
 def test_a_finished_trial_is_not_written_again(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Tracker(uri, "demo").sync(study(trial(0), trial(1)))
+    Sync(uri, "demo").sync(study(trial(0), trial(1)))
     written = []
     plain = client.Runs.write
 
@@ -177,7 +177,7 @@ def test_a_finished_trial_is_not_written_again(uri: str, monkeypatch: pytest.Mon
         return plain(self, run, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(client.Runs, "write", write)
-    Tracker(uri, "demo").sync(study(trial(0), trial(1), trial(2)))
+    Sync(uri, "demo").sync(study(trial(0), trial(1), trial(2)))
     assert [trial for kind, trial in written if kind == "trial"] == ["2"]
     assert [trial for kind, trial in written if kind == "front"] == ["2", "2"]
 
@@ -189,16 +189,16 @@ def test_a_trial_cut_off_in_the_middle_is_finished(uri: str, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr(client.Runs, "turn", dies)
         with pytest.raises(TrackingError, match="could not be written \\(cable cut\\): nothing is lost"):
-            Tracker(uri, "demo").sync(study(trial(0)))
+            Sync(uri, "demo").sync(study(trial(0)))
     assert everything(uri)["trial 0"].info.status == "RUNNING"
-    Tracker(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo").sync(study(trial(0)))
     child = everything(uri)["trial 0"]
     assert child.info.status == "FINISHED"
     assert len(history(uri, child, "float/params")) == 3
 
 
 def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> None:
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     mirror.sync(study(replace(trial(1, points=2), status="running")))
     assert everything(uri)["demo"].info.status == "RUNNING"
     mirror.sync(study(replace(trial(1), status="failed")))
@@ -210,7 +210,7 @@ def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> 
 
 
 def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str) -> None:
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     mirror.sync(study(trial(0)))
     MlflowClient(uri).delete_run(everything(uri)["demo"].info.run_id)
     with pytest.raises(TrackingError):
@@ -221,44 +221,44 @@ def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str
 
 
 def test_of_two_runs_for_one_trial_the_elder_stays(uri: str) -> None:
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     mirror.sync(study(trial(0)))
     elder = everything(uri)["trial 0"]
     tags = {key: value for key, value in elder.data.tags.items() if key != "mlflow.runName"}
     MlflowClient(uri).create_run(elder.info.experiment_id, tags=tags, run_name="twin")
-    Tracker(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo").sync(study(trial(0)))
     runs = everything(uri)
     assert runs["trial 0"].info.run_id == elder.info.run_id
     assert "twin" not in runs
 
 
 def test_another_study_of_the_same_name_is_refused(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo").sync(study(trial(0)))
     other = replace(trial(0), recipe={"seed": 99})
     with pytest.raises(TrackingError, match="must hold one study named demo, its trial 0 has another recipe"):
-        Tracker(uri, "demo").sync(study(other))
+        Sync(uri, "demo").sync(study(other))
 
 
 def test_two_studies_lie_side_by_side(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0)))
-    Tracker(uri, "demo2").sync(replace(study(trial(1)), name="demo2"))
+    Sync(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo2").sync(replace(study(trial(1)), name="demo2"))
     assert set(everything(uri)) == {"demo", "trial 0", "demo2", "trial 1"}
 
 
 def test_a_deleted_experiment_is_not_written_to(uri: str) -> None:
-    Tracker(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo").sync(study(trial(0)))
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("paretune")
     assert experiment is not None
     client.delete_experiment(experiment.experiment_id)
     with pytest.raises(TrackingError, match="must not be deleted: restore it there"):
-        Tracker(uri, "demo").sync(study(trial(0)))
+        Sync(uri, "demo").sync(study(trial(0)))
 
 
 def test_artifacts_are_not_written_to_where_the_folder_was_before(uri: str, tmp_path: Path) -> None:
-    Tracker(uri, "demo", tmp_path / "old").sync(study(trial(0)))
+    Sync(uri, "demo", tmp_path / "old").sync(study(trial(0)))
     with pytest.raises(TrackingError, match=r"keeps artifacts in .*/old, expected .*/new; if the folder was moved"):
-        Tracker(uri, "demo", tmp_path / "new").sync(study(trial(0)))
+        Sync(uri, "demo", tmp_path / "new").sync(study(trial(0)))
 
 
 def test_a_report_that_cannot_be_drawn_leaves_all_else_in_place(uri: str) -> None:
@@ -266,12 +266,12 @@ def test_a_report_that_cannot_be_drawn_leaves_all_else_in_place(uri: str) -> Non
         raise ZeroDivisionError("no points")
 
     with pytest.raises(TrackingError, match=r"report of demo could not be drawn \(no points\); all else is in MLflow"):
-        Tracker(uri, "demo", draw=broken).sync(study(trial(0)))
+        Sync(uri, "demo", draw=broken).sync(study(trial(0)))
     assert "front.json" in artifacts(uri, everything(uri)["demo"])
 
 
 def test_the_thread_mirrors_what_is_posted_and_closes_complete(uri: str) -> None:
-    mirror = Tracker(uri, "demo", draw=report)
+    mirror = Sync(uri, "demo", draw=report)
     mirror.start()
     for count in range(1, 6):
         mirror.post(study(*(trial(n) for n in range(count))))
@@ -284,7 +284,7 @@ def test_the_thread_mirrors_what_is_posted_and_closes_complete(uri: str) -> None
 
 
 def test_a_study_closed_with_trials_running_is_shown_as_killed(uri: str) -> None:
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     mirror.post(study(replace(trial(0), status="running")))
     assert mirror.close(30)
     assert everything(uri)["demo"].info.status == "KILLED"
@@ -303,7 +303,7 @@ def test_the_report_is_drawn_at_most_so_often_and_at_the_end(
         time.sleep(takes)
         return ""
 
-    mirror = Tracker(uri, "demo", draw=draw, draw_every=draw_every)
+    mirror = Sync(uri, "demo", draw=draw, draw_every=draw_every)
     mirror.start()
     for count in range(1, 5):
         mirror.post(study(*(trial(n) for n in range(count))))
@@ -319,7 +319,7 @@ def test_the_mirror_leaves_most_of_the_time_to_the_driver(uri: str) -> None:
         time.sleep(1)
         return ""
 
-    slow = Tracker(uri, "demo", draw=draw)
+    slow = Sync(uri, "demo", draw=draw)
     start = time.monotonic()
     outcome = slow._attempt(study(trial(0)), False)
     took = time.monotonic() - start
@@ -382,7 +382,7 @@ def test_a_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch, uri: str) ->
 
 
 def test_a_dead_server_holds_nobody_up_and_is_told_at_the_end() -> None:
-    mirror = Tracker(f"http://127.0.0.1:{free_port()}", "demo")
+    mirror = Sync(f"http://127.0.0.1:{free_port()}", "demo")
     mirror.start()
     start = time.monotonic()
     mirror.post(study(trial(0)))
@@ -398,7 +398,7 @@ def test_a_server_that_never_answers_holds_closing_up_no_longer_than_asked(monke
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TrackingError, match="timed out"):
             check_reachable(uri)
-        mirror = Tracker(uri, "demo")
+        mirror = Sync(uri, "demo")
         mirror.post(study(trial(0)))
         start = time.monotonic()
         assert not mirror.close(0.5)
@@ -454,7 +454,7 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     alive, reached = threading.Event(), 0
     with server(template, tmp_path / "server", port) as uri:
         check_reachable(uri)
-        mirror = Tracker(uri, "demo", draw=report)
+        mirror = Sync(uri, "demo", draw=report)
         mirror.start()
         mirror.post(whole)
         while reached < 3:
@@ -467,7 +467,7 @@ def test_a_server_that_dies_in_the_middle_costs_nothing_but_a_later_sync(
     assert "could not be reached (Connection refused): nothing is lost" in mirror.trouble
     with server(template, tmp_path / "server", port) as uri:
         assert reached <= len(_names(uri)) <= 9
-        later = Tracker(uri, "demo", draw=report)
+        later = Sync(uri, "demo", draw=report)
         later.sync(study(*whole.trials, trial(8)))
         runs = everything(uri)
         assert set(runs) == {"demo", *(f"trial {n}" for n in range(9))}
@@ -488,7 +488,7 @@ def test_a_server_that_is_back_before_the_end_is_told_everything_once(
     monkeypatch.setattr(sync, "SHARE", 1.0)
     port = free_port()
     with server(template, tmp_path / "server", port) as uri:
-        mirror = Tracker(uri, "demo")
+        mirror = Sync(uri, "demo")
         mirror.start()
         mirror.post(study(trial(0)))
         until(lambda: "trial 0" in _names(uri))
@@ -513,5 +513,5 @@ def until(true: Callable[[], object]) -> None:
 @pytest.mark.parametrize("server", [None, "http://me:secret@127.0.0.1:1"])
 def test_what_to_type_names_the_home_and_the_server_whoever_tracks(tmp_path: Path, server: str | None) -> None:
     where = "" if server is None else " --tracking-uri http://127.0.0.1:1"
-    again = Tracker.of(Settings("s", home=tmp_path, tracking_uri=server)).again
+    again = Sync.of(Settings("s", home=tmp_path, tracking_uri=server)).again
     assert again == f"paretune sync s --home {tmp_path}{where}"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
 from search.tracking.description import FOR_TRAINING
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 from tests.search.mirrored import bare_export, found, free_port, point, server, study, trial
 
 HARMLESS = "ResizeObserver loop completed with undelivered notifications."
@@ -25,7 +25,7 @@ def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path)
     whole = replace(whole, task=f"folder:{EVIL}")
     with server(template, tmp_path / "server", free_port()) as uri, browser() as page:
         page.resize(1700, 1300)
-        mirror = Tracker(uri, "demo", draw=report)
+        mirror = Sync(uri, "demo", draw=report)
         mirror.sync(whole)
         link = mirror.link
         mirror.register(bare_export(tmp_path / "export"), "m", point(0, 0.1), {"max_params": "20k"})

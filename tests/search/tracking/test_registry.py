@@ -17,7 +17,7 @@ from compress.store.files import Files
 from search.selection.budget import Budget
 from search.tracking.client import TrackingError
 from search.tracking.registry import alias, describe, version_tags
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 from tests.search.mirrored import bare_export, everything, free_port, point, server, study, trial
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +64,7 @@ def test_a_version_says_its_budget_and_its_figures(tmp_path: Path) -> None:
 
 def test_a_model_becomes_the_next_version_and_its_budgets_alias_moves_to_it(uri: str, tmp_path: Path) -> None:
     folder = bare_export(tmp_path / "export")
-    mirror = Tracker(uri, "demo")
+    mirror = Sync(uri, "demo")
     mirror.sync(study(trial(0)))
     budgets = [{"max_params": "20k"}, {"max_params": "20000"}, {"max_params": "1k"}]
     made = [mirror.register(folder, "m", point(0, n / 10), budget) for n, budget in enumerate(budgets)]
@@ -85,9 +85,9 @@ def test_a_model_becomes_the_next_version_and_its_budgets_alias_moves_to_it(uri:
 
 def test_models_registered_at_once_get_versions_of_their_own(uri: str, tmp_path: Path) -> None:
     folder = bare_export(tmp_path / "export")
-    Tracker(uri, "demo").sync(study(trial(0)))
+    Sync(uri, "demo").sync(study(trial(0)))
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(Tracker(uri, "demo").register, folder, "m", point(0, n / 10), {}) for n in range(4)]
+        jobs = [pool.submit(Sync(uri, "demo").register, folder, "m", point(0, n / 10), {}) for n in range(4)]
     assert {job.result() for job in jobs} == {f"models:/m/{n}" for n in range(1, 5)}
     assert int(MlflowClient(uri).get_model_version_by_alias("m", "best").version) == 4
 
@@ -101,20 +101,20 @@ def test_an_alias_that_two_make_at_once_is_on_the_newer_version(
     def slowly(client: MlflowClient, name: str, alias: str, version: str) -> None:
         calls.append(version)
         if len(calls) == 1:
-            Tracker(uri, "demo").register(folder, "m", point(0, 0.2), {})
+            Sync(uri, "demo").register(folder, "m", point(0, 0.2), {})
             if fails:
                 raise MlflowException("UNIQUE constraint failed", BAD_REQUEST)
         plain(client, name, alias, version)
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", slowly)
-    assert Tracker(uri, "demo").register(folder, "m", point(0, 0.1), {}) == "models:/m/1"
+    assert Sync(uri, "demo").register(folder, "m", point(0, 0.1), {}) == "models:/m/1"
     assert calls == (["1", "2", "1", "2"] if fails else ["1", "2", "2"])
     assert int(MlflowClient(uri).get_model_version_by_alias("m", "best").version) == 2
 
 
 def test_a_model_name_that_mlflow_refuses_is_told(uri: str, tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"register: a/b is not in MLflow at sqlite:.*Invalid"):
-        Tracker(uri, "demo").register(bare_export(tmp_path / "export"), "a/b", point(0, 0.1), {})
+        Sync(uri, "demo").register(bare_export(tmp_path / "export"), "a/b", point(0, 0.1), {})
 
 
 LOADS = """
@@ -147,7 +147,7 @@ def test_a_version_loads_without_this_project_and_without_pickle(
     import numpy
 
     folder = export(trained, tiny, tmp_path / "export", {})
-    Tracker(uri, "demo").register(folder, "m", point(0, 0.0), {"max_params": "20k"})
+    Sync(uri, "demo").register(folder, "m", point(0, 0.0), {"max_params": "20k"})
     images = next(tiny.test.batches(64)).images
     numpy.save(tmp_path / "images.npy", images.numpy())
     command = [sys.executable, "-I", "-W", "error::FutureWarning", "-c", LOADS]
@@ -166,7 +166,7 @@ def test_a_version_loads_without_this_project_and_without_pickle(
 def test_a_version_asks_for_mlflow_and_torch_alone_and_names_nothing_of_this_machine(
     uri: str, tmp_path: Path, tiny: Task, trained: Files
 ) -> None:
-    Tracker(uri, "demo").register(export(trained, tiny, tmp_path / "export", {}), "m", point(0, 0.0), {})
+    Sync(uri, "demo").register(export(trained, tiny, tmp_path / "export", {}), "m", point(0, 0.0), {})
     version = MlflowClient(uri).get_model_version("m", "1")
     kept = Path(str(version.source).removeprefix("file://"))
     needs = (kept / "requirements.txt").read_text().split()
