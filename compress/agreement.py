@@ -91,18 +91,24 @@ def check_same(who: str, model: nn.Module, stored: nn.Module, images: Tensor) ->
 def check_steady(who: str, model: nn.Module, before: Tensor, images: Tensor, crowd: Tensor) -> None:
     """RecipeError unless a network that was measured still gives `images` the logits of `before`, alone and in a crowd.
 
-    `crowd` `(N, C, H, W)` begins with the `images`; in a larger batch rounding may change more, the more so in int8.
+    `crowd` `(N, C, H, W)` begins with the `images`. Its logits must be the same in reverse order. In a larger batch
+    rounding may change more, the more so in int8.
     """
     if not _share(before, see(model, images).logits) <= RELOADED:
         raise RecipeError(
             f"{who}: must give the same images the same logits each time, they changed while it was measured; keep "
             "nothing in forward for the next call"
         )
-    within = see(model, crowd).logits[: len(images)]
-    if not _share(before, within) <= _OF_CROWD:
+    forwards, backwards = see(model, crowd).logits, see(model, crowd.flip(0)).logits.flip(0)
+    if not _share(before, forwards[: len(images)]) <= _OF_CROWD:
         raise RecipeError(
             f"{who}: an image's logits must not depend on the rest of its batch, in a batch of {len(crowd)} they do; "
             "take means over each image, not over the batch"
+        )
+    if not _share(forwards, backwards) <= _OF_CROWD:
+        raise RecipeError(
+            f"{who}: an image's logits must not depend on its place in the batch, in a batch of {len(crowd)} they do; "
+            "size no tensor in forward for a batch of your own"
         )
 
 

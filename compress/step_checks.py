@@ -70,7 +70,10 @@ def blamed(step: Step) -> Iterator[None]:
     except RecipeError:
         raise
     except Exception as error:
-        raise RecipeError(f"{step.title} cannot be done ({said(error)})") from error
+        raise RecipeError(
+            f"{step.title} cannot be done ({said(error)}); a forward that splits or shuffles channels by number fits "
+            "no other"
+        ) from error
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def fit(
         if not torch.isfinite(total):
             raise TrainingError(
                 f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
-                f"at lr {training.lr:g}; lower the learning rate"
+                f"at lr {training.lr:g}, which is too high for this network"
             )
         for hook in hooks:
             hook.after_epoch(epoch + 1, training.epochs)

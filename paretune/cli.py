@@ -273,6 +273,8 @@ def select(
     if json:
         _json(result)
     elif best is None:
+        if not paretune.open_study(study, home).points:
+            raise ValueError(f"select: {study} must have a point, it has none yet; search on with --resume")
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
         typer.echo(f"select: no point of {study} is within the budget; the nearest are{nearest}", err=True)
     else:

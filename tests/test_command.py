@@ -274,6 +274,12 @@ def test_a_budget_that_nothing_fits_names_the_nearest(call: Call, home: Path) ->
     assert all("misses max-params by" in line and "min-accuracy by" in line for line in nearest)
 
 
+def test_a_study_without_points_has_nothing_to_select(call: Call, tmp_path: Path) -> None:
+    study = Study(tmp_path, "empty")
+    study.begin(task="digits", space="joint", objectives=["accuracy", "params"], seed=0, reference_point={})
+    assert_refused(call("select", "empty", "--home", tmp_path), "select: empty must have a point, it has none yet;")
+
+
 def test_of_a_knee_it_is_said_what_binds_and_that_no_more_is_told() -> None:
     *_, binding, more = selected(choose(CURVE, Budget.parse(max_params="50"), prefer="knee"), None, None).splitlines()
     assert binding == "binding: max-params"

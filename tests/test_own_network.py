@@ -400,7 +400,7 @@ class Net(nn.Module):
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (BRANCHING % "pooled", "torch.export cannot trace this network: .*; forward must take no branch on the values"),
+        (BRANCHING % "pooled", "torch.export cannot trace this network: .*; forward must not branch on the values"),
         (BRANCHING.replace("sum() > 1e9", "dim() > 2") % "torch.special.airy_ai(pooled)", "ask for --format pt2"),
         (BRANCHING.replace("sum() > 1e9", "dim() > 2") % "pooled", None),
     ],

@@ -47,6 +47,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"objectives": ("params", "latency_ms")}, "add accuracy, or choose --sampler of tpe, gp, nsga2, random"),
     ({"students": ("",)}, "model: unknown '', known are alexnet"),
     ({"students": ("cnn", "cnn")}, "student: each must have a name and a file name of its own, got 'cnn' twice"),
+    ({"students": ("cnn@",)}, "model: the weights must be named after the @, a file or torchvision:NAME, got 'cnn@'"),
     ({"students": ("nowhere:net",)}, "nowhere:net: nowhere must be importable, from the current folder or PYTHONPATH"),
     ({"students": ("cnn@gone.pt",)}, "gone.pt must be readable, on every node that runs trials, got No such file"),
     ({"students": ("cnn@\0.pt",)}, "must be readable, on every node that runs trials, got embedded null byte"),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compress.data.cache import Facts, Kept
 from compress.data.folders import Listing, channels_of, list_images, typical_size
 from compress.data.images import AS_THEY_ARE, Files, Report, decode_all, decode_blocks
-from compress.data.splits import Augment, Split, StreamSplit, TensorSplit, fits
+from compress.data.splits import Augment, DataError, Split, StreamSplit, TensorSplit, fits
 from compress.data.survey import Moments, Part, fingerprint
 
 HELD_OUT = 0.1
@@ -119,6 +119,9 @@ class _Folder:
         moments = Moments()
         whole = fingerprint(list(zip(blocks, self.labels, strict=True)), self.about, moments)
         report.check(self.who, self.ends[-1])
+        if moments.blank:
+            why = "; their transparency is left out, so save them on a background" if report.made_opaque else ""
+            raise DataError(f"{self.who}: images must show something, every pixel of train/ has the same colour{why}")
         shown = report.shown(int(self.ends[-1]), self.size)
         return Facts(self.channels, self.size, *moments.mean_and_std(), whole, shown)
 

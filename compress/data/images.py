@@ -46,11 +46,14 @@ _UPRIGHT = {
 
 @final
 class Picture(NamedTuple):
-    """A decoded image: `pixels` (channels, size, size), whether `turned` upright, whether resized or cropped to fit."""
+    """A decoded image: `pixels` (channels, size, size), whether `turned` upright, resized or cropped to fit, and
+    whether transparency was left out.
+    """
 
     pixels: _Bytes
     turned: bool
     fitted: bool
+    opaque: bool
 
 
 @final
@@ -73,6 +76,7 @@ class Files(Dataset[Tensor]):
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of odd palettes and metadata
             if image.mode[0] in "IF":
                 raise ValueError(f"mode {image.mode} is not 8 bits a channel; save it with 8")
+            opaque = not image.has_transparency_data or _is_opaque(image)
             plain = image.convert("L" if self.channels == 1 else "RGB")
             turn = _orientation(plain)
         upright = plain if turn is None else plain.transpose(turn)
@@ -81,7 +85,13 @@ class Files(Dataset[Tensor]):
             upright = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BILINEAR)
         pixels = np.asarray(upright, dtype=np.uint8).reshape(self.size, self.size, self.channels)
         own = np.array(pixels.transpose(2, 0, 1), order="C")  # a copy: Pillow's own memory is read-only
-        return Picture(own, turn is not None, fitted)
+        return Picture(own, turn is not None, fitted, opaque)
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Whether no pixel of an image with an alpha channel, or with transparent colours, is transparent at all."""
+    lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return lowest == 255
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
@@ -95,11 +105,19 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 @final
 @dataclass
 class Report:
-    """Counts over decoded images: reasons of failures, images turned upright, images resized or cropped."""
+    """Counts over decoded images: reasons of failures; images turned upright, resized or cropped, made opaque."""
 
     failures: list[str] = field(default_factory=list)
     turned: int = 0
     fitted: int = 0
+    made_opaque: int = 0
+
+    def add(self, other: Report) -> None:
+        """Add the counts of other images."""
+        self.failures += other.failures
+        self.turned += other.turned
+        self.fitted += other.fitted
+        self.made_opaque += other.made_opaque
 
     def check(self, who: str, count: int) -> None:
         """Raise DataError if any of `count` images failed: says how many, and the first five by name."""
@@ -111,6 +129,7 @@ class Report:
     def shown(self, count: int, size: int) -> str:
         """Say for people how `count` images were brought to the same `size`."""
         turned = f", {self.turned:,} turned upright" if self.turned else ""
+        turned += f", transparency of {self.made_opaque:,} left out" if self.made_opaque else ""
         if not self.fitted:
             return AS_THEY_ARE + turned
         some = f" (but {count - self.fitted:,} that are so)" if self.fitted < count else ""
@@ -119,27 +138,26 @@ class Report:
 
 @final
 @dataclass(frozen=True)
-class _Blocks(Dataset[tuple[Tensor, list[str], int, int]]):
-    """Item i is the i-th block of images, black where undecodable, and the three fields of a `Report`."""
+class _Blocks(Dataset[tuple[Tensor, Report]]):
+    """Item i is the i-th block of images, black where undecodable, and a `Report` on the block."""
 
     files: Files
 
     def __len__(self) -> int:
         return -(-len(self.files) // _BLOCK)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, list[str], int, int]:
+    def __getitem__(self, number: int) -> tuple[Tensor, Report]:
         files, report = self.files, Report()
         paths = files.paths[number * _BLOCK : (number + 1) * _BLOCK]
         images = np.zeros((len(paths), files.channels, files.size, files.size), dtype=np.uint8)
         for row, path in enumerate(paths):
             try:
-                images[row], turned, fitted = files.decode(path)
+                images[row], turned, fitted, opaque = files.decode(path)
             except Exception as error:  # Pillow raises half a dozen types for a broken file
                 report.failures.append(f"{printable(path)} ({_why(error)})")
             else:
-                report.turned += turned
-                report.fitted += fitted
-        return torch.from_numpy(images), report.failures, report.turned, report.fitted
+                report.add(Report(turned=turned, fitted=fitted, made_opaque=not opaque))
+        return torch.from_numpy(images), report
 
 
 def _why(error: Exception) -> str:
@@ -156,14 +174,12 @@ def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
     # Processes, because small images spend their time under the interpreter's lock: on two cores 17,900 JPEGs
     # of 32 x 32 a second against 6,200 with threads. Starting them does not pay for a few images.
     workers = 0 if len(files) < _FEW else min(8, usable_cpus())
-    loader: DataLoader[tuple[Tensor, list[str], int, int]] = DataLoader(
+    loader: DataLoader[tuple[Tensor, Report]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
     started, told = time.monotonic(), False
-    for number, (images, failed, turned, fitted) in enumerate(loader, 1):
-        report.failures.extend(failed)
-        report.turned += turned
-        report.fitted += fitted
+    for number, (images, of_block) in enumerate(loader, 1):
+        report.add(of_block)
         yield images.numpy()
         spent = time.monotonic() - started
         if not told and spent > PATIENCE_S:

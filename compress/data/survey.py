@@ -28,6 +28,13 @@ class Moments:
         self.sums = self.sums + block.sum((0, 2, 3), dtype=np.int64)
         self.squares = self.squares + np.square(block, dtype=np.uint16).sum((0, 2, 3), dtype=np.int64)
 
+    @property
+    def blank(self) -> bool:
+        """Whether no channel ever changes."""
+        return bool(
+            np.all(np.asarray(self.squares, dtype=object) * self.count == np.asarray(self.sums, dtype=object) ** 2)
+        )
+
     def mean_and_std(self) -> tuple[Channels, Channels]:
         """Per channel; the deviation is 1 where a channel never changes."""
         mean = np.asarray(self.sums) / self.count

@@ -37,8 +37,8 @@ def program(model: nn.Module, shape: tuple[int, int, int]) -> ExportedProgram:
             made = torch.export.export(model.eval(), images, dynamic_shapes=({0: torch.export.Dim("batch")},))
     except Exception as error:  # the tracer runs a user's own code
         raise ExportFailed(
-            f"export: torch.export cannot trace this network: {said(error)}; forward must take no branch on the values "
-            "of a tensor, and compute with torch's operations alone"
+            f"export: torch.export cannot trace this network: {said(error)}; forward must not branch on the values "
+            "of a tensor or on the size of the batch, and compute with torch's operations alone"
         ) from error
     for node in list(made.graph.nodes):
         node.meta.pop("stack_trace", None)

@@ -64,6 +64,8 @@ class Model:
     def parse(cls, text: str) -> Model:
         """From `NAME` or `NAME@WEIGHTS`, at width 1; a relative path is below the current folder."""
         family, at, place = text.partition("@")
+        if at and not place:
+            raise RecipeError(f"model: the weights must be named after the @, a file or torchvision:NAME, got {text!r}")
         if at and not place.startswith(weights.TORCHVISION):
             place = str(Path(place).expanduser().absolute())
         return cls(family, weights=place if at else None)

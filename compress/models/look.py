@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ IMAGES = 3
 """Batch norm over single values wants two in training; a batch size written into a reshape is seldom three."""
 CLOSE = 1e-4
 """Share of the largest logit by which logits may differ: float sums of another batch run in another order."""
+CROWD = 512
+"""Images of a batch when a model is measured."""
+CROWD_S = 10.0
+"""Seconds that so many may take in the look."""
+OF_CROWD = 1e-2
+"""Share of the largest logit by which logits may differ in a large batch, for which other kernels may be chosen."""
 SMALL = 0.1
 """Spread of the noise in place of zeros among the weights: a branch scaled by zero would not be seen."""
 
@@ -51,6 +58,7 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
             "name the layer that gives the logits in head"
         )
     look.check_alike(first, alone=look.evaluate(images[:1]), again=look.evaluate(images))
+    look.check_crowd(first, images)
     _check_taps(path, module, images)
     with look.blamed("copy.deepcopy must copy it (of weight_norm take that of torch.nn.utils.parametrizations)"):
         copy.deepcopy(module)
@@ -110,6 +118,22 @@ class _Look:
             )
         if first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
             raise RecipeError(f"{self.path}: must give logits, got shares that add up to 1; leave the softmax out")
+
+    def check_crowd(self, first: Tensor, images: Tensor) -> None:
+        """RecipeError unless the images get the logits `first` at every place of a batch as large as a measurement's.
+
+        A network of which so many images take longer than `CROWD_S` gets fewer.
+        """
+        start = time.perf_counter()
+        self.evaluate(images)
+        copies = min(CROWD, int(CROWD_S / (time.perf_counter() - start) * len(images))) // len(images)
+        if copies > 1:
+            crowd = self.evaluate(images.repeat(copies, 1, 1, 1))
+            if _apart(first.repeat(copies, 1), crowd) > OF_CROWD:
+                raise RecipeError(
+                    f"{self.path}: an image's logits must not depend on the size of its batch or its place there in "
+                    f"eval mode, in a batch of {len(crowd)} they do; size no tensor in forward for a batch of your own"
+                )
 
     @contextmanager
     def blamed(self, must: str) -> Iterator[None]:

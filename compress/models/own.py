@@ -140,7 +140,7 @@ def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
         check_whole(f"{path}: {what}", value, 1)
     try:
         with _visiting(path):
-            made = function(*given)
+            made = _called(function, given)
         if isinstance(made, nn.Module) and not any(tensor.is_meta for tensor in made.parameters()):
             made = made.cpu()  # a search moves it
     except RecipeError:
@@ -156,6 +156,17 @@ def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
     check_plain(path, made)
     _name_head(path, made, given[0])
     return made
+
+
+def _called(function: Callable[..., object], given: tuple[Any, ...]) -> object:
+    """Call the function; a function that imports torchvision is called again once torchvision can be imported."""
+    try:
+        return function(*given)
+    except RuntimeError as error:
+        if not needs_operators(error):
+            raise
+    import_torchvision()
+    return function(*given)
 
 
 @contextmanager

@@ -160,15 +160,20 @@ class _Fit:
 def _taken(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
     """The tensor as one of the network's; RecipeError unless its numbers are finite and stay as they are."""
     kind, wanted = (str(t.dtype).removeprefix("torch.") for t in (tensor, like))
-    numbers = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_complex())
-    if not numbers or (like.is_floating_point() and not tensor.is_floating_point()):
+    numbers = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized)
+    if (
+        not numbers
+        or tensor.is_complex() != like.is_complex()
+        or (like.is_floating_point() and not tensor.is_floating_point())
+    ):
         raise RecipeError(f"{who}: {name} must hold {wanted} numbers, got {kind if not tensor.is_meta else 'none'}")
-    wide = tensor.double()
+    most = torch.complex128 if tensor.is_complex() else torch.float64
+    wide = tensor.to(most)
     broken = wide[wide.isnan() if not isinstance(like, nn.Parameter) else ~wide.isfinite()]
     if len(broken):
         raise RecipeError(f"{who}: {name} must be finite, got {broken[0].item()}")
     made = tensor.to(like.dtype)
-    if not torch.equal(made.double(), wide):
+    if not torch.equal(made.to(most), wide):
         raise RecipeError(f"{who}: {name} must fit into {wanted}, got {kind} that it would round; save it as {wanted}")
     return made
 

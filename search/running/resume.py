@@ -37,7 +37,7 @@ def check_study(study: Study, settings: Settings) -> None:
     if study.exists and not settings.resume:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if settings.resume and not study.exists:
-        raise StudyError(f"study {study.name}: there is none in {study.home} to resume")
+        raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
     asked = {"space": settings.space, "task": settings.task}
     if settings.objectives != DEFAULT_OBJECTIVES:  # left out, they are the study's own
         asked["objectives"] = ",".join(settings.objectives)

@@ -246,3 +246,30 @@ def test_a_class_with_one_training_image_is_refused(tmp_path: Path) -> None:
     write(digit_folder(tmp_path) / "train" / "ten" / "0.png", np.zeros((16, 16), dtype=np.uint8))
     with pytest.raises(DataError, match="at least 2 training images, got 1 of ten"):
         load_task(f"folder:{tmp_path}")
+
+
+def see_through(path: Path, colour: tuple[int, int, int], mode: str, corner: int = 0) -> None:
+    """An image of one colour whose upper left quarter has the alpha `corner`."""
+    pixels = np.full((16, 16, 4), (*colour, 255), dtype=np.uint8)
+    pixels[:8, :8, 3] = corner
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    (image if mode == "RGBA" else image.convert(mode)).save(path)
+
+
+@pytest.mark.parametrize(("mode", "corner", "said"), [("RGBA", 0, True), ("LA", 9, True), ("RGBA", 255, False)])
+def test_transparency_that_is_left_out_is_said(mode: str, corner: int, said: bool, tmp_path: Path) -> None:
+    for number in range(12):
+        see_through(digit_folder(tmp_path / "f") / "train" / "eight" / f"x{number}.png", (9, 9, number), mode, corner)
+    summary = load_task(f"folder:{tmp_path / 'f'}").summary
+    assert ("transparency of 12 left out" in summary) is said
+
+
+def test_images_that_show_nothing_are_refused(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for number in range(4):
+            see_through(tmp_path / part / "ab"[number % 2] / f"{number}.png", (0, 0, 0), "RGBA")
+    with pytest.raises(
+        DataError, match=r"must show something, .* same colour; their transparency is left out, so save"
+    ):
+        load_task(f"folder:{tmp_path}")

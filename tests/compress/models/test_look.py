@@ -155,6 +155,14 @@ def endless(k, c):
     net = Net(k, c); net.body[0].weight.data[0, 0, 0, 0] = float("inf"); return net
 def lost_statistics(k, c):
     net = Net(k, c); net.body[1].running_var.fill_(float("nan")); return net
+class Rows(Net):
+    def after(self, x): return x * (torch.arange(len(x)) < 64).view(-1, *[1] * (x.dim() - 1))
+class Chunks(Net):
+    def after(self, x): return x if len(x) <= 64 else torch.cat([x[:64], x[:1].expand(len(x) - 64, *x.shape[1:])])
+class Louder(Net):
+    def after(self, x): return x if len(x) <= 64 else 2 * x
+class Cycle(Net):
+    def after(self, x): return x * (1.0 + (torch.arange(len(x)) % 7 == 6).view(-1, *[1] * (x.dim() - 1)))
 class Masked(Net):
     def __init__(self, k, c): super().__init__(k, c); self.register_buffer("mask", torch.full((8,), -torch.inf))
     def after(self, x): return torch.maximum(x, self.mask)
@@ -210,6 +218,7 @@ COPY = "must leave the images as they are, it changes them in place; begin forwa
 DRAWS = "must draw no random numbers in eval mode, it does.*; where forward calls F.dropout, give it training="
 ALIKE = r"must give the same images the same logits in eval mode, got some [\d.]+% apart"
 BATCH = r"an image's logits must not depend on the rest of its batch in eval mode, got some [\d.]+% apart"
+PLACE = r"must not depend on the size of its batch or its place there in eval mode, in a batch of \d+ they do; size no"
 BAD = [
     ("Aux", rf"in training mode must give logits of shape \(3, 10\), got a tuple; {ALONE}"),
     ("AuxDict", "in training mode must give logits .*, got a dict"),
@@ -233,6 +242,10 @@ BAD = [
     ("PythonsNoise", DRAWS),
     ("NumpysNoise", f"{ALIKE}; keep nothing in forward for the next call"),
     ("StubbornDropout", r"it does \(drop stays in training mode after eval\(\)\)"),
+    ("Rows", PLACE),
+    ("Chunks", PLACE),
+    ("Louder", PLACE),
+    ("Cycle", PLACE),
     ("Untracked", f"{BATCH}; give body.1 track_running_stats=True"),
     ("UntrackedBranch", f"{BATCH}; give body.1 track_running_stats=True"),
     ("StubbornNorm", r"apart \(body.1 stays in training mode after eval\(\)\)"),

@@ -470,3 +470,23 @@ def test_nothing_is_logged_of_weights_that_fit(state: State, tmp_path: Path, cap
     with caplog.at_level(logging.DEBUG):
         assert given(safe(state, tmp_path / "w.safetensors")).check(10, 1, 8) == ()
     assert caplog.records == []
+
+
+COMPLEX = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, k, c):
+        super().__init__(); self.fc = nn.Linear(3, k); self.register_buffer("waves", torch.ones(3, dtype=torch.cfloat))
+    def forward(self, x): return self.fc(x.mean((1, 2, 3))[:, None] * self.waves.real)
+"""
+
+
+def test_a_complex_buffer_comes_from_a_file_as_it_is(source: Callable[[str, str], None], tmp_path: Path) -> None:
+    source("mine.py", COMPLEX)
+    torch.save({**Model("mine:Net").build(10, 1).state_dict(), "waves": torch.full((3,), 2 + 1j)}, tmp_path / "w.pt")
+    model = Model("mine:Net", weights=str(tmp_path / "w.pt"))
+    assert model.start(10, 1).get_buffer("waves").tolist() == [2 + 1j] * 3
+    torch.save({**model.start(10, 1).state_dict(), "waves": torch.ones(3)}, tmp_path / "w.pt")
+    with pytest.raises(RecipeError, match="waves must hold complex64 numbers, got float32"):
+        model.start(10, 1)
