@@ -1,4 +1,4 @@
-"""Distillation: a student trains under the recipe's teacher."""
+"""Distillation: the student trains under the recipe's teacher."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ class Distill(Stage):
         return f"taught by {teacher} with {method_and_settings(self.method)}: {epochs(self.training)}"
 
     def structural(self) -> Stage:
-        """Return the stage if its method ships layers, else a training on labels, which makes the same structure."""
+        """Return the stage if its method ships layers, else a training on labels with the same resulting structure."""
         return self if self.method.ships_adapter else Train(self.training)

@@ -1,4 +1,4 @@
-"""How a network is trained in a stage: on labels, under a teacher, or to recover from a cut."""
+"""The training of a network in a stage: on labels, under a teacher, or as the recovery from a cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compress.training import Training
 
 @dataclass(frozen=True)
 class Lesson:
-    """A training with what it trains and from whom the network learns.
+    """A training, the weights to train, and the teacher of the network.
 
     `scope` "all" trains every weight, "classifier" the last linear layer only. With a `distiller` the network learns
     from the network before the stage (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher").
@@ -26,10 +26,10 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Recovery(Lesson):
-    """How a network that lost weights gets its accuracy back.
+    """The training by which a network recovers its accuracy after losing weights.
 
-    A distiller that `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may
-    start from the one before.
+    A distiller with `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may
+    start from the level before.
     """
 
     name: ClassVar[str] = "recovery"

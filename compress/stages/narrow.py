@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Narrow(Stage):
-    """A student of the network's own layers, with `width` in (0, 1) of the channels that its shortcuts fix.
+    """Train a student of the network's own layers, with `width` in (0, 1) of the channels fixed by shortcuts.
 
-    The student is trained from scratch under the network as it was before.
+    The student is trained from scratch under the network from before the stage.
     """
 
     name: ClassVar[str] = "narrow"
@@ -61,10 +61,10 @@ class Narrow(Stage):
         )
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
-        """Cut the channels of all shortcuts to `width`, and initialise anew."""
+        """Cut the channels of all shortcuts to `width` and initialise all layers anew."""
         return narrow(model, self.width, calibration.images)
 
     @property
     def open_ended(self) -> bool:
-        """True: the share of weights follows from the network's shape."""
+        """Return True: the share of weights follows from the network's shape."""
         return True
