@@ -19,7 +19,7 @@ IMAGES = 4
 """Number of images in a comparison."""
 RELOADED = 1e-5
 """Greatest difference of a reloaded network's logits, as a share of the largest logit."""
-_OF_CROWD = 0.05
+_IN_BATCH = 0.05
 """Greatest difference of an image's logits alone and in a large batch, as a share of the largest logit."""
 _OF_SPREAD = 1e-3
 _OF_SIZE = 1e-4
@@ -28,7 +28,7 @@ _OF_SIZE = 1e-4
 
 
 @dataclass(frozen=True)
-class Seen:
+class Activations:
     """Outputs of a network on some images: its logits `(B, classes)`, and a summary `(2, C)` of each watched layer.
 
     Summaries are by layer path, in the order of the calls: the mean and the deviation of each output channel. The full
@@ -39,7 +39,7 @@ class Seen:
     outputs: Mapping[str, Tensor]
 
 
-def see(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Seen:
+def activations(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Activations:
     """Run the model in eval mode on a copy of `images` `(B, C, H, W)` and watch the layers at the `watched` paths."""
     outputs: dict[str, Tensor] = {}
 
@@ -57,10 +57,10 @@ def see(model: nn.Module, images: Tensor, watched: Iterable[str] = ()) -> Seen:
     finally:
         for hook in hooks:
             hook.remove()
-    return Seen(logits, outputs)
+    return Activations(logits, outputs)
 
 
-def changed_at(wanted: Seen, got: Seen) -> str | None:
+def changed_at(wanted: Activations, got: Activations) -> str | None:
     """Return None if the logits agree but for rounding; else the path of the first differing layer, or ""."""
     if _agree(wanted.logits, got.logits):
         return None
@@ -69,12 +69,12 @@ def changed_at(wanted: Seen, got: Seen) -> str | None:
 
 def reloaded_differs(model: nn.Module, stored: nn.Module, images: Tensor) -> str | None:
     """Return None if `stored` gives the logits of `model`, to `RELOADED`; else the path of a differing layer, or ""."""
-    wanted, got = see(model, images), see(stored, images)
+    wanted, got = activations(model, images), activations(stored, images)
     if _share(wanted.logits, got.logits) <= RELOADED:
         return None
     leaves = [path for path, module in model.named_modules() if path and next(module.children(), None) is None]
     shared = [path for path in leaves if path in dict(stored.named_modules())]
-    wanted, got = see(model, images, shared), see(stored, images, shared)
+    wanted, got = activations(model, images, shared), activations(stored, images, shared)
     differ = (path for path, one in wanted.outputs.items() if _share(one, got.outputs.get(path)) > RELOADED)
     return next(differ, "")
 
@@ -91,21 +91,21 @@ def check_same(who: str, model: nn.Module, stored: nn.Module, images: Tensor) ->
         )
 
 
-def check_steady(who: str, model: nn.Module, before: Tensor, images: Tensor, crowd: Tensor) -> None:
+def check_steady(who: str, model: nn.Module, before: Tensor, images: Tensor, batch: Tensor) -> None:
     """Raise RecipeError unless a measured network still gives `images` the logits `before`.
 
-    The logits must be the same for the images alone, and close in the batch `crowd` `(N, C, H, W)`, which begins with
+    The logits must be the same for the images alone, and close in `batch` `(N, C, H, W)`, which begins with
     the images. Rounding may change more in a larger batch, and most in int8.
     """
-    if not _share(before, see(model, images).logits) <= RELOADED:
+    if not _share(before, activations(model, images).logits) <= RELOADED:
         raise RecipeError(
             f"{who}: must give the same images the same logits each time, they changed while it was measured; keep "
             "nothing in forward for the next call"
         )
-    within = see(model, crowd).logits[: len(images)]
-    if not _share(before, within) <= _OF_CROWD:
+    within = activations(model, batch).logits[: len(images)]
+    if not _share(before, within) <= _IN_BATCH:
         raise RecipeError(
-            f"{who}: an image's logits must not depend on the rest of its batch, in a batch of {len(crowd)} they do; "
+            f"{who}: an image's logits must not depend on the rest of its batch, in a batch of {len(batch)} they do; "
             "take means over each image, not over the batch"
         )
 

@@ -66,8 +66,8 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
     steps = plan(recipe, fingerprint="")
     last = {one.key: at for at, step in enumerate(steps) for one in (step.parent, step.original, step.teacher) if one}
     for at, step in enumerate(steps):
-        taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
-        in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
+        parent_teaches = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
+        in_place = step.parent is not None and last[step.parent.key] == at and not parent_teaches
         calibration = task.train.first(IMAGES) if step.model.own else noise
         with naming_step(step):
             model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
@@ -130,8 +130,8 @@ def skeleton(recipe: Recipe) -> Recipe:
     if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
         return replace(recipe, stages=stages)
     bare = tuple(part for stage in stages if (part := stage.structural()) is not None)
-    taught = any(stage.distiller is not None for stage in bare)
-    teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
+    distills = any(stage.distiller is not None for stage in bare)
+    teacher, schooling = (recipe.teacher, recipe.schooling) if distills else (None, None)
     return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
 
 
@@ -141,13 +141,13 @@ def depth(recipe: Recipe) -> tuple[str, float | None]:
     Of recipes with equal ids all can be carried out if the deepest can. The rule does not hold without exactly one cut,
     or with a user's own network, which may accept only some sizes: then return the id of the whole skeleton, and None.
     """
-    bones = skeleton(recipe)
-    cuts = [getattr(stage, "sparsity", None) for stage in bones.stages if stage.cuts]
-    deep = cuts[0] if len(cuts) == 1 else None
-    own = any(model is not None and model.own for model in (bones.student, bones.teacher))
-    if deep is None or own:
-        return bones.id, None
-    return cut_to(bones, SHALLOW).id, deep
+    reduced = skeleton(recipe)
+    cuts = [getattr(stage, "sparsity", None) for stage in reduced.stages if stage.cuts]
+    sparsity = cuts[0] if len(cuts) == 1 else None
+    own = any(model is not None and model.own for model in (reduced.student, reduced.teacher))
+    if sparsity is None or own:
+        return reduced.id, None
+    return cut_to(reduced, SHALLOW).id, sparsity
 
 
 def cut_to(recipe: Recipe, sparsity: float) -> Recipe:
@@ -160,13 +160,13 @@ def check_networks(recipe: Recipe, task: Task) -> None:
     models = [model for model in (recipe.teacher, recipe.student) if model is not None]
     for model in models:
         model.check(len(task.classes), task.channels, task.size)
-    taught_by = list(filter(None, (stage.distiller for stage in recipe.stages)))
-    for model in models if taught_by else ():
+    distillers = list(filter(None, (stage.distiller for stage in recipe.stages)))
+    for model in models if distillers else ():
         if model.own:
             with torch.random.fork_rng(devices=[]):
                 module = model.build(len(task.classes), task.channels)
             name_taps(module, torch.zeros(1, task.channels, task.size, task.size))
-            for method in taught_by:
+            for method in distillers:
                 check_stages(method, module, str(model))
 
 

@@ -38,7 +38,7 @@ class Estimator:
     """Estimates for the recipes of one task."""
 
     task: Task
-    _whole: dict[Model, dict[str, float]] = field(default_factory=dict)
+    _unpruned: dict[Model, dict[str, float]] = field(default_factory=dict)
     _impossible: dict[Model, str] = field(default_factory=dict)
     _plans: dict[str, list[Step]] = field(default_factory=dict)
 
@@ -99,14 +99,14 @@ class Estimator:
     def _costs(self, model: Model) -> dict[str, float]:
         if model in self._impossible:
             raise RecipeError(self._impossible[model])
-        if model not in self._whole:
+        if model not in self._unpruned:
             try:
                 costs = predict(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
             except RecipeError as error:
                 self._impossible[model] = str(error)
                 raise
-            self._whole[model] = {"params": float(costs.params), "macs": float(costs.macs)}
-        return self._whole[model]
+            self._unpruned[model] = {"params": float(costs.params), "macs": float(costs.macs)}
+        return self._unpruned[model]
 
 
 def _any_in_chain(step: Step, holds: Callable[[Step], bool]) -> bool:

@@ -43,11 +43,11 @@ class SimKD(Distiller):
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         """Return the projector `P`, which also averages down a larger student's map."""
-        mine, theirs = _last(student), _last(teacher)
-        height, width = same_size(mine, theirs)[0].shape[2:]
-        wanted = theirs.shape[1]
-        size = None if mine.shape[2:] == (height, width) else (height, width)
-        return Projector((mine.shape[1], max(1, wanted // self.factor), wanted), size)
+        student_maps, teacher_maps = _last(student), _last(teacher)
+        height, width = same_size(student_maps, teacher_maps)[0].shape[2:]
+        wanted = teacher_maps.shape[1]
+        size = None if student_maps.shape[2:] == (height, width) else (height, width)
+        return Projector((student_maps.shape[1], max(1, wanted // self.factor), wanted), size)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
         """Return the loss, at least 0."""

@@ -55,8 +55,8 @@ class Views:
         rows = self._rows[at, seen]
         missing = np.flatnonzero(rows[:, -1] != _checksum(rows[:, :-1]))
         if len(missing):
-            asked = torch.from_numpy(np.resize(missing, -(-len(missing) // CHUNK) * CHUNK)).to(index.device)
-            found = torch.cat([compute(positions) for positions in torch.split(asked, CHUNK)])[: len(missing)]
+            padded = torch.from_numpy(np.resize(missing, -(-len(missing) // CHUNK) * CHUNK)).to(index.device)
+            found = torch.cat([compute(positions) for positions in torch.split(padded, CHUNK)])[: len(missing)]
             computed = found.half().cpu().numpy().view(np.uint16)
             rows[missing] = np.concatenate([computed, _checksum(computed)[:, None]], axis=1)
             self._keep(at[missing], seen[missing], rows[missing])

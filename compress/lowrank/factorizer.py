@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress.agreement import IMAGES, Seen, changed_at, see
+from compress.agreement import IMAGES, Activations, activations, changed_at
 from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weight_count, weighted_layers
@@ -84,22 +84,24 @@ def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images:
     return model
 
 
-def _with_products(model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor) -> Seen:
+def _with_products(
+    model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor
+) -> Activations:
     """Run the model with each layer's weight replaced by the product of its pair."""
     layers = weighted_layers(model)
     with torch.no_grad():
         for name, pair in pairs.items():
             layer = layers[name]
             layer.weight.copy_(factorizer.product(pair, layer))
-    return see(model, images, pairs)
+    return activations(model, images, pairs)
 
 
-def _check(factorizer: Factorizer, wanted: Seen, model: nn.Module, images: Tensor) -> None:
+def _check(factorizer: Factorizer, wanted: Activations, model: nn.Module, images: Tensor) -> None:
     """Raise RecipeError unless the model computes the same with pairs as with their products."""
     rule = f"{factorizer.name}: two layers must do what one did"
     remedy = "something else than its call may read the layer; use l1-unstructured or int8"
     try:
-        at = changed_at(wanted, see(model, images, wanted.outputs))
+        at = changed_at(wanted, activations(model, images, wanted.outputs))
     except Exception as error:  # a user's own forward raises anything
         raise RecipeError(f"{rule}, got {said(error)}; {remedy}") from error
     if at is not None:

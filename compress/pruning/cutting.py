@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.agreement import Seen, changed_at, see
+from compress.agreement import Activations, activations, changed_at
 from compress.errors import RecipeError, said
 
 _timm = sys.modules.get("timm")
@@ -67,17 +67,17 @@ class Cutter:
         unread, lost, mixing = self._consequences(gone)
         with _passed_by(mixing):
             with _muted(unread):
-                wanted = see(self.model, images, self.names.values())
+                wanted = activations(self.model, images, self.names.values())
             try:
                 for layer, channels in gone.items():
                     self._group(layer, channels).prune()
-                got = see(self.model, images, self.names.values())
+                got = activations(self.model, images, self.names.values())
             except Exception as error:  # Torch-Pruning and a user's own forward raise anything
                 raise _refusal(self._first(gone), "the network does not run any more", error) from error
         for name, parameter in self.model.named_parameters():  # Torch-Pruning makes new ones
             parameter.requires_grad_(grad[name])
         left = {name: _without(output, lost.get(name, set())) for name, output in wanted.outputs.items()}
-        at = changed_at(Seen(wanted.logits, left), got)
+        at = changed_at(Activations(wanted.logits, left), got)
         if at is not None:
             raise _refusal(self._first(gone), f"{at or 'the network'} computes something else")
 

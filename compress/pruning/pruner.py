@@ -25,7 +25,7 @@ class Pruner(ABC):
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
     adaptive: ClassVar[bool] = False
-    foreseeable: ClassVar[bool] = True
+    predictable: ClassVar[bool] = True
     """Whether the number of channels kept in each layer follows from shapes alone, so that costs are predicted exactly.
     """
 
@@ -55,7 +55,7 @@ class Adaptive(Pruner):
     """
 
     adaptive: ClassVar[bool] = True
-    foreseeable: ClassVar[bool] = False
+    predictable: ClassVar[bool] = False
 
     tolerance: float
     rounds: int

@@ -38,7 +38,7 @@ class ResRep(DuringTraining):
     name: ClassVar[str] = "resrep"
     source: ClassVar[str] = "https://arxiv.org/abs/2007.03260"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
-    foreseeable: ClassVar[bool] = False
+    predictable: ClassVar[bool] = False
 
     start: int = 5
     every: int = 200

@@ -46,7 +46,7 @@ class Targets:
     def __init__(self, model: nn.Module, calibration: Batch, at_most: int | None = None) -> None:
         layers = weighted_layers(model)
         self.channels = Channels(model, calibration.images, spare_shortcuts=True)
-        self.channels.groups = [g for g in self.channels.groups if self._whole(g)]
+        self.channels.groups = [g for g in self.channels.groups if self._is_prunable(g)]
         if at_most is not None:
             self.channels.keep(at_most)
         norms = _norms(model)
@@ -64,7 +64,7 @@ class Targets:
         """Remove the channels marked True in `gone`; at least one of each target must be left."""
         self.channels.cut(self._kept(gone), {t.name: (~g).float() for t, g in zip(self.each, gone, strict=True)})
 
-    def _whole(self, group: Group) -> bool:
+    def _is_prunable(self, group: Group) -> bool:
         """Return whether the channels have makers and no maker is a grouped convolution."""
         made = [self.channels.layers[name] for name in self.channels.makers(group)]
         return bool(made) and all(getattr(layer, "groups", 1) == 1 for layer in made)

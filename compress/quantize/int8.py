@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.agreement import IMAGES, changed_at, see
+from compress.agreement import IMAGES, activations, changed_at
 from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weighted_layers
@@ -138,11 +138,11 @@ class Int8(Quantizer):
             raise RecipeError(f"int8: the network must have a layer of its own to convert, got none{sentence(whole)}")
         shown = calibration[:IMAGES]
         with _rounded(layers, made):
-            wanted = see(model, shown, made)
+            wanted = activations(model, shown, made)
         for name, layer in made.items():
             model.set_submodule(name, layer)
         try:
-            at = changed_at(wanted, see(model, shown, made))
+            at = changed_at(wanted, activations(model, shown, made))
         except Exception as error:  # a user's own forward raises anything
             raise RecipeError(f"{_RULE}, got {said(error)}; {_REMEDY}") from error
         if at is not None:

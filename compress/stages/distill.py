@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress.distill import Distiller
 from compress.encoding import encode
 from compress.errors import check_kind, check_whole
-from compress.stages.lesson import Lesson, check_taught
+from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.train import Train
 from compress.stages.words import epochs, method_and_settings
@@ -33,7 +33,7 @@ class Distill(Stage):
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
         check_whole("distill: training: epochs", self.training.epochs, 1)
-        check_taught("distill", self.method, self.training)
+        check_distillation("distill", self.method, self.training)
 
     @property
     def lesson(self) -> Lesson:

@@ -43,14 +43,14 @@ class Recovery(Lesson):
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
         check_whole("recovery: training: epochs", self.training.epochs, 1)
         if self.distiller is not None:
-            check_taught("recovery", self.distiller, self.training)
+            check_distillation("recovery", self.distiller, self.training)
         if self.distiller is not None and self.distiller.ships_adapter and self.scope != "all":
             raise RecipeError(
                 f"recovery: {self.distiller.name} brings its own classifier, so scope must be all, got {self.scope}"
             )
 
 
-def check_taught(who: str, method: Distiller, training: Training) -> None:
+def check_distillation(who: str, method: Distiller, training: Training) -> None:
     """Raise RecipeError unless the training suits the distillation method."""
     if training.label_smoothing:
         raise RecipeError(f"{who}: label_smoothing must be 0 under a distiller, got {training.label_smoothing:g}")

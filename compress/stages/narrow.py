@@ -12,7 +12,7 @@ from compress.distill import Distiller
 from compress.encoding import encode
 from compress.errors import check_kind, check_share
 from compress.pruning.narrow import narrow
-from compress.stages.lesson import Lesson, check_taught
+from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.words import epochs, method_and_settings
 from compress.training import Training
@@ -42,7 +42,7 @@ class Narrow(Stage):
         check_kind("narrow: method", self.method, (Distiller,))
         check_kind("narrow: training", self.training, (Training,))
         check_share("narrow: width", self.width, low=1e-6)
-        check_taught("narrow", self.method, self.training)
+        check_distillation("narrow", self.method, self.training)
 
     @property
     def lesson(self) -> Lesson:

@@ -56,17 +56,17 @@ class Prune(Stage):
                 f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
                 f"got {self.sparsity!r} and {self.schedule!r}"
             )
-        taught = self.recovery.distiller
-        if taught is not None and taught.ships_adapter and self.sequential:
+        distiller = self.recovery.distiller
+        if distiller is not None and distiller.ships_adapter and self.sequential:
             how = self.schedule.name if self.schedule else f"the rounds of {self.method.name}"
             raise RecipeError(
-                f"recovery: {taught.name} ships layers, so every level must start from the full network; "
+                f"recovery: {distiller.name} ships layers, so every level must start from the full network; "
                 f"use the schedule one-shot, got {how}"
             )
-        if self.changes_in_training and taught is not None and taught.ships_adapter:
+        if self.changes_in_training and distiller is not None and distiller.ships_adapter:
             raise RecipeError(
                 f"prune: {self.method.name} cuts when training is over, so recovery must ship no layers, "
-                f"got {taught.name}"
+                f"got {distiller.name}"
             )
         if self.changes_in_training and self.recovery.scope != "all":
             raise RecipeError(
