@@ -23,8 +23,7 @@ _IN_BATCH = 0.05
 """Greatest difference of an image's logits alone and in a large batch, as a share of the largest logit."""
 _OF_SPREAD = 1e-3
 _OF_SIZE = 1e-4
-"""How far rounding may change the logits of a cut: a share of their spread over the images plus a share of their size.
-"""
+"""Allowed effect of rounding on a cut's logits: a share of their spread over the images plus a share of their size."""
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def deepest(recipe: Recipe, task: Task) -> list[PredictedPoint]:
 
 
 def skeleton(recipe: Recipe) -> Recipe:
-    """Reduce the recipe to the settings that decide whether its stages can be applied to its networks.
+    """Reduce the recipe to the settings that decide whether the recipe can be carried out.
 
     Of two recipes with the same skeleton both can be carried out or neither can, if the labels allow. All levels but
     the deepest are removed. Unless a network is the user's own, int8, the seed, learning rates and teachers whose

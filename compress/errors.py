@@ -10,23 +10,23 @@ MOST_QUOTED = 300
 
 
 class RecipeError(ValueError):
-    """A recipe, stage or setting cannot be carried out; raised before any training."""
+    """Complaint about an impossible recipe, stage or setting; raised before any training."""
 
 
 class MissingModel(RecipeError):
-    """The function of a user's own network is not found in this process."""
+    """Complaint about a user's own network whose function cannot be found."""
 
 
 class StoreError(RuntimeError):
-    """An entry of the store cannot be read back."""
+    """Failure to read back an entry of the store."""
 
 
 class DiskError(StoreError):
-    """The disk refuses a write; later writes would fail as well."""
+    """Failure of the disk to take a write; later writes would fail as well."""
 
 
 class ExportError(ValueError):
-    """A folder is no export, or must not be overwritten."""
+    """Complaint about a folder that is no export, or must not be overwritten."""
 
 
 def said(error: BaseException) -> str:

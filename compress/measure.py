@@ -1,7 +1,7 @@
 """Measure a model: accuracy, size, compute, latency.
 
-Every figure can be recomputed from the stored model by one rule: `params` are the elements of all parameters,
-`nonzero_params` the elements other than zero, `macs` are of one image, FLOPs are two a MAC.
+Every figure can be recomputed from the stored model: `params` are the elements of all parameters, `nonzero_params` the
+elements other than zero, `macs` are of a single image, FLOPs are two a MAC.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the network of one step: its start, its loss and the hooks of its training."""
+"""Make the network of a step: initial network, loss, hooks and training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_BYTES = 2**38
 
 @dataclass(frozen=True)
 class StepRunner:
-    """Makes the networks of one task's steps; the task's data are on the training device.
+    """Makes the networks of a task's steps; the task's data are on the training device.
 
     `ensure` returns the store's entry of another step. `calibration` returns the same training images and labels every
     time, on the training device.
@@ -102,9 +102,9 @@ class StepRunner:
         return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
-        """Return the teacher's logits kept so far, or None where hardly a view would be shown twice.
+        """Return the teacher's logits kept so far.
 
-        An original that teaches a single short curve is such a teacher.
+        Return None where hardly a view would be shown twice, as under an original with a single short curve.
         """
         views, lesson, device = self.task.augment.views, step.stage.lesson, training_device().type
         epochs = 0 if lesson is None else lesson.training.epochs * len(step.stage.levels)

@@ -28,7 +28,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on, such as after a loss that is not finite."""
+    """Failure of a training, such as a loss that is not finite."""
 
 
 class Loss(nn.Module):

@@ -26,8 +26,7 @@ class Pruner(ABC):
     granularity: ClassVar[Literal["channel", "weight"]]
     adaptive: ClassVar[bool] = False
     predictable: ClassVar[bool] = True
-    """Whether the number of channels kept in each layer follows from shapes alone, so that costs are predicted exactly.
-    """
+    """Whether shapes alone decide the number of channels kept in each layer, so that costs are predicted exactly."""
 
     @property
     def spare_shortcuts(self) -> bool:

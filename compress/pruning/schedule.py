@@ -1,4 +1,7 @@
-"""How sparsity rises to its target: in even steps, by a constant factor of density, or along a cubic."""
+"""Schedules of sparsity up to a target: in even steps, by a constant factor of density, or along a cubic.
+
+Every level of a schedule is recovered and measured, so a schedule of n levels gives a curve of n points.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Distill(Stage):
 
     @property
     def lesson(self) -> Lesson:
-        """The training under the recipe's teacher."""
+        """Return the training under the recipe's teacher."""
         return Lesson(self.training, distiller=self.method, teacher="teacher")
 
     def made_from(self) -> dict[str, object]:

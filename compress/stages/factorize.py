@@ -46,7 +46,7 @@ class Factorize(Stage):
 
     @property
     def lesson(self) -> Recovery:
-        """The recovery."""
+        """Return the recovery."""
         return self.recovery
 
     def made_from(self) -> dict[str, object]:
@@ -69,7 +69,7 @@ class Factorize(Stage):
         return self.schedule.levels(self.sparsity)
 
     def only_deepest(self) -> Factorize:
-        """Return the stage with its deepest level alone."""
+        """Return the stage with the deepest level alone."""
         return replace(self, schedule=OneShot())
 
     def structural(self) -> Factorize:
@@ -77,5 +77,5 @@ class Factorize(Stage):
         return replace(self, recovery=structural(self.recovery))
 
     def cut_to(self, sparsity: float) -> Factorize:
-        """Return the stage with its cut as deep as `sparsity`."""
+        """Return the stage with a cut as deep as `sparsity`."""
         return replace(self, sparsity=sparsity)

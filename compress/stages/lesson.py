@@ -26,10 +26,10 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Recovery(Lesson):
-    """The training by which a network recovers its accuracy after losing weights.
+    """Training by which a network recovers accuracy after losing weights.
 
-    A distiller with `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may
-    start from the level before.
+    A distiller with `ships_adapter` brings a classifier, so `scope` must be "all", and no level of a schedule may start
+    from the level before.
     """
 
     name: ClassVar[str] = "recovery"

@@ -46,7 +46,7 @@ class Narrow(Stage):
 
     @property
     def lesson(self) -> Lesson:
-        """The training under the network before the stage."""
+        """Return the training under the network before the stage."""
         return Lesson(self.training, distiller=self.method)
 
     def made_from(self) -> dict[str, object]:

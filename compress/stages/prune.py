@@ -76,7 +76,7 @@ class Prune(Stage):
 
     @property
     def lesson(self) -> Recovery:
-        """The recovery."""
+        """Return the recovery."""
         return self.recovery
 
     def made_from(self) -> dict[str, object]:
@@ -126,7 +126,7 @@ class Prune(Stage):
 
     @property
     def open_ended(self) -> bool:
-        """Return whether the method finds its sparsity itself."""
+        """Return whether the method decides the sparsity."""
         return self.method.adaptive
 
     @property
@@ -145,7 +145,7 @@ class Prune(Stage):
         return isinstance(self.method, DuringTraining)
 
     def only_deepest(self) -> Prune:
-        """Return the stage with its deepest level, or with one round."""
+        """Return the stage with the deepest level alone, or with a single round."""
         if not self.method.adaptive:
             return replace(self, schedule=OneShot())
         method: Any = self.method
@@ -160,12 +160,12 @@ class Prune(Stage):
         return replace(self, recovery=structural(self.recovery))
 
     def cut_to(self, sparsity: float) -> Prune:
-        """Return the stage with its cut as deep as `sparsity`."""
+        """Return the stage with a cut as deep as `sparsity`."""
         return replace(self, sparsity=sparsity)
 
 
 def structural(recovery: Recovery) -> Recovery:
-    """Return the recovery without settings that change no structure; a distiller stays only if it ships layers."""
+    """Return the recovery settings that decide the structure: a distiller stays only if the method ships layers."""
     if recovery.distiller is not None and recovery.distiller.ships_adapter:
         return replace(recovery, training=replace(recovery.training, lr=Training().lr))
     return Recovery(replace(recovery.training, lr=Training().lr))

@@ -1,8 +1,7 @@
-"""The interface of a stage: a frozen dataclass whose fields are its settings.
+"""The interface of a stage: a frozen dataclass with the stage's settings as fields.
 
-A stage defines its change of a network (`change`), the training that follows (`lesson`), its levels, the settings
-hashed into its models' keys (`made_from`), and a sentence for a card. Adding a stage is a file here and a line in
-`STAGES`.
+A stage defines the change of a network (`change`), the training afterwards (`lesson`), the levels, the settings hashed
+into the models' keys (`made_from`), and a sentence for a card. Adding a stage is a file here and a line in `STAGES`.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ if TYPE_CHECKING:
 
 
 class Stage(ABC):
-    """One step of a recipe: maps a model to a model."""
+    """A step of a recipe: maps a model to a model."""
 
     name: ClassVar[str]
     code: ClassVar[int]
-    """Version of the stage's computation. Raise the number when results change: its entries are then made again."""
+    """Version of the stage's computation. Raise the number when results change: stored models are then made again."""
     own_code: ClassVar[int] = 0
     """Version of the computation on users' own networks, raised when only their results change."""
     begins: ClassVar[bool] = False
     """Whether the stage starts a network and must come first."""
     once: ClassVar[bool] = False
-    """Whether a recipe has at most one stage of the kind."""
+    """Whether a recipe may have only a single stage of the kind."""
     cuts: ClassVar[bool] = False
-    """Whether the stage removes weights from the structure, down to `sparsity` where the stage has one."""
+    """Whether the stage removes weights from the structure, down to `sparsity` if the stage has the field."""
 
     @property
     @abstractmethod
     def lesson(self) -> Lesson | None:
-        """The training of the stage; None for a stage without training."""
+        """Return the training of the stage; None for a stage without training."""
 
     @abstractmethod
     def made_from(self) -> dict[str, object]:
@@ -89,12 +88,12 @@ class Stage(ABC):
 
     @property
     def open_ended(self) -> bool:
-        """Return whether the sparsity of the stage's models is known only once they are made."""
+        """Return whether the sparsity of the stage's models is unknown until the models are made."""
         return False
 
     @property
     def tolerance(self) -> float | None:
-        """Return the validation accuracy, in [0, 1], that a level may lose and still be kept; None for no limit."""
+        """Return the loss of validation accuracy, in [0, 1], up to which a level is kept; None for no limit."""
         return None
 
     @property
@@ -113,17 +112,17 @@ class Stage(ABC):
         return None
 
     def only_deepest(self) -> Stage:
-        """Return the stage with its deepest level alone, or with a single round."""
+        """Return the stage with the deepest level alone, or with a single round."""
         return self
 
     def at_most(self) -> Stage:
-        """Return the stage with the deepest cut that it may make."""
+        """Return the stage with the deepest cut allowed."""
         return self
 
     def structural(self) -> Stage | None:
-        """Return the part of the stage that decides whether the stage can be applied; None if it always can."""
+        """Return the settings that decide whether the stage can be applied; None for a stage without conditions."""
         return self
 
     def cut_to(self, sparsity: float) -> Stage:
-        """Return the stage with its cut as deep as `sparsity`; the stage itself if it does not cut."""
+        """Return the stage with a cut as deep as `sparsity`; a stage without cut is returned unchanged."""
         return self

@@ -58,7 +58,7 @@ def _size(mine: Measurement, its: Measurement) -> str:
 
 
 def _against(lost: float, won: float, digits: int) -> str:
-    """Write both with `digits` decimals, or as many of six as tell them apart; "" where none do."""
+    """Write both with `digits` decimals, or up to six until both differ; "" if six decimals are equal."""
     for decimals in range(digits, 7):
         ours, theirs = (f"{round(one, decimals) + 0:.{decimals}f}" for one in (lost, won))  # avoid -0.00
         if ours != theirs:

@@ -33,7 +33,7 @@ from search.study.seeds import Family, families
 
 FILE = "latencies.jsonl"
 FORM = "layer by layer"
-"""How the network is run: the stored network unchanged, not compiled."""
+"""Form of the timed network: the stored network unchanged, run layer by layer, not compiled."""
 THREADS = 1
 ROUNDS = 3
 """Rounds of timing over all models; a model's quickest median counts, for disturbance only slows a model down."""

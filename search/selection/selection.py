@@ -25,15 +25,15 @@ class Selection:
     """The outcome of a selection under a budget.
 
     `fits` are the models within all bounds, the best first by `prefer` (`search/selection/preference.py`). `binding`
-    are the bounds that keep out a better model: each bound that does alone or, where none does, the bounds violated by
-    the nearest better model. `more` is the better model least beyond the budget, None without one: the model selected
-    when its `needs` are typed. `misses` are the nearest models where nothing fits, else empty. With `robust` accuracies
-    are the lower ends of the confidence intervals over seeds, and `left_out` counts the models within the budget with a
-    single seed, whose spread is unknown.
+    are the bounds that keep out a better model: every bound that alone keeps a better model out or, without any, the
+    bounds violated by the nearest better model. `more` is the better model least beyond the budget, or None: the model
+    selected when the amounts in `needs` are typed. `misses` are the nearest models where nothing fits, else empty. With
+    `robust` accuracies are the lower ends of the confidence intervals over seeds, and `left_out` counts the models
+    within the budget with a single seed, whose spread is unknown.
 
     With `prefer` "knee" nothing outside the budget is better, for every budget has its own knee. A bound is then
-    binding if without the bound, all others unchanged, another model is selected that the bound keeps out. Where no
-    bound is, the binding bounds are those violated by the selection without any bound. `more` is None.
+    binding if its removal alone changes the selection to a model outside the bound. Without any such bound, the binding
+    bounds are the bounds violated by the selection without any bound. `more` is None.
 
     `latencies` says where and how the points' latencies were measured, if not in their trials.
     """

@@ -23,7 +23,7 @@ def needs(rated: RatedModel, judged: Sequence[RatedModel]) -> dict[str, str]:
 def shortest(bound: str, has: float, others: Iterable[float]) -> str:
     """Round a cost up or an accuracy down to as few digits, at least three, as keep other models out; whole costs stay.
 
-    `others` are the figures of all models; those that keep a bound of exactly `has` are ignored.
+    `others` are the figures of all models; figures within a bound of exactly `has` are ignored.
     """
     least = bound == "min_accuracy"
     if not least and float(has).is_integer():

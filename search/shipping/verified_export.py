@@ -43,7 +43,7 @@ SHARES = {"float": 0.001, "int8": 0.01}
 
 
 class Mismatch(RuntimeError):
-    """An export differs from its record; nothing was placed or registered."""
+    """Failure of an export to match its record; nothing was placed or registered."""
 
 
 def take(
@@ -102,10 +102,10 @@ def shown(task: str) -> str:
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:
-    """Return how the model was made, for the card: its stages and the sources of its networks.
+    """Return the making of the model, for the card: stages and sources of the networks.
 
-    The card lists all the recipe's stages where missing files hide which led to the point, and nothing of a recipe of
-    another version.
+    The card lists all the recipe's stages where missing files hide the steps that led to the point, and nothing for a
+    recipe of another version.
     """
     try:
         recipe = Recipe.from_json(point.recipe)

@@ -13,7 +13,7 @@ STATUSES = ("complete", "stopped", "failed", "running")
 
 
 class PointError(ValueError):
-    """The figures of a point are invalid; nothing of the point is written."""
+    """Complaint about a point's invalid figures; nothing of the point is written."""
 
 
 def check_header(event: Event) -> None:

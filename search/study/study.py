@@ -40,7 +40,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class StudyError(ValueError):
-    """A study is missing, exists already, is in use, or cannot be read: who, rule, value."""
+    """Complaint about a study that is missing, exists already, is in use, or cannot be read: who, rule, value."""
 
 
 @dataclass

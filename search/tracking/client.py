@@ -43,11 +43,11 @@ ENVIRONMENT = {
 
 
 class TrackingError(ValueError):
-    """MLflow cannot be used as asked: who, rule, value."""
+    """Complaint about MLflow that cannot be used as asked: who, rule, value."""
 
 
 class Unanswered(TrackingError):
-    """No server answers at a valid address; `down` if the server may be back later."""
+    """Complaint about a valid address without an answering server; `down` if the server may be back later."""
 
     def __init__(self, sentence: str, down: bool) -> None:
         super().__init__(sentence)

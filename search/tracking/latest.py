@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Outcome(NamedTuple):
-    """Whether an item is done or must be tried again, and the seconds to wait before the next call."""
+    """Result of a call: whether the item is done or must be tried again, and the seconds until the next call."""
 
     done: bool
     pause_s: float
