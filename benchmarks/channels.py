@@ -34,7 +34,7 @@ def pruners(task: Task, setting: Setting) -> list[Section]:
         macs = predict(random, task)[-1].costs.macs
         entries = [Entry("random", random)]
         for name, kind in PRUNERS.items():
-            if kind is not Random and kind.granularity == "channel" and kind.foreseeable:
+            if kind is not Random and kind.granularity == "channel" and kind.predictable:
                 build = partial(cut_at_once, task, setting, pruner(name, task.name))
                 entries.append(entry(name, figures.get(name, ""), at_macs, build, task, sparsity, macs))
         title = f"{setting.cut}, {sparsity:.0%} of its weights cut at once, {setting.words}"
@@ -51,7 +51,7 @@ def adaptive(task: Task, setting: Setting) -> list[Section]:
             recipe = setting.then(task, setting.cut, Prune(method, recovery=Recovery(setting.recovery())))
             how = f"{setting.cut} cut by {name}, at most {method.rounds} rounds of {setting.epochs.recovery} epochs"
             sections.append(_as_far(task, setting, how, name, recipe, method.rounds))
-        elif not kind.foreseeable:
+        elif not kind.predictable:
             for sparsity in CUT:
                 recipe = cut_at_once(task, setting, method, sparsity)
                 figures = reported.PRUNERS.get(sparsity, {}).get(name, "")

@@ -1,1 +1,1 @@
-"""What a compressed model is and how to make one: recipes, stages, methods, the store. Needs torch alone."""
+"""Compressed models and how to make them: recipes, stages, methods, the store. Needs torch alone."""

@@ -20,26 +20,26 @@ from compress.errors import DiskError
 
 EVERY_SECONDS = 2.0
 QUICK_SECONDS = 0.04
-"""A file may take so long to write. With a slower one the files are as much rarer: 2 % of the time goes into them."""
+"""Longest write for the shortest interval. Slower files are written less often: writing takes 2 % of the time."""
 SEAL = b"sha256"
-"""Before the checksum at the end of a file."""
+"""Bytes before the checksum at the end of a file."""
 
 
 class Stateful(Protocol):
-    """What has a state that can be saved and set again."""
+    """An object whose state can be saved and restored."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values."""
+        """Return the state as tensors and plain values."""
 
     def load_state_dict(self, state: dict[str, Any], /) -> object:
-        """Go on from what `state_dict` gave."""
+        """Restore a state that `state_dict` returned."""
 
 
 class Checkpoint:
-    """Keeps model, adapters, optimizer, hooks, random state and epoch in `path`; does nothing when `path` is None.
+    """Saves model, adapters, optimizer, hooks, random state and epoch in `path`; does nothing when `path` is None.
 
-    Epochs shorter than two seconds are not worth a file each: one is written when two seconds have passed, or longer
-    where the last one took long to write. A state of another device goes on here.
+    A file is written at most every two seconds, or less often where the last file took long to write: see
+    `QUICK_SECONDS`. A state saved on another device is restored on this device.
     """
 
     def __init__(
@@ -55,31 +55,31 @@ class Checkpoint:
         self.last, self.every = time.monotonic(), EVERY_SECONDS
 
     def restore(self) -> int:
-        """Load what is there and return the number of finished epochs, 0 when nothing usable is there."""
+        """Restore the saved state and return the number of finished epochs; 0 without a usable file."""
         if self.path is None or not self.path.exists():
             return 0
         parts: list[Stateful] = [self.module, self.optimizer, *self.hooks]
         before, drawn = copy.deepcopy([part.state_dict() for part in parts]), self.generator.get_state()
         try:
-            state = torch.load(io.BytesIO(_whole(self.path.read_bytes())), map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(_verified(self.path.read_bytes())), map_location="cpu", weights_only=True)
             self.module.load_state_dict(state["module"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
             for hook, known in zip(self.hooks, state["hooks"], strict=True):
                 hook.load_state_dict(known)
             return int(state["epochs"])
-        except Exception as error:  # a torn file can fail anywhere in the reader; it costs a restart, not the run
+        except Exception as error:  # a torn file can fail anywhere in the reader; the training then restarts
             logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
-            for part, known in zip(parts, before, strict=True):  # one that does not fit may have been loaded in part
+            for part, known in zip(parts, before, strict=True):  # a file that does not fit may have been loaded in part
                 part.load_state_dict(known)
             self.generator.set_state(drawn)
             self.path.unlink(missing_ok=True)
             return 0
 
     def keep(self, epochs: int) -> None:
-        """Write the state after `epochs` finished epochs, atomically, unless one was written just now.
+        """Write the state after `epochs` finished epochs, atomically; skip the write if the last file is recent enough.
 
-        DiskError when the disk refuses it.
+        Raise DiskError when the disk refuses the file.
         """
         if self.path is None or time.monotonic() - self.last < self.every:
             return
@@ -91,7 +91,7 @@ class Checkpoint:
             "hooks": [hook.state_dict() for hook in self.hooks],
             "epochs": epochs,
         }
-        packed = io.BytesIO()  # torch's own writer says of a full disk "unexpected pos 128 vs 0"
+        packed = io.BytesIO()  # torch's own writer reports a full disk as "unexpected pos 128 vs 0"
         torch.save(state, packed)
         packed.seek(0, io.SEEK_END)
         packed.write(SEAL + hashlib.sha256(packed.getbuffer()).digest())
@@ -107,15 +107,15 @@ class Checkpoint:
         self.every = EVERY_SECONDS * max(1.0, (self.last - started) / QUICK_SECONDS)
 
     def remove(self) -> None:
-        """The run is over: its file goes."""
+        """Delete the file at the end of the training."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
-def _whole(data: bytes) -> bytes:
-    """The file without its checksum, which torch's reader does not need; ValueError when the checksum does not match.
+def _verified(data: bytes) -> bytes:
+    """Return the file without its checksum, unknown to torch's reader; ValueError when the checksum does not match.
 
-    Files of earlier versions have none.
+    Files of earlier versions have no checksum.
     """
     size = len(SEAL) + hashlib.sha256().digest_size
     state, seal = data[:-size], data[-size:]

@@ -1,4 +1,4 @@
-"""Recipes from plain JSON: the names in what `compress.encoding` wrote are looked up in the registries."""
+"""Read recipes from plain JSON: type names written by `compress.encoding` are looked up in the registries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "factorize": cast(dict[str, Any], FACTORIZERS),
     "quantize": cast(dict[str, Any], QUANTIZERS),
 }
-"""Every method by kind and name."""
+"""Every registered method, by kind and name."""
 
 _TYPES: dict[str, Any] = {
     **{kind.name: kind for kind in (Model, Training, Recovery)},
@@ -31,7 +31,7 @@ _TYPES: dict[str, Any] = {
 
 
 def decode(data: object) -> Any:
-    """The inverse of `encode`; lists become tuples. RecipeError for an unknown type or field."""
+    """Invert `encode`, with tuples in place of lists; RecipeError for an unknown type or field."""
     if isinstance(data, list):
         return tuple(decode(item) for item in data)
     if not isinstance(data, dict):

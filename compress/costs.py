@@ -1,11 +1,10 @@
-"""Costs first: params, nonzero params and MACs of every point of a recipe, before anything is trained.
+"""Predict the params, nonzero params and MACs of every point of a recipe before any training.
 
-The structural half of each stage runs on untrained weights, with the code that will run on trained ones. That is exact
-for everything that depends on shapes and counts; a rank chosen by kept energy depends on the trained weights, so there
-the figures are close, not equal, and so is how many of a network's zeros lie in a classifier that is replaced. A method
-that chooses channels while the network trains is carried out without the training: what it will choose has as many
-weights but another share of them in each layer. What an adaptive method removes is known when it is done; its figures
-are those of its rounds on untrained weights.
+The structural half of each stage runs on untrained weights, with the same code as on trained weights. Figures that
+depend on shapes and counts alone are exact. Other figures are close. A rank chosen by kept energy depends on the
+trained weights; so does the number of a masked network's zeros in a classifier that is replaced. A method that chooses
+channels during training removes the predicted number of weights, but another share of each layer. An adaptive method
+decides how much to remove: the figures are those of its rounds on untrained weights.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from compress.plan import Step, plan
 from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.step_checks import blamed, check_own, files_of, seeded
+from compress.step_checks import check_own, files_of, naming_step, seeded
 
 SHALLOW = 0.5
-"""Stands for every depth of a cut."""
+"""Sparsity that stands for every depth of a cut in `depth`."""
 
 
 @dataclass(frozen=True)
 class PredictedPoint:
-    """One point to be: where it will sit on the curve, and what it will cost."""
+    """Predicted place on the curve and costs of one point."""
 
     sparsity: float | None
     variant: str
@@ -45,7 +44,7 @@ class PredictedPoint:
 
 
 def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:
-    """The recipe's points in the order they are made; RecipeError when a stage cannot be carried out on its model."""
+    """Predict the recipe's points in order; RecipeError when a stage cannot be applied to its model."""
     points = []
     known: dict[str, Costs] = {}
     for step, model in _models(recipe, task):
@@ -58,19 +57,19 @@ def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:
 
 
 def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
-    """The recipe's steps with their models, untrained; a user's own come back from their files.
+    """Yield the recipe's steps with their untrained models; a user's own networks are reloaded from their files.
 
-    A model is as it is until the next one: of what nothing else is made the next one is made in place.
+    A model is valid until the next one is yielded: a model without later use is changed in place into the next.
     """
     noise = _noise((task.channels, task.size, task.size), len(task.classes))
     made: dict[str, nn.Module] = {}
     steps = plan(recipe, fingerprint="")
     last = {one.key: at for at, step in enumerate(steps) for one in (step.parent, step.original, step.teacher) if one}
     for at, step in enumerate(steps):
-        taught_by_it = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
-        in_place = step.parent is not None and last[step.parent.key] == at and not taught_by_it
+        parent_teaches = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
+        in_place = step.parent is not None and last[step.parent.key] == at and not parent_teaches
         calibration = task.train.first(IMAGES) if step.model.own else noise
-        with blamed(step):
+        with naming_step(step):
             model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
             check_own(step, model, task)
@@ -78,22 +77,21 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
 
 
 def check(recipe: Recipe, task: Task) -> None:
-    """RecipeError when a stage cannot be carried out on its model: from the deepest level alone, as `skeleton` has it.
+    """Raise RecipeError when a stage cannot be applied to its model; only the deepest level is tried, as in `skeleton`.
 
-    The networks must be as `check_networks` wants them, and a user's own must come back from its files; the labels must
-    be as `check_labels` wants them.
+    Also check the networks (`check_networks`), the labels (`check_labels`), and the reloading of a user's own networks.
     """
     check_labels(recipe, task)
     check_networks(recipe, task)
     _check_teacher(recipe, task)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
-            with blamed(step):
+            with naming_step(step):
                 count(model, (task.channels, task.size, task.size))
 
 
 def _check_teacher(recipe: Recipe, task: Task) -> None:
-    """RecipeError unless a teacher of the user's own comes back from its files the same."""
+    """Raise RecipeError unless a user's own teacher computes the same after reloading from its files."""
     if recipe.teacher is not None and recipe.teacher.own and recipe.schooling is not None:
         alone = Recipe(recipe.task, recipe.teacher, (Train(recipe.schooling),))
         for _ in _models(alone, task):
@@ -101,78 +99,79 @@ def _check_teacher(recipe: Recipe, task: Task) -> None:
 
 
 def check_labels(recipe: Recipe, task: Task) -> None:
-    """RecipeError when the task's labels are not enough for a distillation method; no network is built for that."""
+    """Raise RecipeError when the task's labels are not enough for a distillation method; no network is built."""
     for method in filter(None, (stage.distiller for stage in recipe.stages)):
         method.check_labels(task.train.labels)
 
 
 def deepest(recipe: Recipe, task: Task) -> list[PredictedPoint]:
-    """The points before any cut and at the deepest level, of both bits: the least that a recipe's points can cost.
+    """Return the points before any cut and at the deepest level, in float and int8: the least costs of the recipe.
 
-    A method that finds its sparsity by itself is taken to leave one channel wherever it may cut; no points where
-    nothing can be done with so little.
+    An adaptive method is assumed to leave one channel wherever it may cut. The list is empty where no stage can be
+    applied to so few channels.
     """
     stages = tuple(stage.at_most() for stage in recipe.stages)
     try:
         return predict(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task)
-    except Exception:  # RecipeError, or whatever a user's own network says to one channel
+    except Exception:  # RecipeError, or any error of a user's own network with one channel
         if stages == recipe.stages:
             raise
         return []
 
 
 def skeleton(recipe: Recipe) -> Recipe:
-    """The recipe without what changes no network: of two with the same skeleton both can be carried out, or none.
+    """Reduce the recipe to the settings that decide whether the recipe can be carried out.
 
-    If the labels allow, that is. All levels but the deepest go, and unless a network is the user's own also int8, the
-    seed, learning rates, and teachers of whom no layer is kept.
+    Of two recipes with the same skeleton both can be carried out or neither can, if the labels allow. All levels but
+    the deepest are removed. Unless a network is the user's own, int8, the seed, learning rates and teachers whose
+    layers are not kept are removed as well.
     """
     stages = tuple(stage.only_deepest() for stage in recipe.stages)
     if any(model is not None and model.own for model in (recipe.student, recipe.teacher)):
         return replace(recipe, stages=stages)
-    bare = tuple(one for stage in stages if (one := stage.structural()) is not None)
-    taught = any(stage.distiller is not None for stage in bare)
-    teacher, schooling = (recipe.teacher, recipe.schooling) if taught else (None, None)
+    bare = tuple(part for stage in stages if (part := stage.structural()) is not None)
+    distills = any(stage.distiller is not None for stage in bare)
+    teacher, schooling = (recipe.teacher, recipe.schooling) if distills else (None, None)
     return replace(recipe, stages=bare, teacher=teacher, schooling=schooling, seed=0)
 
 
 def depth(recipe: Recipe) -> tuple[str, float | None]:
-    """What names the skeleton but for how deep its one cut goes, and that: where the deepest can be cut, all can.
+    """Return the id of the skeleton but for the depth of its cut, and the depth, in (0, 1).
 
-    None and the name of the whole skeleton where that does not hold: a user's own network may want sizes that only some
-    depths leave.
+    Of recipes with equal ids all can be carried out if the deepest can. The rule does not hold without exactly one cut,
+    or with a user's own network, which may accept only some sizes: then return the id of the whole skeleton, and None.
     """
-    bones = skeleton(recipe)
-    cuts = [getattr(stage, "sparsity", None) for stage in bones.stages if stage.cuts]
-    deep = cuts[0] if len(cuts) == 1 else None
-    own = any(model is not None and model.own for model in (bones.student, bones.teacher))
-    if deep is None or own:
-        return bones.id, None
-    return cut_to(bones, SHALLOW).id, deep
+    reduced = skeleton(recipe)
+    cuts = [getattr(stage, "sparsity", None) for stage in reduced.stages if stage.cuts]
+    sparsity = cuts[0] if len(cuts) == 1 else None
+    own = any(model is not None and model.own for model in (reduced.student, reduced.teacher))
+    if sparsity is None or own:
+        return reduced.id, None
+    return cut_to(reduced, SHALLOW).id, sparsity
 
 
 def cut_to(recipe: Recipe, sparsity: float) -> Recipe:
-    """The recipe with its cut so deep."""
+    """Return the recipe with its cut as deep as `sparsity` in (0, 1)."""
     return replace(recipe, stages=tuple(stage.cut_to(sparsity) for stage in recipe.stages))
 
 
 def check_networks(recipe: Recipe, task: Task) -> None:
-    """RecipeError unless teacher and student can be made, and take the task's images, their weights and methods."""
+    """Raise RecipeError unless teacher and student can be built and take the task's images, weights and methods."""
     models = [model for model in (recipe.teacher, recipe.student) if model is not None]
     for model in models:
         model.check(len(task.classes), task.channels, task.size)
-    taught_by = list(filter(None, (stage.distiller for stage in recipe.stages)))
-    for model in models if taught_by else ():
+    distillers = list(filter(None, (stage.distiller for stage in recipe.stages)))
+    for model in models if distillers else ():
         if model.own:
             with torch.random.fork_rng(devices=[]):
                 module = model.build(len(task.classes), task.channels)
             name_taps(module, torch.zeros(1, task.channels, task.size, task.size))
-            for method in taught_by:
+            for method in distillers:
                 check_stages(method, module, str(model))
 
 
 def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
-    """Four images of noise with labels drawn at random, in place of a task's."""
+    """Return four images of noise `(4, C, H, W)` with random labels, in place of a task's images."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(4, *shape, generator=generator)
     return Batch(images, torch.randint(classes, (4,), generator=generator), torch.arange(4))
@@ -201,7 +200,7 @@ def _untrained(
 
 
 def _filled(module: nn.Module) -> nn.Module:
-    """Biases start at zero but do not stay there; only masks are zeros."""
+    """Set zeros to one and return the module: biases start at zero but do not stay zero, only masks do."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter[parameter == 0] = 1.0

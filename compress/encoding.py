@@ -1,4 +1,4 @@
-"""Recipes as plain JSON, and hashes of it. A frozen dataclass becomes `{"type": its name, ...fields}`."""
+"""Write recipes as plain JSON and hash the JSON. A frozen dataclass becomes `{"type": its name, ...fields}`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compress.models import Model
 
 
 def encode(value: object) -> object:
-    """Frozen dataclasses, tuples and plain values to what `json.dumps` takes."""
+    """Convert frozen dataclasses, tuples and plain values to values that `json.dumps` takes."""
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     kind: Any = type(value)
@@ -21,23 +21,23 @@ def encode(value: object) -> object:
         return value
     form: dict[str, object] = {"type": cast(Any, value).name}
     for name, is_float in named:
-        one = getattr(value, name)
-        form[name] = float(one) if is_float and isinstance(one, int) else encode(one)
-    if isinstance(value, Model):  # most have neither, and hashes go over this form
-        form = {name: one for name, one in form.items() if (name, one) not in (("weights", None), ("shortcuts", 1.0))}
+        setting = getattr(value, name)
+        form[name] = float(setting) if is_float and isinstance(setting, int) else encode(setting)
+    if isinstance(value, Model):  # left out when unset, as in hashes from before these fields
+        form = {key: held for key, held in form.items() if (key, held) not in (("weights", None), ("shortcuts", 1.0))}
     return form
 
 
 @cache
 def _fields(kind: type) -> tuple[tuple[str, bool], ...] | None:
-    """Names of a dataclass's fields, None for any other class.
+    """Return the name of each field of a dataclass and whether the field is a float; None for any other class.
 
-    And whether one is of floats: a whole number there is a float, so that equal recipes have equal hashes.
+    A whole number in a float field is written as a float, so that equal recipes have equal hashes.
     """
     return tuple((one.name, one.type == "float") for one in fields(kind)) if is_dataclass(kind) else None
 
 
 def digest(value: object) -> str:
-    """A hash of the value's JSON: 32 hexadecimal digits, the same on every machine."""
+    """Hash the value's JSON: 32 hexadecimal digits, the same on every machine."""
     text = json.dumps(encode(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

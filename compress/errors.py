@@ -1,4 +1,4 @@
-"""The errors a user can cause, and the checks that raise them: who, rule, value."""
+"""Errors caused by users, and checks with messages of the form "who: rule, got value"."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import math
 from collections.abc import Iterable
 
 MOST_QUOTED = 300
-"""Characters of a library's or a user's own words in a sentence of ours."""
+"""Greatest number of characters quoted from an exception of a library or a user's own code."""
 
 
 class RecipeError(ValueError):
-    """A recipe, stage or setting that cannot be carried out; found before anything is trained."""
+    """Complaint about an impossible recipe, stage or setting; raised before any training."""
 
 
 class MissingModel(RecipeError):
-    """A network of the user's own whose function is not to be found here."""
+    """Complaint about a user's own network whose function cannot be found."""
 
 
 class StoreError(RuntimeError):
-    """An entry of the store that cannot be read back."""
+    """Failure to read back an entry of the store."""
 
 
 class DiskError(StoreError):
-    """The disk refuses what is to be kept; whatever comes next would fare no better."""
+    """Failure of the disk to take a write; later writes would fail as well."""
 
 
 class ExportError(ValueError):
-    """A folder that is no export, or one that must not be overwritten."""
+    """Complaint about a folder that is no export, or must not be overwritten."""
 
 
 def said(error: BaseException) -> str:
-    """An exception of somebody else's code, to be quoted: its type and its first line, cut to `MOST_QUOTED`."""
+    """Quote an exception of a library or a user's code: type and first line, at most `MOST_QUOTED` characters."""
     try:
         line = str(error).strip().partition("\n")[0]
-    except Exception:  # a user's exception may fail to say what it is
+    except Exception:  # a user's exception may fail to print itself
         line = ""
     line = line if len(line) <= MOST_QUOTED else f"{line[:MOST_QUOTED]}..."
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
@@ -64,14 +64,14 @@ def check_above_zero(who: str, value: float) -> None:
 
 
 def check_kind(who: str, value: object, kinds: tuple[type, ...]) -> None:
-    """Raise RecipeError unless `value` is an instance of one of `kinds`, naming them."""
+    """Raise RecipeError unless `value` is an instance of one of `kinds`; the message names the kinds."""
     if not isinstance(value, kinds):
         wanted = " or ".join("nothing" if k is type(None) else f"a {k.__name__}" for k in kinds)
         raise RecipeError(f"{who} must be {wanted}, got {value!r}")
 
 
 def check_known(who: str, name: object, known: Iterable[str]) -> None:
-    """Raise RecipeError unless `name` is one of `known`, listing them."""
+    """Raise RecipeError unless `name` is in `known`; the message lists the known names."""
     names = sorted(known)
     if name not in names:
         raise RecipeError(f"{who}: unknown {name!r}, known are {', '.join(names)}")

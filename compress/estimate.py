@@ -1,6 +1,6 @@
-"""What points will cost, guessed in microseconds: `compress.costs` builds every network, too slow for hundreds of them.
+"""Estimate the costs of points in microseconds; `compress.costs` builds every network and is far slower.
 
-The unpruned networks are counted, once each; what a cut leaves is guessed from the share of weights it takes.
+Each unpruned network is counted once; the costs after a cut are estimated from the share of weights removed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from compress.recipe import Recipe
 from compress.stages import Train
 
 GONE_A_ROUND = 0.1
-"""Of the weights that are left, by one round of a method that finds its sparsity itself."""
+"""Assumed share of the remaining weights removed by one round of an adaptive method."""
 KEPT = 1000
-"""Plans of recipes: one takes a millisecond, and is asked for several times in a row."""
+"""Plans kept in memory: making a plan takes a millisecond, and each is needed several times in a row."""
 UPDATE = 3
-"""Passes forward that an update costs: forward, and twice that backward."""
+"""Cost of an update in forward passes: one forward, and a backward pass that costs two."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """One point to be: its place on the curve, and its costs by the names in `Measurement`."""
+    """Estimated place on the curve and costs of one point; costs by the names in `Measurement`."""
 
     sparsity: float
     variant: str
@@ -35,46 +35,46 @@ class Guess:
 
 @dataclass
 class Estimator:
-    """Guesses for the recipes of one task."""
+    """Estimates for the recipes of one task."""
 
     task: Task
-    _whole: dict[Model, dict[str, float]] = field(default_factory=dict)
+    _unpruned: dict[Model, dict[str, float]] = field(default_factory=dict)
     _impossible: dict[Model, str] = field(default_factory=dict)
     _plans: dict[str, list[Step]] = field(default_factory=dict)
 
     def steps(self, recipe: Recipe) -> list[Step]:
-        """The steps whose models are the recipe's points, in the order they are made."""
+        """Return the steps whose models are the recipe's points, in the order of their making."""
         if recipe.id not in self._plans:
             if len(self._plans) >= KEPT:
                 self._plans.clear()
             self._plans[recipe.id] = plan(recipe, self.task.fingerprint)
         return self._plans[recipe.id]
 
-    def missing(self, recipe: Recipe, there: Container[str]) -> list[Step]:
-        """All that has to be made for the recipe's points, when what is in `there`, by key, is taken as it is."""
+    def missing(self, recipe: Recipe, stored: Container[str]) -> list[Step]:
+        """Return every step still to be made for the recipe's points, given the keys already in `stored`."""
         found: dict[str, Step] = {}
         waiting = [*self.steps(recipe)]
         while waiting:
             step = waiting.pop()
-            if step.key not in there and step.key not in found:
+            if step.key not in stored and step.key not in found:
                 found[step.key] = step
-                waiting += [one for one in (step.parent, step.original, step.teacher) if one is not None]
+                waiting += [before for before in (step.parent, step.original, step.teacher) if before is not None]
         return list(found.values())
 
     def training(self, step: Step) -> float:
-        """MACs of one step's own training."""
+        """Return the MACs of the step's own training."""
         lesson = step.stage.lesson
         if lesson is None:
             return 0.0
-        a_view = UPDATE * self.guess(step).costs["macs"]
+        macs_per_image = UPDATE * self.guess(step).costs["macs"]
         if step.teacher is not None:
-            a_view += self.guess(step.teacher).costs["macs"]
-        return lesson.training.epochs * len(self.task.train) * a_view
+            macs_per_image += self.guess(step.teacher).costs["macs"]
+        return lesson.training.epochs * len(self.task.train) * macs_per_image
 
     def guess(self, step: Step, sparsity: float | None = None) -> Guess:
-        """The point that a step makes; at the `sparsity` it came to, if that is known.
+        """Return the point that a step makes, at `sparsity` in [0, 1) if the reached sparsity is known.
 
-        RecipeError of a network that cannot be built, as a user's own may not at every width.
+        RecipeError for a network that cannot be built, as a user's own network may not at every width.
         """
         whole = self._costs(step.model)
         if sparsity is None:
@@ -82,7 +82,7 @@ class Estimator:
         if sparsity is None:
             sparsity = 1 - (1 - GONE_A_ROUND) ** step.level
         left = 1 - sparsity
-        masked = _is(step, lambda one: one.stage.masked)
+        masked = _any_in_chain(step, lambda before: before.stage.masked)
         dense = 1.0 if masked else left
         byte = whole["params"] * dense
         size = byte if step.variant == "int8" else 4 * byte
@@ -99,21 +99,21 @@ class Estimator:
     def _costs(self, model: Model) -> dict[str, float]:
         if model in self._impossible:
             raise RecipeError(self._impossible[model])
-        if model not in self._whole:
+        if model not in self._unpruned:
             try:
                 costs = predict(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
             except RecipeError as error:
                 self._impossible[model] = str(error)
                 raise
-            self._whole[model] = {"params": float(costs.params), "macs": float(costs.macs)}
-        return self._whole[model]
+            self._unpruned[model] = {"params": float(costs.params), "macs": float(costs.macs)}
+        return self._unpruned[model]
 
 
-def _is(step: Step, what: Callable[[Step], bool]) -> bool:
-    """Whether it is true of the step or of one it was made from."""
-    one: Step | None = step
-    while one is not None:
-        if what(one):
+def _any_in_chain(step: Step, holds: Callable[[Step], bool]) -> bool:
+    """Return whether `holds` is true of the step or of any step before."""
+    current: Step | None = step
+    while current is not None:
+        if holds(current):
             return True
-        one = one.parent
+        current = current.parent
     return False

@@ -1,7 +1,7 @@
-"""What is known of a model once it is made: accuracy, size, compute, latency.
+"""Measure a model: accuracy, size, compute, latency.
 
-Counting follows one rule each, so that a recorded figure can be recomputed from the stored model: `params` are the
-elements of all parameters, `nonzero_params` those that are not zero, `macs` are of one image, FLOPs are two a MAC.
+Every figure can be recomputed from the stored model: `params` are the elements of all parameters, `nonzero_params` the
+elements other than zero, `macs` are of a single image, FLOPs are two a MAC.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from compress.measurement import Measurement
 from compress.store.files import Files
 
 BATCH = 512
-"""Images that accuracy is measured with at a time."""
+"""Batch size of accuracy measurements."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What is known of a model without training it; the fields as of `Measurement`."""
+    """Costs that are known without training; fields as in `Measurement`."""
 
     params: int
     nonzero_params: int
@@ -38,7 +38,7 @@ class Costs:
 
 
 def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
-    """Parameters and MACs of a module for one image of `shape` (C, H, W)."""
+    """Count the parameters and MACs of a module for one image of `shape` (C, H, W)."""
     parameters = list(model.parameters())
     device = parameters[0].device
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -52,7 +52,7 @@ def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
 
 @exact()
 def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = BATCH) -> float:
-    """Share of the split's images whose largest logit is the label's, in [0, 1]."""
+    """Return the share, in [0, 1], of the split's images whose largest logit is that of the label."""
     right = torch.zeros((), dtype=torch.long, device=split.device)
     with torch.no_grad():
         for batch in split.batches(batch_size):
@@ -68,9 +68,9 @@ def latency(
     calls: int = 30,
     device: torch.device | None = None,
 ) -> tuple[float, float]:
-    """Median and 95th percentile in ms of a forward pass of `batch` images, after three calls to warm up.
+    """Return the median and 95th percentile, in ms, of a forward pass of `batch` images after three warm-up calls.
 
-    On `device`, by default the CPU.
+    `device` defaults to the CPU.
     """
     device = device or torch.device("cpu")
     images = torch.zeros(batch, *shape, device=device)
@@ -98,7 +98,7 @@ def using_threads(count: int) -> Iterator[None]:
 
 
 def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
-    """All figures of a model that lies in `files`; `seconds` is left 0 for the caller to fill."""
+    """Measure all figures of a model stored in `files`; `seconds` is 0, for the caller to fill."""
     shape = (task.channels, task.size, task.size)
     costs = count(model, shape)
     median, p95 = latency(model, shape, device=next(model.parameters()).device)
@@ -120,13 +120,13 @@ def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
 
 
 def machine_name() -> str:
-    """What else figures depend on: the processor and the version of torch."""
+    """Return the processor's name and the version of torch, on which figures depend too."""
     return f"{processor()}, torch {torch.__version__.partition('+')[0]}"
 
 
 @lru_cache(maxsize=1)
 def processor() -> str:
-    """The processor's own name, or its kind where the system tells no name."""
+    """Return the processor's name, or its architecture where the system gives no name."""
     try:
         with open("/proc/cpuinfo") as info:
             lines = info.read().splitlines()
@@ -137,5 +137,5 @@ def processor() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's own name, or "cpu"."""
+    """Return the GPU's name, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,4 +1,4 @@
-"""The figures of one model: what `compress.measure` finds and the store keeps. Needs nothing, not even torch."""
+"""Figures of one model, measured by `compress.measure` and kept in the store. Imports nothing, not even torch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Measurement:
-    """The figures of one model.
+    """Figures of one model.
 
-    Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the
-    same file deflated (what zeros are worth); latencies in ms, batch 1, on `device` with `threads` threads, of the
-    network run layer by layer; `seconds` is what making and measuring this model cost beyond the model it was made
-    from. `machine` names the processor and the torch of all figures, "" of a record from before it was written down.
+    Accuracies in [0, 1]; `macs` for batch 1; `size_bytes` of the weights file as stored, `compressed_bytes` of the same
+    file deflated, which shows the worth of zeros; latencies in ms, batch 1, on `device` with `threads` threads, of the
+    network run layer by layer; `seconds` is the time to make and measure the model, without the time of the model
+    before. `machine` names the processor and the version of torch, "" in records from before the field.
     """
 
     accuracy_validation: float
@@ -32,16 +32,16 @@ class Measurement:
 
     @property
     def flops(self) -> int:
-        """Floating point operations of one image: two a MAC."""
+        """Return the floating point operations of one image: two a MAC."""
         return 2 * self.macs
 
     def is_of(self, other: Measurement) -> bool:
-        """Whether both are of one and the same stored model, as far as figures tell: all are equal but the times."""
+        """Return whether both can be of the same stored model: all figures but the times are equal."""
         return all(getattr(self, name) == getattr(other, name) for name in _KINDS if name not in TIMES)
 
     @property
     def fault(self) -> str:
-        """The first figure that is none, and its value; "" if all are finite numbers, at least 0, of their kind."""
+        """Return name and value of the first invalid figure; "" if all are finite, at least 0 and of the right type."""
         for name, kind in _KINDS.items():
             value = getattr(self, name)
             sound = isinstance(value, kind) and not isinstance(value, bool)
@@ -54,6 +54,6 @@ class Measurement:
 
 MOST = 2.0**63
 TIMES = ("latency_ms", "latency_p95_ms", "threads", "seconds")
-"""What is another figure whenever it is taken."""
+"""Figures that change from one measurement to the next."""
 _NUMBER: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
-_KINDS = {one.name: _NUMBER[str(one.type)] for one in fields(Measurement)}
+_KINDS = {field.name: _NUMBER[str(field.type)] for field in fields(Measurement)}

@@ -11,7 +11,7 @@ import torch
 from filelock import Timeout
 from torch import Tensor
 
-from compress.agreement import IMAGES, check_same, check_steady, see
+from compress.agreement import IMAGES, activations, check_same, check_steady
 from compress.costs import check_networks
 from compress.data.splits import Batch
 from compress.data.tasks import Task
@@ -127,7 +127,7 @@ class Pipeline:
             who = f"{step.model} after {step.stage.name}"
             check_same(who, model, stored, self._shown)
         with self._clock("measure"):  # of what was stored, not of what was trained
-            before = see(stored, self._shown).logits
+            before = activations(stored, self._shown).logits
             measured = replace(measure(stored, self.task, files), seconds=time.perf_counter() - started)
             if step.model.own:  # the zoo's networks keep nothing between two calls
                 check_steady(who, stored, before, self._shown, self.task.train.first(BATCH).images)

@@ -1,8 +1,9 @@
-"""A recipe as a chain of steps, each named by the hash of everything before it.
+"""Turn a recipe into a chain of steps, each named by the hash of everything before.
 
-The steps of two recipes that begin alike have the same keys, so what one has made the other takes from the store.
-Weights that a network begins with count by their bytes, not by their place; so does the source of a user's own network,
-which may change while its name does not. The zoo's source does not count: a stage's `code` speaks for it.
+The steps of two recipes with the same beginning have the same keys, so the second recipe takes the first one's models
+from the store. Initial weights enter the hash by their bytes, not by their path. The source of a user's own network
+enters the hash, for the source may change under one name. The zoo's source does not: a stage's `code` stands for its
+version.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from compress.stages import Stage, Train
 
 @dataclass(frozen=True)
 class Step:
-    """One model to be made.
+    """One model of a recipe's chain.
 
-    `stage` carried out on `parent` up to sparsity `level` (of the stage), or from scratch when there is no parent.
-    `original` is the model before the stage, `teacher` whom it learns from, if any. `sparsity` and `variant` place its
-    point on the trial's curves; what is removed by a method that decides itself is known when it is made: None.
+    `stage` is applied to `parent` up to sparsity `level` (of the stage), or starts a network when `parent` is None.
+    `original` is the model before the stage, `teacher` the model to learn from, if any. `sparsity` and `variant` place
+    the point on the trial's curves; `sparsity` is None before the model is made if the method itself decides how much
+    to remove.
     """
 
     stage: Stage
@@ -38,7 +40,7 @@ class Step:
 
     @cached_property
     def key(self) -> str:
-        """Hash of what leads here; names the entry in the store."""
+        """Hash of the whole chain up to this step: the key of the model in the store."""
         return digest(self.made_from)
 
     @property
@@ -55,14 +57,14 @@ class Step:
 
 
 def plan(recipe: Recipe, fingerprint: str) -> list[Step]:
-    """The steps whose models are the recipe's points, in the order they are made; `fingerprint` is the task's."""
+    """Return the steps whose models are the recipe's points, in order; `fingerprint` is the task's."""
     teacher = None
     if recipe.teacher is not None and recipe.schooling is not None:
         teacher = _first(Train(recipe.schooling), recipe.teacher, recipe.seed, fingerprint, None)
     points = [_first(recipe.stages[0], recipe.student, recipe.seed, fingerprint, teacher)]
     for stage in recipe.stages[1:]:
         if stage.variant is not None:
-            points = [one for step in points for one in (step, *_steps(stage, step, teacher))]
+            points = [made for step in points for made in (step, *_steps(stage, step, teacher))]
         else:
             points += _steps(stage, points[-1], teacher)
     return points

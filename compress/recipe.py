@@ -1,4 +1,4 @@
-"""A recipe: what is to be compressed, and how, in which order. Plain JSON both ways; its id is a hash of that JSON."""
+"""A recipe: the network to compress, and the stages in order. Plain JSON both ways; its id hashes the JSON."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Json = dict[str, object]
 class Recipe:
     """One way to make a small network.
 
-    `teacher` is trained on labels with `schooling`, once for all recipes that name it; `student` is what the stages are
-    applied to, one after the other. RecipeError when the order makes no sense.
+    `teacher` is trained on labels with `schooling`, once for all recipes with the same teacher. The `stages` are
+    applied to `student`, one after the other. RecipeError for an impossible order of stages.
     """
 
     task: str
@@ -66,11 +66,11 @@ class Recipe:
 
     @cached_property
     def id(self) -> str:
-        """A hash of the recipe's JSON."""
+        """Hash of the recipe's JSON."""
         return digest(self.as_json())
 
     def as_json(self) -> Json:
-        """Plain values; `from_json` reads them back."""
+        """Return plain values, for `from_json` to read back."""
         return {
             "task": self.task,
             "teacher": encode(self.teacher),
@@ -82,7 +82,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """RecipeError for anything that is not a recipe."""
+        """Read a recipe back from JSON; RecipeError for anything else."""
         known = ("task", "teacher", "schooling", "student", "stages", "seed")
         unknown = sorted(set(data) - set(known))
         if unknown:
@@ -114,6 +114,4 @@ def check_order(stages: tuple[Stage, ...], *, has_teacher: bool) -> None:
 
 def _check_trained(model: Model, training: Training) -> None:
     if training.epochs == 0 and model.weights is None:
-        raise RecipeError(
-            f"recipe: epochs must be at least 1 for {model}, which has no weights to be taken with, got 0"
-        )
+        raise RecipeError(f"recipe: epochs must be at least 1 for {model}, which has no initial weights, got 0")

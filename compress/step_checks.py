@@ -1,6 +1,6 @@
-"""What a user's own network is held to before anything trains: after every step it trains, and comes back the same.
+"""Check a user's own network before any training: after every step it trains, and computes the same once reloaded.
 
-The zoo's networks are held to both by the tests.
+The tests check both for the zoo's networks.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from compress.store.files import Files
 
 
 def check_own(step: Step, model: nn.Module, task: Task) -> None:
-    """RecipeError unless a user's own network still trains after this step, and comes back from its files the same."""
+    """Raise RecipeError unless a user's own network trains after this step and computes the same once reloaded."""
     images = task.train.first(IMAGES).images
-    who, classes = f"{step.model} after {_named(step.stage)}", len(task.classes)
-    with seeded(1):  # the model was made under another seed: what is drawn and not stored must show
+    who, classes = f"{step.model} after {_title(step.stage)}", len(task.classes)
+    with seeded(1):  # not the seed that built the model: a number drawn anew must change the logits
         try:
             stored = files_of(step, model, task).module()
-            trained = _copied(who, model).train()
+            trained = _copy(who, model).train()
             shape = trained(images.clone()).shape
             later = files_of(step, trained, task).module()
         except StoreError as error:
@@ -42,29 +42,29 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
     check_same(f"{who} and some training", trained, later, images)
 
 
-def _copied(who: str, model: nn.Module) -> nn.Module:
+def _copy(who: str, model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
     except Exception as error:  # such as tensors in place of weights
         raise RecipeError(
-            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); of weight_norm and spectral_norm take "
-            "those of torch.nn.utils.parametrizations"
+            f"{who}: copy.deepcopy must be able to copy it ({said(error)}); use weight_norm and spectral_norm of "
+            "torch.nn.utils.parametrizations"
         ) from error
 
 
-def _named(stage: Stage) -> str:
+def _title(stage: Stage) -> str:
     method = getattr(stage, "method", None)
     return f"{stage.name} by {method.name}" if method is not None else stage.name
 
 
 def files_of(step: Step, model: nn.Module, task: Task) -> Files:
-    """The step's network as it would be stored."""
+    """Return the files that would store the step's network."""
     return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
 
 
 @contextmanager
-def blamed(step: Step) -> Iterator[None]:
-    """A RecipeError that names the step, of what a library or a user's own code raises inside."""
+def naming_step(step: Step) -> Iterator[None]:
+    """Turn any exception inside the context into a RecipeError that names the step."""
     try:
         yield
     except RecipeError:
@@ -78,7 +78,7 @@ def blamed(step: Step) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int = 0) -> Iterator[None]:
-    """The same random numbers every time, without touching anyone else's."""
+    """Seed torch inside the context and restore the random state of the caller afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""What is done to the network of one step: how it starts, under which loss and hooks it trains."""
+"""Make the network of a step: initial network, loss, hooks and training."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ from compress.training import Training
 
 CALIBRATION_IMAGES = 256
 FEW_VIEWS = 50
-"""Views of an image that are kept for trainings to come, at most, for each time the image is shown. Images of 224
-pixels have 6,498: a hundred epochs would write 230 GB and read next to nothing. On a GPU, where a lookup takes longer
-than a small teacher, no more views are kept than are shown.
+"""Views of an image kept on the CPU for later trainings, at most, for each time the image is shown.
+
+Images of 224 pixels have 6,498 views: a hundred epochs would write 230 GB and hardly read any view again. On a GPU,
+where a lookup takes longer than a small teacher, no more views are kept than are shown.
 """
 MOST_BYTES = 2**38
-"""Of the file of one teacher, were all views there: 256 GiB."""
+"""Greatest size of one teacher's file with all views present: 256 GiB."""
 
 
 @dataclass(frozen=True)
 class StepRunner:
-    """On one task, whose data are on the training device; `ensure` gives what other steps have made.
+    """Makes the networks of a task's steps; the task's data are on the training device.
 
-    `calibration` gives the same training images and labels every time, on the training device.
+    `ensure` returns the store's entry of another step. `calibration` returns the same training images and labels every
+    time, on the training device.
     """
 
     task: Task
@@ -49,7 +51,10 @@ class StepRunner:
 
     @exact()
     def start(self, step: Step) -> nn.Module:
-        """The network before this step's training: new, or the parent's, its structure changed unless training does."""
+        """Return the network before this step's training: new, or the parent's after the stage's change of structure.
+
+        For a stage that cuts during training, the structure is still the parent's.
+        """
         if step.parent is None or step.original is None:
             return step.model.start(len(self.task.classes), self.task.channels).to(training_device())
         if step.stage.changes_in_training:
@@ -59,7 +64,7 @@ class StepRunner:
         return step.stage.change(model, step.level, full=full, calibration=self.calibration())
 
     def train(self, step: Step, model: nn.Module) -> None:
-        """As the step's stage says, in place; nothing for a stage that trains nothing."""
+        """Train `model` in place with the stage's lesson; do nothing for a stage without training."""
         lesson = step.stage.lesson
         if lesson is None:
             return
@@ -73,12 +78,12 @@ class StepRunner:
                 hook.finish()
 
     def module(self, step: Step) -> nn.Module:
-        """The step's network as it is stored."""
+        """Load the step's network from the store."""
         with self.stopwatch("store"):
             return self.ensure(step).files().module().to(training_device())
 
     def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
-        """What a method that prunes during training is to arrive at."""
+        """Return the goal of a method that prunes during training."""
         assert step.original is not None
         return Goal(
             step.level,
@@ -97,8 +102,9 @@ class StepRunner:
         return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
-        """The teacher's logits so far, to be used again. None where hardly a view would be shown twice, as of an
-        original that teaches one short curve alone.
+        """Return the teacher's logits kept so far.
+
+        Return None where hardly a view would be shown twice, as under an original with a single short curve.
         """
         views, lesson, device = self.task.augment.views, step.stage.lesson, training_device().type
         epochs = 0 if lesson is None else lesson.training.epochs * len(step.stage.levels)

@@ -1,7 +1,8 @@
-"""The one training loop: plain, distilling, recovering, with masks. Read it top to bottom.
+"""The only training loop: plain, distilling, recovering, with masks. Read it top to bottom.
 
-Methods that live inside training are hooks on this loop, not loops of their own. The data set stays on the training
-device as one tensor; on a GPU the network runs channels-last and in bf16, where both can be (`compress/numerics.py`).
+Methods that act during training are hooks on this loop, not loops of their own. The data set stays on the training
+device as one tensor. On a GPU the network runs channels-last and in bf16, where possible
+(`compress/machine/numerics.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_
 from compress.training import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-"""CUDA's own variable: the GPUs a process may see, "" for none."""
+"""CUDA's variable for the GPUs visible to a process, "" for no GPU."""
 
 
 class TrainingError(RuntimeError):
-    """Training that cannot go on, such as a loss that is no number."""
+    """Failure of a training, such as a loss that is not finite."""
 
 
 class Loss(nn.Module):
-    """What the loop minimises: `forward(batch)` runs the model on a batch and gives a scalar.
+    """Loss of the training loop: `forward(batch)` runs the model on a batch and returns a scalar.
 
-    Parameters of its own (adapters) are trained with the model's. With `full_batches` a last batch that is smaller than
-    the others is left out. This one is the cross entropy against labels.
+    The loss's own parameters (adapters) are trained with the model's. With `full_batches` a smaller last batch is left
+    out. The base class is the cross entropy against labels.
     """
 
     full_batches = False
@@ -45,46 +46,46 @@ class Loss(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, batch: Batch) -> Tensor:
-        """A scalar, the mean over the batch."""
+        """Return the mean over the batch, a scalar."""
         logits = self.model(batch.images).float()
         return functional.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
 
 
 class Hook:
-    """What a method may do inside the loop; every call is a no-op until overridden."""
+    """Actions of a method inside the loop; every method does nothing until overridden."""
 
     def groups(self) -> list[dict[str, Any]]:
-        """Parameters of its own to be trained beside the loss's: groups for torch's SGD, with settings of their own.
+        """Return the hook's own trainable parameters: groups for torch's SGD, with their own settings.
 
-        The learning rate is the loop's, whatever a group says.
+        The loop sets the learning rate of every group.
         """
         return []
 
     def before_update(self, step: int, steps: int) -> None:
-        """After the gradients are there, before the optimizer uses them."""
+        """Act between the backward pass and the optimizer's update."""
 
     def after_update(self, step: int, steps: int) -> None:
-        """After the optimizer has changed the weights."""
+        """Act after the optimizer's update."""
 
     def after_epoch(self, done: int, epochs: int) -> None:
-        """After `done` of `epochs` passes, before the state is saved; may leave the model in eval mode."""
+        """Act after `done` of `epochs` passes, before the state is saved; may leave the model in eval mode."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has to know to go on after an interruption, beside the model: tensors and plain values."""
+        """Return the hook's state, beside the model's, as tensors and plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave; the model is already as it was then."""
+        """Restore a state that `state_dict` returned; the model is restored already."""
 
 
 class KeepZeros(Hook):
-    """Weights that are zero now stay zero, through momentum and weight decay."""
+    """Keeps the present zeros of the weights at zero, in spite of momentum and weight decay."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self.masked = [(p, p.detach() == 0) for p in parameters]
 
     def after_update(self, step: int, steps: int) -> None:
-        """Zero them again."""
+        """Set the masked weights to zero again."""
         with torch.no_grad():
             for parameter, mask in self.masked:
                 parameter.masked_fill_(mask, 0.0)  # a product would leave -0.0, which does not deflate
@@ -103,12 +104,12 @@ def fit(
     checkpoint: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda epoch, epochs: None,
 ) -> None:
-    """Train `loss.model` in place; the last epoch is what stays.
+    """Train `loss.model` in place; the weights of the last epoch stay.
 
-    `only` restricts training to one submodule of the model, and to the loss's own adapters; the rest of the model stays
-    frozen, BN statistics included. `seed` decides the order
-    and the views of the images. A `checkpoint` file lets an interrupted call go on at its last epoch; it is removed at
-    the end. `on_progress` hears of each finished epoch. TrainingError when the loss is not finite.
+    `only` restricts training to one submodule of the model and to the loss's own adapters; the rest of the model stays
+    frozen, BN statistics included. `seed` decides the order and the views of the images. With a `checkpoint` file an
+    interrupted call goes on at its last epoch; the file is removed at the end. `on_progress` is called after each
+    epoch. TrainingError when the loss is not finite.
     """
     device = next(loss.parameters()).device
     halves = has_bf16(device)
@@ -169,12 +170,12 @@ def fit(
 
 
 def hide_gpus() -> None:
-    """Let this process see no GPU; to be called before CUDA is used."""
+    """Hide all GPUs from this process; call before CUDA is used."""
     os.environ[VISIBLE] = ""
 
 
 def _takes_last(loss: Loss, split: Split, batch_size: int) -> bool:
-    """Whether the last batch of an epoch can be trained on: batch norm refuses a single value a channel."""
+    """Return whether the last batch of an epoch can be trained on: batch norm refuses a single value a channel."""
     if len(split) % batch_size != 1:
         return True
     single: list[bool] = []
@@ -190,6 +191,6 @@ def _takes_last(loss: Loss, split: Split, batch_size: int) -> bool:
 
 
 def training_device() -> torch.device:
-    """The first GPU this process sees, else the CPU; the CPU where the variable `VISIBLE` is there and empty."""
-    hidden = os.environ.get(VISIBLE) == ""  # CUDA reads it once; torch may have asked CUDA before it was set
+    """Return the first visible GPU, else the CPU; the CPU as well where the variable `VISIBLE` is set and empty."""
+    hidden = os.environ.get(VISIBLE) == ""  # CUDA reads the variable once, and perhaps before it was set
     return torch.device("cuda" if torch.cuda.is_available() and not hidden else "cpu")

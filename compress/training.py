@@ -1,4 +1,4 @@
-"""The settings of one run of the training loop."""
+"""Settings of one run of the training loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from compress.errors import check_above_zero, check_at_least, check_known, check
 
 @dataclass(frozen=True)
 class Training:
-    """SGD with Nesterov momentum over `epochs` passes; 0 is for a network that is taken as its weights have it.
+    """SGD with Nesterov momentum over `epochs` passes; 0 epochs keep the initial weights.
 
-    `decay` "cosine" lowers `lr` to 0 along half a cosine, "step" divides it by ten at 1/2 and 3/4 of the run, both
+    `decay` "cosine" lowers `lr` to 0 along half a cosine, "step" divides `lr` by ten at 1/2 and 3/4 of the run, both
     counted in steps. `weight_decay` acts on all parameters; `label_smoothing` in [0, 1) on the loss against labels.
     """
 
@@ -37,7 +37,7 @@ class Training:
         check_share("training: label_smoothing", self.label_smoothing)
 
     def lr_at(self, share: float) -> float:
-        """The learning rate once `share` in [0, 1) of all steps is done."""
+        """Return the learning rate once `share` in [0, 1) of all steps is done."""
         if self.decay == "cosine":
             return self.lr * (1 + math.cos(math.pi * share)) / 2
         return self.lr * 0.1 ** ((share >= 0.5) + (share >= 0.75))

@@ -1,1 +1,1 @@
-"""Which recipes were tried, and which points to keep: the only rooms that know Ray, Optuna and MLflow."""
+"""Search over recipes and choice of models: the only rooms that import Ray, Optuna and MLflow."""

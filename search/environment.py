@@ -1,6 +1,6 @@
-"""What a search finds around it: variables, proxies, temporary folders. Each is mended, or refused in a sentence.
+"""The environment of a search: variables, proxies, temporary folders. Each is mended, or refused in a sentence.
 
-A variable meant for another program must not send a search elsewhere, and a long path must not end it.
+A variable meant for another program must not redirect a search, and a long path must not end a search.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOOPBACK = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "[::1]")
-"""This machine, as an address names it; urllib compares with brackets, requests without."""
+"""Names of this machine in addresses; urllib compares with brackets, requests without."""
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
-"""Bytes of a socket's path that the system takes."""
+"""Greatest length of a socket's path, in bytes."""
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
-"""Folders for Ray's files where the user's own is too long."""
+"""Folders for Ray's files where the user's own path is too long."""
 
 
 @contextmanager
 def variables(changed: Mapping[str, str | None]) -> Iterator[None]:
-    """Set environment variables, or take those away that are None, until the context ends."""
+    """Set environment variables, or remove those given as None, until the context ends."""
     before = {name: os.environ.get(name) for name in changed}
     _set(changed)
     try:
@@ -41,11 +41,11 @@ def _set(changed: Mapping[str, str | None]) -> None:
 
 
 def of_own_ray(kept: Mapping[str, str], given: Mapping[str, str] = os.environ) -> dict[str, str | None]:
-    """The variables that a Ray of our own needs changed: those of another Ray go, but `kept`.
+    """Return the changes of variables for a Ray of our own: variables of another Ray are removed, except `kept`.
 
-    In capitals they name an address, a token, a hook or a job of the Ray that this machine belongs to. In small
-    letters, as RAY_memory_usage_threshold, they are settings of any Ray and stay. The token is given here, for Ray
-    would write one into the user's home, which may be missing or read-only.
+    Variables in capitals name an address, a token, a hook or a job of the Ray to which this machine belongs. Variables
+    in small letters, such as RAY_memory_usage_threshold, are settings of any Ray and stay. The token is set here, for
+    Ray would write a token into the user's home, which may be missing or read-only.
     """
     capitals = {name for name in given if name.startswith(("RAY_", "__RAY_")) and name == name.upper()}
     foreign: dict[str, str | None] = dict.fromkeys(capitals - kept.keys())
@@ -53,7 +53,7 @@ def of_own_ray(kept: Mapping[str, str], given: Mapping[str, str] = os.environ) -
 
 
 def spare_loopback() -> None:
-    """Let no proxy of the environment come between this process and servers on this machine; its children likewise."""
+    """Exclude local servers from the environment's proxies, for this process and its children."""
     proxies = {name.lower() for name, value in os.environ.items() if name.lower().endswith("_proxy") and value}
     if proxies - {"no_proxy"}:
         for name in ("no_proxy", "NO_PROXY"):  # curl's spelling and Java's: libraries read one or the other
@@ -64,10 +64,10 @@ def spare_loopback() -> None:
 
 
 def steady_streams() -> None:
-    """Print what the terminal's encoding lacks as `?`; where a stream is closed, print to nobody."""
+    """Print characters missing in the terminal's encoding as `?`; connect closed streams to the null device."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
-        if stream is None:  # a file opened later would get the number, and all that others print
+        if stream is None:  # a file opened later would get the number, and all printed text
             nobody = os.open(os.devnull, os.O_RDWR)
             if nobody != number:
                 os.dup2(nobody, number)
@@ -78,9 +78,9 @@ def steady_streams() -> None:
 
 
 def short_folder() -> Path:
-    """Where Ray's files may lie: the system's temporary folder, or another if Ray's sockets would not fit below it.
+    """Return a folder for Ray's files with a path short enough for Ray's sockets, if possible the temporary folder.
 
-    ValueError when there is none.
+    ValueError without such a folder.
     """
     pid = os.getpid()
     below = f"/paretune-{pid}-12345678/ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"
@@ -96,7 +96,7 @@ def short_folder() -> Path:
 
 
 def _temporary() -> str:
-    """Python's folder for temporary files; "" where no folder can be written, not even the current one."""
+    """Return Python's folder for temporary files; "" where no folder can be written, not even the current one."""
     try:
         return os.path.abspath(tempfile.gettempdir())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a person is told to type, as it can be typed here."""
+"""Commands for users to type, as they can be typed here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from search.uri import shown
 
 
 def program(name: str) -> str:
-    """`name`, or where it is not on the path, its place beside the `paretune` that was typed."""
+    """Return `name`, or, where `name` is not on the path, its path beside the typed `paretune`."""
     typed = Path(sys.argv[0])
     on_path = shutil.which(name) is not None or typed.name != "paretune" or len(typed.parts) == 1
     return name if on_path else str(typed.with_name(name))
 
 
 def command(verb: str, study: str, home: Path, tracking_uri: str | None = None) -> str:
-    """`paretune VERB STUDY` where its home and its MLflow are; a password is not shown."""
+    """Return the command `paretune VERB STUDY` with its home and MLflow; a password is not shown."""
     words = [program("paretune"), verb, study, "--home", str(home)]
     return shlex.join([*words, "--tracking-uri", shown(tracking_uri)] if tracking_uri is not None else words)

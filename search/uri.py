@@ -1,4 +1,4 @@
-"""Where MLflow is: whether a server answers there, and how the place is named in a sentence."""
+"""URIs of MLflow: ask whether a server answers, and show a URI without its password."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ UNREACHABLE = errno.EHOSTUNREACH, errno.ENETUNREACH
 
 
 def unhealthy(uri: str) -> str:
-    """Why a server does not answer at `uri`; "" where it does, or where there is none to ask."""
+    """Return why no server answers at `uri`; "" where a server answers, or where the URI names no server."""
     return asked(uri)[0]
 
 
 def asked(uri: str) -> tuple[str, bool]:
-    """The same, and whether it may do so later: the address is one, but the server or what is before it is down."""
+    """Return the reason of `unhealthy`, and whether the server may answer later.
+
+    A server may answer later if the server, or a proxy in front, is down.
+    """
     if not uri.startswith(("http:", "https:")):
         return "", False
     spare_loopback()
@@ -37,29 +40,29 @@ def asked(uri: str) -> tuple[str, bool]:
 
 
 def shown(uri: str) -> str:
-    """The URI without user and password."""
+    """Return the URI without user and password."""
     try:
         parts = urlsplit(uri)
-    except ValueError:  # no address at all, so none to log in at
+    except ValueError:  # no address, so no password to hide
         return uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else uri
 
 
 def in_memory(uri: str) -> bool:
-    """Whether it is SQLite's database without a file, gone with the process."""
+    """Return whether the URI names SQLite's database in memory, gone with the process."""
     place = uri.partition("?")[0]
     return place.startswith("sqlite") and place.rpartition("/")[2] in ("", ":memory:")
 
 
 def database(uri: str) -> Path:
-    """The file of a `sqlite:///` URI."""
+    """Return the file of a `sqlite:///` URI."""
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def sqlite_uri(file: Path) -> str:
-    """The URI of a database's file, by which MLflow opens that file whatever characters are in its path.
+    """Return the URI by which MLflow opens the database `file`, whatever characters are in the path.
 
-    Where any must be quoted the slashes are as well: MLflow makes the folder that it reads in an unquoted URI.
+    Where any character must be quoted the slashes are quoted too: MLflow makes the folder named in an unquoted URI.
     """
     path = str(file)
     return f"sqlite:///{quote(path, safe='') if '?' in path or '%' in path else path}"

@@ -17,13 +17,13 @@ from compress.errors import check_known
 
 @dataclass(frozen=True)
 class AT(Weighted):
-    """At every stage the student looks where the teacher looks.
+    """Attention transfer: teaches the student the teacher's attention map at every stage.
 
-    `a = normalize(flatten(mean_c f^2))`, `(B, H W)` of unit length an image; summed over the stages that match from the
-    end, the larger map pooled down first. `distance` "square" is `mean((a_s - a_t)^2)`; "norm" is
-    `mean_b norm(a_s - a_t) / 2`, equation 7 of Chen 2021 (https://doi.org/10.1007/s40747-020-00248-y), who sets `beta`
-    to 100. No adapters. The mean is over H W places, so the fewer there are the more a `beta` weighs: the published one
-    is of 32x32 images, and on 8x8 ones it drowns the labels.
+    `a = normalize(flatten(mean_c f^2))`, `(B, H W)`, has unit length an image; the term is summed over the stages
+    matched from the end, with the larger map pooled down first. `distance` "square" is `mean((a_s - a_t)^2)`; "norm" is
+    `mean_b norm(a_s - a_t) / 2`, equation 7 of Chen 2021 (https://doi.org/10.1007/s40747-020-00248-y), with `beta` 100.
+    No adapters. The mean is over H W positions, so a given `beta` weighs more on smaller maps: the published value is
+    for 32x32 images; on 8x8 images the term drowns the labels.
     """
 
     name: ClassVar[str] = "at"
@@ -37,11 +37,11 @@ class AT(Weighted):
         check_known(f"{self.name}: distance", self.distance, ("square", "norm"))
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """All stages."""
+        """Return all stages."""
         return stages(model)
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Summed over stages."""
+        """Return the sum over stages."""
         apart = [attention(s) - attention(t) for s, t in pairs(student, teacher)]
         if self.distance == "square":
             return torch.stack([a.square().mean() for a in apart]).sum()
@@ -49,5 +49,5 @@ class AT(Weighted):
 
 
 def attention(maps: Tensor) -> Tensor:
-    """Where in the map the energy is: `(B, C, H, W)` to `(B, H W)`, of length 1; 0 for a map that is all zero."""
+    """Return the attention map, `(B, C, H, W)` to `(B, H W)`, of length 1; 0 for a map of zeros."""
     return functional.normalize(maps.square().mean(1).flatten(1), dim=1)

@@ -1,4 +1,4 @@
-"""What a contrastive loss remembers of every training image, and how it draws images to tell apart from."""
+"""Memory banks of a contrastive loss over all training images, and the draw of negative images."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def room(groups: Tensor) -> int:
-    """How many images the largest of `groups` `(N,)` leaves to draw from."""
+def most_negatives(groups: Tensor) -> int:
+    """Return the number of images outside the largest of `groups` `(N,)`."""
     return len(groups) - int(groups.bincount().max())
 
 
 class Draws(nn.Module):
-    """Random images of other groups than an image's own, `groups` `(N,)` of whole numbers from 0.
-
-    The random state is saved with the adapters.
-    """
+    """Draws random images from other groups than an image's own; `groups` `(N,)` are whole numbers from 0."""
 
     order: Tensor
     first: Tensor
@@ -34,31 +31,31 @@ class Draws(nn.Module):
         self.generator = torch.Generator(groups.device).manual_seed(int(torch.randint(2**62, ())))
 
     def forward(self, index: Tensor, count: int) -> Tensor:
-        """Positions `(B, count)`: grouped images lie side by side, so a draw jumps over the image's own group."""
+        """Draw positions `(B, count)`: images lie sorted by group, so a draw skips the image's own group."""
         shares = torch.rand(len(index), count, dtype=torch.float64, device=index.device, generator=self.generator)
         size, first = self.size[index, None], self.first[index, None]
         places = (shares * (len(self.order) - size)).long()
         return self.order[places + size * (places >= first)]
 
     def get_extra_state(self) -> Tensor:
-        """The random state, for `state_dict`."""
+        """Return the random state, for `state_dict`."""
         return self.generator.get_state()
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from a saved random state; from that of another kind of device, whose size differs, with a new one."""
+        """Restore a saved random state; ignore a state from another kind of device, of another size."""
         if len(state) == len(self.generator.get_state()):
             self.generator.set_state(state.cpu())
 
 
 class Banks(nn.Module):
-    """Two embeddings, the student's and the teacher's, and what they last were for every image, `(N, dim)` each.
+    """The embeddings of student and teacher, and a bank `(N, dim)` of each with the last vectors of every image.
 
-    What is to be remembered is written when the banks are looked at next: the gradient of a step needs them as they
-    were before it, and a copy of both banks a step would take longer than the rest.
+    New vectors are written when the banks are next read: the gradient of a step needs the banks from before the step,
+    and a copy of both banks a step would take longer than the rest.
     """
 
     normalisers: Tensor
-    _said: tuple[Tensor, tuple[Tensor, ...], float] | None = None
+    _pending: tuple[Tensor, tuple[Tensor, ...], float] | None = None
 
     def __init__(self, widths: tuple[int, int], dim: int, count: int, draws: Draws) -> None:
         super().__init__()
@@ -71,17 +68,17 @@ class Banks(nn.Module):
         self.register_state_dict_pre_hook(lambda banks, *_: banks.write())  # type: ignore[no-untyped-call]
 
     def of(self, side: int) -> Tensor:
-        """A side's bank, `(N, dim)`; to be looked at after the gradients of the step before are there."""
+        """Return a side's bank, `(N, dim)`; call only after the backward pass of the step before."""
         self.write()
         return self.get_buffer(f"bank{side}")
 
     def embed(self, *features: Tensor) -> tuple[Tensor, ...]:
-        """Each side's vectors `(B, dim)`, of length 1."""
+        """Return each side's vectors `(B, dim)`, of length 1."""
         return tuple(functional.normalize(layer(e), dim=1) for layer, e in zip(self.layers, features, strict=True))
 
     @torch.no_grad()
     def log_normaliser(self, side: int, scores: Tensor) -> Tensor:
-        """`log Z` of a side: set by the first scores it sees."""
+        """Return `log Z` of a side, fixed by the side's first scores."""
         now = scores.logsumexp((0, 1)) - math.log(scores.numel()) + math.log(len(self.of(side)))
         known = torch.where(self.normalisers[side].isnan(), now, self.normalisers[side])
         if self.training:
@@ -89,15 +86,15 @@ class Banks(nn.Module):
         return known
 
     def remember(self, index: Tensor, vectors: tuple[Tensor, ...], momentum: float) -> None:
-        """Move the entries of these images, once the gradients of this step are there."""
-        self._said = index, tuple(said.detach() for said in vectors), momentum
+        """Keep new vectors of the images at `index`, for `write` to move the entries after the backward pass."""
+        self._pending = index, tuple(vector.detach() for vector in vectors), momentum
 
     @torch.no_grad()
     def write(self) -> None:
-        """Move what is to be moved, in place."""
-        if self._said is None:
+        """Move the entries of the kept vectors, in place."""
+        if self._pending is None:
             return
-        (index, vectors, momentum), self._said = self._said, None
-        for side, said in enumerate(vectors):
+        (index, vectors, momentum), self._pending = self._pending, None
+        for side, new in enumerate(vectors):
             bank = self.get_buffer(f"bank{side}")
-            bank.index_copy_(0, index, functional.normalize(momentum * bank[index] + (1 - momentum) * said, dim=1))
+            bank.index_copy_(0, index, functional.normalize(momentum * bank[index] + (1 - momentum) * new, dim=1))

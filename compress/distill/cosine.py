@@ -20,13 +20,13 @@ from compress.errors import RecipeError, check_above_zero, check_at_least
 
 @dataclass(frozen=True)
 class Cosine(Distiller):
-    """The student's maps and logits are to point where the teacher's do.
+    """Turns the student's maps and logits into the direction of the teacher's.
 
-    `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch, times `beta`, which is
-    not the authors'; labels play no part. The M stages match from the end. Widths differ, so a map is *averaged over
-    its channels* before it is compared: `(B, C, H, W)` to `(B, H W)`, the larger one pooled down first. No
-    adapters. The authors' teacher is a network already pruned. `lam` in [0, 1]: their value is not known here, the
-    default weighs both halves alike.
+    `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch, times `beta`. `beta`
+    is not the authors'; labels play no part. The M stages match from the end. Widths differ, so a map is *averaged over
+    its channels* before the comparison: `(B, C, H, W)` to `(B, H W)`, the larger map pooled down first. No adapters.
+    The authors' teacher is a network already pruned. `lam` in [0, 1]: the authors' value is not known here, the default
+    weighs both halves alike.
     """
 
     name: ClassVar[str] = "cosine"
@@ -45,16 +45,16 @@ class Cosine(Distiller):
             raise RecipeError(f"{self.name}: lam must be at most 1, got {self.lam!r}")
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """All stages."""
+        """Return all stages."""
         return stages(model)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """In [0, 2 beta]."""
-        maps = [apart(s.mean(1).flatten(1), t.mean(1).flatten(1)) for s, t in pairs(student, teacher)]
-        logits = apart(student.logits, teacher.logits)
+        """Return the loss, in [0, 2 beta]."""
+        maps = [cosine_distance(s.mean(1).flatten(1), t.mean(1).flatten(1)) for s, t in pairs(student, teacher)]
+        logits = cosine_distance(student.logits, teacher.logits)
         return self.beta * (self.lam * logits + (1 - self.lam) * torch.stack(maps).mean())
 
 
-def apart(one: Tensor, other: Tensor) -> Tensor:
-    """One minus the cosine between rows of `(B, D)`, mean over the batch; a row of zeros is at right angles to all."""
+def cosine_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Return one minus the cosine between rows of `(B, D)`, mean over the batch; 1 for a row of zeros."""
     return (1 - functional.cosine_similarity(one, other, dim=1)).mean()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.distill.banks import Banks, Draws, room
+from compress.distill.banks import Banks, Draws, most_negatives
 from compress.distill.distiller import Outputs
 from compress.distill.weighted import Weighted
 from compress.errors import RecipeError, check_above_zero, check_share, check_whole
@@ -20,19 +20,20 @@ PUBLISHED_NEGATIVES = 16384
 
 @dataclass(frozen=True)
 class CRD(Weighted):
-    """The student's embedding of an image is to be told from other images' as the teacher's own, and vice versa.
+    """Contrasts the student's embedding of an image with the teacher's embeddings of other images, and vice versa.
 
-    Both `e` `(B, D)` go through a linear layer to `dim`, and get unit length: `v`. Each side keeps a bank `(N, dim)` of
-    what it last said of every image, `m <- normalize(momentum m + (1 - momentum) v)`. With
-    `p(v, m) = exp(v . m / tau) / Z` and noise `1 / N`, an image's error is `-log(p / (p + K / N))` of its own entry in
-    the *other* bank, and `-log((K / N) / (p + K / N))` summed over K entries of other images; both directions added,
-    mean over the batch. Z is fixed at its first value, N times the mean of `exp(v . m / tau)` over its batch.
+    Both `e` `(B, D)` go through a linear layer to `dim`, and get unit length: `v`. Each side keeps a bank `(N, dim)`
+    with the last vector of every image, `m <- normalize(momentum m + (1 - momentum) v)`. With `p(v, m) = exp(v . m /
+    tau) / Z` and noise `1 / N`, an image's error is `-log(p / (p + K / N))` of its own entry in the *other* bank, plus
+    `-log((K / N) / (p + K / N))` summed over K entries of other images; both directions added, mean over the batch. Z
+    is fixed at its first value, N times the mean of `exp(v . m / tau)` over its batch.
 
     The K `negatives` are drawn anew at every step, with replacement, from the images of other classes, or with
-    `same_class` from all but the image itself. K is at most N - 1; None is 16384, or all there are if fewer.
+    `same_class` from all images but the own. K is at most N - 1; None is 16384, or all images if fewer.
 
-    Cost: the batch is compared with all N images whatever the networks, which under a small teacher on small images
-    takes longer than its forward pass. To gather the published K entries of every image would move more memory.
+    Cost: the batch is compared with all N images whatever the networks, and under a small teacher on small images the
+    comparison takes longer than the teacher's forward pass. To gather the published K entries of every image would move
+    more memory.
     """
 
     name: ClassVar[str] = "crd"
@@ -55,11 +56,11 @@ class CRD(Weighted):
             check_whole(f"{self.name}: negatives", self.negatives, 1)
 
     def check_labels(self, labels: Tensor) -> None:
-        """RecipeError when there are fewer than K images to draw from."""
+        """Raise RecipeError for fewer than K images to draw from."""
         self._count(self._groups(labels))
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """Embeddings and banks. RecipeError when there are fewer than K images to draw from."""
+        """Return embeddings and banks. RecipeError for fewer than K images to draw from."""
         assert student.features is not None
         assert teacher.features is not None
         groups = self._groups(labels)
@@ -67,45 +68,45 @@ class CRD(Weighted):
         return Banks(widths, self.dim, self._count(groups), Draws(groups))
 
     def _groups(self, labels: Tensor) -> Tensor:
-        """What an image must not share with its negatives: its class, or its place alone."""
+        """Return the group of each image, shared with no negative: its class, or its position alone."""
         return torch.arange(len(labels), device=labels.device) if self.same_class else labels
 
     def _count(self, groups: Tensor) -> int:
-        left = room(groups)
+        left = most_negatives(groups)
         count = min(PUBLISHED_NEGATIVES, left) if self.negatives is None else self.negatives
         if not 1 <= count <= left:
             others = "other images" if self.same_class else "images of other classes"
             raise RecipeError(
-                f"crd: negatives must be at most {left}, as of {len(groups)} training images "
-                f"one has only so many {others}, got {count}"
+                f"crd: negatives must be at most {left}, so that each of the {len(groups)} training images has enough "
+                f"{others}, got {count}"
             )
         return count
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Both directions, mean over the batch."""
+        """Return both directions' sum, mean over the batch."""
         assert isinstance(adapters, Banks)
         assert student.features is not None
         assert teacher.features is not None
         vectors = adapters.embed(student.features, teacher.features)
         chosen = torch.cat([student.index[:, None], adapters.draws(student.index, adapters.count)], dim=1)
-        both = [self._told_apart(adapters, side, vectors[side], chosen) for side in (0, 1)]
+        both = [self._contrast(adapters, side, vectors[side], chosen) for side in (0, 1)]
         if adapters.training:
             adapters.remember(student.index, vectors, self.momentum)
         return both[0] + both[1]
 
-    def _told_apart(self, banks: Banks, side: int, vectors: Tensor, chosen: Tensor) -> Tensor:
-        scores = _at(vectors @ banks.of(1 - side).T, chosen) / self.tau  # (B, 1 + K)
+    def _contrast(self, banks: Banks, side: int, vectors: Tensor, chosen: Tensor) -> Tensor:
+        scores = _scores_of(vectors @ banks.of(1 - side).T, chosen) / self.tau  # (B, 1 + K)
         chance = math.log(banks.count / len(banks.of(0)))
         odds = scores - banks.log_normaliser(side, scores) - chance
         right = functional.logsigmoid(odds[:, 0]) + functional.logsigmoid(-odds[:, 1:]).sum(1)
         return -right.mean()
 
 
-def _at(scores: Tensor, chosen: Tensor) -> Tensor:
-    """The `scores` `(B, N)` of each row's images `chosen` `(B, K)`, with a gradient that has the same bits each time.
+def _scores_of(scores: Tensor, chosen: Tensor) -> Tensor:
+    """Return the `scores` `(B, N)` of each row's images `chosen` `(B, K)`, with a bitwise deterministic gradient.
 
-    An image may be chosen twice. On a GPU the gradient of `gather` adds in the order in which threads come, that of an
-    index in order; on a CPU it is the other way round.
+    An image may be chosen twice. On a GPU the gradient of `gather` adds in the order of the threads, the gradient of an
+    index in a fixed order; on a CPU the reverse holds.
     """
     if scores.device.type == "cpu":
         return scores.gather(1, chosen)

@@ -1,4 +1,4 @@
-"""What every distillation method is: a frozen dataclass with a loss between a student and a teacher."""
+"""The interface of a distillation method: a frozen dataclass with a loss between a student and a teacher."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of one batch.
+    """Outputs of a network on a batch.
 
-    `logits` `(B, K)`; `taps` the feature maps `(B, C, H, W)` the method asked for, by name, from input to output;
-    `index` `(B,)` the images' positions in the training split. For a method that `reads_features`: `features` `(B, D)`,
-    what the classifier was given, and `classify`, the frozen classifier itself, from `(B, D)` to `(B, K)`. For one that
-    `reads_last`: `last` `(B, C, H, W)`, what the global pooling was given.
+    `logits` `(B, K)`; `taps` the feature maps `(B, C, H, W)` read by the method, by name, from input to output; `index`
+    `(B,)` the images' positions in the training split. With `reads_features`: `features` `(B, D)`, the classifier's
+    input, and `classify`, the frozen classifier, from `(B, D)` to `(B, K)`. With `reads_last`: `last` `(B, C, H, W)`,
+    the input of the global pooling.
     """
 
     logits: Tensor
@@ -29,13 +29,13 @@ class Outputs:
 
 
 class Distiller(ABC):
-    """A loss that teaches a student what a teacher knows, alone or as the recovery of a pruned network.
+    """A loss by which a student learns from a teacher, alone or as the recovery of a pruned network.
 
-    `reads_features` says that the loss needs the pooled features before the classifier, `reads_last` that it needs the
-    map they are pooled from; `full_batches` that it needs batches of one size, two images or more, so that training
-    leaves out a smaller last one. With `ships_adapter` the trained adapters, a module from the student's last map to
-    pooled features, are part of the student that is kept, and the teacher's classifier is its own from then on. Outside
-    its adapters a loss keeps no state, and draws no random numbers but from a state saved with them.
+    With `reads_features` the loss needs the pooled features before the classifier, with `reads_last` the map before the
+    pooling. With `full_batches` the loss needs batches of equal size, two images or more, so training leaves out a
+    smaller last batch. With `ships_adapter` the trained adapters, a module from the student's last map to pooled
+    features, become part of the stored student, followed by the teacher's classifier. Outside its adapters a loss keeps
+    no state, and draws random numbers only from a state saved with the adapters.
     """
 
     name: ClassVar[str]
@@ -46,15 +46,15 @@ class Distiller(ABC):
     full_batches: ClassVar[bool] = False
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """Names of the model's taps the loss reads; none for losses on logits alone."""
+        """Return the names of the model's taps read by the loss; () for a loss on logits alone."""
         return ()
 
     def check_labels(self, labels: Tensor) -> None:
-        """RecipeError when a training split with labels `(N,)` is not enough for the method."""
+        """Raise RecipeError when the labels `(N,)` of a training split are not enough for the method."""
         return
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """Layers trained beside the student, shaped after one batch of both; a module without parameters if none.
+        """Return layers to train beside the student, shaped after a batch of both; without parameters by default.
 
         `labels` `(N,)` are those of the whole training split, by position.
         """
@@ -62,7 +62,7 @@ class Distiller(ABC):
 
     @abstractmethod
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """The whole loss, a scalar; `targets` `(B,)` labels. No gradient reaches the teacher.
+        """Return the whole loss, a scalar; `targets` `(B,)` are labels. No gradient reaches the teacher.
 
-        Everything comes in float32 (float64 stays what it is), and autocast is off.
+        All inputs are float32 (float64 is kept), and autocast is off.
         """

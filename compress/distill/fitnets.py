@@ -16,14 +16,14 @@ from compress.errors import RecipeError
 
 @dataclass(frozen=True)
 class FitNets(Weighted):
-    """`mean((r(f_s) - f_t)^2)` at each network's own middle stage, along with the other terms from the start.
+    """Matches the middle stages, `mean((r(f_s) - f_t)^2)`, along with the other terms from the start.
 
-    `f_s` `(B, C_s, H_s, W_s)`, `f_t` `(B, C_t, H_t, W_t)`; `r`, trained beside the student, is one convolution that
-    gives the teacher's width and size, then batch norm and ReLU: without padding, its stride the whole number of times
-    the student's map is larger and its kernel what is then left to cover; transposed where the student's map is the
-    smaller one. For maps of equal size it is 1x1, and for a stride of 1 it is the paper's. Batch norm and ReLU are not
-    the paper's, but `beta` was published with them, and without them it is too large to train. For the batch norm all
-    batches are full. Of n stages, counted from 0, the middle one is n // 2.
+    `f_s` `(B, C_s, H_s, W_s)`, `f_t` `(B, C_t, H_t, W_t)`; `r`, trained beside the student, is a convolution to the
+    teacher's width and size, then batch norm and ReLU. The convolution has no padding; its stride is the whole number
+    of times that the student's map is larger, its kernel covers the rest. The convolution is transposed where the
+    student's map is smaller. For maps of equal size the kernel is 1x1, and for a stride of 1 the layer is the paper's.
+    Batch norm and ReLU are not the paper's, but `beta` was published with both, and is too large to train without.
+    Batch norm needs full batches. Of n stages, counted from 0, the middle one is n // 2.
     """
 
     name: ClassVar[str] = "fitnets"
@@ -33,25 +33,25 @@ class FitNets(Weighted):
     beta: float = 100.0
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """The middle stage."""
+        """Return the middle stage."""
         named = stages(model)
         return (named[len(named) // 2],)
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """The layers `r`."""
+        """Return the layers `r`."""
         (hinted,), (hint,) = student.taps.values(), teacher.taps.values()
         return nn.Sequential(regressor(hinted, hint), nn.BatchNorm2d(hint.shape[1]), nn.ReLU())
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Mean over batch, channels and places."""
+        """Return the mean over batch, channels and positions."""
         (hinted,), (hint,) = student.taps.values(), teacher.taps.values()
         return functional.mse_loss(adapters(hinted), hint)
 
 
 def regressor(maps: Tensor, wanted: Tensor) -> nn.Conv2d | nn.ConvTranspose2d:
-    """A convolution from maps `(B, C_s, H_s, W_s)` to the shape of others, `(B, C_t, H_t, W_t)`.
+    """Return a convolution from maps `(B, C_s, H_s, W_s)` to the shape `(B, C_t, H_t, W_t)` of `wanted`.
 
-    RecipeError for maps that would have to grow one way and shrink the other.
+    RecipeError for maps that would have to grow in height and shrink in width, or the reverse.
     """
     sizes, targets = tuple(maps.shape[2:]), tuple(wanted.shape[2:])
     each = list(zip(sizes, targets, strict=True))
@@ -66,6 +66,6 @@ def regressor(maps: Tensor, wanted: Tensor) -> nn.Conv2d | nn.ConvTranspose2d:
 
 
 def _kernel(large: int, small: int) -> tuple[int, int]:
-    """Kernel and stride of an unpadded convolution from `large` places to `small`, along one axis."""
+    """Return kernel and stride of an unpadded convolution from `large` positions to `small`, along one axis."""
     stride = large // small
     return large - (small - 1) * stride, stride

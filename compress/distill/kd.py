@@ -16,7 +16,7 @@ from compress.errors import check_above_zero, check_at_least
 class KD(Distiller):
     """`w_ce CE(z_s, y) + w_kd T^2 KL(softmax(z_t / T) || softmax(z_s / T))`, KL summed over classes, batch mean.
 
-    The two published settings of the weights are (.1, .9) and (1, 1); they differ by about a point.
+    The two published settings of the weights are (.1, .9) and (1, 1); their results differ by about a point.
     """
 
     name: ClassVar[str] = "kd"
@@ -32,7 +32,7 @@ class KD(Distiller):
         check_above_zero(f"{self.name}: temperature", self.temperature)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """Reads the logits alone."""
+        """Return the loss, from the logits alone."""
         hard = functional.cross_entropy(student.logits, targets)
         soft = functional.kl_div(
             functional.log_softmax(student.logits / self.temperature, dim=1),

@@ -1,4 +1,4 @@
-"""A projector that becomes part of the student: where it goes, and whose classifier comes after it."""
+"""A projector that becomes part of the student, in place of the pooling, before the teacher's classifier."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from compress.models.family import head_of
 
 
 class Projector(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, each with BN and ReLU, and the pooling behind them.
+    """Convolutions 1x1, 3x3 and 1x1, each with BN and ReLU, followed by a global pooling.
 
-    `widths` are the channels that come in, those inside and those that come out. Maps of other height and width are
-    averaged to `size` first; None takes them as they are.
+    `widths` are the input, inner and output channels. Maps of another height and width are first averaged to `size`;
+    None leaves the size.
     """
 
     def __init__(self, widths: tuple[int, int, int], size: tuple[int, int] | None) -> None:
@@ -29,12 +29,12 @@ class Projector(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def project(self, maps: Tensor) -> Tensor:
-        """Maps `(B, C, H, W)` to the other network's `(B, C', H', W')`."""
+        """Project maps `(B, C, H, W)` to the other network's `(B, C', H', W')`."""
         projected: Tensor = self.layers(self.resize(maps))
         return projected
 
     def forward(self, maps: Tensor) -> Tensor:
-        """The projected maps' mean, `(B, C', 1, 1)`."""
+        """Return the projected maps' mean, `(B, C', 1, 1)`."""
         pooled: Tensor = self.pool(self.project(maps))
         return pooled
 
@@ -44,9 +44,10 @@ def _normed(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
 
 
 def pooling(model: nn.Module) -> str:
-    """Path of the layer that averages the last map: the model's own, or the one of a projector in its place.
+    """Return the path of the layer that averages the last map, or of a projector's pooling in its place.
 
-    In a network that does not name it, the last `nn.AdaptiveAvgPool2d` to one pixel; "" where there is none.
+    In a network without a `pooling` attribute, the layer is the last `nn.AdaptiveAvgPool2d` to one pixel; "" without
+    any.
     """
     path = getattr(model, "pooling", None)
     if not isinstance(path, str):
@@ -62,6 +63,6 @@ def _averages(layer: nn.Module) -> bool:
 
 
 def ship(model: nn.Module, teacher: nn.Module, projector: nn.Module) -> None:
-    """Put the projector in place of the model's pooling, and a copy of the teacher's classifier in place of its own."""
+    """Replace the model's pooling by the projector, and the model's classifier by a copy of the teacher's."""
     model.set_submodule(pooling(model), projector)
     model.set_submodule(head_of(model), copy.deepcopy(teacher.get_submodule(head_of(teacher))))

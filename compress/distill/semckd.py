@@ -1,4 +1,4 @@
-"""Semantic calibration: which stage learns from which is learned. Chen et al. 2021, https://arxiv.org/abs/2012.03236."""
+"""Semantic calibration: learn the weights between pairs of stages. Chen et al. 2021, https://arxiv.org/abs/2012.03236."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from compress.errors import check_above_zero
 
 @dataclass(frozen=True)
 class SemCKD(Weighted):
-    """Every student stage i learns from every teacher stage j, as far as they see the same images as alike.
+    """Teaches every student stage i by every teacher stage j, weighted by how alike both find the same images.
 
     `sum_ij a_ij mean((p_ij(f_s^i) - f_t^j)^2)`, mean over batch and student stages. `a` `(B, I, J)` is the softmax over
-    j of `query_i . key_j`, both made from an image's row of its stage's similarities `F F^T` `(B, B)` by a layer to
-    B / 2, ReLU, one to B / 4, and unit length. The rows are as long as the batch, so all batches are full. Of two maps
-    the larger is pooled down; `p_ij` are 1x1, 3x3 and 1x1 convolutions with batch norm and ReLU between, `inner` times
-    the teacher's width inside. All of these are trained beside the student. As in the paper the softened logits count
-    too.
+    j of `query_i . key_j`. Queries and keys are made from an image's row of its stage's similarities `F F^T` `(B, B)`
+    by a layer to B / 2, ReLU, a layer to B / 4, and scaling to unit length. The rows are as long as the batch, so all
+    batches are full. Of two maps the larger is pooled down; `p_ij` are 1x1, 3x3 and 1x1 convolutions with batch norm
+    and ReLU between, `inner` times the teacher's width inside. All these layers are trained beside the student. As in
+    the paper the softened logits count too.
 
     Cost: every pair of stages trains three convolutions of its own, forward and backward, and at the published `inner`
-    of 2 the middle one alone has four times the MACs of a convolution of the teacher's stage; none of them can be left
-    out. On images of 8x8 the maps are so small that the number of operations, not their MACs, takes the time.
+    of 2 the middle convolution alone has four times the MACs of a convolution of the teacher's stage; no pair can be
+    left out. On images of 8x8 the maps are so small that the number of operations, not their MACs, takes the time.
     """
 
     name: ClassVar[str] = "semckd"
@@ -45,23 +45,23 @@ class SemCKD(Weighted):
         check_above_zero("semckd: inner", self.inner)
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """All stages."""
+        """Return all stages."""
         return stages(model)
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """Queries, keys and projections, for batches of the size of this one."""
+        """Return queries, keys and projections, for batches of the present size."""
         widths = [[f.shape[1] for f in side.taps.values()] for side in (student, teacher)]
         return Attention(widths[0], widths[1], len(student.logits), self.inner)
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Mean over batch and student stages."""
+        """Return the mean over batch and student stages."""
         assert isinstance(adapters, Attention)
         learning, knowing = list(student.taps.values()), list(teacher.taps.values())
         return (adapters.weights(learning, knowing) * adapters.errors(learning, knowing)).sum(2).mean()
 
 
 class Attention(nn.Module):
-    """The weights of all pairs of stages, and their errors."""
+    """Computes the weights and the errors of all pairs of stages."""
 
     def __init__(self, students: list[int], teachers: list[int], batch: int, inner: float) -> None:
         super().__init__()
@@ -72,15 +72,17 @@ class Attention(nn.Module):
         )
 
     def weights(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        """`(B, I, J)`, of sum 1 over J."""
+        """Return the weights `(B, I, J)`, of sum 1 over J."""
         queries, keys = (
-            torch.stack([functional.normalize(e(_alike(f)), dim=1) for e, f in zip(layers, maps, strict=True)], dim=1)
+            torch.stack(
+                [functional.normalize(e(_similarities(f)), dim=1) for e, f in zip(layers, maps, strict=True)], dim=1
+            )
             for layers, maps in ((self.queries, student), (self.keys, teacher))
         )
         return (queries @ keys.mT).softmax(dim=2)
 
     def errors(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        """`(B, I, J)`, the mean square over channels and places."""
+        """Return the errors `(B, I, J)`, the mean square over channels and positions."""
         matched = zip(self.projections, product(student, teacher), strict=True)
         each = [_error(projection, *same_size(s, t)) for projection, (s, t) in matched]
         return torch.stack(each, dim=1).view(-1, len(student), len(teacher))
@@ -91,7 +93,7 @@ def _error(projection: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
     return apart.square().mean((1, 2, 3))
 
 
-def _alike(maps: Tensor) -> Tensor:
+def _similarities(maps: Tensor) -> Tensor:
     flat = maps.flatten(1)
     return flat @ flat.T
 

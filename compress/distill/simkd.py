@@ -1,4 +1,4 @@
-"""The teacher's classifier, reused. Chen et al. 2022, https://arxiv.org/abs/2203.14001."""
+"""Reuse of the teacher's classifier. Chen et al. 2022, https://arxiv.org/abs/2203.14001."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from compress.errors import check_above_zero, check_whole
 
 @dataclass(frozen=True)
 class SimKD(Distiller):
-    """The student learns nothing but the teacher's last map, and answers through the teacher's classifier.
+    """Teaches the student the teacher's last map alone, and classifies with the teacher's classifier.
 
-    `beta mean((P(f_s) - f_t)^2)` over batch, channels and places; `f` `(B, C, H, W)` is what the global pooling gets,
-    and the larger one is averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
-    `C_t // factor` channels inside. For the batch norm all batches are full. Labels play no part.
+    `beta mean((P(f_s) - f_t)^2)` over batch, channels and positions; `f` `(B, C, H, W)` is the input of the global
+    pooling, the larger map averaged down first. `P` are 1x1, 3x3 and 1x1 convolutions, each with batch norm and ReLU,
+    `C_t // factor` channels inside. Batch norm needs full batches. Labels play no part.
 
-    What is kept is the student up to its last map, `P`, the pooling, and a copy of the layer at the teacher's `head`,
-    which no training of this method touches; a dropout before it is the student's own. The student's classifier goes.
-    So the network is larger than the student: where it recovers a pruned one, sparsity is that of the cut, before `P`
-    is added, and a point of low sparsity can have more parameters than the unpruned network.
+    The stored network is the student up to its last map, `P`, the pooling, and a copy of the layer at the teacher's
+    `head`, which is never trained; a dropout before the head is the student's own. The student's classifier is dropped.
+    The network is therefore larger than the student: in the recovery of a pruned network, sparsity is that of the cut,
+    without `P`, and a point of low sparsity can have more parameters than the unpruned network.
     """
 
     name: ClassVar[str] = "simkd"
@@ -42,19 +42,19 @@ class SimKD(Distiller):
         check_above_zero(f"{self.name}: beta", self.beta)
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """The projector `P`, which also averages a student's map that is the larger one."""
-        mine, theirs = _last(student), _last(teacher)
-        height, width = same_size(mine, theirs)[0].shape[2:]
-        wanted = theirs.shape[1]
-        size = None if mine.shape[2:] == (height, width) else (height, width)
-        return Projector((mine.shape[1], max(1, wanted // self.factor), wanted), size)
+        """Return the projector `P`, which also averages down a larger student's map."""
+        student_maps, teacher_maps = _last(student), _last(teacher)
+        height, width = same_size(student_maps, teacher_maps)[0].shape[2:]
+        wanted = teacher_maps.shape[1]
+        size = None if student_maps.shape[2:] == (height, width) else (height, width)
+        return Projector((student_maps.shape[1], max(1, wanted // self.factor), wanted), size)
 
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """At least 0."""
+        """Return the loss, at least 0."""
         assert isinstance(adapters, Projector)
         return self.beta * functional.mse_loss(*same_size(adapters.project(_last(student)), _last(teacher)))
 
 
-def _last(said: Outputs) -> Tensor:
-    assert said.last is not None
-    return said.last
+def _last(outputs: Outputs) -> Tensor:
+    assert outputs.last is not None
+    return outputs.last

@@ -14,11 +14,11 @@ from compress.distill.weighted import Weighted
 
 @dataclass(frozen=True)
 class SRRL(Weighted):
-    """The student's features are to mean to the teacher's classifier what the teacher's own do.
+    """Matches the student's features to the teacher's, directly and through the teacher's classifier.
 
-    `mean((t(e_s) - e_t)^2) + mean((W_t t(e_s) - z_t)^2)`: `e` `(B, D)` is what the classifier is given, `W_t` the
-    teacher's classifier with its bias, frozen, and `t`, trained beside the student, a 1x1 convolution, which on
-    `(B, D)` is a linear layer without bias, then batch norm and ReLU. For the batch norm all batches are full.
+    `mean((t(e_s) - e_t)^2) + mean((W_t t(e_s) - z_t)^2)`: `e` `(B, D)` is the classifier's input, `W_t` the teacher's
+    frozen classifier with its bias. `t`, trained beside the student, is a 1x1 convolution, on `(B, D)` a linear layer
+    without bias, then batch norm and ReLU. Batch norm needs full batches.
     """
 
     name: ClassVar[str] = "srrl"
@@ -27,7 +27,7 @@ class SRRL(Weighted):
     full_batches: ClassVar[bool] = True
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """The layers `t`, `(B, D_s)` to `(B, D_t)`."""
+        """Return the layers `t`, `(B, D_s)` to `(B, D_t)`."""
         assert student.features is not None
         assert teacher.features is not None
         width = teacher.features.shape[1]
@@ -35,7 +35,7 @@ class SRRL(Weighted):
         return nn.Sequential(linear, nn.BatchNorm1d(width), nn.ReLU())
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Features, and what the teacher's classifier makes of them."""
+        """Return the error of the features plus that of the teacher's classifier's logits."""
         assert student.features is not None
         assert teacher.features is not None
         assert teacher.classify is not None

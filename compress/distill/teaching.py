@@ -1,4 +1,4 @@
-"""The loss of a student that learns from a teacher, for the one training loop."""
+"""The loss of a student under a teacher, for the training loop."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from compress.train import Loss
 
 
 class Teaching(Loss):
-    """Runs both networks on a batch and asks the method for the loss, in float32; the teacher gets no gradient.
+    """Runs both networks on a batch and computes the method's loss in float32; the teacher gets no gradient.
 
-    `first` is a batch from which the method's adapters take their shapes, `labels` `(N,)` are the whole split's.
-    `views` keeps what the teacher says of each image, for methods that read no more than its logits.
+    The method's adapters take their shapes from the batch `first`; `labels` `(N,)` are the whole split's. `views` keeps
+    the teacher's logits of each image, for methods that read the teacher's logits alone.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class Teaching(Loss):
             self.adapters = distiller.adapters(student, known, labels).to(first.images.device)
 
     def forward(self, batch: Batch) -> Tensor:
-        """A scalar."""
+        """Return the loss, a scalar."""
         with torch.no_grad():
-            teacher = self._taught(batch)
+            teacher = self._teacher_outputs(batch)
         student = observe(self.model, self.distiller, batch)
         with torch.autocast(batch.images.device.type, enabled=False):
             return self.distiller.loss(student, teacher, batch.labels, self.adapters)
 
     def ship(self) -> None:
-        """After training: the adapters become part of the model, in place, if the method ships them."""
+        """Make the trained adapters part of the model, in place, if the method ships adapters."""
         if self.distiller.ships_adapter:
             ship(self.model, self._teacher[0], self.adapters.eval())
 
-    def _taught(self, batch: Batch) -> Outputs:
+    def _teacher_outputs(self, batch: Batch) -> Outputs:
         teacher = self._teacher[0]
         if self._views is None:
             return observe(teacher, self.distiller, batch)
@@ -74,30 +74,30 @@ class Teaching(Loss):
 
 
 def observe(model: nn.Module, distiller: Distiller, batch: Batch) -> Outputs:
-    """Run the model on a batch and collect what the method reads of it, in float32 or, of a float64 model, float64."""
+    """Run the model on a batch and collect the method's inputs, in float32, or float64 for a float64 model."""
     head = head_of(model) if distiller.reads_features else None
     last = pooling(model) if distiller.reads_last else None
-    with tapped(model, distiller.reads(model)) as taps, _entering(model, head, last) as entered:
-        logits = _wide(model(batch.images))
-    maps = {name: _wide(tap) for name, tap in taps.items()}
-    features, pooled = (_wide(entered[path]) if path else None for path in (head, last))
+    with tapped(model, distiller.reads(model)) as taps, _layer_inputs(model, head, last) as inputs:
+        logits = _at_least_float32(model(batch.images))
+    maps = {name: _at_least_float32(tap) for name, tap in taps.items()}
+    features, pooled = (_at_least_float32(inputs[path]) if path else None for path in (head, last))
     classify = _frozen(model.get_submodule(head)) if head else None
     return Outputs(logits, batch.index, maps, features, classify, pooled)
 
 
-def _wide(tensor: Tensor) -> Tensor:
+def _at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype.itemsize < 4 else tensor
 
 
 def _frozen(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The layer as a function that passes gradients on but takes none itself."""
+    """Return the layer as a function with gradients for its input, none for its weights."""
     weights = layer.state_dict()  # detached
     return lambda features: torch.func.functional_call(layer, weights, (features,))
 
 
 @contextmanager
-def _entering(model: nn.Module, *paths: str | None) -> Iterator[dict[str, Tensor]]:
-    """Collect what the layers at the paths are given in the forward passes inside the block; None is no layer."""
+def _layer_inputs(model: nn.Module, *paths: str | None) -> Iterator[dict[str, Tensor]]:
+    """Collect the inputs of the layers at the paths in forward passes inside the context; None is no layer."""
     entered: dict[str, Tensor] = {}
 
     def collect(path: str) -> torch.utils.hooks.RemovableHandle:
@@ -116,7 +116,7 @@ def _entering(model: nn.Module, *paths: str | None) -> Iterator[dict[str, Tensor
 
 @contextmanager
 def tapped(model: nn.Module, names: tuple[str, ...]) -> Iterator[dict[str, Tensor]]:
-    """Collect the named feature maps of the forward passes inside the block; KeyError for a tap the model lacks."""
+    """Collect the named feature maps of forward passes inside the context; KeyError for a tap missing in the model."""
     maps: dict[str, Tensor] = {}
     places = taps_of(model)
 

@@ -20,33 +20,34 @@ LEAST_VARIANCE = 1e-5
 
 @dataclass(frozen=True)
 class VID(Weighted):
-    """The teacher's maps are to be likely, given the student's: `mean(0.5 ((mu(f_s) - f_t)^2 / v + log v))`.
+    """Maximises the likelihood of the teacher's maps given the student's: `mean(0.5 ((mu(f_s) - f_t)^2 / v + log v))`.
 
-    Summed over the stages that match from the end, the larger map pooled down first. `mu`, from `(B, C_s, H, W)` to
-    `(B, C_t, H, W)`, is three 1x1 convolutions with ReLU between; `v = softplus(a) + 1e-5` `(C_t,)`, 5 at the start.
-    Both are trained beside the student. In the paper the softened logits play no part. The term can be below zero.
+    The term is summed over the stages matched from the end, the larger map pooled down first. `mu`, from `(B, C_s, H,
+    W)` to `(B, C_t, H, W)`, is three 1x1 convolutions with ReLU between; `v = softplus(a) + 1e-5` `(C_t,)`, 5 at the
+    start. Both are trained beside the student. In the paper the softened logits play no part. The term can be below
+    zero.
     """
 
     name: ClassVar[str] = "vid"
     source: ClassVar[str] = "https://arxiv.org/abs/1904.05835"
 
     def reads(self, model: nn.Module) -> tuple[str, ...]:
-        """All stages."""
+        """Return all stages."""
         return stages(model)
 
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
-        """One `Gaussian` a stage."""
+        """Return a `Gaussian` a stage."""
         return nn.ModuleList(Gaussian(s.shape[1], t.shape[1]) for s, t in pairs(student, teacher))
 
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """Summed over stages, the mean over everything else."""
+        """Return the sum over stages of the mean over everything else."""
         assert isinstance(adapters, nn.ModuleList)
         matched = pairs(student, teacher)
         return torch.stack([layer(s, t) for layer, (s, t) in zip(adapters, matched, strict=True)]).sum()
 
 
 class Gaussian(nn.Module):
-    """A normal distribution of the teacher's map, its mean `(B, C_t, H, W)` made of the student's, `v` per channel."""
+    """A normal distribution of the teacher's map: mean `(B, C_t, H, W)` from the student, variance per channel."""
 
     def __init__(self, student: int, teacher: int) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class Gaussian(nn.Module):
         self.spread = nn.Parameter(torch.full((teacher,), math.log(math.expm1(FIRST_VARIANCE - LEAST_VARIANCE))))
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The negative logarithm of the density at the teacher's map, but for a constant; a scalar mean."""
+        """Return the negative log density of the teacher's map, but for a constant; a scalar mean."""
         variance = (functional.softplus(self.spread) + LEAST_VARIANCE).view(1, -1, 1, 1)
         apart: Tensor = self.mean(student) - teacher
         return 0.5 * (apart.square() / variance + variance.log()).mean()

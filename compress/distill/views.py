@@ -1,7 +1,7 @@
-"""A teacher's logits of every view of every training image it was ever shown: computed once, for all trials.
+"""Keep a teacher's logits of every view of every training image: computed once, for all trials.
 
 An image has 162 views under a crop with padding 4 and a flip, so a training of some hundred epochs, or a few short
-ones, see most of them again. They lie in one sparse file a teacher that all processes of a node share.
+trainings, see most views again. The logits lie in a sparse file a teacher, shared by all processes of a node.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 CHUNK = 32
-"""Images a call: a network's answer to an image is bitwise the same only among batches of one size."""
+"""Images a call: a network's logits of an image are bitwise the same only among batches of equal size."""
 
 
 class Views:
-    """Logits by image and view, in half precision: relative error at most 2^-11, bitwise the same whoever reads them.
+    """Logits by image and view, in half precision: relative error at most 2^-11, bitwise the same for every reader.
 
-    A row is the K logits and a checksum, so a hole, or a row that a crash has cut short, is one that is not there.
-    The file has room for `images * views` rows of `2 (K + 1)` bytes, and takes the disk space of those it has.
+    A row is the K logits and a checksum, so a hole in the file, or a row cut short by a crash, counts as missing. The
+    file has room for `images * views` rows of `2 (K + 1)` bytes, and takes disk space for the written rows only.
     """
 
     def __init__(self, path: Path, images: int, views: int, classes: int) -> None:
         self.shape = (images, views, classes + 1)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        os.ftruncate(self._file, self.size_bytes(images, views, classes))  # the same for all who open it
+        os.ftruncate(self._file, self.size_bytes(images, views, classes))  # the same size for every process
         self._rows: NDArray[np.uint16] = np.memmap(path, np.uint16, mode="r", shape=self.shape)
         self._writes = True
 
     @staticmethod
     def size_bytes(images: int, views: int, classes: int) -> int:
-        """Of the file; what lies on the disk is less while views are missing."""
+        """Return the file's nominal size in bytes; a file with missing views takes less disk space."""
         return 2 * images * views * (classes + 1)
 
     def __del__(self) -> None:
@@ -45,25 +45,25 @@ class Views:
             os.close(self._file)
 
     def logits(self, index: Tensor, view: Tensor | None, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """The logits `(B, K)`, float32, of images at `index` `(B,)` in their `view` `(B,)`, or as they are if None.
+        """Return the logits `(B, K)`, float32, of the images at `index` `(B,)`, each in its `view` `(B,)`.
 
-        `compute` gets positions within the batch `(CHUNK,)` and returns their logits; it is asked for those that nobody
-        has seen yet, the last call filled up with repeats.
+        `view` None stands for images without augmentation. `compute` maps positions within the batch `(CHUNK,)` to
+        logits; only missing rows are computed, the last call filled up with repeats.
         """
         at = index.cpu().numpy()
         seen = np.zeros_like(at) if view is None else view.cpu().numpy()
         rows = self._rows[at, seen]
         missing = np.flatnonzero(rows[:, -1] != _checksum(rows[:, :-1]))
         if len(missing):
-            asked = torch.from_numpy(np.resize(missing, -(-len(missing) // CHUNK) * CHUNK)).to(index.device)
-            found = torch.cat([compute(positions) for positions in torch.split(asked, CHUNK)])[: len(missing)]
+            padded = torch.from_numpy(np.resize(missing, -(-len(missing) // CHUNK) * CHUNK)).to(index.device)
+            found = torch.cat([compute(positions) for positions in torch.split(padded, CHUNK)])[: len(missing)]
             computed = found.half().cpu().numpy().view(np.uint16)
             rows[missing] = np.concatenate([computed, _checksum(computed)[:, None]], axis=1)
             self._keep(at[missing], seen[missing], rows[missing])
         return torch.from_numpy(rows[:, :-1].view(np.float16).astype(np.float32)).to(index.device)
 
     def _keep(self, at: NDArray[np.int64], seen: NDArray[np.int64], rows: NDArray[np.uint16]) -> None:
-        """Written, not mapped: a full disk under a mapping ends the process."""
+        """Write rows to the file, not through the mapping: a full disk under a mapping ends the process."""
         if not self._writes:
             return
         size = 2 * self.shape[2]
@@ -71,12 +71,12 @@ class Views:
             for place, row in zip((at * self.shape[1] + seen).tolist(), rows, strict=True):
                 os.pwrite(self._file, row.tobytes(), place * size)
         except OSError as error:
-            self._writes = False  # the training goes on without
+            self._writes = False  # the training goes on without the file
             logging.getLogger(__name__).warning("views: a teacher's logits are not kept: %s", error.strerror)
 
 
 def _checksum(bits: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Of every row, never 0 for a row of zeros."""
+    """Return a checksum of every row, never 0 for a row of zeros."""
     weights = np.arange(1, bits.shape[1] + 1, dtype=np.uint32)
     total: NDArray[np.uint32] = (bits.astype(np.uint32) * weights).sum(axis=1, dtype=np.uint32) + np.uint32(40503)
     return (total ^ (total >> 16)).astype(np.uint16)

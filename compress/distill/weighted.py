@@ -1,4 +1,4 @@
-"""What the methods beside KD share: their own term is added to the two terms on the logits."""
+"""Shared base of the methods beside KD: their own term is added to the two terms on the logits."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Weighted(Distiller):
 
     @abstractmethod
     def term(self, student: Outputs, teacher: Outputs, adapters: nn.Module) -> Tensor:
-        """The method's own term, a scalar."""
+        """Return the method's own term, a scalar."""
 
     @final
     def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """The weighted sum."""
+        """Return the weighted sum."""
         logits = KD(self.w_ce, self.w_kd, self.temperature).loss(student, teacher, targets, adapters)
         return logits + self.beta * self.term(student, teacher, adapters)

@@ -1,8 +1,8 @@
-"""What every low-rank method is, and the choice of ranks that removes a wanted share of the weights.
+"""The interface of a low-rank method, and the choice of ranks that removes a wanted share of the weights.
 
-A method turns one layer into two; how far each layer's rank falls is one number for the whole network, the strength
-in (0, 1]. It is found by bisection so that the network loses the wanted share of its factorizable weights. A layer
-whose two factors would cost as much as the one is left alone.
+A method turns one layer into two. One number for the whole network, the strength in (0, 1], decides how far each
+layer's rank falls; bisection finds the strength at which the network loses the wanted share of its weights. A layer is
+left alone if its two factors would cost as much as the layer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress.agreement import IMAGES, Seen, changed_at, see
+from compress.agreement import IMAGES, Activations, activations, changed_at
 from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weight_count, weighted_layers
@@ -22,34 +22,35 @@ Layer = nn.Conv2d | nn.Linear
 
 
 class Factorizer(ABC):
-    """Two thin layers for a thick one."""
+    """Replaces a layer by two thin layers."""
 
     name: ClassVar[str]
     source: ClassVar[str]
 
     @abstractmethod
     def matrix(self, layer: Layer) -> Tensor:
-        """The layer's weight as the matrix that is decomposed, `(rows, columns)`."""
+        """Return the layer's weight as the matrix to decompose, `(rows, columns)`."""
 
     @abstractmethod
     def factors(self, layer: Layer, rank: int) -> nn.Sequential:
-        """The layer in two, of the given rank in `[1, min(rows, columns)]`; at full rank the same map."""
+        """Return the layer as a pair of the given rank in `[1, min(rows, columns)]`; at full rank the same map."""
 
     @abstractmethod
     def product(self, pair: nn.Sequential, layer: Layer) -> Tensor:
-        """Multiply the pair back into one weight of the layer's shape."""
+        """Multiply the pair into a single weight of the layer's shape."""
 
     @abstractmethod
     def rank(self, spectrum: Tensor, strength: float) -> int:
-        """The rank kept of singular values `(R,)`, falling as `strength` falls from 1 to 0; at least 1."""
+        """Return the rank kept of singular values `(R,)`, at least 1; falls as `strength` falls from 1 to 0."""
 
 
 def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images: Tensor | None = None) -> nn.Module:
-    """Replace layers of `model` in place so that at least `sparsity` of their weights go; returns the model.
+    """Replace layers of `model` in place so that at least `sparsity` of their weights go; return the model.
 
-    The first layer and the classifier count as any other, and so do layers that are left whole: grouped convolutions,
-    and those that two layers cannot stand for. RecipeError when even rank 1 everywhere keeps too much, or when on
-    `images` `(B, C, H, W)`, if there are any, the pairs do something else than layers of their product.
+    The first layer, the classifier and layers left whole count among the weights. Layers are left whole if they are
+    grouped convolutions or cannot be replaced by two layers. RecipeError when even rank 1 everywhere keeps too many
+    weights. RecipeError when, on `images` `(B, C, H, W)` if given, the pairs compute something else than layers with
+    their product as weight.
     """
     whole = {**opaque_layers(model), **doubly_named(model)}
     weighted = {n: m for n, m in weighted_layers(model).items() if n not in whole}
@@ -83,22 +84,24 @@ def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images:
     return model
 
 
-def _with_products(model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor) -> Seen:
+def _with_products(
+    model: nn.Module, factorizer: Factorizer, pairs: dict[str, nn.Sequential], images: Tensor
+) -> Activations:
     """Run the model with each layer's weight replaced by the product of its pair."""
     layers = weighted_layers(model)
     with torch.no_grad():
         for name, pair in pairs.items():
             layer = layers[name]
             layer.weight.copy_(factorizer.product(pair, layer))
-    return see(model, images, pairs)
+    return activations(model, images, pairs)
 
 
-def _check(factorizer: Factorizer, wanted: Seen, model: nn.Module, images: Tensor) -> None:
-    """RecipeError unless the model computes the same with pairs as with their products."""
+def _check(factorizer: Factorizer, wanted: Activations, model: nn.Module, images: Tensor) -> None:
+    """Raise RecipeError unless the model computes the same with pairs as with their products."""
     rule = f"{factorizer.name}: two layers must do what one did"
     remedy = "something else than its call may read the layer; use l1-unstructured or int8"
     try:
-        at = changed_at(wanted, see(model, images, wanted.outputs))
+        at = changed_at(wanted, activations(model, images, wanted.outputs))
     except Exception as error:  # a user's own forward raises anything
         raise RecipeError(f"{rule}, got {said(error)}; {remedy}") from error
     if at is not None:

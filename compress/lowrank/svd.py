@@ -18,8 +18,10 @@ from compress.lowrank.factorizer import Factorizer, Layer
 
 @dataclass(frozen=True)
 class SVD(Factorizer):
-    """A conv `(N, C, d, e)` becomes `d x 1` from C to K and `1 x e` from K to N, each with `sqrt(S)` of the SVD of its
-    `(C d, e N)` matrix; stride, padding and dilation go with their axis, the bias with the second.
+    """Split a layer along the SVD of its weight, with `sqrt(S)` in each half.
+
+    A convolution `(N, C, d, e)`, seen as a `(C d, e N)` matrix, becomes `d x 1` from C to K and `1 x e` from K to N.
+    Stride, padding and dilation stay with their axis, the bias goes to the second convolution.
 
     `keep` "energy" keeps the singular values that hold the same share of energy in every layer, "ratio" the same share
     of the full rank.
@@ -34,7 +36,7 @@ class SVD(Factorizer):
         check_known(f"{self.name}: keep", self.keep, ("energy", "ratio"))
 
     def matrix(self, layer: Layer) -> Tensor:
-        """`(C d, e N)` for a convolution, `(N, C)` for a linear layer."""
+        """Return `(C d, e N)` for a convolution, `(N, C)` for a linear layer."""
         weight = layer.weight.detach()
         if isinstance(layer, nn.Linear):
             return weight
@@ -42,14 +44,14 @@ class SVD(Factorizer):
         return weight.permute(1, 2, 3, 0).reshape(c * d, e * n)
 
     def rank(self, spectrum: Tensor, strength: float) -> int:
-        """By kept energy or by share of the full rank."""
+        """Choose the rank by kept energy or by share of the full rank."""
         if self.keep == "ratio":
             return max(1, math.ceil(strength * spectrum.numel()))
         energy = spectrum.square().cumsum(0)
         return int((energy < strength * energy[-1]).sum().clamp(max=spectrum.numel() - 1)) + 1
 
     def factors(self, layer: Layer, rank: int) -> nn.Sequential:
-        """Thin first layer without bias, then the second with the layer's bias."""
+        """Return the thin first layer, without bias, and the second with the layer's bias."""
         u, s, vh = torch.linalg.svd(self.matrix(layer).double(), full_matrices=False)
         root = s[:rank].sqrt()
         left, right = u[:, :rank] * root, root[:, None] * vh[:rank]
@@ -78,7 +80,7 @@ class SVD(Factorizer):
         return pair
 
     def product(self, pair: nn.Sequential, layer: Layer) -> Tensor:
-        """The weight of both in one, rounded once."""
+        """Return the product of both weights, rounded once."""
         first, second = (part.get_parameter("weight").detach().double() for part in pair)
         if isinstance(layer, nn.Linear):
             return second @ first
@@ -86,7 +88,7 @@ class SVD(Factorizer):
 
 
 def _paddings(layer: nn.Conv2d) -> tuple[str | tuple[int, int], str | tuple[int, int]]:
-    """The padding of the two, each along its own axis; "same" and "valid" are so for both."""
+    """Return the padding of each half along its own axis; "same" and "valid" apply to both."""
     if isinstance(layer.padding, str):
         return layer.padding, layer.padding
     y, x = layer.padding

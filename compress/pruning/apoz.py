@@ -1,5 +1,7 @@
-"""APoZ: channels that are mostly zero after their ReLU go. Hu et al. 2016, https://arxiv.org/abs/1607.03250; in
-residual networks Aghli & Ribeiro 2021, Combining Weight Pruning and Knowledge Distillation For CNN Compression.
+"""APoZ: remove channels with the largest share of zeros after their ReLU.
+
+Hu et al. 2016, https://arxiv.org/abs/1607.03250; in residual networks Aghli & Ribeiro 2021, Combining Weight Pruning
+and Knowledge Distillation For CNN Compression.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from compress.pruning.pruner import Pruner, Rounds, in_eval_mode, weighted_layer
 class APoZ(Pruner):
     """Channel importance is `1 - sum(f == 0) / (M H W)`, `f` the channel's maps `(M, H, W)` after the ReLU.
 
-    M are the calibration images. A layer's ReLU is the nearest one behind it; at the end of a residual branch that is
-    the one behind the addition. A layer that meets none is counted as if one stood behind its BN, or behind itself.
+    M is the number of calibration images. A layer's ReLU is the nearest ReLU behind the layer; at the end of a residual
+    branch, the ReLU behind the addition. A layer without one is scored as if a ReLU stood behind its BN, or behind the
+    layer itself.
     """
 
     name: ClassVar[str] = "apoz"
@@ -32,7 +35,7 @@ class APoZ(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer; in [0, 1]."""
+        """Return scores `(out_channels,)` for every convolution and linear layer; in [0, 1]."""
         following = Following(model)
         read = {
             name: [following.nearest(call, RELUS) or following.nearest(call, NORMS) or call for call in calls]
@@ -51,10 +54,11 @@ class APoZ(Pruner):
 
 @dataclass(frozen=True)
 class APoZRounds(Rounds, APoZ):
-    """APoZ as it was published: in rounds, until the accuracy falls.
+    """APoZ as published: in rounds, until the accuracy falls.
 
-    In a round those channels go whose share of zeros is more than `deviations` standard deviations above the mean of
-    their layer. Published are 6 rounds for ResNet-110 and ResNet-164, 16 for ResNet-50, with the shortcuts spared.
+    A round removes the channels whose share of zeros is more than `deviations` standard deviations above their layer's
+    mean. The published settings are 6 rounds for ResNet-110 and ResNet-164, 16 for ResNet-50, with the shortcuts
+    spared.
     """
 
     name: ClassVar[str] = "apoz-rounds"
@@ -69,13 +73,13 @@ class APoZRounds(Rounds, APoZ):
         check_share("apoz-rounds: tolerance", self.tolerance)
         check_whole("apoz-rounds: rounds", self.rounds, 1)
 
-    def doomed(self, scores: Tensor) -> Tensor:
-        """True where the score, one minus the share of zeros, is that far below the mean."""
+    def removed(self, scores: Tensor) -> Tensor:
+        """Return True where the score, one minus the share of zeros, is `deviations` deviations below the mean."""
         return scores < scores.mean() - self.deviations * scores.std(correction=0)
 
 
 class _Counting(fx.Interpreter):
-    """Runs the traced model; keeps of each watched node the share of positive values by channel, in float64."""
+    """Runs the traced model and records each watched node's share of positive values by channel, in float64."""
 
     def __init__(self, following: Following, watched: Collection[fx.Node]) -> None:
         super().__init__(following.model, graph=following.graph)
@@ -84,6 +88,6 @@ class _Counting(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
-        if n in self.watched:  # now: the next node may write into the same memory
+        if n in self.watched:  # at once: the next node may write into the same memory
             self.alive[n] = (value > 0).transpose(0, 1).flatten(1).double().mean(1)
         return value

@@ -1,5 +1,7 @@
-"""BN scale: channels that the BN behind a convolution scales least go. Liu et al. 2017, network slimming,
-https://arxiv.org/abs/1708.06519. The L1 penalty on the scales, which the paper trains with, is not part of a score.
+"""BN scale: remove channels with the smallest scale in the BN behind the layer.
+
+Liu et al. 2017, network slimming, https://arxiv.org/abs/1708.06519. The paper trains with an L1 penalty on the scales;
+the penalty is not part of a score.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from compress.pruning.pruner import Pruner, weighted_layers
 class BNScale(Pruner):
     """Channel importance is `abs(gamma)` of the nearest BN behind the layer.
 
-    A layer without one is taken to have the BN that would change nothing if inputs were white: its scale is the
+    A layer without BN is scored as if followed by the BN that changes nothing for white inputs: the scale is the
     deviation of the layer's output, `sqrt(sum w^2)` over the filter.
     """
 
@@ -29,7 +31,7 @@ class BNScale(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer."""
+        """Return scores `(out_channels,)` for every convolution and linear layer."""
         scales = _scales(model)
         return {
             name: scales[name].detach().abs() if name in scales else layer.weight.detach().flatten(1).norm(dim=1)
@@ -38,7 +40,7 @@ class BNScale(Pruner):
 
 
 def _scales(model: nn.Module) -> dict[str, Tensor]:
-    """Gamma of the first BN behind each layer that has one."""
+    """Return gamma of the nearest BN behind each layer, for layers with a BN."""
     following = Following(model)
     scales = {}
     for name, calls in following.calls().items():

@@ -1,8 +1,8 @@
-"""Channel pruning: which channels hang together, how many to keep for a wanted sparsity, and the cut itself.
+"""Channel pruning: group coupled channels, find how many to keep for a wanted sparsity, and cut.
 
-Torch-Pruning's dependency graph (https://arxiv.org/abs/2301.12900) finds the groups of channels that a cut must treat
-alike, such as all ends of a shortcut, and removes them. From its groups the weights left after any cut follow by
-arithmetic, so the share of channels that removes a wanted share of weights is found without cutting anything.
+Torch-Pruning's dependency graph (https://arxiv.org/abs/2301.12900) finds the groups of channels to cut alike, such as
+all ends of a shortcut, and removes channels. The number of weights after any cut follows from the groups by arithmetic,
+so the share of channels for a wanted sparsity is found without a cut.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from compress.pruning.pruner import Pruner, Rounds, weight_count, weighted_layer
 
 @dataclass(frozen=True)
 class Group:
-    """Channels that go together: `root` is a layer that makes them.
+    """A group of coupled channels, cut together; the layer `root` makes the channels.
 
-    `outs` and `ins` are the layers whose outputs or inputs they are, with the number of entries one channel takes there
-    (more than one behind a flatten); `added` says whether they meet other channels in a sum. They fall into `parts` of
-    equal size, of which a cut takes the same places: those of grouped convolutions and of GroupNorm.
+    `outs` and `ins` are the layers with the channels among their outputs or inputs, each with the number of entries a
+    channel takes (more than one behind a flatten). `added` is true if a sum joins the channels with others. The
+    channels fall into `parts` of equal size, for grouped convolutions and GroupNorm; a cut takes the same positions of
+    every part.
     """
 
     root: str
@@ -41,18 +42,18 @@ class Group:
     parts: int = 1
 
     def left(self, share: float) -> int:
-        """Channels left once `share` in [0, 1] are gone, at least one of each part."""
+        """Return the channels left once `share` in [0, 1] are gone: at least one of each part."""
         if self.channels % self.parts:
             return self.channels
         return self.parts * max(1, round(self.channels * (1 - share) / self.parts))
 
 
 class Channels:
-    """The prunable channels of a model, traced with the first of some images `(B, C, H, W)`; a cut is tried on all.
+    """The prunable channels of a model, traced with the first of the images `(B, C, H, W)`; cuts are checked on all.
 
-    `spare_shortcuts` leaves out groups that more than one layer makes and a sum joins: a skip connection fixes their
-    width. A gate, which multiplies, does not. Groups that reach a layer that must be kept whole are left out too.
-    RecipeError for a network that Torch-Pruning cannot follow.
+    `spare_shortcuts` leaves out the groups made by several layers and joined by a sum: their width is fixed by a skip
+    connection. A gate, which multiplies, does not count. Groups with a layer that must be kept whole are left out too.
+    RecipeError for a network that Torch-Pruning cannot trace.
     """
 
     def __init__(self, model: nn.Module, images: Tensor, *, spare_shortcuts: bool = False) -> None:
@@ -63,7 +64,7 @@ class Channels:
         self.unseen = weight_count(model) - sum(layer.weight.numel() for layer in self.layers.values())
         self.graph = traced(model, images[:1])
         head = weighted_layers(model.get_submodule(head_of(model)))
-        classes = list(head.values())[-1:]  # not the head itself: factorized, it is two layers
+        classes = list(head.values())[-1:]  # not the head itself: a factorized head is two layers
         found = list(self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear]))
         whole = {model.get_submodule(path) for path in self.opaque}
         groups = [self._group(group) for group in found if self._is_free(group, whole)]
@@ -71,9 +72,9 @@ class Channels:
         self.groups = [group for group in groups if group not in self.spared]
 
     def _is_free(self, group: Any, whole: set[nn.Module]) -> bool:
-        """Whether the channels pass through layers alone whose channels can be cut, and are all that their makers make.
+        """Return whether all layers of the group can be cut and each maker's channels are all in the group.
 
-        A shortcut padded with zeros joins layers of different widths.
+        A shortcut padded with zeros joins layers of different widths, so a maker's channels can lie in several groups.
         """
         for dependency, indices in group:
             module = dependency.target.module
@@ -104,11 +105,11 @@ class Channels:
         return Group(self.names[root], channels, tuple(dict.fromkeys(outs)), tuple(dict.fromkeys(ins)), added, parts)
 
     def makers(self, group: Group) -> list[str]:
-        """The layers that make the channels; a depthwise convolution only passes them on."""
+        """Return the layers that make the channels; a depthwise convolution only passes channels on."""
         return [name for name, _ in group.outs if not _is_depthwise(self.layers[name])]
 
     def weights(self, kept: dict[str, int] | None = None) -> int:
-        """Weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
+        """Count the weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
         less_out: dict[str, int] = defaultdict(int)
         less_in: dict[str, int] = defaultdict(int)
         for group in self.groups if kept else ():
@@ -126,9 +127,9 @@ class Channels:
         return total + self.unseen
 
     def keep(self, at_most: int) -> dict[str, int]:
-        """Channels to keep by group root, the same share everywhere, so that at most `at_most` weights stay.
+        """Return the channels to keep by group root, the same share everywhere, so that at most `at_most` weights stay.
 
-        At least one channel a group stays; RecipeError when that is still too much.
+        At least one channel a group stays; RecipeError when even one channel a group is too much.
         """
         shares = sorted({1 - k / g.channels for g in self.groups for k in range(1, g.channels + 1)})
         low, high = 0, len(shares) - 1
@@ -151,9 +152,9 @@ class Channels:
         return {g.root: g.left(share) for g in self.groups}
 
     def cut(self, kept: dict[str, int], scores: dict[str, Tensor]) -> nn.Module:
-        """Remove the lowest-scored channels of every group named in `kept` in place; returns the model.
+        """Remove the lowest-scored channels of every group named in `kept`, in place; return the model.
 
-        RecipeError if the network computes something else than without what they contribute.
+        RecipeError unless the network computes the same as before with zeros in the removed channels.
         """
         gone: dict[nn.Module, list[int]] = {}
         for group in (*self.groups, *self.spared):
@@ -165,7 +166,7 @@ class Channels:
         return self.model
 
     def importance(self, group: Group, scores: dict[str, Tensor]) -> Tensor:
-        """Mean over the layers that make the channels, each scaled to mean 1: shape `(channels,)`."""
+        """Return the mean score `(channels,)` over the layers that make the channels, each scaled to mean 1."""
         made = [scores[n].float() for n, entries in group.outs if entries == 1 and n in scores]
         if not made:
             raise RecipeError(f"channel pruning: the method scores none of the layers coupled to {group.root}")
@@ -177,7 +178,7 @@ def _is_depthwise(layer: nn.Conv2d | nn.Linear) -> bool:
 
 
 def _parts(module: object) -> int:
-    """Into how many parts a layer takes its channels, each for itself."""
+    """Return the number of independent parts into which a layer divides its channels."""
     if isinstance(module, nn.GroupNorm):
         return module.num_groups
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.groups != module.out_channels:
@@ -186,21 +187,21 @@ def _parts(module: object) -> int:
 
 
 def _worst(importance: Tensor, count: int, parts: int) -> list[int]:
-    """The `count` channels to go, lowest first; of several parts the same places in each, by their mean."""
+    """Return the `count` channels to remove, lowest first; of several parts the same positions, by their mean score."""
     order = importance.reshape(parts, -1).mean(0).argsort(stable=True)[: count // parts].tolist()
     size = len(importance) // parts
     return [part * size + place for part in range(parts) for place in order]
 
 
 def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:
-    """Cut the model in place until at most `at_most` weights of its convolutions and linear layers stay."""
+    """Cut the model in place until at most `at_most` weights of convolutions and linear layers stay."""
     channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts)
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))
 
 
-def cut_doomed(model: nn.Module, pruner: Rounds, calibration: Batch) -> nn.Module:
-    """One round of a pruner that decides by itself, in place; at least one channel a group stays."""
+def cut_round(model: nn.Module, pruner: Rounds, calibration: Batch) -> nn.Module:
+    """Carry out one round of an adaptive pruner, in place; at least one channel a group stays."""
     channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts)
     scores = pruner.scores(model, calibration)
-    doomed = {g.root: int(pruner.doomed(channels.importance(g, scores)).sum()) for g in channels.groups}
-    return channels.cut({g.root: g.left(doomed[g.root] / g.channels) for g in channels.groups}, scores)
+    removed = {g.root: int(pruner.removed(channels.importance(g, scores)).sum()) for g in channels.groups}
+    return channels.cut({g.root: g.left(removed[g.root] / g.channels) for g in channels.groups}, scores)

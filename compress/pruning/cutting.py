@@ -1,8 +1,8 @@
-"""The cut of channels, compared at once with the network before, whose layers read zeros from the same channels.
+"""Cut channels, and compare the result with the network before, with zeros in the removed channels.
 
-Nothing else may change. A slice, a view, a mean over channels or a hook may depend on how many channels there are: such
-a cut is refused. GroupNorm and LayerNorm compute statistics over all channels, so a cut changes their output by design:
-the comparison leaves both out.
+Nothing else may change. A cut is refused where a slice, a view, a mean over channels or a hook depends on the number of
+channels. GroupNorm and LayerNorm compute statistics over all channels, so a cut changes their output by design: the
+comparison leaves both out.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.agreement import Seen, changed_at, see
+from compress.agreement import Activations, activations, changed_at
 from compress.errors import RecipeError, said
 
 _timm = sys.modules.get("timm")
-sys.modules["timm"] = None  # type: ignore[assignment]  # Torch-Pruning would count its operations, or fail on a folder
+sys.modules["timm"] = None  # type: ignore[assignment]  # Torch-Pruning would register timm's operations, or fail on a folder named timm
 try:
     import torch_pruning
 finally:
@@ -33,7 +33,7 @@ _MIXING = (nn.GroupNorm, nn.LayerNorm)
 
 
 def traced(model: nn.Module, example: Tensor) -> Any:
-    """Torch-Pruning's graph of the model, read off autograd on one image; RecipeError where it cannot follow."""
+    """Return Torch-Pruning's graph of the model, traced by autograd on one image; RecipeError where tracing fails."""
     grad = {p: p.requires_grad for p in model.parameters()}
     for parameter in grad:
         parameter.requires_grad_(parameter.is_floating_point())
@@ -53,7 +53,7 @@ def traced(model: nn.Module, example: Tensor) -> Any:
 
 
 class Cutter:
-    """Cuts one model by its dependency graph; `names` are the layers with weights, which a complaint can name."""
+    """Cuts a model by its dependency graph; `names` maps the layers with weights to names for messages."""
 
     def __init__(self, model: nn.Module, graph: Any, names: Mapping[nn.Module, str]) -> None:
         self.model, self.graph, self.names = model, graph, names
@@ -61,23 +61,23 @@ class Cutter:
     def cut(self, gone: Mapping[nn.Module, Sequence[int]], images: Tensor) -> None:
         """Remove output channels by layer, and everything coupled to them, in place.
 
-        RecipeError if that changes on images `(B, C, H, W)` what the rest of the network computes.
+        RecipeError if the cut changes the rest of the network's outputs on images `(B, C, H, W)`.
         """
         grad = {name: parameter.requires_grad for name, parameter in self.model.named_parameters()}
         unread, lost, mixing = self._consequences(gone)
         with _passed_by(mixing):
             with _muted(unread):
-                wanted = see(self.model, images, self.names.values())
+                wanted = activations(self.model, images, self.names.values())
             try:
                 for layer, channels in gone.items():
                     self._group(layer, channels).prune()
-                got = see(self.model, images, self.names.values())
+                got = activations(self.model, images, self.names.values())
             except Exception as error:  # Torch-Pruning and a user's own forward raise anything
                 raise _refusal(self._first(gone), "the network does not run any more", error) from error
         for name, parameter in self.model.named_parameters():  # Torch-Pruning makes new ones
             parameter.requires_grad_(grad[name])
         left = {name: _without(output, lost.get(name, set())) for name, output in wanted.outputs.items()}
-        at = changed_at(Seen(wanted.logits, left), got)
+        at = changed_at(Activations(wanted.logits, left), got)
         if at is not None:
             raise _refusal(self._first(gone), f"{at or 'the network'} computes something else")
 

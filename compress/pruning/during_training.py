@@ -1,5 +1,6 @@
-"""Pruning methods that live inside training: the structure stays, a hook on the training loop works towards the goal,
-and what it has chosen goes when training is over.
+"""Pruning during training: a hook on the training loop works towards the goal, and the cut follows after training.
+
+The network's structure stays until then.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from compress.train import Hook
 
 @dataclass(frozen=True)
 class Goal:
-    """What one training is to arrive at.
+    """The goal of a training that prunes.
 
-    `level` in [0, 1) is the share of the `full` weights (of convolutions and linear layers) that are to be gone, from
-    the network before the whole stage; `calibration` a batch of training images with their labels; `epochs` how long
-    will be trained. `validate()` is the accuracy of the network as it is now on validation images, `unpruned` that of
-    the network before the stage, both in [0, 1], for methods that look at it.
+    `level` in [0, 1) is the share to remove of the `full` weights (of convolutions and linear layers) of the network
+    before the whole stage. `calibration` is a batch of training images with labels, `epochs` the length of the
+    training. For methods that watch the accuracy, `validate()` measures the present validation accuracy, and `unpruned`
+    is the validation accuracy of the network before the stage, both in [0, 1].
     """
 
     level: float
@@ -34,27 +35,25 @@ class Goal:
 
     @property
     def at_most(self) -> int:
-        """Weights that may stay."""
+        """Return the number of weights that may stay."""
         return int(self.full * (1 - self.level) + 1e-9)
 
 
 class Pruning(Hook, ABC):
-    """The hook of a method inside training."""
+    """The hook of a method that prunes during training."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Leave the model in place changed to the goal, in eval mode and free of the hook.
+        """Cut the model in place to the goal; leave the model in eval mode and free of the hook.
 
-        What was masked goes. If training was too short to mask enough, or did not take place, the rest is chosen now.
+        Masked channels or weights are removed. If training was too short to mask enough, or had no steps, the rest is
+        chosen now.
         """
 
 
 class DuringTraining(Pruner):
-    """A pruner that chooses while the recovery trains; `scores` are what it goes by where training has said nothing."""
+    """A pruner that chooses during the recovery's training; `scores` decide where training gives no answer."""
 
     @abstractmethod
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
-        """The hook for one training of `model`, whose structure stays until `finish`.
-
-        RecipeError when the goal cannot be reached.
-        """
+        """Return the hook for a training of `model`, whose structure stays until `finish`."""

@@ -1,5 +1,6 @@
-"""Compactors: square matrices behind layers, and how layer, BN and compactor become one layer again. Ding et al. 2021,
-ResRep, https://arxiv.org/abs/2007.03260.
+"""Compactors: square matrices behind layers, folded with layer and BN into a single layer.
+
+Ding et al. 2021, ResRep, https://arxiv.org/abs/2007.03260.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from compress.pruning.targets import Target
 
 
 class Compactor:
-    """Multiplies the channels of a target's place by `rows` `(channels, channels)`, at first the identity."""
+    """Multiplies a target's channels by `rows` `(channels, channels)`, at first the identity."""
 
     def __init__(self, target: Target) -> None:
         weight = target.layer.weight
@@ -31,12 +32,12 @@ class Compactor:
 
 
 def fold(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) -> None:
-    """Put the compactors into their layers, in place; afterwards the model is in eval mode and without them.
+    """Fold the compactors into their layers, in place; leave the model in eval mode and without compactors.
 
-    In eval mode it gives the same logits up to float error. With a BN of scale g, shift h, mean m and variance v, and
-    a layer of weight W and bias c, the folded layer is `W' = Q diag(g / sqrt(v + eps)) W` and
-    `b' = Q (g (c - m) / sqrt(v + eps) + h)`. A BN stays behind it: its statistics are those of the folded layer on the
-    calibration images, its scale and shift undo them, so that training can go on. Without a BN `W' = Q W`, `b' = Q c`.
+    In eval mode the logits stay the same up to float error. With a BN of scale g, shift h, mean m and variance v, and a
+    layer of weight W and bias c, the folded layer is `W' = Q diag(g / sqrt(v + eps)) W` and `b' = Q (g (c - m) / sqrt(v
+    + eps) + h)`. A BN stays behind the folded layer, so that training can go on. The BN's mean and variance are set to
+    the folded layer's on the calibration images; scale and shift undo both. Without a BN `W' = Q W`, `b' = Q c`.
     """
     moments = _moments(model, compactors, calibration)
     for compactor, (mean, variance) in zip(compactors, moments, strict=True):
@@ -66,7 +67,7 @@ def _fold(compactor: Compactor, mean: Tensor, variance: Tensor) -> None:
 
 
 def _moments(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) -> list[tuple[Tensor, Tensor]]:
-    """Mean and variance of each compactor's output over images and places, in float64: `(channels,)` each."""
+    """Return mean and variance of each compactor's output over images and positions, in float64: `(channels,)` each."""
     found: dict[Compactor, tuple[Tensor, Tensor]] = {}
 
     def watch(compactor: Compactor) -> RemovableHandle:

@@ -1,8 +1,8 @@
-"""What comes after a layer on its channels' way: the network traced by torch.fx, then walked.
+"""Find the operation that follows a layer along its channels: trace the network by torch.fx, then walk the graph.
 
-Channels stay what they are through BN, ReLU, addition, dropout and pooling, and nothing else is passed: behind a
-flatten, a concatenation or the next layer they are other channels. A module that is called twice is two nodes, so the
-one ReLU of a residual block is told apart by place.
+Channels keep their identity through BN, ReLU, addition, dropout and pooling alone. Behind a flatten, a concatenation or
+the next layer the channels are others, and the walk ends. A module called twice has two nodes, so the two uses of a
+residual block's shared ReLU are told apart.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PASSED = NORMS | RELUS | _SUMS | _POOLS | {nn.Identity, nn.Dropout, nn.Dropout2
 
 
 class Following:
-    """The calls of a model; the model itself is only read. RecipeError for a model that torch.fx cannot follow."""
+    """The calls of a model, which is only read. RecipeError for a model that torch.fx cannot trace."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         try:
-            with in_eval_mode(model):  # what a forward does in training only is not followed
+            with in_eval_mode(model):  # branches for training only are not traced
                 self.graph = _Tracer().trace(model)
         except Exception as error:  # a user's own forward raises anything
             raise RecipeError(
@@ -43,7 +43,7 @@ class Following:
             ) from error
 
     def calls(self) -> dict[str, list[fx.Node]]:
-        """The nodes that call each convolution and linear layer, by its name, from input to output."""
+        """Return the nodes that call each convolution and linear layer, by the layer's name, from input to output."""
         calls: dict[str, list[fx.Node]] = {name: [] for name in weighted_layers(self.model)}
         for node in self.graph.nodes:
             if node.op == "call_module" and node.target in calls:
@@ -51,7 +51,7 @@ class Following:
         return calls
 
     def nearest(self, start: fx.Node, wanted: Collection[Any]) -> fx.Node | None:
-        """The node of a `wanted` kind that the channels of `start` reach first; None if they reach none."""
+        """Return the first node of a `wanted` kind on the way of the channels of `start`; None without one."""
         queue, seen = deque(start.users), set(start.users)
         while queue:
             node = queue.popleft()
@@ -65,12 +65,12 @@ class Following:
         return None
 
     def _kind(self, node: fx.Node) -> Any:
-        """A module's class, else the function or the method's name."""
+        """Return a module's class, else the function or the method's name."""
         return type(self.model.get_submodule(str(node.target))) if node.op == "call_module" else node.target
 
 
 class _Tracer(fx.Tracer):
-    """Does not look into a module without children, nor into a norm: one may branch on its input."""
+    """Treats modules without children and norms as leaves: a norm may branch on its input."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         whole = next(m.children(), None) is None or cuttable(m) is not None

@@ -1,5 +1,6 @@
-"""FPGM: filters near the geometric median of their layer go, for the others can stand in for them. He et al. 2019,
-https://arxiv.org/abs/1811.00250.
+"""FPGM: remove filters near the geometric median of their layer, which the others can replace.
+
+He et al. 2019, https://arxiv.org/abs/1811.00250.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from compress.pruning.pruner import Pruner, weighted_layers
 
 @dataclass(frozen=True)
 class FPGM(Pruner):
-    """Importance of filter `F_j` is its distance to all filters of the layer, `sum_k norm(F_j - F_k)`, in L2."""
+    """Importance of filter `F_j` is the sum of L2 distances to all filters of the layer, `sum_k norm(F_j - F_k)`."""
 
     name: ClassVar[str] = "fpgm"
     source: ClassVar[str] = "https://arxiv.org/abs/1811.00250"
@@ -25,7 +26,7 @@ class FPGM(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer; 0 where all filters are equal."""
+        """Return scores `(out_channels,)` for every convolution and linear layer; 0 where all filters are equal."""
         return {name: _distances(layer.weight.detach().flatten(1)) for name, layer in weighted_layers(model).items()}
 
 

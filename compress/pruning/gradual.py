@@ -1,5 +1,6 @@
-"""Gradual: zeros among the weights grow along a cubic while training goes on. Zhu & Gupta 2017,
-https://arxiv.org/abs/1710.01878; SlimNets, equation 2.
+"""Gradual: increase the share of zero weights along a cubic during training.
+
+Zhu & Gupta 2017, https://arxiv.org/abs/1710.01878; SlimNets, equation 2.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from compress.pruning.schedule import Cubic
 
 @dataclass(frozen=True)
 class Gradual(DuringTraining):
-    """`s_t = s_f + (s_i - s_f) (1 - t / T)^3` of the weights of smallest `abs(w)` are zero after `t` steps.
+    """After `t` steps the weights of smallest `abs(w)` are zero: a share `s_t = s_f + (s_i - s_f) (1 - t / T)^3`.
 
-    `s_i` is the share of zeros the training starts with, `s_f` its goal. Masks are computed again every `every` steps,
-    until `share` in (0, 1] of the steps are done: `T` is the last of these; from then on they are held. The paper finds
-    no difference between 100 and 1000 steps in trainings of 100,000 and more; that is 1 % of them at most, and `every`
-    is some 1 % of a recovery. A masked weight gets no update in the paper either, so here it stays zero for good.
+    `s_i` is the share of zeros at the start of the training, `s_f` the goal. Masks are computed again every `every`
+    steps, until step `T`, the last multiple of `every` within the first `share` in (0, 1] of the steps. From then on
+    the masks are held. The paper finds no difference between 100 and 1000 steps, at most 1 % of its trainings; the
+    default of `every` is about 1 % of a recovery. A masked weight gets no update, as in the paper, so its zero is
+    final.
     """
 
     name: ClassVar[str] = "gradual"
@@ -43,16 +45,16 @@ class Gradual(DuringTraining):
             raise RecipeError(f"{self.name}: share must be at most 1, got {self.share:g}")
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Magnitudes; shape of each weight."""
+        """Return magnitudes, in the shape of each weight."""
         return {name: layer.weight.detach().abs() for name, layer in weighted_layers(model).items()}
 
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
-        """Masks that grow up to the goal."""
+        """Return the hook that grows masks up to the goal."""
         return _Growing(self, model, goal)
 
 
 class _Growing(Pruning):
-    """The mask is the zeros themselves, so there is no state beside the weights."""
+    """Grows the masks; the zeros are the mask, so the hook has no state."""
 
     def __init__(self, method: Gradual, model: nn.Module, goal: Goal) -> None:
         self.method, self.model, self.goal = method, model, goal
@@ -61,11 +63,11 @@ class _Growing(Pruning):
         self.zeros: Sequence[Tensor] = ()
 
     def before_update(self, step: int, steps: int) -> None:
-        """Note what is masked."""
+        """Record the masked weights."""
         self.zeros = [weight.detach() == 0 for weight in self.weights]
 
     def after_update(self, step: int, steps: int) -> None:
-        """Mask the same again, and more when it is time."""
+        """Mask the recorded weights again, and mask more at every `every`th step."""
         with torch.no_grad():
             for weight, zero in zip(self.weights, self.zeros, strict=True):
                 weight.masked_fill_(zero, 0.0)  # a product would leave -0.0, which does not deflate
@@ -75,6 +77,6 @@ class _Growing(Pruning):
             mask_weights(self.model, self.method, self.start + grown, self.goal.calibration)
 
     def finish(self) -> None:
-        """Exactly the goal."""
+        """Mask exactly the goal's share."""
         mask_weights(self.model, self.method, self.goal.level, self.goal.calibration)
         self.model.eval()

@@ -1,4 +1,4 @@
-"""L1-filter: channels whose filters have the smallest L1 norm go. Li et al. 2017, https://arxiv.org/abs/1608.08710."""
+"""L1-filter: remove channels whose filters have the smallest L1 norm. Li et al. 2017, https://arxiv.org/abs/1608.08710."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class L1Filter(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer."""
+        """Return scores `(out_channels,)` for every convolution and linear layer."""
         return {name: layer.weight.detach().abs().flatten(1).sum(1) for name, layer in weighted_layers(model).items()}

@@ -1,4 +1,4 @@
-"""L1 unstructured: the weights of smallest magnitude become zero. Han et al. 2015, https://arxiv.org/abs/1506.02626."""
+"""L1 unstructured: zero the weights of smallest magnitude. Han et al. 2015, https://arxiv.org/abs/1506.02626."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from compress.pruning.pruner import Pruner, weighted_layers
 
 @dataclass(frozen=True)
 class L1Unstructured(Pruner):
-    """Weights of convolutions and linear layers by `abs(w)`; biases and BN are spared.
+    """Importance of a weight of a convolution or linear layer is `abs(w)`; biases and BN are spared.
 
-    `scope` "global" compares weights over all layers, "layer" within each, so that every layer loses the same share;
+    `scope` "global" compares weights over all layers, "layer" within each, so that every layer loses the same share.
     `spare_ends` leaves the first and the last layer alone.
     """
 
@@ -31,7 +31,7 @@ class L1Unstructured(Pruner):
         check_known(f"{self.name}: scope", self.scope, ("global", "layer"))
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Magnitudes, or with scope "layer" their rank within the layer in (0, 1]; shape of each weight."""
+        """Return magnitudes, or with scope "layer" ranks within the layer in (0, 1], in the shape of each weight."""
         layers = list(weighted_layers(model).items())
         if self.spare_ends:
             layers = layers[1:-1]

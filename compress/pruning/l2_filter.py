@@ -1,4 +1,4 @@
-"""L2-filter: channels whose filters have the smallest L2 norm go. He et al. 2018, https://arxiv.org/abs/1808.06866."""
+"""L2-filter: remove channels whose filters have the smallest L2 norm. He et al. 2018, https://arxiv.org/abs/1808.06866."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class L2Filter(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer."""
+        """Return scores `(out_channels,)` for every convolution and linear layer."""
         return {name: layer.weight.detach().flatten(1).norm(dim=1) for name, layer in weighted_layers(model).items()}

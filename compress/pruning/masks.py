@@ -1,4 +1,4 @@
-"""Weight pruning: the lowest scores become zeros."""
+"""Weight pruning: set the weights with the lowest scores to zero."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from compress.pruning.pruner import Pruner
 
 
 def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration: Batch) -> nn.Module:
-    """Zero `floor(sparsity * n)` of the `n` weights that the method scores, in place; returns the model.
+    """Zero `floor(sparsity * n)` of the `n` weights that the method scores, in place; return the model.
 
-    Weights that are zero already go first, so a rising sparsity only adds zeros. RecipeError when scores do not fit.
+    Weights that are already zero go first, so a rising sparsity only adds zeros. RecipeError when a score does not have
+    its weight's shape.
     """
     scores = pruner.scores(model, calibration)
     layers = {name: model.get_submodule(name).get_parameter("weight") for name in scores}
@@ -33,5 +34,5 @@ def mask_weights(model: nn.Module, pruner: Pruner, sparsity: float, calibration:
 
 
 def masked_parameters(model: nn.Module, pruner: Pruner, calibration: Batch) -> list[nn.Parameter]:
-    """The weights whose zeros are to be kept during recovery."""
+    """Return the weights whose zeros the recovery must keep."""
     return [model.get_submodule(name).get_parameter("weight") for name in pruner.scores(model, calibration)]

@@ -1,4 +1,5 @@
-"""Play and Prune: one module drops filters, the other says how fast, by how far accuracy is from what the user bears.
+"""Play and Prune: one module drops filters, the other sets the rate by the accuracy left to lose.
+
 Singh et al. 2019, https://arxiv.org/abs/1905.04446.
 """
 
@@ -21,19 +22,20 @@ from compress.pruning.targets import Targets
 
 @dataclass(frozen=True)
 class PlayAndPrune(DuringTraining, Adaptive):
-    """How far is not asked for: filters go while validation accuracy is less than `tolerance` below the unpruned one's.
+    """Drops filters while the validation accuracy is less than `tolerance` below that of the unpruned network.
 
-    In every epoch the share `alpha` of a layer's filters with the smallest `sum abs(w)` are candidates, on which alone
-    acts an L1 penalty; at its end those candidates are dropped whose sum is under the layer's threshold, one of a layer
-    always staying. With C the accuracy now and E the unpruned one, penalty and threshold are `T l1` and `speed T W` for
-    `T = C - (E - tolerance)`, or 0 where that is negative: then training recovers. If in the end it has not, the
-    network of the last epoch that was within the tolerance comes back.
+    The sparsity is a result, not a setting. In every epoch the candidates are the share `alpha` of a layer's filters
+    with the smallest `sum abs(w)`; an L1 penalty acts on the candidates alone. At the end of the epoch, candidates with
+    a sum under the layer's threshold are dropped; a filter of each layer always stays. With C the present accuracy and
+    E the unpruned network's, penalty and threshold are `T l1` and `speed T W` for `T = C - (E - tolerance)`. Where T is
+    negative both are 0, and training recovers. If the accuracy has not recovered at the end, the network of the last
+    epoch within the tolerance comes back.
 
-    `W` and `l1` are the values at the start: the equation read as a recursion would multiply the T of many epochs, and
-    come to nothing or explode. `W` is found in each layer by bisection: the largest sum such that all filters under it
-    can go, alone, and accuracy stays. T is counted in tolerances, or in points where the tolerance is less than one, so
-    that it is 1 at no loss. How large `alpha`, `l1` and `speed` should be is this project's choice. `rounds` is how
-    many such trainings may follow one another.
+    `W` and `l1` are the values at the start: read as a recursion, the paper's equation would multiply the T of many
+    epochs and vanish or explode. Bisection finds `W` in each layer: the largest sum such that all filters under `W` can
+    go, in this layer alone, without loss of accuracy. T is counted in tolerances, or in hundredths where the tolerance
+    is less than 0.01, so that T is 1 without loss. The defaults of `alpha`, `l1` and `speed` are this project's choice.
+    At most `rounds` trainings follow one another.
     """
 
     name: ClassVar[str] = "play-and-prune"
@@ -55,31 +57,31 @@ class PlayAndPrune(DuringTraining, Adaptive):
 
     @property
     def spare_shortcuts(self) -> bool:
-        """Always: a filter is dropped behind the one layer that makes it."""
+        """Return True: a filter is dropped behind the only layer that makes its channel."""
         return True
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """`sum abs(w)` over each filter: shape `(out_channels,)`."""
+        """Return `sum abs(w)` over each filter, `(out_channels,)`."""
         return {name: layer.weight.detach().abs().flatten(1).sum(1) for name, layer in weighted_layers(model).items()}
 
     def rate(self, accuracy: float, unpruned: float) -> float:
-        """T, from accuracies in [0, 1]."""
+        """Return T, from accuracies in [0, 1]."""
         return max(0.0, accuracy - (unpruned - self.tolerance)) / max(self.tolerance, 0.01)
 
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
-        """Both modules on `model`; a goal that cannot validate drops nothing, and its `level` is not looked at."""
+        """Return the hook with both modules; a goal without `validate` drops nothing, and `goal.level` is ignored."""
         return Playing(self, model, goal)
 
 
 class Playing(Pruning):
-    """One training. For each target `gone` and `candidates` are masks `(channels,)`, `base` is W."""
+    """The hook of a training. For each target `gone` and `candidates` are masks `(channels,)`, `base` is W."""
 
     def __init__(self, method: PlayAndPrune, model: nn.Module, goal: Goal) -> None:
         self.method, self.model, self.goal = method, model, goal
         self.targets = Targets(model, goal.calibration)
         self.gone = [torch.zeros_like(sums, dtype=torch.bool) for sums in self._sums()]
         self.hooks = [
-            target.place.register_forward_hook(self._closing(number)) for number, target in enumerate(self.targets.each)
+            target.place.register_forward_hook(self._masking(number)) for number, target in enumerate(self.targets.each)
         ]
         self.candidates = self._lowest()
         self.safe = self._snapshot()
@@ -90,7 +92,7 @@ class Playing(Pruning):
             self.base = [self._threshold(number, now) for number in range(len(self.gone))]
 
     def before_update(self, step: int, steps: int) -> None:
-        """The penalty's gradient on the candidates."""
+        """Add the penalty's gradient on the candidates."""
         for target, candidates in zip(self.targets.each, self.candidates, strict=True):
             weight = target.layer.weight
             assert weight.grad is not None
@@ -98,7 +100,7 @@ class Playing(Pruning):
             weight.grad += penalty * candidates.reshape(-1, *[1] * (weight.dim() - 1))  # an index would wait for a GPU
 
     def after_epoch(self, done: int, epochs: int) -> None:
-        """Validate, set the rate, and unless training is over drop what is under its threshold."""
+        """Validate, set the rate, and unless training is over drop candidates under their threshold."""
         if self.goal.validate is None or self.goal.unpruned is None:
             return
         accuracy = self._accuracy()
@@ -113,7 +115,7 @@ class Playing(Pruning):
         self.candidates = self._lowest()
 
     def finish(self) -> None:
-        """Roll back to the last epoch within the tolerance if this is none, then cut what was dropped."""
+        """Return to the last epoch within the tolerance if necessary, then cut the dropped filters."""
         if not self.within:
             self.model.load_state_dict(self.safe["model"])
             self.gone = self.safe["gone"]
@@ -123,11 +125,11 @@ class Playing(Pruning):
         self.targets.cut(self.gone)
 
     def state_dict(self) -> dict[str, Any]:
-        """Masks, rate, and the network to go back to."""
+        """Return masks, rate, and the last network within the tolerance."""
         return {name: getattr(self, name) for name in ("gone", "candidates", "rate", "within", "safe")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As saved, on the devices of now: the masks may come from a checkpoint of another machine."""
+        """Restore a state on the present devices: a checkpoint may come from another machine."""
         for name in ("gone", "candidates"):
             masks = zip(getattr(self, name), state[name], strict=True)
             setattr(self, name, [known.to(mask.device) for mask, known in masks])
@@ -140,7 +142,7 @@ class Playing(Pruning):
         return [scores[target.name] for target in self.targets.each]
 
     def _lowest(self) -> list[Tensor]:
-        """The candidates: a share of the filters that are left, at least one, but never all."""
+        """Return the candidates: a share `alpha` of the remaining filters, at least one, never all."""
         found = []
         for sums, gone in zip(self._sums(), self.gone, strict=True):
             left = int((~gone).sum())
@@ -151,7 +153,7 @@ class Playing(Pruning):
         return found
 
     def _threshold(self, number: int, accuracy: float) -> float:
-        """The largest sum of one target's filters such that without those under it accuracy stays."""
+        """Return the largest sum such that without the target's filters under the sum accuracy stays."""
         sums = self._sums()[number]
         order, whole = sums.argsort(stable=True), self.gone[number]
         low, high = 0, len(order) - 1
@@ -170,8 +172,8 @@ class Playing(Pruning):
     def _snapshot(self) -> dict[str, Any]:
         return deepcopy({"model": self.model.state_dict(), "gone": self.gone})
 
-    def _closing(self, number: int) -> Callable[[nn.Module, object, Tensor], Tensor]:
-        def close(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    def _masking(self, number: int) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        def mask(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
             return output.masked_fill(self.gone[number].reshape(-1, *[1] * (output.dim() - 2)), 0.0)
 
-        return close
+        return mask

@@ -1,4 +1,4 @@
-"""What every pruning method is: a frozen dataclass that scores channels or weights. The stage does the cutting."""
+"""The interface of a pruning method: a frozen dataclass that scores channels or weights. The stage cuts."""
 
 from __future__ import annotations
 
@@ -14,63 +14,63 @@ from compress.opaque import sharing
 
 
 class Pruner(ABC):
-    """Scores what may go; larger is kept.
+    """Scores channels or weights; larger is kept.
 
-    `granularity` "channel": scores have shape `(out_channels,)` for every convolution and linear layer and channels are
-    physically cut; "weight": scores have the weight's shape and the lowest become zeros that stay zero. A layer without
-    scores is not pruned by weight; for channels, coupled layers are averaged. One that is `adaptive` is an `Adaptive`.
+    With `granularity` "channel" scores have shape `(out_channels,)` for every convolution and linear layer, coupled
+    layers are averaged, and channels are physically cut. With "weight" scores have the weight's shape, and the lowest
+    become zeros that stay zero; a layer without scores is not pruned. `adaptive` methods derive from `Adaptive`.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     granularity: ClassVar[Literal["channel", "weight"]]
     adaptive: ClassVar[bool] = False
-    foreseeable: ClassVar[bool] = True
-    """Whether how many channels each layer keeps follows from shapes alone, so that costs are foreseen exactly."""
+    predictable: ClassVar[bool] = True
+    """Whether shapes alone decide the number of channels kept in each layer, so that costs are predicted exactly."""
 
     @property
     def spare_shortcuts(self) -> bool:
-        """Whether channels that several layers make together, such as all ends of a shortcut, are left alone.
+        """Return whether to leave alone the channels that several layers make together, such as all ends of a shortcut.
 
-        Aghli & Ribeiro 2021 call them un-prunable. A method for channels lets its user choose with a field of this
-        name.
+        Aghli & Ribeiro 2021 call such channels un-prunable. A method for channels offers the choice as a field named
+        `spare_shortcuts`.
         """
         return False
 
     @abstractmethod
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Scores by layer name, finite, on the model's device; the model is left as it was.
+        """Return finite scores by layer name, on the model's device; the model is left unchanged.
 
-        `calibration` is a batch of training images with their labels, for methods that look at data.
+        `calibration` is a batch of training images with labels.
         """
 
 
 class Adaptive(Pruner):
-    """Finds out by itself how much may go: it is given the accuracy that may be lost, not a sparsity.
+    """Finds the sparsity itself, from the accuracy that may be lost.
 
-    It prunes and recovers in at most `rounds` rounds, each from the one before. A round that ends with a validation
-    accuracy (in [0, 1]) more than `tolerance` below the unpruned network's is taken back and was the last; so is one
-    that finds nothing to remove.
+    An adaptive pruner prunes and recovers in at most `rounds` rounds, each from the round before. A round that ends
+    with a validation accuracy (in [0, 1]) more than `tolerance` below the unpruned network's is discarded and ends the
+    stage. So does a round that removes nothing.
     """
 
     adaptive: ClassVar[bool] = True
-    foreseeable: ClassVar[bool] = False
+    predictable: ClassVar[bool] = False
 
     tolerance: float
     rounds: int
 
 
 class Rounds(Adaptive):
-    """An adaptive pruner that prunes by its scores when a round begins."""
+    """An adaptive pruner that prunes by scores at the start of each round."""
 
     @abstractmethod
-    def doomed(self, scores: Tensor) -> Tensor:
-        """Which channels of a layer go in this round, by their scores: both of shape `(out_channels,)`."""
+    def removed(self, scores: Tensor) -> Tensor:
+        """Return True for each channel of a layer to remove in this round, by scores `(out_channels,)`."""
 
 
 @contextmanager
 def in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Dropout off and BN on its running statistics; each module's mode is as it was afterwards."""
+    """Put the model in eval mode inside the context; afterwards restore each module's mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -81,10 +81,10 @@ def in_eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def weighted_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
-    """Convolutions and linear layers by name, from input to output: what methods score.
+    """Return the convolutions and linear layers that methods score, by name, from input to output.
 
-    Known by exact type, for a subclass may compute something else of its weight, and with a weight that is theirs
-    alone.
+    Layers are matched by exact type, for a subclass may compute something else of its weight. Layers that share their
+    weight with another are left out.
     """
     shared = sharing(model)
     found: dict[str, nn.Conv2d | nn.Linear] = {}
@@ -96,5 +96,8 @@ def weighted_layers(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
 
 
 def weight_count(model: nn.Module) -> int:
-    """Weights of all convolutions and linear layers, subclasses too, zero or not: what sparsity is a share of."""
+    """Count the weights, zeros included, of all convolutions and linear layers and their subclasses.
+
+    Sparsity is a share of this count.
+    """
     return sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))

@@ -1,4 +1,4 @@
-"""Random channels, the baseline that every score must beat. Mittal et al. 2018, https://arxiv.org/abs/1801.10447."""
+"""Random: remove random channels, the baseline of every score. Mittal et al. 2018, https://arxiv.org/abs/1801.10447."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compress.pruning.pruner import Pruner, weighted_layers
 
 @dataclass(frozen=True)
 class Random(Pruner):
-    """Channel importance is drawn evenly from [0, 1): the same for the same `seed`, whatever the weights are."""
+    """Channel importance is drawn uniformly from [0, 1): the same for the same `seed`, whatever the weights."""
 
     name: ClassVar[str] = "random"
     source: ClassVar[str] = "https://arxiv.org/abs/1801.10447"
@@ -28,7 +28,7 @@ class Random(Pruner):
         check_whole(f"{self.name}: seed", self.seed, 0)
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer."""
+        """Return scores `(out_channels,)` for every convolution and linear layer."""
         generator = torch.Generator().manual_seed(self.seed)
         return {
             name: torch.rand(layer.weight.shape[0], generator=generator).to(layer.weight)

@@ -1,4 +1,5 @@
-"""ResRep: a square matrix behind each layer learns which channels can go, while the layer itself goes on remembering.
+"""ResRep: a square matrix behind each layer learns which channels can go, while the layer keeps learning the task.
+
 Ding et al. 2021, https://arxiv.org/abs/2007.03260; code of the authors: https://github.com/DingXiaoH/ResRep.
 """
 
@@ -21,24 +22,23 @@ from compress.pruning.targets import Targets
 
 @dataclass(frozen=True)
 class ResRep(DuringTraining):
-    """Each target gets a compactor, a 1x1 convolution that starts as the identity; its rows are what is pruned.
+    """Gives each target a compactor, a 1x1 convolution that starts as the identity, and prunes the compactor's rows.
 
     The gradient of row `r` is `mask * task gradient + lasso * r / norm(r)`, with mask 0 or 1. After `start` epochs, or
-    half the training if that is sooner, every `every` steps, the `more` rows of smallest norm in the network are
-    masked, until what is unmasked meets the goal; one row of each target always stays. Compactors have momentum
-    `momentum` and no weight decay. In the end masked rows go, and layer, BN and compactor become one layer.
+    half the training if sooner, every `every` steps, the `more` rows of smallest norm in the network are masked, until
+    the unmasked rows meet the goal; a row of each target always stays. Compactors have momentum `momentum` and no
+    weight decay. In the end masked rows are removed, and layer, BN and compactor become a single layer.
 
-    The goal is a share of weights, not of FLOPs as in the paper. The defaults are made for trainings of 10,000 steps
-    and more: a row shrinks by up to `lr * lasso / (1 - momentum)` a step. A masked row whose norm has come under
-    `threshold`, or that would be carried through zero, is held at zero, where the paper lets it swing around zero until
-    the learning rate has fallen and cuts it then. Rows once masked stay masked. Nesterov is off, as in the authors'
-    code.
+    The goal is a share of weights, not of FLOPs as in the paper. The defaults suit trainings of 10,000 steps and more:
+    a row shrinks by up to `lr * lasso / (1 - momentum)` a step. A masked row is held at zero once its norm falls under
+    `threshold` or an update would carry the row through zero. The paper lets the row swing around zero until the
+    learning rate has fallen, and cuts it then. Masked rows stay masked. Nesterov is off, as in the authors' code.
     """
 
     name: ClassVar[str] = "resrep"
     source: ClassVar[str] = "https://arxiv.org/abs/2007.03260"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
-    foreseeable: ClassVar[bool] = False
+    predictable: ClassVar[bool] = False
 
     start: int = 5
     every: int = 200
@@ -57,20 +57,20 @@ class ResRep(DuringTraining):
 
     @property
     def spare_shortcuts(self) -> bool:
-        """Always: the ends of a shortcut have no single place for a compactor."""
+        """Return True: the ends of a shortcut have no common layer for a compactor to follow."""
         return True
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """L2 norms of filters, `(out_channels,)`: they rank rows of equal norm, as all are before training."""
+        """Return L2 norms of filters, `(out_channels,)`, to rank rows of equal norm, such as before training."""
         return {name: layer.weight.detach().flatten(1).norm(dim=1) for name, layer in weighted_layers(model).items()}
 
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
-        """Compactors on `model`. RecipeError when one channel everywhere is still too much."""
+        """Return the hook with compactors on `model`. RecipeError when even one channel everywhere is too much."""
         return Compacting(self, model, goal)
 
 
 class Compacting(Pruning):
-    """The compactors of one training, with a mask `(channels,)` for each: True where the task's gradient is off."""
+    """The compactors of a training, each with a mask `(channels,)`: True where the task's gradient is off."""
 
     def __init__(self, method: ResRep, model: nn.Module, goal: Goal) -> None:
         self.method, self.model, self.goal = method, model, goal
@@ -82,12 +82,12 @@ class Compacting(Pruning):
         self.before: list[Tensor] = []
 
     def groups(self) -> list[dict[str, Any]]:
-        """The compactors, with settings of their own."""
+        """Return the compactors' parameters, with their own settings."""
         rows = [compactor.rows for compactor in self.compactors]
         return [{"params": rows, "momentum": self.method.momentum, "weight_decay": 0.0, "nesterov": False}]
 
     def before_update(self, step: int, steps: int) -> None:
-        """Mask more rows when it is time; reset and add to the compactors' gradients."""
+        """Mask more rows at every `every`th step; mask and penalise the compactors' gradients."""
         since = step - min(steps * self.method.start // self.goal.epochs, steps // 2)
         if since > 0 and since % self.method.every == 0:
             self._mask(self.method.more)
@@ -99,7 +99,7 @@ class Compacting(Pruning):
             gradient.masked_fill_(masked[:, None], 0.0).add_(rows.detach() / norms, alpha=self.method.lasso)
 
     def after_update(self, step: int, steps: int) -> None:
-        """Hold masked rows that have arrived at zero."""
+        """Keep masked rows at zero once zero is reached."""
         with torch.no_grad():
             for compactor, masked, before in zip(self.compactors, self.masked, self.before, strict=True):
                 rows = compactor.rows
@@ -108,11 +108,11 @@ class Compacting(Pruning):
                 rows.masked_fill_((masked & (through | small))[:, None], 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Compactors and masks."""
+        """Return compactors and masks."""
         return {"rows": [c.rows.detach() for c in self.compactors], "masked": self.masked}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As saved."""
+        """Restore compactors and masks."""
         with torch.no_grad():
             for compactor, rows, masked, known in zip(
                 self.compactors, state["rows"], self.masked, state["masked"], strict=True
@@ -121,7 +121,7 @@ class Compacting(Pruning):
                 masked.copy_(known)
 
     def finish(self) -> None:
-        """Mask what is still missing, fold, cut."""
+        """Mask the rows still missing to the goal, fold the compactors, and cut."""
         self._mask(None)
         with torch.no_grad():
             for compactor, masked in zip(self.compactors, self.masked, strict=True):
@@ -130,13 +130,13 @@ class Compacting(Pruning):
         self.targets.cut(self.masked)
 
     def _mask(self, more: int | None) -> None:
-        """Mask the `more` smallest rows, or as many as the goal needs if those are fewer or `more` is None."""
+        """Mask the `more` smallest rows; with None, or if fewer are enough, as many as the goal needs."""
         candidates: list[tuple[float, float, int, int]] = []
         for number, (compactor, masked) in enumerate(zip(self.compactors, self.masked, strict=True)):
             norms, scores = compactor.rows.detach().norm(dim=1).tolist(), self.scores[number].tolist()
             left = [row for row, gone in enumerate(masked.tolist()) if not gone]
             left.sort(key=lambda row: (norms[row], scores[row]))
-            # Of rows of equal norm those go first whose target has lost the smaller share; the largest always stays.
+            # Rows of equal norm are ordered by the share their target has lost; a target's largest row always stays.
             shares = [1 - (len(left) - place) / len(norms) for place in range(len(left))]
             candidates += [(norms[row], share, number, row) for row, share in zip(left[:-1], shares[:-1], strict=True)]
         candidates.sort()

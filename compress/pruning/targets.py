@@ -1,10 +1,10 @@
-"""Where a method inside training may act on a model's channels, and the cut that ends it.
+"""Find the channels open to a method during training, and make the final cut.
 
-A target is a group of channels that a cut can take on its own: not the ends of a shortcut, nor what a grouped
-convolution makes. Of several makers, such as a layer and its gate, the first counts. Its channels are looked at
-behind the layer that makes them, or behind that layer's BN, where a zero stays a zero through ReLU, pooling and the
-next layer. Where a depthwise convolution, a BN behind a concatenation or a gate comes before the next layer it does
-not: there a channel of zeros still says a constant, which the cut loses.
+A target is a group of channels that a cut can take without others: not the ends of a shortcut, nor the output of a
+grouped convolution. Of several makers, such as a layer and its gate, the first counts. The method acts on the channels
+behind the layer, or behind its BN, where a zero stays a zero through ReLU, pooling and the next layer. A depthwise
+convolution, a BN behind a concatenation or a gate before the next layer breaks the rule: a channel of zeros then
+becomes a constant, which the cut loses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from compress.pruning.pruner import weighted_layers
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One group: `layer`, called `name`, makes its channels; `norm` is the BN behind it if nothing else reads it."""
+    """A group of channels: `layer`, called `name`, makes the channels; `norm` is the BN behind the layer, if any.
+
+    A BN counts only if no other module reads the layer.
+    """
 
     name: str
     group: Group
@@ -30,20 +33,20 @@ class Target:
 
     @property
     def place(self) -> nn.Module:
-        """The module whose output are the channels, at dimension 1."""
+        """Return the module whose output dimension 1 are the channels."""
         return self.norm if self.norm is not None else self.layer
 
 
 class Targets:
-    """The targets of a model, and the weights left as they lose channels.
+    """The targets of a model, and the number of weights left as they lose channels.
 
-    RecipeError when one channel everywhere is still more than `at_most` weights.
+    RecipeError when even one channel everywhere leaves more than `at_most` weights.
     """
 
     def __init__(self, model: nn.Module, calibration: Batch, at_most: int | None = None) -> None:
         layers = weighted_layers(model)
         self.channels = Channels(model, calibration.images, spare_shortcuts=True)
-        self.channels.groups = [g for g in self.channels.groups if self._whole(g)]
+        self.channels.groups = [g for g in self.channels.groups if self._is_prunable(g)]
         if at_most is not None:
             self.channels.keep(at_most)
         norms = _norms(model)
@@ -54,15 +57,15 @@ class Targets:
         ]
 
     def weights(self, gone: list[Tensor]) -> int:
-        """Weights left without the channels that are True in `gone`: a mask `(channels,)` for each target."""
+        """Count the weights left without the channels marked True in `gone`: a mask `(channels,)` for each target."""
         return self.channels.weights(self._kept(gone))
 
     def cut(self, gone: list[Tensor]) -> None:
-        """Remove those channels; at least one of each target must be left."""
+        """Remove the channels marked True in `gone`; at least one of each target must be left."""
         self.channels.cut(self._kept(gone), {t.name: (~g).float() for t, g in zip(self.each, gone, strict=True)})
 
-    def _whole(self, group: Group) -> bool:
-        """Whether the channels have a maker, and no maker sees only some of its inputs for each of them."""
+    def _is_prunable(self, group: Group) -> bool:
+        """Return whether the channels have makers and no maker is a grouped convolution."""
         made = [self.channels.layers[name] for name in self.channels.makers(group)]
         return bool(made) and all(getattr(layer, "groups", 1) == 1 for layer in made)
 
@@ -71,7 +74,7 @@ class Targets:
 
 
 def _norms(model: nn.Module) -> dict[str, nn.BatchNorm1d | nn.BatchNorm2d]:
-    """The BN that is the only one to read a layer called once, and is called once itself, by the layer's name."""
+    """Return by layer name the BN that alone reads the layer, where layer and BN are each called once."""
     following = Following(model)
     found: dict[str, nn.BatchNorm1d | nn.BatchNorm2d] = {}
     called = [node.target for node in following.graph.nodes if node.op == "call_module"]

@@ -1,8 +1,9 @@
-"""Taylor: channels whose removal changes the loss least, to first order, go. Molchanov et al. 2019,
-https://arxiv.org/abs/1906.10771.
+"""Taylor: remove channels with the least effect on the loss, to first order.
 
-To first order, zeroing weight `w` changes the loss by `g w` with `g` its gradient; the paper squares that and sums it
-over a filter. It averages the squares over mini-batches; here the calibration images are one.
+Molchanov et al. 2019, https://arxiv.org/abs/1906.10771.
+
+To first order, zeroing weight `w` changes the loss by `g w` with `g` its gradient; the paper squares the change and
+sums over a filter. The paper averages the squares over mini-batches; here the calibration images are a single batch.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Taylor(Pruner):
     spare_shortcuts: bool = False
 
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:
-        """Shape `(out_channels,)` for every convolution and linear layer; BN uses its running statistics."""
+        """Return scores `(out_channels,)` for every convolution and linear layer; BN uses its running statistics."""
         weights = {
             f"{name}.weight": layer.weight.detach().requires_grad_() for name, layer in weighted_layers(model).items()
         }

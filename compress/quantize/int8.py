@@ -1,9 +1,11 @@
-"""Int8 after training: weights per output channel, activations from calibration. Jacob et al. 2018,
-https://arxiv.org/abs/1712.05877; the setting of Krishnamoorthi 2018, https://arxiv.org/abs/1806.08342, section 3.
+"""Quantize to int8 after training: weights per output channel, activations from calibration.
 
-Weights are symmetric in [-127, 127] and stored as int8; the input of each layer is affine in [0, 255] with the range
-seen in calibration. The layers compute on dequantized integers, which is what an integer kernel gives up to float
-rounding, so accuracy is the integer program's. Layers of our own, not a converted graph: torchao's PT2E result can only
+Jacob et al. 2018, https://arxiv.org/abs/1712.05877; the setting of Krishnamoorthi 2018,
+https://arxiv.org/abs/1806.08342, section 3.
+
+Weights are symmetric in [-127, 127] and stored as int8. The input of each layer is affine in [0, 255], with the range
+seen in calibration. The layers compute on dequantized integers, as an integer kernel does up to float rounding, so the
+accuracy is that of the integer program. The layers are our own, not a converted graph: torchao's PT2E result can only
 be kept as a `.pt2` program, whose graph outweighs the weights of a small network.
 """
 
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compress.agreement import IMAGES, changed_at, see
+from compress.agreement import IMAGES, activations, changed_at
 from compress.errors import RecipeError, said
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weighted_layers
@@ -26,23 +28,23 @@ from compress.quantize.quantizer import Quantizer
 
 
 class _Int8(nn.Module):
-    """Int8 `weight` with one `weight_scale` an output channel, and the affine range of the input."""
+    """A layer with an int8 `weight`, one `weight_scale` an output channel, and the affine range of the input."""
 
     weight: nn.Parameter
     weight_scale: Tensor
     input_scale: Tensor
     input_zero: Tensor
 
-    def hold(self, shape: tuple[int, ...], bias: bool) -> None:
-        """Make room for a weight of `shape`."""
+    def allocate(self, shape: tuple[int, ...], bias: bool) -> None:
+        """Allocate the parameters and buffers for a weight of `shape`."""
         self.weight = nn.Parameter(torch.zeros(shape, dtype=torch.int8), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(shape[0]), requires_grad=False) if bias else None
         self.register_buffer("weight_scale", torch.ones(shape[0]))
         self.register_buffer("input_scale", torch.ones(()))
         self.register_buffer("input_zero", torch.zeros(()))
 
-    def take(self, layer: nn.Conv2d | nn.Linear, low: float, high: float) -> None:
-        """Quantize a float layer whose inputs lie in `[low, high]`."""
+    def quantize(self, layer: nn.Conv2d | nn.Linear, low: float, high: float) -> None:
+        """Quantize the float layer `layer`, with inputs in `[low, high]`."""
         low, high = min(low, 0.0), max(high, 0.0)
         weight = layer.weight.detach()
         self.weight_scale = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
@@ -53,18 +55,18 @@ class _Int8(nn.Module):
             self.bias.data = layer.bias.detach().clone()
 
     def floats(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The input and the weight as their quantized values, in float."""
+        """Return the input and the weight rounded to their quantized values, in float."""
         steps = (x / self.input_scale + self.input_zero).round().clamp(0, 255)
         return (steps - self.input_zero) * self.input_scale, self.weight.to(x.dtype) * self.scale
 
     @property
     def scale(self) -> Tensor:
-        """The scale of each output channel, shaped to multiply the weight."""
+        """Return the scale of each output channel, in a shape that multiplies the weight."""
         return self.weight_scale.reshape(-1, *[1] * (self.weight.dim() - 1))
 
 
 class Int8Conv2d(_Int8):
-    """A convolution with int8 weights; arguments as of `nn.Conv2d`."""
+    """A convolution with int8 weights and the arguments of `nn.Conv2d`."""
 
     def __init__(
         self,
@@ -82,10 +84,10 @@ class Int8Conv2d(_Int8):
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.padding_mode = padding_mode
-        self.hold((out_channels, in_channels // groups, *kernel_size), bias)
+        self.allocate((out_channels, in_channels // groups, *kernel_size), bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `nn.Conv2d`."""
+        """Convolve like `nn.Conv2d`."""
         x, weight = self.floats(x)
         padding = self.padding
         if self.padding_mode != "zeros":
@@ -93,7 +95,7 @@ class Int8Conv2d(_Int8):
         return functional.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def _borders(self) -> list[int]:
-        """Left, right, top and bottom, as `functional.pad` has them; of "same" the odd one is right and below."""
+        """Return left, right, top and bottom padding for `functional.pad`; an odd "same" adds right and below."""
         if self.padding == "valid":
             return [0, 0, 0, 0]
         if not isinstance(self.padding, str):
@@ -109,25 +111,25 @@ class Int8Linear(_Int8):
     def __init__(self, in_features: int, out_features: int, bias: bool) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.hold((out_features, in_features), bias)
+        self.allocate((out_features, in_features), bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `nn.Linear`."""
+        """Multiply like `nn.Linear`."""
         x, weight = self.floats(x)
         return functional.linear(x, weight, self.bias)
 
 
 @dataclass(frozen=True)
 class Int8(Quantizer):
-    """Every convolution and linear layer but those that must be kept whole; BN and biases stay float."""
+    """Quantizes every convolution and linear layer that need not be kept whole; BN and biases stay float."""
 
     name: ClassVar[str] = "int8"
     source: ClassVar[str] = "https://arxiv.org/abs/1712.05877"
 
     def convert(self, model: nn.Module, calibration: Tensor) -> nn.Module:
-        """Ranges are the least and greatest input of each layer over the calibration images.
+        """Convert the layers, with the least and greatest input of each over the calibration images as its range.
 
-        RecipeError when no layer is left to convert, or when something else than its call reads a layer.
+        RecipeError when no layer can be converted, or when a layer is read otherwise than by its call.
         """
         whole = {**opaque_layers(model), **doubly_named(model)}
         layers = {name: layer for name, layer in weighted_layers(model).items() if name not in whole}
@@ -136,11 +138,11 @@ class Int8(Quantizer):
             raise RecipeError(f"int8: the network must have a layer of its own to convert, got none{sentence(whole)}")
         shown = calibration[:IMAGES]
         with _rounded(layers, made):
-            wanted = see(model, shown, made)
+            wanted = activations(model, shown, made)
         for name, layer in made.items():
             model.set_submodule(name, layer)
         try:
-            at = changed_at(wanted, see(model, shown, made))
+            at = changed_at(wanted, activations(model, shown, made))
         except Exception as error:  # a user's own forward raises anything
             raise RecipeError(f"{_RULE}, got {said(error)}; {_REMEDY}") from error
         if at is not None:
@@ -155,7 +157,7 @@ _REMEDY = "call the layer in place of reading its weight, or use a pruning metho
 def _ranges(
     model: nn.Module, layers: Mapping[str, nn.Conv2d | nn.Linear], images: Tensor
 ) -> dict[str, tuple[float, float]]:
-    """The least and the greatest input of every layer that is called, over all its calls."""
+    """Return the least and the greatest input of every called layer, over all its calls."""
     found: dict[str, tuple[float, float]] = {}
     with ExitStack() as hooks:
         for name, layer in layers.items():
@@ -173,7 +175,7 @@ def _ranges(
 
 @contextmanager
 def _rounded(layers: Mapping[str, nn.Conv2d | nn.Linear], made: Mapping[str, _Int8]) -> Iterator[None]:
-    """The float layers compute on the rounded weights and inputs of their int8 ones meanwhile."""
+    """Let the float layers compute on the rounded weights and inputs of their int8 layers inside the context."""
     before = {name: layers[name].weight.detach().clone() for name in made}
     with ExitStack() as hooks, torch.no_grad():
         for name, layer in made.items():
@@ -198,18 +200,18 @@ def _int8_of(layer: nn.Conv2d | nn.Linear, low: float, high: float) -> _Int8:
         new = Int8Conv2d(
             layer.in_channels,
             layer.out_channels,
-            _two(layer.kernel_size),
-            _two(layer.stride),
-            layer.padding if isinstance(layer.padding, str) else _two(layer.padding),
-            _two(layer.dilation),
+            _pair(layer.kernel_size),
+            _pair(layer.stride),
+            layer.padding if isinstance(layer.padding, str) else _pair(layer.padding),
+            _pair(layer.dilation),
             layer.groups,
             has_bias,
             layer.padding_mode,
         )
-    new.take(layer, low, high)
+    new.quantize(layer, low, high)
     return new
 
 
-def _two(value: tuple[int, ...]) -> tuple[int, int]:
+def _pair(value: tuple[int, ...]) -> tuple[int, int]:
     y, x = value
     return y, x

@@ -1,4 +1,4 @@
-"""What every quantization method is: it converts a trained model, looking at calibration images, without training."""
+"""The interface of a quantization method: convert a trained model with calibration images, without training."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class Quantizer(ABC):
-    """Fewer bits a weight. Only the last stage of a recipe."""
+    """Stores weights in fewer bits; only in the last stage of a recipe."""
 
     name: ClassVar[str]
     source: ClassVar[str]
 
     @abstractmethod
     def convert(self, model: nn.Module, calibration: Tensor) -> nn.Module:
-        """Replace layers of `model` in place and return it; `calibration` are normalised images `(B, C, H, W)`."""
+        """Replace layers of `model` in place and return the model; `calibration` `(B, C, H, W)` is normalised."""

@@ -1,4 +1,4 @@
-"""The stages that a recipe is made of: `STAGES` by name, one file a stage."""
+"""The stages of a recipe: `STAGES` by name, one file a stage."""
 
 from __future__ import annotations
 

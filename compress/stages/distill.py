@@ -1,4 +1,4 @@
-"""Distillation: a student trains under the recipe's teacher."""
+"""Distillation: the student trains under the recipe's teacher."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from compress.distill import Distiller
 from compress.encoding import encode
 from compress.errors import check_kind, check_whole
-from compress.stages.lesson import Lesson, check_taught
+from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.train import Train
 from compress.stages.words import epochs, method_and_settings
@@ -33,11 +33,11 @@ class Distill(Stage):
         check_kind("distill: method", self.method, (Distiller,))
         check_kind("distill: training", self.training, (Training,))
         check_whole("distill: training: epochs", self.training.epochs, 1)
-        check_taught("distill", self.method, self.training)
+        check_distillation("distill", self.method, self.training)
 
     @property
     def lesson(self) -> Lesson:
-        """The training under the recipe's teacher."""
+        """Return the training under the recipe's teacher."""
         return Lesson(self.training, distiller=self.method, teacher="teacher")
 
     def made_from(self) -> dict[str, object]:
@@ -49,5 +49,5 @@ class Distill(Stage):
         return f"taught by {teacher} with {method_and_settings(self.method)}: {epochs(self.training)}"
 
     def structural(self) -> Stage:
-        """Return the stage if its method ships layers, else a training on labels, which makes the same structure."""
+        """Return the stage if its method ships layers, else a training on labels with the same resulting structure."""
         return self if self.method.ships_adapter else Train(self.training)

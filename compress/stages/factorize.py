@@ -46,7 +46,7 @@ class Factorize(Stage):
 
     @property
     def lesson(self) -> Recovery:
-        """The recovery."""
+        """Return the recovery."""
         return self.recovery
 
     def made_from(self) -> dict[str, object]:
@@ -60,22 +60,22 @@ class Factorize(Stage):
         return f"{done}; {recovered(self.recovery, teacher)}"
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
-        """Put pairs of layers in place of layers."""
+        """Replace layers by pairs of layers."""
         return factorize(model, self.method, level, calibration.images)
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """The schedule's sparsities."""
+        """Return the schedule's sparsities."""
         return self.schedule.levels(self.sparsity)
 
     def only_deepest(self) -> Factorize:
-        """Return the stage with its deepest level alone."""
+        """Return the stage with the deepest level alone."""
         return replace(self, schedule=OneShot())
 
     def structural(self) -> Factorize:
-        """Return the stage with the recovery that leaves the same structure."""
+        """Return the stage with a recovery reduced to the settings that decide the structure."""
         return replace(self, recovery=structural(self.recovery))
 
     def cut_to(self, sparsity: float) -> Factorize:
-        """Return the stage with its cut as deep as `sparsity`."""
+        """Return the stage with a cut as deep as `sparsity`."""
         return replace(self, sparsity=sparsity)

@@ -1,4 +1,4 @@
-"""How a network is trained in a stage: on labels, under a teacher, or to recover from a cut."""
+"""The training of a network in a stage: on labels, under a teacher, or as the recovery from a cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compress.training import Training
 
 @dataclass(frozen=True)
 class Lesson:
-    """A training with what it trains and from whom the network learns.
+    """A training, the weights to train, and the teacher of the network.
 
     `scope` "all" trains every weight, "classifier" the last linear layer only. With a `distiller` the network learns
     from the network before the stage (`teacher` "original", Chen 2021) or from the recipe's teacher ("teacher").
@@ -26,10 +26,10 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Recovery(Lesson):
-    """How a network that lost weights gets its accuracy back.
+    """Training by which a network recovers accuracy after losing weights.
 
-    A distiller that `ships_adapter` brings its own classifier, so `scope` must be "all", and no level of a schedule may
-    start from the one before.
+    A distiller with `ships_adapter` brings a classifier, so `scope` must be "all", and no level of a schedule may start
+    from the level before.
     """
 
     name: ClassVar[str] = "recovery"
@@ -43,14 +43,14 @@ class Recovery(Lesson):
         check_kind("recovery: distiller", self.distiller, (Distiller, type(None)))
         check_whole("recovery: training: epochs", self.training.epochs, 1)
         if self.distiller is not None:
-            check_taught("recovery", self.distiller, self.training)
+            check_distillation("recovery", self.distiller, self.training)
         if self.distiller is not None and self.distiller.ships_adapter and self.scope != "all":
             raise RecipeError(
                 f"recovery: {self.distiller.name} brings its own classifier, so scope must be all, got {self.scope}"
             )
 
 
-def check_taught(who: str, method: Distiller, training: Training) -> None:
+def check_distillation(who: str, method: Distiller, training: Training) -> None:
     """Raise RecipeError unless the training suits the distillation method."""
     if training.label_smoothing:
         raise RecipeError(f"{who}: label_smoothing must be 0 under a distiller, got {training.label_smoothing:g}")

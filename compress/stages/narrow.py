@@ -12,7 +12,7 @@ from compress.distill import Distiller
 from compress.encoding import encode
 from compress.errors import check_kind, check_share
 from compress.pruning.narrow import narrow
-from compress.stages.lesson import Lesson, check_taught
+from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.words import epochs, method_and_settings
 from compress.training import Training
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Narrow(Stage):
-    """A student of the network's own layers, with `width` in (0, 1) of the channels that its shortcuts fix.
+    """Train a student of the network's own layers, with `width` in (0, 1) of the channels fixed by shortcuts.
 
-    The student is trained from scratch under the network as it was before.
+    The student is trained from scratch under the network from before the stage.
     """
 
     name: ClassVar[str] = "narrow"
@@ -42,11 +42,11 @@ class Narrow(Stage):
         check_kind("narrow: method", self.method, (Distiller,))
         check_kind("narrow: training", self.training, (Training,))
         check_share("narrow: width", self.width, low=1e-6)
-        check_taught("narrow", self.method, self.training)
+        check_distillation("narrow", self.method, self.training)
 
     @property
     def lesson(self) -> Lesson:
-        """The training under the network before the stage."""
+        """Return the training under the network before the stage."""
         return Lesson(self.training, distiller=self.method)
 
     def made_from(self) -> dict[str, object]:
@@ -61,10 +61,10 @@ class Narrow(Stage):
         )
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
-        """Cut the channels of all shortcuts to `width`, and initialise anew."""
+        """Cut the channels of all shortcuts to `width` and initialise all layers anew."""
         return narrow(model, self.width, calibration.images)
 
     @property
     def open_ended(self) -> bool:
-        """True: the share of weights follows from the network's shape."""
+        """Return True: the share of weights follows from the network's shape."""
         return True

@@ -1,4 +1,4 @@
-"""Pruning: weights or channels go, along a schedule or in rounds."""
+"""Pruning: remove weights or channels, along a schedule or in rounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compress.data.splits import Batch
 from compress.encoding import encode
 from compress.errors import RecipeError, check_kind, check_share
 from compress.pruning import Adaptive, DuringTraining, L1Filter, OneShot, Pruner, Schedule
-from compress.pruning.channels import cut_channels, cut_doomed
+from compress.pruning.channels import cut_channels, cut_round
 from compress.pruning.during_training import Goal
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import Rounds
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Prune(Stage):
     """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level.
 
-    An adaptive method finds its sparsity by itself, in rounds: it takes neither sparsity nor schedule.
+    An adaptive method finds its sparsity itself, in rounds, and takes neither sparsity nor schedule.
     """
 
     name: ClassVar[str] = "prune"
@@ -56,17 +56,17 @@ class Prune(Stage):
                 f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
                 f"got {self.sparsity!r} and {self.schedule!r}"
             )
-        taught = self.recovery.distiller
-        if taught is not None and taught.ships_adapter and self.sequential:
+        distiller = self.recovery.distiller
+        if distiller is not None and distiller.ships_adapter and self.sequential:
             how = self.schedule.name if self.schedule else f"the rounds of {self.method.name}"
             raise RecipeError(
-                f"recovery: {taught.name} ships layers, so every level must start from the full network; "
+                f"recovery: {distiller.name} ships layers, so every level must start from the full network; "
                 f"use the schedule one-shot, got {how}"
             )
-        if self.changes_in_training and taught is not None and taught.ships_adapter:
+        if self.changes_in_training and distiller is not None and distiller.ships_adapter:
             raise RecipeError(
                 f"prune: {self.method.name} cuts when training is over, so recovery must ship no layers, "
-                f"got {taught.name}"
+                f"got {distiller.name}"
             )
         if self.changes_in_training and self.recovery.scope != "all":
             raise RecipeError(
@@ -76,7 +76,7 @@ class Prune(Stage):
 
     @property
     def lesson(self) -> Recovery:
-        """The recovery."""
+        """Return the recovery."""
         return self.recovery
 
     def made_from(self) -> dict[str, object]:
@@ -98,21 +98,21 @@ class Prune(Stage):
             self.method.begin(model, Goal(level, full, calibration, self.recovery.training.epochs)).finish()
             return model
         if isinstance(self.method, Rounds):
-            return cut_doomed(model, self.method, calibration)
+            return cut_round(model, self.method, calibration)
         if self.masked:
             return mask_weights(model, self.method, level, calibration)
         at_most = int(full * (1 - level) + 1e-9)
         return cut_channels(model, self.method, at_most, calibration)
 
     def hook(self, model: nn.Module, calibration: Callable[[], Batch], goal: Callable[[], Goal]) -> Hook | None:
-        """Return the hook of a method that prunes during training, or the hook that keeps zeros."""
+        """Return the hook of a method that prunes during training, or the hook for keeping zeros at zero."""
         if isinstance(self.method, DuringTraining):
             return self.method.begin(model, goal())
         return KeepZeros(masked_parameters(model, self.method, calibration())) if self.masked else None
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """The schedule's sparsities; of an adaptive method the numbers of its rounds, from 1."""
+        """Return the schedule's sparsities; for an adaptive method the numbers of its rounds, from 1."""
         if isinstance(self.method, Adaptive):
             return tuple(float(done) for done in range(1, self.method.rounds + 1))
         assert self.schedule is not None
@@ -121,31 +121,31 @@ class Prune(Stage):
 
     @property
     def sequential(self) -> bool:
-        """Whether each level starts from the level before, not from the full network."""
+        """Return whether each level starts from the level before, not from the full network."""
         return self.schedule is None or self.schedule.sequential
 
     @property
     def open_ended(self) -> bool:
-        """Whether the method finds its sparsity itself."""
+        """Return whether the method decides the sparsity."""
         return self.method.adaptive
 
     @property
     def tolerance(self) -> float | None:
-        """The tolerance of an adaptive method."""
+        """Return the tolerance of an adaptive method."""
         return self.method.tolerance if isinstance(self.method, Adaptive) else None
 
     @property
     def masked(self) -> bool:
-        """Whether single weights become zeros."""
+        """Return whether single weights become zeros."""
         return self.method.granularity == "weight"
 
     @property
     def changes_in_training(self) -> bool:
-        """Whether the method prunes during training."""
+        """Return whether the method prunes during training."""
         return isinstance(self.method, DuringTraining)
 
     def only_deepest(self) -> Prune:
-        """Return the stage with its deepest level, or with one round."""
+        """Return the stage with the deepest level alone, or with a single round."""
         if not self.method.adaptive:
             return replace(self, schedule=OneShot())
         method: Any = self.method
@@ -156,16 +156,16 @@ class Prune(Stage):
         return replace(self, method=_OneLeft(spare_shortcuts=self.method.spare_shortcuts)) if self.open_ended else self
 
     def structural(self) -> Prune:
-        """Return the stage with the recovery that leaves the same structure."""
+        """Return the stage with a recovery reduced to the settings that decide the structure."""
         return replace(self, recovery=structural(self.recovery))
 
     def cut_to(self, sparsity: float) -> Prune:
-        """Return the stage with its cut as deep as `sparsity`."""
+        """Return the stage with a cut as deep as `sparsity`."""
         return replace(self, sparsity=sparsity)
 
 
 def structural(recovery: Recovery) -> Recovery:
-    """Return the recovery without settings that change no structure: of a distiller, only if it ships layers."""
+    """Return the recovery settings that decide the structure: a distiller stays only if the method ships layers."""
     if recovery.distiller is not None and recovery.distiller.ships_adapter:
         return replace(recovery, training=replace(recovery.training, lr=Training().lr))
     return Recovery(replace(recovery.training, lr=Training().lr))
@@ -173,11 +173,11 @@ def structural(recovery: Recovery) -> Recovery:
 
 @dataclass(frozen=True)
 class _OneLeft(Rounds, L1Filter):
-    """Leaves one channel wherever a method that finds its sparsity by itself may cut."""
+    """Leaves one channel wherever an adaptive method may cut."""
 
     rounds: int = 1
     tolerance: float = 0.0
 
-    def doomed(self, scores: Tensor) -> Tensor:
+    def removed(self, scores: Tensor) -> Tensor:
         """Return True for every channel."""
         return torch.ones_like(scores, dtype=torch.bool)

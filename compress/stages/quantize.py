@@ -1,4 +1,4 @@
-"""Fewer bits a weight."""
+"""Quantization: store each weight in fewer bits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quantize(Stage):
-    """Fewer bits a weight, for every point the recipe has made so far; the last stage."""
+    """Quantize every point of the recipe so far; always the last stage."""
 
     name: ClassVar[str] = "quantize"
     code: ClassVar[int] = 1
@@ -32,7 +32,7 @@ class Quantize(Stage):
 
     @property
     def lesson(self) -> None:
-        """None: nothing is trained."""
+        """Return None: the stage trains nothing."""
         return None
 
     def made_from(self) -> dict[str, object]:
@@ -44,14 +44,14 @@ class Quantize(Stage):
         return f"quantized with {method_and_settings(self.method)}"
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
-        """Convert the layers, with ranges of the calibration images."""
+        """Convert the layers, with value ranges from the calibration images."""
         return self.method.convert(model, calibration.images)
 
     @property
     def variant(self) -> str:
-        """The method's name."""
+        """Return the method's name."""
         return self.method.name
 
     def structural(self) -> None:
-        """Return None: whatever the layers are, they can be converted."""
+        """Return None: layers of any shape can be converted."""
         return

@@ -1,7 +1,7 @@
-"""What every stage of a recipe is: a frozen dataclass whose fields are its settings, and whose methods are its answers.
+"""The interface of a stage: a frozen dataclass with the stage's settings as fields.
 
-A stage says how it changes a network (`change`), how the network is then trained (`lesson`), which levels it has, what
-its models are made from, and a sentence for a card. Adding a stage is a file here and a line in `STAGES`.
+A stage defines the change of a network (`change`), the training afterwards (`lesson`), the levels, the settings hashed
+into the models' keys (`made_from`), and a sentence for a card. Adding a stage is a file here and a line in `STAGES`.
 """
 
 from __future__ import annotations
@@ -23,106 +23,106 @@ if TYPE_CHECKING:
 
 
 class Stage(ABC):
-    """One step of a recipe, which maps a model to a model."""
+    """A step of a recipe: maps a model to a model."""
 
     name: ClassVar[str]
     code: ClassVar[int]
-    """Version of what the stage computes. Raise the number when results change: its entries are then made again."""
+    """Version of the stage's computation. Raise the number when results change: stored models are then made again."""
     own_code: ClassVar[int] = 0
-    """The same for results that change for users' own networks alone."""
+    """Version of the computation on users' own networks, raised when only their results change."""
     begins: ClassVar[bool] = False
-    """Whether the stage starts a network, so that it must come first."""
+    """Whether the stage starts a network and must come first."""
     once: ClassVar[bool] = False
-    """Whether a recipe has at most one stage of the kind."""
+    """Whether a recipe may have only a single stage of the kind."""
     cuts: ClassVar[bool] = False
-    """Whether the stage takes weights out of the structure, down to `sparsity` where it has one."""
+    """Whether the stage removes weights from the structure, down to `sparsity` if the stage has the field."""
 
     @property
     @abstractmethod
     def lesson(self) -> Lesson | None:
-        """How the network trains in the stage; None for a stage without training."""
+        """Return the training of the stage; None for a stage without training."""
 
     @abstractmethod
     def made_from(self) -> dict[str, object]:
-        """Return the settings on which each of the stage's models depends, as JSON: a part of the hash of each."""
+        """Return the settings on which the stage's models depend, as JSON: a part of each model's hash."""
 
     @abstractmethod
     def sentence(self, level: float | None, teacher: Model | None) -> str:
-        """Return what was done, for a card: at one `level`, or by the whole stage; `teacher` is the recipe's."""
+        """Describe the stage for a card: one `level`, or the whole stage if None; `teacher` is the recipe's."""
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
         """Change the structure of `model` in place to sparsity `level` in [0, 1), and return the model.
 
-        `full` is the number of weights before the stage, of which `level` is a share; `calibration` a batch of training
-        images with labels. A method that prunes during training is carried out as if training had no steps, an adaptive
-        method does one round, whatever the level.
+        `level` is a share of `full`, the number of weights before the stage. `calibration` is a batch of training
+        images with labels. A method that prunes during training is carried out as if the training had no steps. An
+        adaptive method does one round, whatever the level.
         """
         return model
 
     def hook(self, model: nn.Module, calibration: Callable[[], Batch], goal: Callable[[], Goal]) -> Hook | None:
-        """Return the hook with which the network trains; `goal` tells what the training is to arrive at.
+        """Return the hook of the training, if any; `goal` returns the target of a method that prunes during training.
 
-        `calibration` gives the batch of `change`.
+        `calibration` returns the batch of `change`.
         """
         return None
 
     @property
     def distiller(self) -> Distiller | None:
-        """The distillation method of the training."""
+        """Return the distillation method of the training, if any."""
         return None if self.lesson is None else self.lesson.distiller
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether the network learns from the recipe's teacher."""
+        """Return whether the network learns from the recipe's teacher."""
         return self.lesson is not None and self.lesson.distiller is not None and self.lesson.teacher == "teacher"
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Sparsities of the stage's models, or numbers of rounds; (0.0,) for a stage that makes one model."""
+        """Return the sparsities of the stage's models, or numbers of rounds; (0.0,) for a stage with a single model."""
         return (0.0,)
 
     @property
     def sequential(self) -> bool:
-        """Whether each level starts from the level before, not from the full network."""
+        """Return whether each level starts from the level before, not from the full network."""
         return False
 
     @property
     def open_ended(self) -> bool:
-        """Whether the sparsity of the stage's models is known only when they are made."""
+        """Return whether the sparsity of the stage's models is unknown until the models are made."""
         return False
 
     @property
     def tolerance(self) -> float | None:
-        """Validation accuracy in [0, 1] that a level may lose; a level that loses more is taken back. None: any."""
+        """Return the loss of validation accuracy, in [0, 1], up to which a level is kept; None for no limit."""
         return None
 
     @property
     def masked(self) -> bool:
-        """Whether the stage leaves zeros that a later training would fill."""
+        """Return whether the stage leaves zeros for a later training to fill."""
         return False
 
     @property
     def changes_in_training(self) -> bool:
-        """Whether the structure changes by the `hook`, during the training."""
+        """Return whether the `hook` changes the structure, during the training."""
         return False
 
     @property
     def variant(self) -> str | None:
-        """Name of another number format. Such a stage is the last, and converts every point so far."""
+        """Return the name of another number format: the stage is then the last, and converts every point so far."""
         return None
 
     def only_deepest(self) -> Stage:
-        """Return the stage with its deepest level alone, or with a single round."""
+        """Return the stage with the deepest level alone, or with a single round."""
         return self
 
     def at_most(self) -> Stage:
-        """Return the stage with the most that it may remove."""
+        """Return the stage with the deepest cut allowed."""
         return self
 
     def structural(self) -> Stage | None:
-        """Return the part of the stage that decides whether it can be carried out; None for a stage that always can."""
+        """Return the settings that decide whether the stage can be applied; None for a stage without conditions."""
         return self
 
     def cut_to(self, sparsity: float) -> Stage:
-        """Return the stage with its cut as deep as `sparsity`; the stage itself if it does not cut."""
+        """Return the stage with a cut as deep as `sparsity`; a stage without cut is returned unchanged."""
         return self

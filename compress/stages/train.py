@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Train(Stage):
-    """Train the student on labels, from scratch or from its own weights; 0 epochs take the weights as they are."""
+    """Train the student on labels, from scratch or from its initial weights; 0 epochs keep the weights."""
 
     name: ClassVar[str] = "train"
     code: ClassVar[int] = 1
@@ -31,7 +31,7 @@ class Train(Stage):
 
     @property
     def lesson(self) -> Lesson:
-        """The training, on labels alone."""
+        """Return the training, on labels alone."""
         return Lesson(self.training)
 
     def made_from(self) -> dict[str, object]:

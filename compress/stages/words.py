@@ -1,4 +1,4 @@
-"""Parts of the sentences that stages say of themselves in a card."""
+"""Phrases for the sentences of stages in a card."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def epochs(training: Training) -> str:
-    """Length, learning rate and batch size of a training."""
+    """Describe a training: length, learning rate and batch size."""
     plural = "" if training.epochs == 1 else "s"
     return f"{training.epochs} epoch{plural}, learning rate {training.lr:g}, batches of {training.batch_size}"
 
 
 def method_and_settings(method: object) -> str:
-    """Name of a method, with its settings in brackets."""
+    """Return the name of a method, with its settings in brackets."""
     form: Any = encode(method)
     settings = [f"{name} {value}" for name, value in form.items() if name != "type"]
     return f"{form['type']} ({', '.join(settings)})" if settings else str(form["type"])
 
 
 def recovered(recovery: Lesson, teacher: Model | None) -> str:
-    """How a network recovered from a cut; `teacher` is the recipe's."""
+    """Describe the recovery from a cut; `teacher` is the recipe's."""
     who = teacher if recovery.teacher == "teacher" else "the network as it was before"
     taught = "" if recovery.distiller is None else f" under {who} with {method_and_settings(recovery.distiller)}"
     part = "all weights" if recovery.scope == "all" else "the classifier alone"
@@ -36,7 +36,7 @@ def recovered(recovery: Lesson, teacher: Model | None) -> str:
 def cut(
     verb: str, method: object, schedule: object, levels: tuple[float, ...], share: float, level: float | None
 ) -> str:
-    """A cut by `method` to a `share` in (0, 1) of the weights, at one `level` of `levels`; None for the whole."""
+    """Describe a cut by `method` to a `share` in (0, 1) of the weights: one `level` of `levels`, None for all."""
     place = ""
     if level is not None and len(levels) > 1 and level in levels:
         place = f", level {levels.index(level) + 1} of {len(levels)}"

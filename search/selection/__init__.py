@@ -1,1 +1,1 @@
-"""Which model to ship within a budget."""
+"""Selection of the model to ship within a budget."""

@@ -1,4 +1,4 @@
-"""Amounts as people write them: `20k`, `2M`, `1.5G`, or a share of the teacher's such as `10%`."""
+"""Amounts as typed by users: `20k`, `2M`, `1.5G`, or a share of the teacher's such as `10%`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WRITTEN = re.compile(r"(\d+\.?\d*|\.\d+)\s*([kMG%]?)", re.ASCII)
 
 @dataclass(frozen=True)
 class Amount:
-    """A finite number of at least 0, else a ValueError: absolute, or the teacher's share (.1 is 10 %)."""
+    """A finite number of at least 0, else a ValueError: absolute, or a share of the teacher's figure (.1 is 10 %)."""
 
     value: float
     is_share: bool = False
@@ -27,13 +27,13 @@ class Amount:
 
 
 def plain(number: float, digits: int, rounding: str = ROUND_HALF_EVEN) -> str:
-    """A number to so many significant digits, without zeros at its end or an exponent, which could not be typed."""
+    """Write a number with `digits` significant digits, without trailing zeros or an exponent, ready to type."""
     rounded = Context(prec=digits, rounding=rounding).create_decimal(repr(float(number)))
     return f"{rounded.normalize():f}"
 
 
 def parse_amount(text: str, option: str = "amount") -> Amount:
-    """Read a written amount; anything else is a ValueError that names `option`, as in `--max-params`."""
+    """Read an amount; ValueError that names `option`, such as `--max-params`, for any other text."""
     match = _WRITTEN.fullmatch(text.strip())
     number = float(match[1]) if match else math.inf
     if match is None or not math.isfinite(number):

@@ -1,4 +1,4 @@
-"""Why the second best of a choice is not the best, in a sentence that begins with what was preferred."""
+"""Explain why the second best model of a selection lost, in a sentence that begins with the preferred figure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINE = "above the line from the smallest to the most accurate"
 
 
 def why(fits: Sequence[RatedModel], prefer: str, split: str) -> str:
-    """Of what fits, the best first; `split` is where accuracies are from, such as `on validation`."""
+    """Explain why the second of `fits`, the best first, lost; `split` is the origin of accuracies: `on validation`."""
     won, lost = fits[:2]
     mine, its = lost.weighed.measured, won.weighed.measured
     said = [*_preferred(fits, prefer), *_accuracies(lost, won, split)]
@@ -22,7 +22,7 @@ def why(fits: Sequence[RatedModel], prefer: str, split: str) -> str:
 
 
 def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
-    """The figure that was preferred, of both; none if that is accuracy, which is said in any case."""
+    """Return the preferred figure of both; nothing if accuracy is preferred, which the sentence always has."""
     won, lost = (rated.weighed for rated in fits[:2])
     if prefer == LATENCY:
         told = _against(lost.measured.latency_ms, won.measured.latency_ms, 2)
@@ -38,7 +38,7 @@ def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
 
 
 def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
-    """Those that are compared; where lower ends are both 0 the means too, which decide then."""
+    """Return the compared accuracies; where both lower ends are 0 also the means, which then decide."""
     mine, its = (rated.weighed.measured.accuracy_validation for rated in (lost, won))
     told = _against(mine, its, 3)
     if told:
@@ -58,14 +58,14 @@ def _size(mine: Measurement, its: Measurement) -> str:
 
 
 def _against(lost: float, won: float, digits: int) -> str:
-    """Both to that many decimals, or as many of six as tell them apart; "" where none do."""
+    """Write both with `digits` decimals, or up to six until both differ; "" if six decimals are equal."""
     for decimals in range(digits, 7):
-        ours, theirs = (f"{round(one, decimals) + 0:.{decimals}f}" for one in (lost, won))  # no -0.00
+        ours, theirs = (f"{round(one, decimals) + 0:.{decimals}f}" for one in (lost, won))  # avoid -0.00
         if ours != theirs:
             return f"{ours} against {theirs}"
     return ""
 
 
 def _short(accuracies: str) -> str:
-    """Without the zeros before the point."""
+    """Drop the zeros before the decimal points."""
     return " ".join(word.removeprefix("0") for word in accuracies.split(" "))

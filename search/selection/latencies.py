@@ -1,7 +1,7 @@
-"""Latencies of the models that decide a choice, measured again: alone, one after another, in this process.
+"""Measure again the latencies of the models that decide a selection: alone, one after another, in this process.
 
-A trial's latency depends on the trials beside it, and on its device. New figures lie beside the ledger, in
-`latencies.jsonl`; the next choice on the same device reads them there. The ledger stays as it is.
+A trial's latency depends on its device and on the trials running beside. New figures are kept in `latencies.jsonl`,
+beside the ledger, for the next selection on the same device. The ledger stays unchanged.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from search.study.seeds import Family, families
 
 FILE = "latencies.jsonl"
 FORM = "layer by layer"
-"""How the network is run: the stored one as it is, not compiled."""
+"""Form of the timed network: the stored network unchanged, run layer by layer, not compiled."""
 THREADS = 1
 ROUNDS = 3
-"""Each model is timed so often, in turn; the quickest median counts, for what disturbs makes slower."""
+"""Rounds of timing over all models; a model's quickest median counts, for disturbance only slows a model down."""
 MOST = 60
-"""Models that are timed for one choice."""
+"""Greatest number of models timed for a selection."""
 STEP = 1.25
-"""Latencies of trials count as equal within this factor, when it is decided who is timed."""
+"""Factor within which trials' latencies count as equal when the models to time are chosen."""
 BUSY = 0.5
-"""Load per CPU above which the figures of now are not kept."""
+"""Load per CPU above which new figures are not kept."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The points a choice is made from, with the latencies of now, and a sentence on those."""
+    """The candidate points with new latencies, and a sentence on the latencies' origin."""
 
     points: list[Point]
     said: str
@@ -56,10 +56,10 @@ class Timed:
 def timed(
     record: StudyRecord, folder: Path, budget: Budget, load: Callable[[], Task], *, robust: bool = False
 ) -> Timed:
-    """Time the models that matter for a resolved budget, of those that are in the store still; `load` gives the task.
+    """Time the stored models that matter for a resolved budget; `load` returns the task.
 
-    `folder` is the study's. ValueError where none is there and the trials' figures are of several devices, so that
-    nothing can be compared.
+    `folder` is the study's. ValueError where none of the models is stored and the trials' latencies, of several
+    devices, cannot be compared.
     """
     wanted = deciding(record.points, budget, robust=robust)
     here = (device_name(training_device()), machine_name(), THREADS)
@@ -68,7 +68,7 @@ def timed(
     missing: dict[str, Entry] = {}
     for point in wanted:
         if point.id not in known:
-            with suppress(StoreError):  # damaged, as good as gone
+            with suppress(StoreError):  # a damaged model counts as missing
                 entry = store.get(point.id)
                 missing |= {point.id: entry} if entry is not None else {}
     if missing:
@@ -112,9 +112,10 @@ def _as_in_trials(points: list[Point]) -> Timed:
 
 
 def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -> list[Point]:
-    """The points that may be chosen or told of: those nothing beats among all, and among those within the other bounds.
+    """Return the points that may be selected or mentioned.
 
-    Compared are accuracy, params, MACs, bytes and, roughly, the latencies of the trials. All seeds of a model come.
+    A point counts if not dominated among all points, or among the points within the other bounds. Accuracy, params,
+    MACs, bytes and, roughly, the trials' latencies are compared. All seeds of a model are included.
     """
     others = replace(budget, max_latency_ms=None)
     found = families(points)
@@ -125,7 +126,7 @@ def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -
 
 
 def _unbeaten(found: Sequence[Family]) -> list[Family]:
-    """By falling accuracy."""
+    """Return the families that are not dominated, by falling accuracy."""
     if not found:
         return []
     rows = [_row(family.mean) for family in found]
@@ -141,7 +142,10 @@ def _row(point: Point) -> tuple[float, ...]:
 
 
 def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
-    """Median and 95th percentile in ms of each, the round with the lower median; one model is loaded at a time."""
+    """Return each model's median and 95th percentile in ms, from the round with the lowest median.
+
+    Only one model is loaded at a time.
+    """
     device, best = training_device(), dict[str, tuple[float, float]]()
     with using_threads(THREADS):
         for _ in range(ROUNDS):
@@ -160,7 +164,7 @@ def _is_busy() -> bool:
 
 
 def _kept(folder: Path, here: Place) -> dict[str, tuple[float, float]]:
-    """What was measured before in this place, the newest of each point; a line that is none is passed over."""
+    """Return the latencies measured earlier in the same place, the newest of each point; skip invalid lines."""
     found: dict[str, tuple[float, float]] = {}
     try:
         lines = (folder / FILE).read_text().splitlines()
@@ -176,7 +180,7 @@ def _kept(folder: Path, here: Place) -> dict[str, tuple[float, float]]:
 
 
 def _keep(folder: Path, here: Place, fresh: dict[str, tuple[float, float]]) -> None:
-    """Beside the ledger; a home that cannot be written to costs the next choice its time, no more."""
+    """Write the figures beside the ledger; in a home without write access the next selection measures again."""
     where = dict(zip(("device", "machine", "threads"), here, strict=True))
     figures = [{"id": key, LATENCY: ms, "latency_p95_ms": p95} for key, (ms, p95) in fresh.items()]
     text = "".join(json.dumps({**one, **where, "batch": 1, "form": FORM}) + "\n" for one in figures)

@@ -1,10 +1,10 @@
-"""What makes one point within a budget better than another.
+"""The order of points within a budget, by preference.
 
-`accuracy`: highest on validation, ties by fewer params, then MACs, then bytes. `params` and `latency`: fewest, least;
-ties by accuracy. `knee`: farthest above the line between the smallest and the most accurate of the points that fit,
-accuracy over the logarithm of params (Kneedle, https://doi.org/10.1109/ICDCSW.2011.20): from there on a point more of
-accuracy costs more params than before. That line moves with what fits, so no model outside a budget is better than a
-knee within it: the larger budget has a knee of its own.
+`accuracy`: highest on validation; ties by fewer params, then MACs, then bytes. `params` and `latency`: least first;
+ties by accuracy. `knee`: farthest above the line from the smallest to the most accurate of the points that fit,
+accuracy over the logarithm of params (Kneedle, https://doi.org/10.1109/ICDCSW.2011.20): beyond the knee a point of
+accuracy costs more params than before. The line changes with the points that fit, so no model outside a budget is
+better than the knee within: the larger budget has a knee of its own.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Order = Callable[[Point], tuple[float, ...]]
 
 
 def check_preference(prefer: str) -> None:
-    """ValueError for an unknown one."""
+    """Raise ValueError for an unknown preference."""
     if prefer not in PREFERENCES:
         raise ValueError(f"prefer: unknown {prefer!r}, known are {', '.join(PREFERENCES)}")
 
 
 def order(prefer: str, points: Sequence[Point]) -> Order:
-    """A key that sorts `points`, the best first; ValueError for an unknown preference."""
+    """Return a key that sorts `points`, the best first; ValueError for an unknown preference."""
     check_preference(prefer)
     if prefer == KNEE:
         above = above_line(points)
@@ -34,7 +34,7 @@ def order(prefer: str, points: Sequence[Point]) -> Order:
 
 
 def is_better(prefer: str, point: Point, than: Point) -> bool:
-    """In what is preferred itself; nothing is better than a knee."""
+    """Return whether `point` is better than `than` in the preferred figure; no point is better than a knee."""
     return prefer != KNEE and _figure(prefer, point) < _figure(prefer, than)
 
 
@@ -52,7 +52,10 @@ def _by_accuracy(point: Point) -> tuple[float, ...]:
 
 
 def above_line(points: Sequence[Point]) -> Callable[[Point], float]:
-    """How far a point is above the line of a knee, in accuracy to nine digits; the ends of the line are 0 above it."""
+    """Return a function for a point's height above the line of a knee, in accuracy; 0 at the line's ends.
+
+    Heights are rounded to nine digits.
+    """
     smallest = min(points, key=lambda point: (point.measured.params, -point.measured.accuracy_validation), default=None)
     best = min(points, key=_by_accuracy, default=None)
     if smallest is None or best is None or smallest.measured.params == best.measured.params:

@@ -1,10 +1,10 @@
-"""A study's models as a budget sees them: of each the mean over its seeds, the seed that ships, what it is over.
+"""A study's models rated under a budget: the mean over a model's seeds, the seed to ship, and the violated bounds.
 
-A model that was trained with several seeds claims their mean, or by `robust` the lower end of its confidence. What is
-shipped is the seed whose validation accuracy is nearest to the mean, so that it keeps what is claimed; not the best
-one, which is the luckiest too. Of two as near, as any two seeds are, the less accurate one is shipped: the study's own
-was selected for being good. Seeds that are beyond the budget themselves are shipped only if all are. Costs are those
-of the model that ships.
+A model trained with several seeds claims their mean accuracy, or with `robust` the lower end of the confidence
+interval. The seed with the validation accuracy nearest to the mean is shipped, for that seed keeps the claim; the best
+seed is also the luckiest. Of two equally near seeds, as any two seeds are, the less accurate is shipped: the study's
+own seed was selected for being good. Seeds beyond the budget themselves are shipped only if all are. Costs are those of
+the shipped model.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _AS_NEAR = 2e-9  # a mean is rounded to nine digits
 
 @dataclass(frozen=True)
 class RatedModel:
-    """A model, trained with one seed or several, under a budget.
+    """A model, trained with one or several seeds, under a budget.
 
-    `point` is the seed that would be shipped, with its own figures, `weighed` the same with the accuracy that the
-    family is compared by. `over` is by violated bound: relative for a cost (.1 is 10 % over), absolute for
-    `min_accuracy` (.01 is a point under). `total` sums the relative overshoots, of `min_accuracy` too; a figure that is
-    NaN is infinitely over. `needs` are the amounts to type instead of the violated bounds (`search/needs.py`), of a
-    model that is told of.
+    `point` is the seed to ship, with its own figures; `weighed` is the same point with the accuracy used in
+    comparisons. `over` holds the overshoot of each violated bound: relative for a cost (.1 is 10 % over), absolute for
+    `min_accuracy` (.01 is a point under). `total` sums the relative overshoots, `min_accuracy` included; a NaN figure
+    is infinitely over. `needs` holds, for a reported miss, the amount to type instead of each violated bound
+    (`search/selection/widening.py`).
     """
 
     family: Family
@@ -43,21 +43,21 @@ class RatedModel:
 
     @property
     def label(self) -> str:
-        """As it is called in a sentence."""
+        """Return the model's name in a sentence."""
         variant = "" if self.point.variant == "float" else f" ({self.point.variant})"
         return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
 
     def has(self, bound: str) -> float:
-        """What a bound is held against; of accuracies the claimed one or that of the seed that ships, the lower."""
+        """Return the figure compared with a bound; for accuracy the lower of the claim and the shipped seed's."""
         return min(figure(self.weighed, bound), figure(self.point, bound))
 
     def as_json(self) -> JsonDict:
-        """The point that ships, with what is known of its other seeds and the accuracy it is compared by."""
+        """Return the shipped point, with the means over its seeds and the accuracy used in comparisons."""
         seeds = {**self.family.as_json(), "weighed": self.weighed.measured.accuracy_validation}
         return {**self.point.as_json(), "seeds": seeds}
 
     def miss_as_json(self) -> JsonDict:
-        """The point, its overshoots and what would have to be typed instead."""
+        """Return the point, its overshoots and the amounts to type instead."""
         return {"point": self.as_json(), "over": dict(self.over), "total": self.total, "needs": dict(self.needs)}
 
     def __str__(self) -> str:
@@ -66,19 +66,19 @@ class RatedModel:
 
 
 def rated_models(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[RatedModel]:
-    """In the order of `found`; with `robust` those with several seeds only."""
+    """Rate the families, in the order of `found`; with `robust` only families with several seeds."""
     usual = usual_spread(found)
     claims = [(family, family.lower_end(usual) if robust else family.validation) for family in found]
     return [_offer(family, claim, budget) for family, claim in claims if claim is not None]
 
 
 def is_within(bound: str, has: float, limit: float) -> bool:
-    """Whether a figure keeps a bound; one that is NaN keeps none."""
+    """Return whether a figure keeps a bound; NaN keeps none."""
     return _beyond(bound, has, limit) <= _ROUNDING * limit
 
 
 def typed(needs: Mapping[str, str], between: str) -> str:
-    """Bounds as options."""
+    """Write bounds as command-line options."""
     return between.join(f"--{option(name)} {text}" for name, text in needs.items())
 
 
@@ -89,7 +89,7 @@ def _offer(family: Family, claim: float, budget: Budget) -> RatedModel:
 
 
 def _shipped(family: Family, budget: Budget) -> Point:
-    """The least beyond the budget, then nearest to the mean; of those as near the least accurate, then the first."""
+    """Return the seed least beyond the budget, then nearest to the mean, then least accurate, then first."""
     if len(family.points) == 1:
         return family.points[0]
     totals = [_total(_over(point, budget), budget) for point in family.points]
@@ -132,7 +132,7 @@ def _relative(beyond: float, limit: float) -> float:
 
 
 def _miss(name: str, by: float) -> str:
-    """Rounded up: who takes the figure for what is lacking gets enough."""
+    """Describe an overshoot, rounded up, so that a bound widened by the figure is wide enough."""
     if math.isinf(by):
         return f"{option(name)}, which was not measured"
     rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))

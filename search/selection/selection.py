@@ -1,7 +1,7 @@
-"""The model to ship under a budget: the best of those that fit, why it is, what binds, what a larger budget would buy.
+"""Select the model to ship under a budget, with the reason, the binding bounds and the gain of a larger budget.
 
-Bounds and accuracy are read off the validation split: the test accuracy of a point plays no part in its
-choice, and is only reported with it.
+Bounds and accuracy are read off the validation split: the test accuracy of a point plays no part in the selection and
+is only reported.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from search.study.seeds import Family, difference, families
 
 @dataclass(frozen=True)
 class Selection:
-    """What a budget lets one choose.
+    """The outcome of a selection under a budget.
 
-    `fits` are the models within all bounds, the best first, as `prefer` has it (`search/preference.py`). `binding` are
-    the bounds that keep a better one out: those that do alone or, where none does, those that the nearest better
-    one violates. `more` is the better one that is the least beyond the budget, None if there is none: what is picked
-    when its `needs` are typed. `misses` are the nearest where nothing fits, else empty. With `robust` accuracies are
-    the lower ends of the confidence over seeds, and `left_out` counts the models within the budget that have one seed
-    only, of which nothing is known.
+    `fits` are the models within all bounds, the best first by `prefer` (`search/selection/preference.py`). `binding`
+    are the bounds that keep out a better model: every bound that alone keeps a better model out or, without any, the
+    bounds violated by the nearest better model. `more` is the better model least beyond the budget, or None: the model
+    selected when the amounts in `needs` are typed. `misses` are the nearest models where nothing fits, else empty. With
+    `robust` accuracies are the lower ends of the confidence intervals over seeds, and `left_out` counts the models
+    within the budget with a single seed, whose spread is unknown.
 
-    Nothing outside is better than a knee, for every budget has a knee of its own. There a bound is binding if without
-    it, all others as they are, another model is picked that it keeps out; where none is, those are that keep out the
-    pick without any bound. `more` is not told.
+    With `prefer` "knee" nothing outside the budget is better, for every budget has its own knee. A bound is then
+    binding if its removal alone changes the selection to a model outside the bound. Without any such bound, the binding
+    bounds are the bounds violated by the selection without any bound. `more` is None.
 
-    `latencies` says where and how the latencies of the points were measured, if not in their trials.
+    `latencies` says where and how the points' latencies were measured, if not in their trials.
     """
 
     budget: Budget
@@ -50,22 +50,22 @@ class Selection:
 
     @property
     def best(self) -> Point | None:
-        """The point to ship, or None where nothing fits."""
+        """Return the point to ship, or None where nothing fits."""
         return self.fits[0].point if self.fits else None
 
     @property
     def runner_up(self) -> Point | None:
-        """The second best point, or None."""
+        """Return the second best point, or None."""
         return self.fits[1].point if len(self.fits) > 1 else None
 
     @property
     def why(self) -> str:
-        """Why the runner-up lost, in a sentence; "" without one."""
+        """Explain in a sentence why the runner-up lost; "" without a runner-up."""
         return why(self.fits, self.prefer, self._split) if len(self.fits) > 1 else ""
 
     @property
     def alike(self) -> str:
-        """That seeds do not tell the most accurate from its runner-up, in a sentence; "" if they do or are too few."""
+        """Say in a sentence that seeds do not separate best and runner-up; "" if the seeds do, or are too few."""
         if self.prefer != ACCURACY or len(self.fits) < 2:
             return ""
         best, second = self.fits[:2]
@@ -79,7 +79,7 @@ class Selection:
 
     @property
     def more_buys(self) -> str:
-        """What the least of a larger budget would buy, in a sentence; "" where there is nothing better."""
+        """Say in a sentence what the least sufficient widening of the budget buys; "" where no model is better."""
         if self.more is None:
             return ""
         wider = typed(self.more.needs, " and ")
@@ -90,7 +90,7 @@ class Selection:
         return "at the lower end" if self.robust else "on validation"
 
     def as_json(self) -> JsonDict:
-        """The form `paretune select --json` prints."""
+        """Return the form printed by `paretune select --json`."""
         return {
             "prefer": self.prefer,
             "robust": self.robust,
@@ -111,9 +111,9 @@ class Selection:
 def choose(
     points: Sequence[Point], budget: Budget, *, prefer: str = ACCURACY, robust: bool = False, nearest: int = 3
 ) -> Selection:
-    """The models within the budget, or the `nearest` misses.
+    """Select the models within the budget, or the `nearest` misses.
 
-    ValueError for a share not yet resolved, and for `robust` where all that fits has one seed only.
+    ValueError for a share not yet resolved, and for `robust` where all models within the budget have a single seed.
     """
     for name, amount in budget.bounds.items():
         if amount.is_share:
@@ -143,7 +143,7 @@ def choose(
 
 
 def _ranked(some: Sequence[RatedModel], prefer: str) -> list[RatedModel]:
-    """The best first; of lower ends that are both 0 the mean decides, before any cost."""
+    """Sort the best first; where both lower ends are 0 the mean decides, before any cost."""
     key = order(prefer, [rated.weighed for rated in some])
 
     def rank(rated: RatedModel) -> tuple[float, ...]:
@@ -180,7 +180,7 @@ def _binding_a_knee(
 def _told(
     miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, robust: bool
 ) -> RatedModel:
-    """A miss with what it needs, by the seed that would ship if that was typed."""
+    """Return a miss with the amounts to type, for the seed shipped under the widened budget."""
     if not math.isfinite(miss.total):
         return miss
     same = (one for one in rated_models(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
@@ -190,9 +190,10 @@ def _told(
 def _bought(
     miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, prefer: str, robust: bool
 ) -> RatedModel | None:
-    """What is picked when what a miss needs is typed, with what that is and what it is over.
+    """Return the model selected once the budget is widened just enough to admit `miss`.
 
-    It is another one only where a larger budget changes which seed of a model ships.
+    The model is another than `miss` only where the larger budget changes which seed of a model ships. Overshoots and
+    needs are those of `miss`.
     """
     if not math.isfinite(miss.total):
         return None
@@ -201,7 +202,7 @@ def _bought(
 
 
 def _wider(budget: Budget, miss: RatedModel) -> Budget:
-    """Just so much that a miss is within it."""
+    """Widen the budget just enough to admit a miss."""
     return replace(budget, **{name: Amount(miss.has(name)) for name in miss.over})
 
 

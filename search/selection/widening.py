@@ -1,4 +1,4 @@
-"""The amount to type for a bound so that a model is within it: as short as lets in that one and none that is beyond."""
+"""Find the amount to type for a bound to admit a model: as short as possible without admitting a model beyond."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FEWEST, _EXACT = 3, 17  # digits
 
 
 def needs(rated: RatedModel, judged: Sequence[RatedModel]) -> dict[str, str]:
-    """By violated bound the amount, absolute; {} where a figure was not measured. `judged` are all offers."""
+    """Return the amount for each violated bound; {} where a figure was not measured. `judged` are all models."""
     if not math.isfinite(rated.total):
         return {}
     return {name: shortest(name, rated.has(name), _figures(name, judged)) for name in rated.over}
 
 
 def shortest(bound: str, has: float, others: Iterable[float]) -> str:
-    """A cost rounded up, if it is not whole, an accuracy down, to at least three digits and as few as keep others out.
+    """Round a cost up or an accuracy down to as few digits, at least three, as keep other models out; whole costs stay.
 
-    `others` are the figures of all models; those that keep a bound of exactly `has` count for nothing.
+    `others` are the figures of all models; figures within a bound of exactly `has` are ignored.
     """
     least = bound == "min_accuracy"
     if not least and float(has).is_integer():

@@ -1,1 +1,1 @@
-"""How a model leaves: exported, verified in a new process, registered."""
+"""Shipping of a model: export, verification in a new process, registration."""

@@ -1,4 +1,4 @@
-"""A chosen model on its way out: checked beforehand, exported and proven, put in its folder, registered in MLflow."""
+"""Release a selected model: check, export and verify, move to its folder, register in MLflow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from search.tracking.sync import Sync
 
 
 def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point | None = None) -> Sync:
-    """ValueError unless a model of the study, or that of `point`, can be exported to `folder` and registered.
+    """Raise ValueError unless a model of the study, or of `point`, can be exported to `folder` and registered.
 
-    Nothing is made but the home's own MLflow database; returns who registers.
+    Nothing is created but the home's own MLflow database. Return the `Sync` that registers the model.
     """
     record = Study(settings.home, settings.name).record
     check_formats(formats)
@@ -29,7 +29,7 @@ def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point
     if point is not None:
         stored(point, record)
     sync = Sync.of(settings)
-    sync.open()  # last, for it makes the database
+    sync.open()  # last, for opening creates the database
     return sync
 
 
@@ -43,9 +43,9 @@ def ship(
     prefer: str,
     robust: bool,
 ) -> dict[str, Any]:
-    """Export, prove, place and register; as of `paretune.take`.
+    """Export, verify, place and register a model; arguments and result as of `paretune.take`.
 
-    RuntimeError when MLflow dies after the export was proven, which stays in its folder.
+    RuntimeError when MLflow fails after the verification; the export then stays in its folder.
     """
     sync = check(settings, folder, formats, point)
     name, wanted = f"paretune-{settings.name}", check_formats(formats)

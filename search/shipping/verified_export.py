@@ -1,4 +1,4 @@
-"""From a point to something that can be shipped: export, then prove it in a new process."""
+"""Export a point's model, then verify the export in a new process."""
 
 from __future__ import annotations
 
@@ -29,18 +29,21 @@ from search.worker_path import ROOT
 
 CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
 CLOSE = 1e-4
-"""How far the logits of a form may be from the network's, relative where they are beyond 1."""
+"""Greatest difference of a form's logits from the network's, relative where the logits are beyond 1."""
 INT8_AGREEMENT = 0.99
-"""Of an int8 network's ONNX: a float sum in another order may round to the next of 256 steps, so a class may differ."""
+"""Least share of equal classes for an int8 network's ONNX.
+
+A float sum in another order may round to the next of 256 steps, so a class may differ.
+"""
 
 FEW_IMAGES = 3
-"""By so many images accuracies may differ from the recorded ones where another device or machine computed those."""
+"""Images by which accuracies may differ where the recording device or machine was another."""
 SHARES = {"float": 0.001, "int8": 0.01}
-"""By so large a share of the images, if that is more. An int8 network rounds otherwise on other processors."""
+"""Share of the images by which accuracies may then differ, if more; int8 rounds differently on other processors."""
 
 
 class Mismatch(RuntimeError):
-    """An export that is not what the record claims; nothing was put in place or registered."""
+    """Failure of an export to match its record; nothing was placed or registered."""
 
 
 def take(
@@ -55,18 +58,18 @@ def take(
     data: Path | None = None,
     formats: Sequence[str],
 ) -> dict[str, Any]:
-    """Export a point into the empty folder `staging` and return what a new process measured of it.
+    """Export a point into the empty folder `staging` and return the figures measured by a new process.
 
-    Weights and program are there whatever the formats; `place` takes from there what was asked for. ValueError when the
-    point's model is gone or damaged, or the task has other images now, ExportFailed when the network has no such form,
-    Mismatch when a figure differs from the record, or a form from the network. Mismatch as well when the model was made
-    again and is another one: the study then has its figures.
+    Weights and program are always exported; `place` takes the requested formats. ValueError when the point's model is
+    gone or damaged, or the task has other images now; ExportFailed when the network has no such form; Mismatch when a
+    figure differs from the record, or a form from the network. Mismatch too when the model was made again and is
+    another: the study then has the new figures.
     """
     entry = stored(point, study)
     renew(Study(home, study.name), point, entry)
     cache = home / "store" / "data"
     task = load_task(study.task, data, cache_dir=cache, again=True)
-    check_images(Study(home, study.name), task)  # their mean and deviation go into the card
+    check_images(Study(home, study.name), task)  # the images' mean and deviation go into the card
     facts = {
         "study": study.name,
         "task": shown(study.task),
@@ -94,13 +97,15 @@ def take(
 
 
 def shown(task: str) -> str:
-    """A task's name without the folders of the machine that it lay on."""
+    """Return a task's name without the folders of its machine."""
     return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else task
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:
-    """How it was made, for the card; all the recipe's stages where the files are gone that tell which led to the point,
-    nothing of a recipe that another version wrote.
+    """Return the making of the model, for the card: stages and sources of the networks.
+
+    The card lists all the recipe's stages where missing files hide the steps that led to the point, and nothing for a
+    recipe of another version.
     """
     try:
         recipe = Recipe.from_json(point.recipe)
@@ -108,19 +113,19 @@ def _origin(point: Point, task: Task) -> dict[str, object]:
         return {}
     try:
         steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
-    except RecipeError:  # weights it began with, or a teacher's module
+    except RecipeError:  # initial weights are missing, or a teacher's module
         steps = []
     return {"made": told(recipe, steps), "sources": sources(recipe, steps)}
 
 
 def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:
-    """What the point's model comes to over all seeds it was made with; None with one seed."""
+    """Return the means of the point's model over its seeds; None with one seed."""
     family = next(family for family in families(study.points) if point.id in (one.id for one in family.points))
     return family.as_json() if len(family.points) > 1 else None
 
 
 def stored(point: Point, study: StudyRecord) -> Entry:
-    """The point's model; ValueError when it is gone, damaged, or a newer version's."""
+    """Return the point's model; ValueError when the model is gone, damaged, or of a newer version."""
     named = networks(point)
     try:
         entry = open_store(study.store).get(point.id, named)
@@ -137,7 +142,7 @@ def stored(point: Point, study: StudyRecord) -> Entry:
 
 
 def renew(study: Study, point: Point, entry: Entry) -> None:
-    """Mismatch, and the study has the entry's figures, where the model was made again and others were recorded."""
+    """Raise Mismatch where the model was made again with other figures, and record the new figures in the study."""
     if entry.measured.is_of(point.measured):
         return
     with study.lock():
@@ -154,7 +159,7 @@ def renew(study: Study, point: Point, entry: Entry) -> None:
 
 
 def networks(point: Point) -> list[Model]:
-    """The networks that the point's recipe names, of one of which its model is; [] of another version's recipe."""
+    """Return the recipe's networks, among them the point's; [] for a recipe of another version."""
     try:
         return [decode(made) for who in ("student", "teacher") if (made := point.recipe.get(who)) is not None]
     except RecipeError:
@@ -164,11 +169,10 @@ def networks(point: Point) -> list[Model]:
 def remeasure(
     folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool, networks: Sequence[str] = ()
 ) -> Any:
-    """Measure an export in a process that knows nothing but its files; Mismatch when that process fails.
+    """Measure an export in a new process, given only the export's files; Mismatch when the process fails.
 
-    It runs this very Paretune, whatever lies in the current folder: `-P` keeps Python from looking there. Images that
-    were decoded before lie in `cache`. With `on_cpu`, as it was recorded, a GPU that is there is not seen: it adds up
-    in another order.
+    The process runs this very Paretune: `-P` keeps Python from importing modules of the current folder. Decoded images
+    lie in `cache`. With `on_cpu`, for a record from a CPU, GPUs are hidden: a GPU adds up in another order.
     """
     seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
     program = [sys.executable, "-P", os.path.join(ROOT, "paretune_names.py")]
@@ -183,9 +187,9 @@ def remeasure(
 
 
 def elsewhere(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> str:
-    """Where accuracies were recorded, if not here, and how near to them the fresh ones must be; "" for those from here.
+    """Say where accuracies were recorded, if not here, and how near the fresh ones must be; "" for records from here.
 
-    `images` counts those of each split. A record that does not name its machine is taken to be from here.
+    `images` counts the images of each split. A record without a machine's name is taken to be from here.
     """
     measured, where = point.measured, fresh["machine"]
     here = f"{where['processor']}, torch {where['torch'].partition('+')[0]}"
@@ -201,9 +205,9 @@ def _allowed(point: Point, images: int) -> int:
 
 
 def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
-    """Sentences on every recorded figure that a fresh measurement does not give, and every form that answers otherwise.
+    """Return a sentence for every figure unlike the record, and for every form unlike the network.
 
-    Accuracies must be the recorded ones to the last image where they were recorded: see `elsewhere`.
+    Accuracies recorded here must be equal to the last image; for others see `elsewhere`.
     """
     recorded = point.as_json()
     pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
@@ -218,10 +222,11 @@ def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int
 
 
 def strange_forms(formats: Mapping[str, Any]) -> list[str]:
-    """Sentences on every form of an export, by its freshly measured figures, that answers otherwise than the network.
+    """Return a sentence for every form whose fresh figures show other outputs than the network's.
 
     A form must give every image the network's class, and its logits to `CLOSE`. The ONNX of an int8 network must give
-    `INT8_AGREEMENT` of them its class; how far its logits are is said in the card.
+    the share `INT8_AGREEMENT` of the images the network's class; the difference of its logits is only noted in the
+    card.
     """
     found = []
     for form, figures in formats.items():

@@ -1,1 +1,1 @@
-"""What is true of a study: its ledger, its points, its fronts."""
+"""A study as recorded: ledger, points and fronts."""

@@ -1,14 +1,12 @@
-"""Breakpoints: where a curve starts to lose more than it saves, in two readings.
+"""Breakpoints: where a curve starts to lose more accuracy than it saves, in two readings.
 
-A curve is the points of one trial and one variant by rising sparsity. *Tolerance* is the largest sparsity
-whose accuracy stays within `delta` of the curve's base, the value at its lowest sparsity; it leads, because
-it says what is lost. *Knee* is the point of greatest curvature in Kneedle's reading: farthest above the
-chord through the curve's ends. That point is the same on every linear scale of the two axes, so they need
-no normalising.
+A curve is the points of a trial and a variant by rising sparsity. *Tolerance* is the largest sparsity whose accuracy
+stays within `delta` of the curve's base, the accuracy at its lowest sparsity. Tolerance comes first in reports, because
+it states the loss. *Knee* is the point of greatest curvature in Kneedle's reading: farthest above the chord through the
+curve's ends. The knee is the same on every linear scale of the two axes, so neither needs normalising.
 
-Both are read off the validation split; the test accuracy found at the same point is reported beside it.
-Sources: https://doi.org/10.3390/bdcc7030154 (Malihi 2023), https://doi.org/10.1109/ICDCSW.2011.20
-(Kneedle).
+Both are read off the validation split; the test accuracy of the same point is reported beside. Sources:
+https://doi.org/10.3390/bdcc7030154 (Malihi 2023), https://doi.org/10.1109/ICDCSW.2011.20 (Kneedle).
 """
 
 from __future__ import annotations
@@ -25,11 +23,11 @@ _ROUNDING = 1e-9  # .96 - .95 is more than .01 in floats, and a point on the lin
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """The two readings of one curve; sparsities in [0, 1), accuracies in [0, 1], of validation or test.
+    """The two readings of a curve; sparsities in [0, 1), accuracies in [0, 1], of validation or test.
 
-    `knee` and its accuracies are None where the curve has none: under three points, no fall from its first
-    to its last point, or no point above the chord. `tolerance` is the base's own sparsity where every other
-    point falls further than `delta`.
+    `knee` and its accuracies are None for a curve without a knee: under three points, no fall from the first to the
+    last point, or no point above the chord. `tolerance` is the base's own sparsity where every other point falls
+    further than `delta`.
     """
 
     trial: int
@@ -45,14 +43,14 @@ class Breakpoint:
     knee_accuracy_test: float | None
 
     def as_json(self) -> JsonDict:
-        """The form `paretune breakpoints --json` prints."""
+        """Return the form printed by `paretune breakpoints --json`."""
         return asdict(self)
 
 
 def curves(study: StudyRecord) -> dict[tuple[int, str], list[Point]]:
-    """The points of every (trial, variant) by rising sparsity; of several at one sparsity, validation's best.
+    """Return the points of every (trial, variant) by rising sparsity; at equal sparsity the best on validation.
 
-    A trial keeps the points that it shares with an earlier one, such as the same unpruned student.
+    Points shared by several trials, such as the same unpruned student, belong to each trial's curve.
     """
     found: dict[tuple[int, str], dict[float, Point]] = {}
     for trial in study.trials:
@@ -65,13 +63,16 @@ def curves(study: StudyRecord) -> dict[tuple[int, str], list[Point]]:
 
 
 def tolerance(curve: Sequence[Point], delta: float = DELTA) -> Point:
-    """The sparsest point within `delta` of the first one's accuracy; by rising sparsity, not empty."""
+    """Return the sparsest point within `delta` of the first point's accuracy; `curve` by rising sparsity, not empty."""
     floor = _accuracy(curve[0]) - delta - _ROUNDING
     return next((point for point in reversed(curve) if _accuracy(point) >= floor), curve[0])
 
 
 def knee(curve: Sequence[Point]) -> Point | None:
-    """The point farthest above the chord through the ends of a falling curve, or None; by rising sparsity."""
+    """Return the point farthest above the chord through the ends of a falling curve, or None.
+
+    `curve` comes by rising sparsity.
+    """
     if len(curve) < 3 or _accuracy(curve[-1]) >= _accuracy(curve[0]):
         return None
     farthest = max(curve[1:-1], key=lambda point: _above_chord(point, curve))
@@ -79,9 +80,9 @@ def knee(curve: Sequence[Point]) -> Point | None:
 
 
 def breakpoints(study: StudyRecord, delta: float = DELTA) -> list[Breakpoint]:
-    """Both readings of every curve of at least two points, trial by trial.
+    """Return both readings of every curve of at least two points, trial by trial.
 
-    `delta` in [0, 1] is the accuracy one is ready to lose; anything else is a ValueError.
+    `delta` is the accuracy, in [0, 1], that may be lost; ValueError for any other `delta`.
     """
     if math.isnan(delta) or not 0 <= delta <= 1:
         raise ValueError(f"breakpoints: delta must be in [0, 1], got {delta}")

@@ -1,4 +1,4 @@
-"""Make room: drop the models of points that no front needs, and what teachers said of every view. Figures stay."""
+"""Free disk space: delete the models of points that no front needs, and the teachers' logits. Figures stay."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from search.study.study import Study, StudyError
 
 
 def clean(study: Study, others: list[Study]) -> tuple[int, int]:
-    """Drop models of this study's points, and what teachers have said; (how many models, bytes freed).
+    """Delete models of this study's points and the teachers' logits; return the number of models and the bytes freed.
 
-    Kept are the front of its objectives, the fronts of accuracy against every single cost, both also of the means over
-    seeds, whatever the fronts of other studies need, and the unpruned model at the beginning of every curve. StudyError
-    when the models are not in the home: nobody knows who else needs them there.
+    Kept are the models of the front of the study's objectives and of the fronts of accuracy against every single cost,
+    all also of the means over seeds; the models on the fronts of `others`; and the unpruned model at the start of every
+    curve. StudyError when the models are not in the home: other homes may need the models there.
     """
     if absolute(study.store) != absolute(str(study.home / "store")):
         raise StudyError(

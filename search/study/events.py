@@ -1,4 +1,4 @@
-"""What an event of a study's ledger must say: a hand, a disk or another program may have written it."""
+"""Check the events of a study's ledger: a hand, a disk or another program may have changed the file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ STATUSES = ("complete", "stopped", "failed", "running")
 
 
 class PointError(ValueError):
-    """A point whose figures are not what they should be; nothing of it is written."""
+    """Complaint about a point's invalid figures; nothing of the point is written."""
 
 
 def check_header(event: Event) -> None:
-    """ValueError unless the study's own event names its task, space, seed, objectives and reference point."""
+    """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
         {"students": {}, "teachers": {}, "store": "", "budget": {}, **event},
@@ -32,12 +32,12 @@ def check_header(event: Event) -> None:
 
 
 def check_asked(event: Event) -> None:
-    """ValueError unless the trial has a number and a recipe."""
+    """Raise ValueError unless the event has a trial number and a recipe."""
     _check(event, trial=int, recipe=dict, choices=dict, optuna=(int, type(None)))
 
 
 def check_named(event: Event, header: Event) -> None:
-    """ValueError for a recipe with a function that the study was not begun with: its code would run."""
+    """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
     named = {name.partition("@")[0] for who in ("students", "teachers") for name in header.get(who, ())}
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
@@ -47,7 +47,7 @@ def check_named(event: Event, header: Event) -> None:
 
 
 def check_point(event: Mapping[str, Any]) -> None:
-    """PointError when a figure is missing, unknown or not finite."""
+    """Raise PointError when a figure is missing, unknown or not finite."""
     _check(event, id=str, variant=str, path=str)
     try:
         measured = measurement_from_json(event["measured"])
@@ -61,7 +61,7 @@ def check_point(event: Mapping[str, Any]) -> None:
 
 
 def check_ended(event: Event) -> None:
-    """ValueError unless the trial ended in one of the known ways, after so many seconds."""
+    """Raise ValueError unless status, reason and seconds of the trial's end are valid."""
     _check(event, reason=str, seconds=(int, float), spent=dict)
     if event["status"] not in STATUSES:
         raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {event['status']!r}"[:200])

@@ -1,13 +1,14 @@
-"""The front: the points no other point beats on all chosen objectives, and how much it dominates.
+"""The front, the points not dominated on the chosen objectives, and the front's hypervolume.
 
 Inside, lower is better: accuracy becomes the error `1 - accuracy`, on the validation split. The hypervolume is taken
-over the error and the logarithm of each cost relative to the reference, `log(1 + cost) / log(1 + reference)`, so that
-it lies in [0, 1] and halving a small model counts as much as halving a large one. The reference point, accuracy 0 and
-the costs of the space's unpruned teacher, is fixed when a study is made and written into it. The
-latency there is the teacher's, once the trials have measured the teacher.
+over the error and over each cost as `log(1 + cost) / log(1 + reference)`, and lies in [0, 1]: halving a small model
+counts as much as halving a large model. The reference point is accuracy 0 and the costs of the space's unpruned
+teacher, fixed when a study is made and written into the study. The latency of the reference is the teacher's, once the
+trials have measured the teacher.
 
-A latency holds on one device. Where it is an objective, points of different devices, machines or numbers of threads do
-not dominate each other: the front is that of each, together, and the hypervolume that of the best of them.
+A latency holds on one device. Where latency is an objective, points of different devices, machines or numbers of
+threads do not dominate each other: the front is the union of the fronts of each device, and the hypervolume the largest
+of theirs.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from search.study.record import Point
 LATENCY = "latency_ms"
 COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", LATENCY)
 Place = tuple[str, str, int]
-"""Device, machine and threads."""
+"""Device, machine and number of threads of a latency."""
 ANYWHERE: Place = ("", "", 0)
-"""Of a point where latency is no objective."""
+"""Place of a point where latency is no objective."""
 OBJECTIVES = ("accuracy", *COSTS)
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 
 
 def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple; ValueError for an unknown one, a repeat, two of one meaning, or fewer than two."""
+    """Return the names as a tuple; ValueError for an unknown name, a repeat, two synonyms, or fewer than two."""
     unknown = [name for name in names if name not in OBJECTIVES]
     if unknown:
         raise ValueError(f"objectives: unknown {unknown[0]!r}, known are {', '.join(OBJECTIVES)}")
@@ -44,26 +45,26 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def value(point: Point, objective: str) -> float:
-    """The objective of a point, lower is better: the validation error, or the cost as recorded."""
+    """Return the objective of a point, lower is better: the validation error, or the cost as recorded."""
     if objective == "accuracy":
         return 1.0 - point.measured.accuracy_validation
     return float(getattr(point.measured, objective))
 
 
 def values(points: Sequence[Point], objectives: Sequence[str]) -> NDArray[np.float64]:
-    """Shape `(len(points), len(objectives))`, lower is better."""
+    """Return the objectives `(len(points), len(objectives))`, lower is better."""
     rows = [[value(point, name) for name in objectives] for point in points]
     return np.array(rows, dtype=float).reshape(len(points), len(objectives))
 
 
 def measured_on(point: Point, objectives: Sequence[str] = (LATENCY,)) -> Place:
-    """What a point must share with another to be compared with it: where its latency holds, if that is an objective."""
+    """Return the place of the point's latency if latency is an objective: only points of equal place are compared."""
     m = point.measured
     return (m.device, m.machine, m.threads) if LATENCY in objectives else ANYWHERE
 
 
 def mixed(points: Iterable[Point], objectives: Sequence[str]) -> str:
-    """That not all points are compared, in a sentence; "" where they are."""
+    """Say in a sentence that not all points are compared with each other; "" where all are."""
     places = {measured_on(point, objectives) for point in points}
     if len(places) < 2:
         return ""
@@ -78,7 +79,7 @@ def _threads(count: int) -> str:
 
 
 def front(points: Sequence[Point], objectives: Sequence[str] = DEFAULT_OBJECTIVES) -> list[Point]:
-    """The non-dominated points by falling accuracy; of equal ones the first stays."""
+    """Return the non-dominated points by falling accuracy; of equal points the first stays."""
     if not points:
         return []
     chosen: list[Point] = []
@@ -89,7 +90,10 @@ def front(points: Sequence[Point], objectives: Sequence[str] = DEFAULT_OBJECTIVE
 
 
 def hypervolume(points: Sequence[Point], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
-    """Share of the box between the ideal (error 0, cost 0) and the reference that the points dominate, in [0, 1]."""
+    """Return the share of the box between ideal and reference that the points dominate, in [0, 1].
+
+    The ideal has error 0 and cost 0.
+    """
     fronts = _by_place(front(points, objectives), objectives)
     return max((_volume(values(some, objectives), objectives, reference_point) for some in fronts), default=0.0)
 
@@ -102,10 +106,7 @@ def _by_place(points: Sequence[Point], objectives: Sequence[str]) -> list[list[P
 
 
 class GrowingFront:
-    """Front and hypervolume of points that come one by one; both as `front` and `hypervolume` have them of all so far.
-
-    A point is compared with the front alone, and the volume is computed again only when the front has moved.
-    """
+    """Front and hypervolume of a growing set of points, equal to `front` and `hypervolume` of all points so far."""
 
     def __init__(self, objectives: Sequence[str], reference_point: Mapping[str, float]) -> None:
         self.objectives, self.reference_point = tuple(objectives), dict(reference_point)
@@ -119,13 +120,13 @@ class GrowingFront:
         return len(self._points)
 
     def measure_against(self, reference_point: Mapping[str, float]) -> None:
-        """Take another reference, as when the teacher's latency is known; the front does not depend on it."""
+        """Set another reference, such as the teacher's measured latency; the front does not depend on the reference."""
         if self.reference_point != dict(reference_point):
             self.reference_point = dict(reference_point)
             self._known_volume = None
 
     def add(self, point: Point) -> bool:
-        """Take one more point; whether it is on the front now. One that equals a member is not."""
+        """Add a point; return whether the point is on the front now. A point equal to a member is not."""
         row = values([point], self.objectives)
         kind = self._places.setdefault(measured_on(point, self.objectives), len(self._places))
         alike = self._kinds == kind
@@ -142,12 +143,12 @@ class GrowingFront:
 
     @property
     def points(self) -> list[Point]:
-        """The non-dominated points by falling accuracy; of equal ones the first that came."""
+        """Return the non-dominated points by falling accuracy; of equal points the first added."""
         return [self._points[place] for place in self._order()]
 
     @property
     def hypervolume(self) -> float:
-        """In [0, 1]."""
+        """Return the hypervolume, in [0, 1]."""
         if self._known_volume is None:
             order = self._order()
             rows, kinds = self._rows[order], self._kinds[order]
@@ -160,7 +161,7 @@ class GrowingFront:
 
 
 def _volume(rows: NDArray[np.float64], objectives: Sequence[str], reference_point: Mapping[str, float]) -> float:
-    """Of rows that are a front; the order of its sums is theirs."""
+    """Return the hypervolume of a front's rows; the order of the rows decides the rounding."""
     if not len(rows):
         return 0.0
     scaled = np.empty_like(rows)

@@ -1,4 +1,4 @@
-"""Whether a study's images are those that it was begun with."""
+"""Check that a study's images are the images at its beginning."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from search.study.study import Study, StudyError
 
 
 def check_images(study: Study, task: Task) -> None:
-    """StudyError when a study that exists was begun with other images, labels or sizes than the task has now.
+    """Raise StudyError when the study was begun with other images, labels or sizes than the task has now.
 
-    Of a study without a fingerprint in the header, a note where the first model would not be made again.
+    For a study without a fingerprint in the header, log a warning where the first model would not be made again.
     """
     begun = study.header.get("fingerprint")
     if begun is not None and begun != task.fingerprint:

@@ -1,8 +1,9 @@
-"""The one place where a study is true: an append-only file of JSON lines.
+"""The record of a study: an append-only file of JSON lines.
 
-MLflow mirrors it, Optuna is told what it says, Ray knows nothing of it. What a process has written outlives it. Should
-the machine itself go, every trial is there that was asked for more than a moment before, and all that came before it;
-what came since comes again from the store. A line that a crash cut short is skipped on reading; all before it is there.
+MLflow mirrors the ledger, Optuna is told from the ledger, Ray knows nothing of the study. Written lines survive a crash
+of the process. After a crash of the machine every trial is on the disk that began more than a moment before, with all
+events before; later points come again from the store. A line cut short by a crash is skipped on reading; all lines
+before are read.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from compress.errors import DiskError
 
 FILE = "ledger.jsonl"
 PASSING = frozenset({"point", "ended", "resumed"})
-"""Events that are on the disk with the next one that is none of these: the models they speak of are in the store."""
+"""Events not fsynced on their own: losing them is safe, for their models are in the store."""
 LONGEST = 2**24
-"""Bytes of a line."""
+"""Greatest length of a line, in bytes."""
 Event = dict[str, Any]
 _JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Ledger:
-    """Events of one study in `folder`, oldest first."""
+    """Reads and writes the events of a study in `folder`, oldest first."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -39,14 +40,14 @@ class Ledger:
         self._forced: Future[None] | None = None
 
     def append(self, event: str, **values: object) -> Event:
-        """Write one event and return it; DiskError when the disk refuses it."""
+        """Write an event and return it; DiskError when the disk refuses the write."""
         return self.append_all(event, [values])[0]
 
     def append_all(self, event: str, each: Sequence[Mapping[str, object]]) -> list[Event]:
-        """Write an event for each of these values and return them, as they will be read.
+        """Write an event for each of the values and return the events as read back.
 
-        But for events in `PASSING` they are then forced to the disk, which nobody waits for until the next ones are.
-        DiskError when it refuses these or those before; some of them may be there then.
+        Unless `event` is in `PASSING`, the lines are then fsynced in a thread; the next fsync waits for the present
+        fsync. DiskError when the disk refuses this write or the fsync before; some events may be on the disk then.
         """
         now = round(time.time(), 3)
         lines = [sealed(_JSON.encode({"event": event, "time": now, **values})) for values in each]
@@ -60,7 +61,7 @@ class Ledger:
         return [_read(line) for line in lines]
 
     def settle(self) -> None:
-        """Have all of it on the disk; DiskError when that refuses."""
+        """Wait until all events are on the disk; DiskError when the disk refuses."""
         try:
             self._wait()
             if self.path.exists():
@@ -69,7 +70,7 @@ class Ledger:
             raise DiskError(f"ledger: cannot write {self.path}: {error.strerror}") from error
 
     def _wait(self) -> None:
-        """For what is being forced to the disk; raises what came of it."""
+        """Wait for the running fsync and raise its error."""
         forced, self._forced = self._forced, None
         if forced is not None:
             forced.result()
@@ -94,7 +95,7 @@ class Ledger:
             os.close(file)
 
     def events(self) -> Iterator[Event]:
-        """All readable events; a line that is none is skipped and said."""
+        """Yield all readable events; log and skip every other line."""
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
@@ -111,7 +112,7 @@ class Ledger:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines; one too long for an event as its beginning, which is none."""
+    """Yield the lines; of a line longer than `LONGEST` only the beginning, which is no event."""
     while line := file.readline(LONGEST):
         yield line
         while len(line) == LONGEST and not line.endswith(b"\n"):
@@ -119,12 +120,12 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def sealed(text: str) -> str:
-    """The line of a JSON object, with a checksum as its last field, for a disk or a hand may change a figure."""
+    """Return the line of a JSON object, with a checksum as last field: a disk or a hand may change a figure."""
     return f'{text[:-1]},"crc":"{crc32(text.encode()):08x}"}}\n'
 
 
 def _read(line: str | bytes) -> Event:
-    """An event whose words are those of the events before: a long study has them once, not once a point."""
+    """Read an event with interned strings: a long study keeps each word once, not once a point."""
     return unsealed(line if isinstance(line, str) else line.decode(), _shared, _finite)
 
 
@@ -133,7 +134,10 @@ def unsealed(
     pairs: Callable[[list[tuple[str, Any]]], dict[str, Any]] = dict,
     constant: Callable[[str], float] = float,
 ) -> dict[str, Any]:
-    """The object of such a line; ValueError if it was changed. Lines of earlier versions have no checksum."""
+    """Return the object of a sealed line; ValueError if the line was changed.
+
+    Lines of earlier versions have no checksum.
+    """
     found: dict[str, Any] = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     if "crc" in found:
         whole = text.rstrip()

@@ -1,4 +1,4 @@
-"""What a study knows of its trials and points: plain frozen values, JSON both ways, nothing else imported."""
+"""Trials and points of a study as plain frozen values, with JSON both ways; imports nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from compress.measurement import Measurement
 
 Choice = str | int | float | bool | None
-"""A value the space asked for."""
+"""A value that the space asked Optuna for."""
 Status = Literal["complete", "stopped", "failed", "running"]
 
 JsonDict = dict[str, object]
@@ -17,11 +17,11 @@ JsonDict = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measured, stored, reloadable model of a trial's curve.
+    """A measured, stored, reloadable model of a trial's curve.
 
-    `id` is the key of its entry in the store, `sparsity` in [0, 1) the share of prunable weights removed, `variant`
-    tells apart the curves of one trial ("float" or "int8"), `path` is the entry's folder. `family` is the id of the
-    same model made with the study's own seed, "" for that one itself.
+    `id` is the key of the model's entry in the store, `sparsity` in [0, 1) the share of prunable weights removed,
+    `path` the entry's folder. `variant` ("float" or "int8") tells apart the curves of a trial. `family` is the id of
+    the same model made with the study's own seed, "" for that model.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Point:
     family: str = ""
 
     def as_json(self) -> JsonDict:
-        """The form `paretune front --json` prints."""
+        """Return the form printed by `paretune front --json`."""
         m = self.measured
         return {
             "id": self.id,
@@ -61,10 +61,10 @@ class Point:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One recipe carried out, or on its way.
+    """A recipe carried out, or in progress.
 
     `choices` are the values the space asked Optuna for, `reason` says why a trial failed or stopped ("" otherwise),
-    `seconds` is the worker's wall time, `spent` splits it by what it went into (train, measure, store, wait ...).
+    `seconds` is the worker's wall time, `spent` divides the seconds by purpose (train, measure, store, wait ...).
     """
 
     id: int
@@ -77,7 +77,7 @@ class TrialRecord:
     spent: Mapping[str, float]
 
     def as_json(self) -> JsonDict:
-        """The form `paretune trials --json` prints."""
+        """Return the form printed by `paretune trials --json`."""
         return {
             "id": self.id,
             "status": self.status,
@@ -91,22 +91,22 @@ class TrialRecord:
 
 
 def measurement_from_json(record: Mapping[str, object]) -> Measurement:
-    """Read back what `asdict(measurement)` wrote; an unknown or missing field is a TypeError."""
+    """Read back a measurement written by `asdict`; TypeError for an unknown or missing field."""
     return Measurement(**record)  # type: ignore[arg-type]
 
 
 def measurement_as_json(measured: Measurement) -> JsonDict:
-    """All recorded figures, by name."""
+    """Return all recorded figures, by name."""
     return asdict(measured)
 
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """All that is known of one study, as read from its ledger.
+    """Everything known of a study, as read from its ledger.
 
     `reference_point` holds accuracy 0 and the costs of the space's unpruned teacher, by objective name (every cost of
-    `search.study.front.COSTS`). `trials` come in the order they were asked for; trial 0 is the plain teacher. `store`
-    is the folder or URL of its models.
+    `search.study.front.COSTS`). `trials` come in the order of their asking; trial 0 is the plain teacher. `store` is
+    the folder or URL of the models.
     """
 
     name: str
@@ -119,7 +119,7 @@ class StudyRecord:
 
     @property
     def points(self) -> list[Point]:
-        """Every measured point, once, trial by trial."""
+        """Return every measured point once, trial by trial."""
         seen: dict[str, Point] = {}
         for trial in self.trials:
             for point in trial.points:
@@ -128,6 +128,6 @@ class StudyRecord:
 
     @property
     def teacher(self) -> Point | None:
-        """The unpruned teacher's point, what shares such as `10%` are of; None until it is measured."""
+        """Return the unpruned teacher's point, the base of shares such as `10%`; None until measured."""
         points = self.trials[0].points if self.trials else ()
         return points[0] if points else None

@@ -1,7 +1,7 @@
-"""What a model comes to when all of it is trained again with other seeds: mean accuracy, its confidence, the front.
+"""Means over seeds: a model's mean accuracy, the confidence interval, and the front of means.
 
-Points that differ in nothing but the seed are one family. Over a whole study the most accurate point of its size is
-often a lucky one; the front of the families' means is what can be expected.
+Points that differ in the seed alone are a family. The most accurate point of its size in a study is often a lucky one;
+the front of the families' means shows the accuracy to expect.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Family:
-    """One model by seeds, that of the study's own seed first."""
+    """A model trained with one or several seeds; the point of the study's own seed comes first."""
 
     points: tuple[Point, ...]
 
     @property
     def validation(self) -> float:
-        """Mean validation accuracy, in [0, 1]."""
+        """Return the mean validation accuracy, in [0, 1]."""
         return _mean(point.measured.accuracy_validation for point in self.points)
 
     @property
     def test(self) -> float:
-        """Mean test accuracy, in [0, 1]."""
+        """Return the mean test accuracy, in [0, 1]."""
         return _mean(point.measured.accuracy_test for point in self.points)
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation of the validation accuracy from seed to seed; None with one seed."""
+        """Return the standard deviation of the validation accuracy over the seeds; None with one seed."""
         return stdev(point.measured.accuracy_validation for point in self.points) if len(self.points) > 1 else None
 
     @property
     def margin(self) -> float | None:
-        """Half the width of the interval of confidence of `validation`, by Student's t; None with one seed.
+        """Return half the width of the confidence interval of `validation`, by Student's t; None with one seed.
 
-        At most what reaches from `validation` to both 0 and 1: with two seeds t alone is 12.7.
+        The margin is at most the distance from `validation` to the farther of 0 and 1: with two seeds t alone is 12.7.
         """
         if self.spread is None:
             return None
         return min(_margin(self.spread, len(self.points)), max(self.validation, 1 - self.validation))
 
     def lower_end(self, usual: float) -> float | None:
-        """Of that interval, in [0, 1]; None with one seed.
+        """Return the lower end of the confidence interval, in [0, 1]; None with one seed.
 
-        Where the seeds agree by more than is `usual` (a spread), that is taken for chance: the interval is that of the
-        usual spread. To go by the spread of three seeds alone is to look for three that happen to agree.
+        A spread smaller than the `usual` spread is taken for chance, and replaced by the usual spread. Otherwise, of
+        many families of three seeds, those whose seeds agree by chance would win.
         """
         if self.spread is None:
             return None
@@ -63,7 +63,10 @@ class Family:
 
     @property
     def mean(self) -> Point:
-        """The first one with the mean accuracies and costs of all; its latency is of those measured where it was."""
+        """Return the first point with the mean accuracies and costs of all points.
+
+        Latency is the mean over points measured where the first was.
+        """
         if len(self.points) == 1:
             return self.points[0]
         costs = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes")
@@ -76,16 +79,16 @@ class Family:
         return replace(self.points[0], measured=replace(self.points[0].measured, **means))
 
     def as_json(self) -> dict[str, float | None]:
-        """What is said beside the first point's own figures."""
+        """Return the figures shown beside the first point's own."""
         return {"count": len(self.points), "validation": self.validation, "test": self.test, "margin": self.margin}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one family is more accurate than another: the mean over the `count` seeds that both have.
+    """Difference in accuracy between two families: the mean over the `count` seeds of both.
 
-    `margin` is half the width of its interval of confidence. Seed by seed, for two models of one seed may share their
-    teacher, or even the network that both were cut from.
+    `margin` is half the width of the confidence interval of the mean. Seeds are paired, for two models of a seed may
+    share their teacher, or even the network before the cut.
     """
 
     mean: float
@@ -94,12 +97,15 @@ class Difference:
 
     @property
     def is_told(self) -> bool:
-        """Whether it is more than chance; two or three seeds that agree to the image do so by chance too."""
+        """Return whether the difference is more than chance.
+
+        A margin of 0 is chance too: two or three seeds can agree to the last image.
+        """
         return abs(self.mean) > self.margin > 0
 
 
 def difference(one: Family, other: Family) -> Difference | None:
-    """Between two families; None unless they have two seeds in common."""
+    """Return the difference between two families; None unless both have two seeds in common."""
     ours, theirs = (
         {point.recipe.get("seed"): point.measured.accuracy_validation for point in family.points}
         for family in (one, other)
@@ -111,12 +117,12 @@ def difference(one: Family, other: Family) -> Difference | None:
 
 
 def usual_spread(found: Iterable[Family]) -> float:
-    """The median of the spreads of those with several seeds; 0 if there are none."""
+    """Return the median spread of the families with several seeds; 0 without any."""
     return median([family.spread for family in found if family.spread is not None] or [0.0])
 
 
 def families(points: Iterable[Point]) -> list[Family]:
-    """In the order of their first points."""
+    """Group points into families, in the order of their first points."""
     found: dict[str, list[Point]] = {}
     for point in points:
         found.setdefault(point.family or point.id, []).append(point)
@@ -124,7 +130,7 @@ def families(points: Iterable[Point]) -> list[Family]:
 
 
 def front_of(points: Iterable[Point], objectives: Sequence[str]) -> list[Family]:
-    """The families whose means no other's beat, by falling accuracy."""
+    """Return the families whose means are not dominated, by falling accuracy."""
     points = list(points)
     if not any(point.family for point in points):
         return [Family((point,)) for point in front(points, objectives)]
@@ -133,16 +139,16 @@ def front_of(points: Iterable[Point], objectives: Sequence[str]) -> list[Family]
 
 
 def middle(found: Sequence[Family]) -> Point | None:
-    """Of a front the point in the middle by params, the upper of two, whose figures make an example; None of none.
+    """Return the middle point of a front by params, the upper of two, as an example; None for an empty front.
 
-    It is its family's first one, so a budget of its params and a filter for its own figures find something.
+    The point is the first of its family, so a budget or filter with the point's figures finds at least this point.
     """
     points = sorted((family.points[0] for family in found), key=lambda point: point.measured.params)
     return points[len(points) // 2] if points else None
 
 
 def _mean(each: Iterable[float]) -> float:
-    """To nine digits, so that what came to the same is the same; of one value that value."""
+    """Return the mean rounded to nine digits, so that equal means compare equal; a single value stays as it is."""
     values = list(each)
     return values[0] if len(values) == 1 else round(fmean(values), 9)
 

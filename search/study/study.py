@@ -1,7 +1,7 @@
-"""A study's folder: its ledger, what the ledger adds up to, and the lock that keeps a second driver out.
+"""A study's folder: the ledger, the state read from the ledger, and the lock against a second driver.
 
 Events: `study` (once, the header), `asked` (a trial begins), `point`, `ended`, `resumed` (an unfinished trial goes back
-in the queue). Of several events of one point the last counts: its model was made again.
+to the queue). Of several events of a point the last counts: the model was made again.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from search.study.record import (
 
 VERSION = 1
 TEACHER = "teacher"
-"""In a header: whose latency the reference is."""
+"""Value of `latency_of` in a header: the reference's latency is the teacher's."""
 INTERRUPTED = "interrupted"
 RENEWED = "the study has its figures of now"
-"""Of a model that was made again."""
+"""Remedy in messages about a model that was made again."""
 EARLY = "the rest of its curve promised less than other recipes"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class StudyError(ValueError):
-    """A study that is not there, is there already, is in use, or cannot be read: who, rule, value."""
+    """Complaint about a study that is missing, exists already, is in use, or cannot be read: who, rule, value."""
 
 
 @dataclass
 class _Open:
-    """A trial as the events have it so far."""
+    """A trial's state after the events so far."""
 
     recipe: Mapping[str, object]
     choices: Mapping[str, Choice]
@@ -58,7 +58,7 @@ class _Open:
 
 
 class Study:
-    """One study below `home`; read it with `record`, write to it with the verbs. Only one process may write."""
+    """A study below `home`; read with `record`, write with the verbs. Only one process may write."""
 
     def __init__(self, home: Path, name: str) -> None:
         self.home, self.name = home, check_name(name)
@@ -88,11 +88,11 @@ class Study:
 
     @property
     def exists(self) -> bool:
-        """Whether the ledger has its header."""
+        """Return whether the ledger has a header."""
         return bool(self.header)
 
     def lock(self) -> FileLock:
-        """Held by the one driver; StudyError when another holds it."""
+        """Acquire and return the driver's lock; StudyError when another process holds the lock."""
         self.made = [folder for folder in self.folder.parents if not os.path.exists(folder)]
         lock = FileLock(self.folder / "driver.lock")
         try:
@@ -106,10 +106,10 @@ class Study:
         return lock
 
     def forsake(self) -> None:
-        """Remove the folder of a study never begun and what `lock` made above it; to be called under the lock."""
+        """Remove the folder of a study never begun and the folders above made by `lock`; call under the lock."""
         if not self.exists:
             shutil.rmtree(self.folder, ignore_errors=True)
-            with suppress(OSError):  # somebody else needs it by now
+            with suppress(OSError):  # another process uses the folder by now
                 for folder in self.made:
                     folder.rmdir()
 
@@ -119,17 +119,20 @@ class Study:
         self._apply(self.ledger.append("study", version=VERSION, name=self.name, **header))
 
     def ask(self, recipe: Mapping[str, object], choices: Mapping[str, Choice], optuna: int | None) -> int:
-        """Write down that a trial begins; its number."""
+        """Record the beginning of a trial; return the trial's number."""
         trial = len(self.trials)
         self._apply(self.ledger.append("asked", trial=trial, recipe=dict(recipe), choices=dict(choices), optuna=optuna))
         return trial
 
     def add(self, trial: int, point: Mapping[str, Any]) -> Point | None:
-        """Write down a point `{id, sparsity, variant, measured, path}`; None when the trial has it already."""
+        """Record a point `{id, sparsity, variant, measured, path}`; None when the trial has the point already."""
         return next(iter(self.add_all(trial, [point])), None)
 
     def add_all(self, trial: int, points: Sequence[Mapping[str, Any]]) -> list[Point]:
-        """Write down points at once; those that the trial did not have yet. PointError, and none is, if one is odd."""
+        """Record points in a single write; return the points new to the trial.
+
+        PointError, and no write, if a point is invalid.
+        """
         for point in points:
             check_point(point)
         there = self.trials[trial].points
@@ -139,10 +142,10 @@ class Study:
         return [there[key] for key in new]
 
     def renew(self, point: Mapping[str, Any]) -> bool:
-        """Write down the figures of a model that was made again, for all trials that have it; whether they are others.
+        """Record the figures of a model made again, for all its trials; return whether the figures changed.
 
-        A GPU does not add up in the same order each time, so the model in the store is another one now. PointError, and
-        nothing is written, if the point is odd.
+        A GPU adds up in varying order, so the model in the store may be another. PointError, and no write, for an
+        invalid point.
         """
         known = [self.trials[trial].points[point["id"]] for trial in self._holders.get(point["id"], ())]
         if not known:
@@ -159,22 +162,22 @@ class Study:
         return bool(other)
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
-        """Write down how a trial ended."""
+        """Record the end of a trial."""
         values = {"status": status, "reason": reason, "seconds": round(seconds, 3), "spent": dict(spent)}
         self._apply(self.ledger.append("ended", trial=trial, **values))
 
     @property
     def originals(self) -> int:
-        """How many trials have the study's own seed; the others repeat one of them with another."""
+        """Return the number of trials with the study's own seed; the others repeat a recipe with another seed."""
         return sum(trial.recipe["seed"] == self.header["seed"] for trial in self.trials.values())
 
     @property
     def unfinished(self) -> list[int]:
-        """Trials that never came to an end of their own."""
+        """Return the trials still running or interrupted."""
         return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
 
     def requeue(self, trials: Sequence[int] | None = None) -> list[int]:
-        """These, or all that never came to an end of their own, go back to running; their numbers."""
+        """Put `trials`, or all unfinished trials, back to running; return their numbers."""
         back = self.unfinished if trials is None else list(trials)
         for trial in back:
             self._apply(self.ledger.append("resumed", trial=trial))
@@ -182,9 +185,10 @@ class Study:
 
     @property
     def reference_point(self) -> dict[str, float]:
-        """That of the header, with the latency of the teacher's point once it is measured: on the trials' device.
+        """Return the header's reference point, with the latency of the teacher's point once measured in a trial.
 
-        In the header is what the driver measured, which may have no GPU. A study from before has no other.
+        The header's latency was measured by the driver, which may have no GPU. Studies of earlier versions keep the
+        header's.
         """
         points = self.trials[0].points if 0 in self.trials else {}
         teacher = next(iter(points.values()), None)
@@ -195,9 +199,9 @@ class Study:
 
     @property
     def record(self) -> StudyRecord:
-        """Everything known, as frozen values; StudyError when there is no such study.
+        """Return everything known as frozen values; StudyError for a missing study.
 
-        A trial that has not changed since the last call is the same object as then.
+        A trial without changes since the last call is the same object as before.
         """
         if not self.exists:
             raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
@@ -251,7 +255,7 @@ class Study:
             trial = self.trials[event["trial"]]
             check_ended(event)
             trial.status, trial.reason = event["status"], event["reason"]
-            trial.seconds += event["seconds"]  # on top of those before it was resumed
+            trial.seconds += event["seconds"]  # added to the seconds before the trial was resumed
             before, now = trial.spent, event["spent"]
             trial.spent = {name: before.get(name, 0.0) + now.get(name, 0.0) for name in {**before, **now}}
         else:
@@ -260,7 +264,7 @@ class Study:
 
 
 def check_name(name: str) -> str:
-    """The name, fit for a folder; StudyError otherwise."""
+    """Return the name if fit for a folder; StudyError otherwise."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StudyError(
             "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
@@ -274,7 +278,7 @@ def _known(home: Path) -> str:
 
 
 def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:
-    """The form of a point in the ledger and on its way there; its path is relative to the store."""
+    """Return a point's form in the ledger and in reports of workers; the path is relative to the store."""
     return {
         "id": key,
         "sparsity": sparsity,

@@ -1,4 +1,4 @@
-"""What a growing study adds up to, kept as it grows: only the trials that have changed are looked at."""
+"""Totals of a growing study, updated from changed trials alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from search.study.record import StudyRecord, TrialRecord
 
 
 class Totals:
-    """Follows the records of one study: `states` (trials by status), `spent` (seconds by what for), `points`, `front`.
+    """Follows a study's records: `states` (trials by status), `spent` (seconds by purpose), `points`, `front`.
 
-    Points that trials share count once.
+    Points shared by several trials count once.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Totals:
         self._seen: set[str] = set()
 
     def follow(self, record: StudyRecord) -> list[TrialRecord]:
-        """Take the newest record; the trials that have changed since the one before."""
+        """Update to the newest record; return the trials that changed since the record before."""
         if self.front is None:
             self.front = GrowingFront(record.objectives, record.reference_point)
         self.front.measure_against(record.reference_point)
@@ -46,6 +46,6 @@ class Totals:
 
 
 def changed(before: Sequence[TrialRecord], now: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials of `now` that are not the same objects as in `before`, in their order."""
+    """Return the trials of `now` that are not the same objects as in `before`, in order."""
     both = zip(now, before, strict=False)
     return [*(trial for trial, known in both if trial is not known), *now[len(before) :]]

@@ -1,1 +1,1 @@
-"""What MLflow shows of a study."""
+"""A study shown in MLflow."""

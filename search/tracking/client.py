@@ -1,8 +1,7 @@
-"""MLflow's tracking as it is used here: a URI is checked, and a study's runs are written.
+"""Client of MLflow's tracking: check a URI, and write a study's runs.
 
-What is true stands in the study's ledger; MLflow is a mirror that may lag, be down, or be
-rebuilt (`search.tracking.sync`).
-Its import takes over 1.5 s and happens on first use.
+The study's ledger is the record; MLflow is a mirror that may lag, be down, or be rebuilt (`search.tracking.sync`).
+Importing MLflow takes over 1.5 s and happens on first use.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 EXPERIMENT = "paretune"
 KIND = "custom_model_development"
-"""Without it MLflow's pages take the experiment for one of language models."""
+"""Kind of the experiment; without the kind MLflow's pages expect language models."""
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql")
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # seven retries hold one call up for 247 s
@@ -40,15 +39,15 @@ ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""What MLflow is told where the user has not told it otherwise."""
+"""MLflow's settings where the user has not set others."""
 
 
 class TrackingError(ValueError):
-    """MLflow cannot be used as asked: who, rule, value."""
+    """Complaint about MLflow that cannot be used as asked: who, rule, value."""
 
 
 class Unanswered(TrackingError):
-    """No server answers at an address; `down` if it is one, and the server may be back later."""
+    """Complaint about a valid address without an answering server; `down` if the server may be back later."""
 
     def __init__(self, sentence: str, down: bool) -> None:
         super().__init__(sentence)
@@ -57,7 +56,7 @@ class Unanswered(TrackingError):
 
 @dataclass(frozen=True)
 class Logged:
-    """A run as MLflow has it: `started` in ms since 1970, `status` in MLflow's words."""
+    """A run in MLflow: `started` in ms since 1970, `status` in MLflow's words."""
 
     id: str
     started: int
@@ -67,9 +66,9 @@ class Logged:
 
 
 def check_reachable(uri: str) -> None:
-    """TrackingError unless MLflow answers at `uri`, Unanswered when a server does not.
+    """Raise TrackingError unless MLflow answers at `uri`, and Unanswered when a server does not.
 
-    A database gets its schema here, once for all who write later.
+    A database gets its schema here, once for all later writers.
     """
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme not in SCHEMES or ":" not in uri:
@@ -94,7 +93,7 @@ def check_reachable(uri: str) -> None:
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of its own; of what is global only environment variables change: MLflow's, and those of proxies."""
+    """Return a client of our own; global changes are limited to environment variables of MLflow and of proxies."""
     spare_loopback()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -108,11 +107,10 @@ def connect(uri: str) -> MlflowClient:
 
 
 class Runs:
-    """What MLflow has of one study, found by tags in pages.
+    """The runs of a study in MLflow, found by tags, page by page.
 
-    `known` is by trial, the study's own run under None; `front` is by point.
-
-    Made anew after any error, for then nobody knows what arrived.
+    `known` holds runs by trial, with the study's own run under None; `front` holds runs by point. Make a new object
+    after any error, for the state of the failed write is unknown.
     """
 
     def __init__(self, uri: str, study: str, artifact_root: Path | None) -> None:
@@ -129,7 +127,7 @@ class Runs:
                 self._keep(self.front, tags["paretune.point"], run)
 
     def create(self, name: str, tags: Mapping[str, str], *, started: float | None = None) -> Logged:
-        """A new run; `started` in seconds since 1970, now if None."""
+        """Create a run; `started` in seconds since 1970, None for now."""
         start = int(1000 * (time.time() if started is None else started))
         return _logged(self._client.create_run(self.experiment, start, dict(tags), name))
 
@@ -142,9 +140,9 @@ class Runs:
         *,
         at: float | None = None,
     ) -> Logged:
-        """All in one call. `at`, in seconds since 1970, is when the metrics are of.
+        """Write metrics, params and tags in a single call; `at`, in seconds since 1970, is the time of the metrics.
 
-        None stands for the run's start, and then MLflow keeps what it is told twice once.
+        None stands for the run's start: MLflow then keeps a repeated metric once.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -159,11 +157,11 @@ class Runs:
         return replace(run, tags={**run.tags, **tags})
 
     def store(self, run: Logged, folder: Path, below: str | None = None) -> None:
-        """The folder's files as artifacts, over what lies there under their names."""
+        """Store the folder's files as artifacts, replacing artifacts of the same names."""
         self._client.log_artifacts(run.id, str(folder), below)
 
     def turn(self, run: Logged, status: str, *, ended: float | None = None) -> Logged:
-        """Give the run another status; `ended` in seconds since 1970, now if None."""
+        """Change the run's status; `ended` in seconds since 1970, None for now."""
         if status == "RUNNING":
             self._client.update_run(run.id, status)
         else:
@@ -171,15 +169,15 @@ class Runs:
         return replace(run, status=status)
 
     def drop(self, run: Logged) -> None:
-        """Delete it, which in MLflow can be taken back."""
+        """Delete the run; in MLflow a deletion can be undone."""
         self._client.delete_run(run.id)
 
     def register(self, name: str, run: Logged, tags: Mapping[str, str], description: str, alias: str) -> str:
-        """The run's artifacts below `model/` as a version of a registered model; its number."""
+        """Register the run's artifacts below `model/` as a version of a model; return the version's number."""
         return add_version(self._client, name, f"{run.artifacts}/model", run.id, tags, description, alias)
 
     def _keep(self, known: dict[K, Logged], key: K, run: Run) -> None:
-        if key in known:  # two trackers made it at once: the elder stays
+        if key in known:  # two processes made the run at once: the elder stays
             self._client.delete_run(run.info.run_id)
         else:
             known[key] = _logged(run)
@@ -198,7 +196,7 @@ class Runs:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what went wrong, short enough for a sentence."""
+    """Return the first line of an error, short enough for a sentence."""
     lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")]
     return (lines[0] if lines else type(error).__name__)[:200]
 

@@ -1,7 +1,7 @@
-"""What a study's run opens on in MLflow: a note in Markdown with the best models at falling budgets and ways on.
+"""The note on the page of a study's run in MLflow, in Markdown: best models at falling budgets, and links.
 
-Names in it are a user's own, so every text is escaped, for HTML and for Markdown. A model that was made with several
-seeds counts with its means, as in `paretune front` and the report.
+Names in the note come from users, so every text is escaped, for HTML and for Markdown. A model with several seeds
+counts with its means, as in `paretune front` and the report.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from search.study.record import StudyRecord
 from search.study.seeds import Family, front_of, middle
 
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
-"""Budgets of the table, of the unpruned teacher's params."""
+"""Budgets of the table, as shares of the unpruned teacher's params."""
 PAGE = "report.html"
 FOR_TRAINING = "workflowType=machine_learning"
-"""Without it MLflow 3 shows its pages for language models."""
+"""Part of links without which MLflow 3 shows its pages for language models."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 def note(study: StudyRecord, experiment: str, run: str) -> str:
-    """The note of the study's run, under 5,000 characters but for the names in it; models are chosen on validation.
+    """Write the note of the study's run, under 5,000 characters but for names; models are selected on validation.
 
-    `experiment` and `run` are MLflow's ids, for the links to other pages of the same server.
+    `experiment` and `run` are MLflow's ids, for links to other pages of the same server.
     """
     found = front_of(study.points, study.objectives)
     report = f"#/experiments/{experiment}/runs/{run}/artifacts/{PAGE}?{FOR_TRAINING}"
@@ -55,7 +55,7 @@ def note(study: StudyRecord, experiment: str, run: str) -> str:
 
 
 def _listed(experiment: str, wanted: str, more: str = "") -> str:
-    """The page of an experiment's runs that are wanted, the smallest first; in MLflow's own order they are nested."""
+    """Return a link to the experiment's runs that match `wanted`, the smallest first; MLflow's own order nests runs."""
     order = f"orderByKey={quote('metrics.`params`')}&orderByAsc=true"
     return f"#/experiments/{experiment}/runs?searchFilter={quote(wanted)}&{order}{more}&{FOR_TRAINING}"
 
@@ -71,7 +71,7 @@ def _counts(study: StudyRecord, found: Sequence[Family]) -> str:
 
 
 def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> list[str]:
-    """How to take a model away and to filter runs, by figures that the model in the middle of the front has."""
+    """Show how to export a model and how to filter runs, by figures of the middle model of the front."""
     point = middle(found)
     if point is None:
         return []
@@ -85,7 +85,7 @@ def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> li
 
 
 def _seeds(study: StudyRecord) -> list[str]:
-    """What to know where models were made with several seeds."""
+    """Explain the figures of models with several seeds, if any."""
     if not any(point.family for point in study.points):
         return []
     return [
@@ -96,12 +96,12 @@ def _seeds(study: StudyRecord) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """The text as it is, in Markdown that becomes HTML."""
+    """Escape a text for Markdown that becomes HTML."""
     return html.escape(_MARKUP.sub(r"\\\1", " ".join(text.split())))
 
 
 def _table(study: StudyRecord) -> list[str]:
-    """The best model under each share of the teacher's params; one that is the best under several, at the least."""
+    """Tabulate the best model under each share of the teacher's params; a repeated model only at its least share."""
     if study.teacher is None:
         return []
     rows: dict[str, str] = {}
@@ -115,7 +115,7 @@ def _table(study: StudyRecord) -> list[str]:
 
 
 def _row(rated: RatedModel) -> str:
-    """Accuracies are means over the seeds, the rest is that of the model that would be taken away."""
+    """Write a row: accuracies are means over the seeds, other figures are those of the shipped model."""
     family, point, m = rated.family, rated.point, rated.point.measured
     seeds = "" if family.margin is None else f" ± {100 * family.margin:.2f} ({len(family.points)} seeds)"
     cells = (

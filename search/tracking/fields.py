@@ -1,10 +1,10 @@
-"""A study in MLflow's words: which tags, params and metrics stand for it. Pure, MLflow unseen.
+"""Tags, params and metrics that represent a study in MLflow. Pure functions, without MLflow.
 
 A trial's curves are metrics named after their variant, `float/params` or `int8/params`, whose step is the sparsity in
-per mille, so that MLflow draws them along sparsity. The plain `params`, `test_accuracy` and so on of a run are always
-figures of one and the same model, for MLflow's search looks at the last value of each metric by itself: of a trial its
-sparsest model within the tolerance (`search/breakpoints.py`), of a run below it the model of the front that it is. What
-such a model comes to over its seeds has names of its own.
+per mille, so MLflow draws the metrics along sparsity. The plain `params`, `test_accuracy` and so on of a run are always
+figures of a single model, for MLflow's search looks at the last value of each metric by itself: in a trial's run the
+sparsest model within the tolerance (`search/study/breakpoints.py`), in a run below the trial a model of the front.
+Means over seeds have names of their own.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family
 
 Step = tuple[str, float, int]
-"""A metric's key, value and step."""
+"""Key, value and step of a metric."""
 
 LABELS = ("order", "teacher", "student", "distiller", "pruner", "factorizer")
-"""Choices that become tags too, and columns of the tables, where a trial has them."""
+"""Choices shown as tags and as columns of the tables, where a trial has them."""
 METHODS = ("method", "pruner", "factorizer", "distiller")
-"""The first of these choices that a trial has is its tag `method`."""
+"""Choices of which the trial's first becomes the tag `method`."""
 STATUSES = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
-"""A trial's status in MLflow's words."""
+"""MLflow's word for each status of a trial."""
 
 _LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
 
 
 def bare_tags(study: str, kind: str = "study") -> dict[str, str]:
-    """What a run is found by; kinds are study, trial, front (a model of the front) and model (a registered one)."""
+    """Return the tags that identify a run of a kind: study, trial, front (a front model) or model (registered)."""
     return {"paretune.study": study, "paretune.kind": kind}
 
 
 def study_tags(study: StudyRecord) -> dict[str, str]:
-    """Tags of a study's run."""
+    """Return the tags of a study's run."""
     return {
         **bare_tags(study.name),
         "task": study.task,
@@ -49,7 +49,7 @@ def study_tags(study: StudyRecord) -> dict[str, str]:
 
 
 def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
-    """Tags of a trial's run; `paretune.state` changes with what is to be logged of it."""
+    """Return the tags of a trial's run; `paretune.state` changes whenever the logged content does."""
     return {
         **_labels(trial),
         **bare_tags(study, "trial"),
@@ -62,7 +62,7 @@ def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
 
 
 def front_tags(point: Point, trial: TrialRecord, study: str) -> dict[str, str]:
-    """Tags of the run of a model on the front: its trial's labels, and `front`, which says no once it has left it."""
+    """Return the tags of a front model's run: its trial's labels, and `front`, changed to "no" once off the front."""
     return {
         **_labels(trial),
         **bare_tags(study, "front"),
@@ -74,20 +74,20 @@ def front_tags(point: Point, trial: TrialRecord, study: str) -> dict[str, str]:
 
 
 def state(trial: TrialRecord) -> str:
-    """A hash of what tells one state of a trial from another; a point's id names its figures, so those need no look."""
+    """Hash a trial's state; a point's id stands for its figures, so figures are not hashed."""
     known = [digest(trial.recipe), trial.status, trial.reason, *(point.id for point in trial.points)]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def trial_params(trial: TrialRecord) -> dict[str, str]:
-    """A trial's recipe id and choices."""
+    """Return a trial's recipe id and choices."""
     return {"recipe": digest(trial.recipe)} | {name: str(value)[:_LONGEST] for name, value in trial.choices.items()}
 
 
 def trial_metrics(trial: TrialRecord) -> list[Step]:
-    """A trial's curves, and once it has ended the figures of its breakpoint and what it took in seconds.
+    """Return a trial's curves, and after its end the breakpoint's figures and the seconds.
 
-    The breakpoint is that of the float curve, or of the only one there is.
+    The breakpoint is the float curve's, or the only curve's.
     """
     found = {variant: curve for (_, variant), curve in curves(StudyRecord("", "", "", (), {}, (trial,))).items()}
     logged = [
@@ -105,20 +105,21 @@ def trial_metrics(trial: TrialRecord) -> list[Step]:
 
 
 def label(point: Point) -> str:
-    """What the run of a model of the front is called."""
+    """Return the name of a front model's run."""
     return f"trial {point.trial} at {point.sparsity:.1%}" + ("" if point.variant == "float" else f" {point.variant}")
 
 
 def point_metrics(point: Point) -> list[Step]:
-    """A model's figures, at its sparsity."""
+    """Return a model's figures, at its sparsity."""
     return [(key, value, per_mille(point)) for key, value in {**figures(point), "sparsity": point.sparsity}.items()]
 
 
 def family_metrics(family: Family) -> list[Step]:
-    """A front model's figures, which are those of its family's first point, and what all `seeds` of it come to.
+    """Return a front model's figures, from its family's first point, and the means over its `seeds`.
 
-    Means are of accuracies in [0, 1], `margin` is half the interval of confidence of the one on validation, of several
-    seeds only. Their step is the count: a mean can fall, and of two values at one step MLflow takes the larger.
+    Mean accuracies are in [0, 1]; `margin` is half the confidence interval of the mean on validation, for several seeds
+    only. The step of the means is the number of seeds: a mean can fall, and of two values at equal step MLflow takes
+    the larger.
     """
     count = len(family.points)
     means = {"seeds": count, "mean_validation_accuracy": family.validation, "mean_test_accuracy": family.test}
@@ -127,12 +128,12 @@ def family_metrics(family: Family) -> list[Step]:
 
 
 def per_mille(point: Point) -> int:
-    """The step that stands for a point's sparsity."""
+    """Return the step for a point's sparsity."""
     return round(1000 * point.sparsity)
 
 
 def figures(point: Point) -> dict[str, float]:
-    """A point's measured figures by metric key, accuracies in [0, 1]."""
+    """Return a point's measured figures by metric key, accuracies in [0, 1]."""
     m = point.measured
     return {
         "validation_accuracy": m.accuracy_validation,
@@ -148,10 +149,10 @@ def figures(point: Point) -> dict[str, float]:
 
 
 class Course:
-    """How a study has come on: hypervolume, front size and points after each trial that has ended.
+    """Progress of a study: hypervolume, front size and number of points after each ended trial.
 
-    As in the report's figure of progress, what was made again with another seed is one more model, so that nothing
-    falls. What the means over seeds come to, as `paretune front` has it, says the note of the study's run.
+    As in the report's figure of progress, a model made again with another seed counts as a further model, so that no
+    value falls. The note of the study's run shows the means over seeds, as in `paretune front`.
     """
 
     def __init__(self, study: StudyRecord) -> None:
@@ -160,18 +161,18 @@ class Course:
         self._ended: set[int] = set()
 
     def measure_against(self, reference_point: Mapping[str, float]) -> None:
-        """Take the study's reference as it is now."""
+        """Set the study's present reference."""
         self._front.measure_against(reference_point)
 
     @property
     def length(self) -> int:
-        """Trials so far."""
+        """Return the number of trials so far."""
         return len(self._ended)
 
     def after(self, ended: Sequence[TrialRecord], known: int) -> list[Step]:
-        """The steps that these trials add, one after the other; those up to step `known` are not said.
+        """Return the steps added by the ended trials, in order, without steps up to `known`.
 
-        A trial that was taken up again and ends once more is no further step.
+        A resumed trial that ends once more adds no step.
         """
         steps: list[Step] = []
         for trial in ended:
@@ -189,7 +190,7 @@ class Course:
 
 
 def write_trial(trial: TrialRecord, folder: Path) -> None:
-    """Leave a trial's artifacts in `folder`: recipe.json and points.json, a point a line."""
+    """Write a trial's artifacts into `folder`: recipe.json and points.json, a point a line."""
     points = ",\n".join(json.dumps(point.as_json()) for point in trial.points)  # `indent` takes ten times as long
     (folder / "recipe.json").write_text(json.dumps(dict(trial.recipe)))
     (folder / "points.json").write_text(f"[{points}]")

@@ -1,4 +1,4 @@
-"""A thread that works on the newest of what it is handed, one at a time, so that whoever hands over never waits."""
+"""A thread for work on the newest posted item, one at a time; posting never waits."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 class Outcome(NamedTuple):
-    """Whether an item is done with, or is to be worked on again; and the seconds to let pass before the next call."""
+    """Result of a call: whether the item is done or must be tried again, and the seconds until the next call."""
 
     done: bool
     pause_s: float
 
 
 class Latest(Generic[T]):
-    """Calls `work(item, last)` in a daemon thread; what is posted meanwhile replaces what waits.
+    """Calls `work(item, last)` in a daemon thread; an item posted during the call replaces the waiting item.
 
-    `work` must not raise, nor may `prepare`, which a thread that is not closed at once calls first. `last` is true in
-    the one call that `finish` asks for.
+    Neither `work` nor `prepare` may raise; the thread calls `prepare` first unless closed at once. `last` is true only
+    in the call caused by `finish`.
     """
 
     def __init__(self, work: Callable[[T, bool], Outcome], prepare: Callable[[], None] = lambda: None) -> None:
@@ -35,26 +35,26 @@ class Latest(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="paretune-mirror", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; a second time does nothing."""
+        """Start the thread; further calls do nothing."""
         if self._thread.ident is None:
             self._thread.start()
 
     def post(self, item: T) -> None:
-        """Hand over the newest item; returns at once, and is dropped after `finish`."""
+        """Post the newest item; return at once. Items posted after `finish` are dropped."""
         with self._changed:
             self._item = item
             self._due = self._earliest
             self._changed.notify()
 
     def finish(self) -> None:
-        """Have the newest item worked on once more and the thread end; returns at once."""
+        """Work on the newest item once more and end the thread; return at once."""
         with self._changed:
             self._closing = True
             self._changed.notify()
         self.start()
 
     def close(self, timeout: float) -> bool:
-        """Finish, and whether that was over within `timeout` seconds."""
+        """Finish; return whether the thread ended within `timeout` seconds."""
         self.finish()
         self._thread.join(timeout)
         return not self._thread.is_alive()

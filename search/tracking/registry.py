@@ -1,8 +1,8 @@
-"""A chosen model in MLflow's registry: an export made an MLflow model, a version with its budget, an alias for it.
+"""Register a selected model in MLflow: an export as an MLflow model, a version with its budget, an alias.
 
-The version is the export itself with four files beside it: `MLmodel` says that `model.pt2` is what
-`mlflow.pyfunc.load_model` and `mlflow.pytorch.load_model` load, for which MLflow and torch are enough, also
-where MLflow may not unpickle.
+The version is the export itself with four files beside: `MLmodel` names `model.pt2` as the file that
+`mlflow.pyfunc.load_model` and `mlflow.pytorch.load_model` load. MLflow and torch are enough for loading, also where
+MLflow may not unpickle.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 ALIAS = "paretune.alias"
 EXAMPLE = "input_example.json"
 LONGEST = 5000
-"""Characters of a description, in MLflow's database."""
+"""Greatest length of a description in MLflow's database, in characters."""
 ATTEMPTS = 4
 _PREFERRED = {ACCURACY: "", PARAMS: "smallest-", LATENCY: "fastest-", KNEE: "knee-"}
 
 
 def alias(budget: Budget, prefer: str = ACCURACY) -> str:
-    """What a budget is called: `under-20k-params-2M-flops-over-95-accuracy`, `best` without one.
+    """Return the alias of a budget: `under-20k-params-2M-flops-over-95-accuracy`, `best` without bounds.
 
-    The same for equal budgets however they were written; one in MLflow's characters, letters, digits, `-` and `_`. A
-    share of the teacher's is `10-percent`, accuracy is in percent, a decimal point is `_`.
+    Equal budgets have equal aliases, however written, in MLflow's characters: letters, digits, `-` and `_`. A share of
+    the teacher's is `10-percent`, accuracy is in percent, a decimal point is `_`.
     """
     under = [
         f"{_written(amount)}-{name.removeprefix('max_').replace('_', '-')}"
@@ -49,7 +49,7 @@ def alias(budget: Budget, prefer: str = ACCURACY) -> str:
 
 
 def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: str) -> dict[str, str]:
-    """Tags of a version: its budget and what was preferred in it, its figures, and where it comes from."""
+    """Return the tags of a version: budget and preference, figures, and origin."""
     bounds = {f"budget.{name}": value for name, value in budget.items()} | {"prefer": prefer}
     measured = {
         name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in figures(point).items()
@@ -59,15 +59,15 @@ def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: st
 
 
 def describe(folder: Path) -> str:
-    """A version's description in Markdown: the export's card, as much of it as MLflow takes."""
+    """Return a version's description in Markdown: the export's card, cut to MLflow's limit."""
     return (folder / "card.md").read_text(encoding="utf-8")[:LONGEST]
 
 
 def write_model(export: Path, folder: Path, run: str) -> None:
-    """Write into `folder` what makes an MLflow model of the files in `export` once they lie together.
+    """Write into `folder` the files that turn the export in `export` into an MLflow model once put together.
 
-    Its input is `images`, float32 `(B, C, H, W)`, any B, normalised with the mean and std in its metadata, its output
-    float32 logits `(B, classes)`; the example is noise of mean 0 and variance 1.
+    The model's input is `images`, float32 `(B, C, H, W)`, any B, normalised with the mean and std in its metadata; the
+    output float32 logits `(B, classes)`; the example is noise of mean 0 and variance 1.
     """
     import numpy
     from mlflow.models import Model, ModelSignature
@@ -106,10 +106,10 @@ def write_model(export: Path, folder: Path, run: str) -> None:
 def add_version(
     client: MlflowClient, name: str, source: str, run: str, tags: Mapping[str, str], description: str, under: str
 ) -> str:
-    """The next version of a registered model, made if missing, with the alias `under`; the version's number.
+    """Add the next version of a registered model, made if missing, with the alias `under`; return the version's number.
 
-    The alias is on the newest version that was registered under it, also if several processes register at once: who has
-    moved it looks again whether somebody else was behind.
+    The alias points to the newest version registered under that alias, even if several processes register at once: each
+    process looks again after moving the alias.
     """
     from mlflow.exceptions import MlflowException
 
@@ -133,7 +133,7 @@ def add_version(
 
 
 def _move(client: MlflowClient, name: str, under: str, to: str) -> None:
-    """Set an alias. MLflow looks, then inserts: of two who make one at once the second fails, and may move it then."""
+    """Set an alias; try again where another process creates the alias between MLflow's look-up and insert."""
     from mlflow.exceptions import MlflowException
 
     for left in range(ATTEMPTS)[::-1]:

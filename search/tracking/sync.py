@@ -1,4 +1,4 @@
-"""The mirror of one study in MLflow: brought up to a record at once, or behind a search's back by a thread."""
+"""The mirror of a study in MLflow: brought up to a record in a call, or in a thread during a search."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from search.uri import shown, unhealthy
 PAUSE_S = 1.0
 RETRY_S = 10.0
 SHARE = 0.25
-"""Of the time, at most this goes into the mirror while a search runs: it takes the processor from the driver."""
+"""Greatest share of the time for the mirror during a search: mirroring takes the processor from the driver."""
 DRAWN_SHARE = 0.05
-"""Of the time, at most this goes into tables, the report and the runs of the front, however large the study."""
+"""Greatest share of the time for tables, the report and the runs of the front, however large the study."""
 
 
 class Sync:
-    """Mirrors a study: one run for it in the experiment "paretune", a child run a trial, below it one a front model.
+    """Mirrors a study: a run in the experiment "paretune", a child run a trial, and below each trial its front models.
 
-    `sync` does it now; `start`, `post` and `close` do it in a daemon thread, with tables and report at most every
-    `draw_every` seconds and at the end. In a local database artifacts lie below `artifact_root`. `again` is what a
-    person types to have done what was not.
+    `sync` mirrors in the calling thread; `start`, `post` and `close` use a daemon thread, with tables and report at
+    most every `draw_every` seconds and at the end. With a local database artifacts lie below `artifact_root`. `again`
+    is the command for users to type after a failure.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Sync:
     ) -> None:
         self.uri, self.study, self.again = uri, study, again or f"paretune sync {study}"
         self.trouble = ""
-        """Why the mirror is not complete, in a sentence; "" where nothing is amiss."""
+        """Why the mirror is incomplete, in a sentence; "" for a complete mirror."""
         self._artifact_root, self._draw, self._draw_every = artifact_root, draw, draw_every
         self._turn = threading.Lock()
         self._newest: Latest[StudyRecord] = Latest(self._attempt, self._prepare)
@@ -56,32 +56,32 @@ class Sync:
 
     @classmethod
     def of(cls, settings: Settings, draw: Draw | None = None) -> Sync:
-        """That of the study of these settings, in its home."""
+        """Return the mirror of the study of `settings`, in its home."""
         again = command("sync", settings.name, settings.home, settings.tracking_uri)
         return cls(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", draw, again=again)
 
     def start(self) -> None:
-        """Start the thread, which goes ahead and opens MLflow: that takes seconds."""
+        """Start the thread, which begins by opening MLflow: opening takes seconds."""
         self._newest.start()
 
     def post(self, study: StudyRecord) -> None:
-        """Hand the newest record to the thread; returns at once."""
+        """Post the newest record to the thread; return at once."""
         self._newest.post(study)
 
     def finish(self) -> None:
-        """Have the newest record synced once more, report included, and the thread end; returns at once."""
+        """Sync the newest record once more, report included, and end the thread; return at once."""
         self._newest.finish()
 
     def close(self, timeout: float = 60.0) -> bool:
-        """Finish, and whether the mirror is complete; else see `trouble`."""
+        """Finish; return whether the mirror is complete, else see `trouble`."""
         if not self._newest.close(timeout):
             self.trouble = self._sentence(f"could not be brought up to date within {timeout:g} s")
         return not self.trouble
 
     def sync(self, study: StudyRecord) -> None:
-        """Bring MLflow up to the record, tables and report included; TrackingError when that cannot be done.
+        """Bring MLflow up to the record, tables and report included; TrackingError when MLflow refuses.
 
-        Nothing is logged twice: what is complete there stays, what is half there is finished.
+        Nothing is logged twice: complete runs stay, incomplete runs are completed.
         """
         trouble = self._sync(study, "RUNNING" if _running(study) else "FINISHED", show=True)
         if trouble:
@@ -89,7 +89,7 @@ class Sync:
 
     @property
     def link(self) -> str:
-        """The study's page at an MLflow server, once something was synced there; else ""."""
+        """Return the study's page at an MLflow server, after the first sync; else ""."""
         runs = self._scribe.runs if self._scribe else None
         if runs is None or None not in runs.known or not self.uri.startswith("http"):
             return ""
@@ -97,16 +97,16 @@ class Sync:
         return f"{shown(self.uri).rstrip('/')}/{run}?{FOR_TRAINING}"
 
     def open(self) -> None:
-        """Connect to MLflow, which gets its experiment there; TrackingError when it does not answer as it must."""
+        """Connect to MLflow and create the experiment; TrackingError when MLflow does not answer as expected."""
         check_reachable(self.uri)
         with self._turn:
             self._open()
 
     def register(self, folder: Path, name: str, point: Point, budget: Mapping[str, str], prefer: str = ACCURACY) -> str:
-        """Keep an exported model as the next version of the registered model `name`, in a run below the study's.
+        """Register an exported model as the next version of `name`, in a run below the study's.
 
-        `budget` as it was written, by bound; its alias moves to this version. Returns the version's URI,
-        `models:/name/version`; TrackingError when that cannot be done.
+        `budget` holds the typed bounds by name; the budget's alias moves to the new version. Return the version's URI,
+        `models:/name/version`; TrackingError on failure.
         """
         with self._turn:
             try:
@@ -122,7 +122,7 @@ class Sync:
         return f"models:/{name}/{version}"
 
     def _prepare(self) -> None:
-        with self._turn, suppress(Exception):  # the first attempt will meet it again, and say it
+        with self._turn, suppress(Exception):  # the first attempt will raise the error again, and report it
             self._open()
 
     def _attempt(self, study: StudyRecord, last: bool) -> Outcome:
@@ -138,7 +138,7 @@ class Sync:
         return Outcome(done=self._scribe is not None and study is self._scribe.shown, pause_s=pause)
 
     def _sync(self, study: StudyRecord, status: str, *, show: bool) -> str:
-        """What could not be drawn, in a sentence, or ""; TrackingError when MLflow does not take the rest."""
+        """Sync; return why the report could not be drawn, or ""; TrackingError when MLflow refuses the rest."""
         with self._turn:
             try:
                 writer = self._open()

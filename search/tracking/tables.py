@@ -1,4 +1,4 @@
-"""A study's tables in MLflow: front and breakpoints for its own page, both and all points for a notebook."""
+"""A study's tables in MLflow: front and breakpoints for its page, and with all points for a notebook."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from search.study.seeds import front_of
 from search.tracking.fields import LABELS, figures
 
 TABLES = ("front.json", "breakpoints.json")
-"""What MLflow shows on the page of the study's run."""
+"""Tables that MLflow shows on the page of the study's run."""
 
 
 def write_tables(study: StudyRecord, folder: Path) -> None:
-    """Leave a study's tables in `folder`: front and breakpoints as MLflow shows them, both and all points as parquet.
-
-    A table without rows is not written.
-    """
+    """Write a study's tables into `folder`: front and breakpoints for MLflow's page, both and all points as parquet."""
     import pandas
 
     best, breaks = front_rows(study), [found.as_json() for found in breakpoints(study)]
@@ -32,10 +29,10 @@ def write_tables(study: StudyRecord, folder: Path) -> None:
 
 
 def front_rows(study: StudyRecord) -> list[JsonDict]:
-    """One flat row a model of the front, as `paretune.front` has them, by falling accuracy.
+    """Return a flat row for each model of the front, as in `paretune.front`, by falling accuracy.
 
-    A row is that of the family's first point, costs included, but its accuracies are the means over `seeds` (how many).
-    `margin` is half the width of the interval of confidence of the one on validation, NaN with one seed.
+    A row has the figures of the family's first point, costs included, but accuracies are means over `seeds` (the number
+    of seeds). `margin` is half the width of the confidence interval of the mean on validation, NaN with one seed.
     """
     best = front_of(study.points, study.objectives)
     means: dict[str, JsonDict] = {
@@ -53,10 +50,10 @@ def front_rows(study: StudyRecord) -> list[JsonDict]:
 def rows(
     study: StudyRecord, points: Sequence[Point], instead: Mapping[str, Mapping[str, object]] | None = None
 ) -> list[JsonDict]:
-    """One flat row a point: where it lies, its figures, its trial's labels, its seed, its family; the path last.
+    """Return a flat row for each point: origin, figures, the trial's labels, seed, family; the path last.
 
-    `family` is the id of the family's first point, the same for all seeds of one model. `instead` has, by a point's id,
-    figures that take the place of its own or follow them.
+    `family` is the id of the family's first point, equal for all seeds of a model. `instead` holds, by a point's id,
+    figures that replace the point's own or follow them.
     """
     choices = {trial.id: trial.choices for trial in study.trials}
     used = [name for name in LABELS if any(name in chosen for chosen in choices.values())]

@@ -1,4 +1,4 @@
-"""Who writes one study into MLflow: its own run, a child run a trial, below those a run for each model of the front."""
+"""Writer of a study in MLflow: the study's run, a child run a trial, and below each trial its front models."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from search.tracking.tables import TABLES, write_tables
 from search.uri import shown
 
 Draw = Callable[[StudyRecord], str]
-"""The report of a study: one HTML page that fetches nothing."""
+"""Draws the report of a study: a single HTML page that fetches nothing."""
 
 
 class Writer:
-    """Knows what MLflow has of a study, and writes what it lacks; after any error another one must be made.
+    """Writes the missing parts of a study into MLflow; after any error a new writer must be made.
 
-    `synced` and `shown` are the records that its runs, and its tables and report, were last brought up to.
+    `synced` is the record of the last written runs, `shown` the record of the last tables and report.
     """
 
     def __init__(self, uri: str, study: str, artifact_root: Path | None, draw: Draw | None) -> None:
@@ -38,7 +38,7 @@ class Writer:
         self._course: fields.Course | None = None
 
     def write(self, study: StudyRecord) -> None:
-        """Bring the study's run and those of its trials up to the record."""
+        """Bring the study's run and its trials' runs up to the record."""
         runs, tags = self.runs, fields.study_tags(study)
         parent = runs.known.get(None) or runs.create(study.name, tags)
         runs.known[None] = parent
@@ -48,19 +48,19 @@ class Writer:
             if trial.id in missing:
                 runs.known[trial.id] = self._child(trial, parent)
         ended = [trial for trial in new if trial.status != "running"]
-        ended.sort(key=lambda trial: trial.id in missing)  # what was there before is what the steps there are of
+        ended.sort(key=lambda trial: trial.id in missing)  # first the trials of the known steps, mirrored before
         known = int(parent.tags.get("paretune.ended", 0))
         self._course = self._course or fields.Course(study)
         self._course.measure_against(study.reference_point)
         steps = self._course.after(ended, known)
         tags["paretune.ended"] = str(max(known, self._course.length))
         if any(parent.tags.get(key) != value for key, value in tags.items()):
-            runs.write(parent, steps, {}, {}, at=time.time())  # all of them before the tag that says so
+            runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them
             runs.known[None] = runs.write(parent, (), {}, tags)
         self.synced = study
 
     def show(self, study: StudyRecord) -> str:
-        """Leave tables, report, note and the front's runs there; why there is no report, in a sentence, or ""."""
+        """Write tables, report, note and the front's runs; return why the report is missing, or ""."""
         runs, undrawn = self.runs, ""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -82,12 +82,12 @@ class Writer:
         return undrawn
 
     def turn(self, status: str) -> None:
-        """Give the study's run a status, in MLflow's words."""
+        """Set the status of the study's run, in MLflow's words."""
         if self.runs.known[None].status != status:
             self.runs.known[None] = self.runs.turn(self.runs.known[None], status)
 
     def register(self, folder: Path, name: str, point: Point, budget: Mapping[str, str], prefer: str) -> str:
-        """Keep an exported model as a version of `name`, in a run below the study's; the version's number."""
+        """Register an exported model as a version of `name`, in a run below the study's; return its number."""
         runs = self.runs
         parent = runs.known.get(None) or runs.create(self._study, fields.bare_tags(self._study))
         tags = {**fields.bare_tags(self._study, "model"), "mlflow.parentRunId": parent.id}
@@ -110,7 +110,7 @@ class Writer:
         tags = {**fields.trial_tags(trial, self._study), "mlflow.parentRunId": parent.id}
         run = runs.known.get(trial.id)
         if run is None:
-            # what is written last says that all is there: an ended trial's status, a running one's state
+            # written last, to mark the run complete: an ended trial's status, a running trial's state
             last = {} if trial.status != "running" else {"paretune.state": tags.pop("paretune.state")}
             run, tags = runs.create(f"trial {trial.id}", tags, started=time.time() - trial.seconds), last
         elif run.tags.get("paretune.recipe") != tags["paretune.recipe"]:
@@ -126,11 +126,11 @@ class Writer:
         return run if run.status == status else runs.turn(run, status, ended=run.started / 1000 + trial.seconds)
 
     def _show_front(self, study: StudyRecord) -> None:
-        """A run for each model of the front; of one that has left it, the tag `front` says no.
+        """Write a run for each model of the front; for a model no longer on the front set the tag `front` to "no".
 
-        Of a model with several seeds it is that of the family's first point, which `paretune front` names too: it stays
-        the same when more seeds come, and its figures are of one model. The means beside them are kept up also after
-        the model has left the front, for those that leave it then are the lucky ones.
+        A model with several seeds has the run of its family's first point, also named by `paretune front`: the run
+        stays the same when more seeds come, and its figures are those of a single model. The means are updated even
+        after the model has left the front: models that leave when further seeds come had lucky means.
         """
         runs, points = self.runs, study.points
         best = {family.points[0].id: family for family in front_of(points, study.objectives)}
@@ -139,7 +139,7 @@ class Writer:
         trials = {trial.id: trial for trial in study.trials}
         for key, family in {**shown, **best}.items():
             trial, run = trials[family.points[0].trial], runs.front.get(key)
-            if run is not None and run.tags.get("paretune.trial") != str(trial.id):  # an earlier trial has it too
+            if run is not None and run.tags.get("paretune.trial") != str(trial.id):  # an earlier trial's as well
                 runs.drop(run)  # MLflow lets no param of a run change
                 run = None
             needs = {"mlflow.parentRunId": runs.known[trial.id].id, "seeds": str(len(family.points))}

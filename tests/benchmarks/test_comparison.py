@@ -137,7 +137,7 @@ def test_baselines_of_a_method_whose_costs_are_known_afterwards_come_to_its_macs
                 assert isinstance(stage, Prune)
                 assert stage.recovery.training.epochs == trained * DIGITS.epochs.recovery
                 assert 0.9 * cut < predict(recipe, task)[-1].costs.macs <= 1.01 * cut
-    assert methods == {name for name, kind in PRUNERS.items() if not kind.foreseeable}
+    assert methods == {name for name, kind in PRUNERS.items() if not kind.predictable}
 
 
 def test_rows_asked_for_bring_their_section_with_them(task: Task) -> None:

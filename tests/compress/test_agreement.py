@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from compress.agreement import changed_at, check_same, reloaded_differs, see
+from compress.agreement import activations, changed_at, check_same, reloaded_differs
 from compress.errors import RecipeError
 
 IMAGES = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -40,7 +40,7 @@ def test_rounding_is_no_difference_in_a_cut_but_is_one_after_loading(net: nn.Mod
     other = copy.deepcopy(net)
     with torch.no_grad():
         other.get_submodule("4").get_parameter("weight").mul_(1 + 3e-5)
-    assert changed_at(see(net, IMAGES), see(other, IMAGES)) is None
+    assert changed_at(activations(net, IMAGES), activations(other, IMAGES)) is None
     assert reloaded_differs(net, other, IMAGES) == "4"
 
 
@@ -52,7 +52,7 @@ def test_a_network_that_has_diverged_is_the_same_as_itself(net: nn.Module) -> No
 
 def test_images_are_shown_as_a_copy() -> None:
     shown = IMAGES.clone()
-    see(nn.Sequential(nn.ReLU(inplace=True), nn.Flatten()), shown)
+    activations(nn.Sequential(nn.ReLU(inplace=True), nn.Flatten()), shown)
     assert torch.equal(shown, IMAGES)
 
 

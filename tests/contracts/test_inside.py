@@ -140,7 +140,7 @@ def test_costs_are_foreseen_exactly_or_closely_as_the_method_says(
 ) -> None:
     wanted = recipe(Prune(method, 0.6, Exponential(2), Recovery(Training(1, batch_size=32))))
     for guess, point in zip(predict(wanted, tiny), pipeline.run(wanted), strict=True):
-        if method.foreseeable:
+        if method.predictable:
             assert vars(guess.costs) == {name: getattr(point.measured, name) for name in vars(guess.costs)}
             assert guess.size_bytes == point.measured.size_bytes
         else:

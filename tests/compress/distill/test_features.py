@@ -15,7 +15,7 @@ from torch.nn import functional
 from compress.data.splits import Batch
 from compress.distill import CRD, SRRL, Distiller, Outputs, SemCKD
 from compress.distill.banks import Banks, Draws
-from compress.distill.crd import _at
+from compress.distill.crd import _scores_of
 from compress.distill.semckd import Attention
 from compress.distill.teaching import observe
 from compress.errors import RecipeError
@@ -257,9 +257,9 @@ def test_what_crd_remembers_is_written_in_place_once_the_gradient_is_there() -> 
 
 def test_scores_are_picked_on_a_gpu_as_on_a_cpu() -> None:
     scores, chosen = torch.rand(2, 5), torch.tensor([[0, 3, 3], [4, 1, 4]])
-    index = _at(scores.to("meta"), chosen.to("meta"))
+    index = _scores_of(scores.to("meta"), chosen.to("meta"))
     assert index.shape == chosen.shape
-    assert torch.equal(_at(scores, chosen), scores[torch.arange(2)[:, None], chosen])
+    assert torch.equal(_scores_of(scores, chosen), scores[torch.arange(2)[:, None], chosen])
 
 
 def test_negatives_are_of_other_classes() -> None:
@@ -305,9 +305,13 @@ def test_unless_told_crd_draws_as_many_as_there_are() -> None:
 @pytest.mark.parametrize(
     ("method", "labels", "sentence"),
     [
-        (CRD(negatives=8), LABELS, "negatives must be at most 7, as of 10 training images one has only so many images"),
-        (CRD(negatives=10, same_class=True), LABELS, "negatives must be at most 9, as of 10 training images"),
-        (CRD(), torch.zeros(10, dtype=torch.int64), "negatives must be at most 0, as of 10 .* of other classes, got 0"),
+        (CRD(negatives=8), LABELS, "negatives must be at most 7, so that each of the 10 .* of other classes, got 8"),
+        (
+            CRD(negatives=10, same_class=True),
+            LABELS,
+            "negatives must be at most 9, so that each of the 10 .* enough other images",
+        ),
+        (CRD(), torch.zeros(10, dtype=torch.int64), "negatives must be at most 0, so that .* of other classes, got 0"),
     ],
     ids=["others", "any", "one-class"],
 )

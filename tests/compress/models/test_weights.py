@@ -363,7 +363,7 @@ def test_a_teacher_with_weights_is_taken_as_it_is(state: State, tmp_path: Path, 
     ],
 )
 def test_no_epochs_without_weights_are_refused(made: Callable[[], Recipe]) -> None:
-    with pytest.raises(RecipeError, match="epochs must be at least 1 for cnn, which has no weights to be taken with"):
+    with pytest.raises(RecipeError, match="epochs must be at least 1 for cnn, which has no initial weights"):
         made()
 
 

@@ -19,7 +19,7 @@ from compress.models import Model
 from compress.pipeline import Made, Pipeline
 from compress.plan import plan
 from compress.pruning import APoZ, APoZRounds, OneShot
-from compress.pruning.channels import Channels, cut_doomed
+from compress.pruning.channels import Channels, cut_round
 from compress.pruning.narrow import narrow
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import Int8
@@ -43,28 +43,28 @@ def rounds(tolerance: float, training: Training = BRIEF, **settings: float) -> P
 
 
 @pytest.mark.parametrize("deviations", [0.0, 1.0, 2.0])
-def test_channels_far_below_the_mean_are_doomed(deviations: float) -> None:
+def test_channels_far_below_the_mean_are_removed(deviations: float) -> None:
     scores = [0.9, 0.8, 0.1, 0.7, 0.75, 0.5]
     mean = sum(scores) / 6
     deviation = (sum((s - mean) ** 2 for s in scores) / 6) ** 0.5
-    doomed = APoZRounds(deviations=deviations).doomed(torch.tensor(scores)).tolist()
-    assert doomed == [s < mean - deviations * deviation for s in scores]
-    assert (sum(doomed) > 0) == (deviations < 2 or mean - 2 * deviation > 0.1)
+    removed = APoZRounds(deviations=deviations).removed(torch.tensor(scores)).tolist()
+    assert removed == [s < mean - deviations * deviation for s in scores]
+    assert (sum(removed) > 0) == (deviations < 2 or mean - 2 * deviation > 0.1)
 
 
 def test_channels_that_are_all_alike_stay() -> None:
-    assert not APoZRounds().doomed(torch.full((8,), 0.4)).any()
+    assert not APoZRounds().removed(torch.full((8,), 0.4)).any()
 
 
-def test_a_round_removes_what_is_doomed_and_no_more(calibration: Batch) -> None:
+def test_a_round_removes_exactly_the_removed_channels(calibration: Batch) -> None:
     torch.manual_seed(3)
     model = RESNET.build(10, 1).eval()
     method = APoZRounds()
     scores = method.scores(model, calibration)
     channels = Channels(model, calibration.images[:1], spare_shortcuts=True)
-    stay = {g.root: g.channels - int(method.doomed(scores[g.root]).sum()) for g in channels.groups}
+    stay = {g.root: g.channels - int(method.removed(scores[g.root]).sum()) for g in channels.groups}
     before = {name: layer.weight.shape[0] for name, layer in weighted_layers(model).items()}
-    cut_doomed(model, method, calibration)
+    cut_round(model, method, calibration)
     after = {name: layer.weight.shape[0] for name, layer in weighted_layers(model).items()}
     assert after == {name: stay.get(name, count) for name, count in before.items()}
     assert after != before
