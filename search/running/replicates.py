@@ -8,7 +8,8 @@ from typing import Any
 
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.study.record import Choice, StudyRecord, TrialRecord
+from search.sampling.suggest import Asked
+from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, front_of
 from search.study.study import INTERRUPTED
 
@@ -45,10 +46,10 @@ class Replicates:
         own = plan(replace(recipe, seed=self.first), self.fingerprint)
         return {step.key: first.key for step, first in zip(plan(recipe, self.fingerprint), own, strict=True)}
 
-    def due(self, record: StudyRecord, known: Mapping[str, int]) -> tuple[Recipe, dict[str, Choice]] | None:
-        """The next one, and what to call its choices; `known` are the study's trials by their recipes' ids.
+    def due(self, record: StudyRecord, known: Mapping[str, int]) -> Asked | None:
+        """The next recipe with another seed; `known` are the study's trials by the ids of their recipes.
 
-        One of them is due again if it ended before it came to what is wanted, and could have gone on.
+        A trial goes on if it ended before it came to the point that is wanted, and could have gone on.
         """
         for family in self._lacking(record):
             own = family.points[0]
@@ -57,7 +58,7 @@ class Replicates:
                 again = Recipe.from_json({**own.recipe, "seed": seed})
                 trial = known.get(again.id)
                 if trial is None or _goes_on(record.trials[trial], own.id):
-                    return again, {**choices, "seed": seed}
+                    return Asked(again, {**choices, "seed": seed}, None, trial)
         return None
 
     def is_enough(self, record: StudyRecord, trial: int) -> bool:

@@ -11,18 +11,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from optuna.storages import InMemoryStorage
-
 from compress.data.tasks import load_task
 from compress.machine.resources import usable_cpus
 from compress.store.bucket import check_readable, check_store
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
-from search.running.driver import Driver
 from search.running.launch import Listener, carry_out, check_went_well
 from search.running.replicates import Replicates, Wanted
 from search.running.resume import check_given, given_models, hold
-from search.sampling.optuna_study import OptunaStudy
+from search.running.take_up import reseeding
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
@@ -98,7 +95,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
     check_images(before, task)
-    space = check_given(settings, given_models(before, settings), task)
+    check_given(settings, given_models(before, settings), task)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store)
@@ -121,11 +118,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
         for trial, state in study.trials.items():  # of a driver that was killed
             if state.status == "running":
                 study.end(trial, "stopped", INTERRUPTED, 0.0, {})
-        optuna_study = OptunaStudy(
-            InMemoryStorage(), study.name, study.header["objectives"], 0, "random"
-        )  # nothing is asked
-        seeds, own = settings.seeds, study.header["seed"]
-        driver = Driver(study, optuna_study, space, task, study.originals, own, seeds=seeds, repeated=wanted)
+        driver = reseeding(study, task, settings.seeds, wanted)
         driver.notes += [chosen] if chosen else []
         carry_out(settings, driver, scratch, listener)
     check_went_well(driver, f"select {settings.name}", "the same command")

@@ -11,24 +11,21 @@ import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import moocore
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import Tensor
 
 from compress.estimate import Guess
 from search.sampling.candidates import Candidate, Named, candidates
 from search.sampling.ehvi import HypervolumeImprovement
+from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen
 from search.sampling.surrogate import MOST, Encoder, Surrogate
-from search.study.record import Choice
 from spaces.space import Trial, place
 
-Floats = NDArray[np.float64]
-Choices = Mapping[str, Choice]
 DRAWS = 300
 """Recipes that are looked at for a choice."""
 STARTUP = 8
@@ -48,45 +45,11 @@ CLOSEST = 40
 """Of the recipes looked at, those that are weighed again once one is chosen and another is to be."""
 
 
-class Outlook(Protocol):
-    """What can be said of a recipe before it is carried out."""
+class Chosen(NamedTuple):
+    """The candidates to try next, and of each running trial whether its rest is worth far less than they are."""
 
-    def points(self, recipe: Any) -> list[Guess]:
-        """Its points to be; none for a recipe that would only give what there is."""
-
-    def seconds(self, recipe: Any) -> float:
-        """What is left to be done for them."""
-
-    def rest(self, recipe: Any) -> float:
-        """The same of one that is being carried out."""
-
-    def likely(self, recipe: Any) -> float:
-        """The share of its points to be that are likely to come, in (0, 1]."""
-
-    def is_made(self, recipe: Any) -> bool:
-        """Whether what it would give comes without it."""
-
-
-class Seen(NamedTuple):
-    """A measured point: the choices it is an observation of, its error and costs, scaled, and the guess of these.
-
-    One of a recipe that the space does not build has no choices: it is there, but says nothing of others.
-    """
-
-    choices: Choices
-    trial: int
-    error: float
-    costs: Floats
-    guessed: Floats
-
-
-class Ahead(NamedTuple):
-    """The points to be of a recipe, and their costs besides the error, scaled: one row a point."""
-
-    choices: Choices
-    recipe: Named
-    points: list[Guess]
-    costs: Floats
+    candidates: list[Candidate]
+    given_up: list[bool]
 
 
 @dataclass
@@ -107,7 +70,6 @@ class Acquisition:
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     logs: list[Tensor] = field(default_factory=list)
-    hopeless: list[bool] = field(default_factory=list)
     climbed: int = 0
 
     def add(self, choices: Choices, trial: int, guess: Guess, error: float, costs: Mapping[str, float]) -> None:
@@ -122,25 +84,30 @@ class Acquisition:
         self.reference = {**self.reference, cost: end}
         self.seen = [one._replace(costs=one.costs * scale, guessed=one.guessed * scale) for one in self.seen]
 
-    def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
-        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
-        nor one of which every point is there or in the making: it is free, but adds nothing. `hopeless` says of each
-        `running` then whether its rest is worth far less than they are.
+    def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> Chosen:
+        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them, nor any of
+        which every point is there or in the making: it is free, but adds nothing. No trial is given up before the
+        surrogate has something to compare.
         """
-        self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
+        found = self._found(tried, chance)
+        going = [self._ahead(choices, recipe) for choices, recipe in running]
+        if len({one.trial for one in self.seen if one.choices}) < STARTUP:
+            chosen = self._apart(dict(islice(found.items(), SPREAD)), going, count)
+            return Chosen(chosen, [False] * len(going))
+        if not found:
+            return Chosen([], [False] * len(going))
+        return self._most(found, going, count, chance)
+
+    def _found(self, tried: Container[str], chance: np.random.Generator) -> dict[Candidate, Ahead]:
+        """Candidates that would add points, those out of the box only where no other is found."""
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
         found = {one: ahead for one, ahead in new if ahead.points and not self.outlook.is_made(one.recipe)}
         found = {one: ahead for one, ahead in found.items() if (ahead.costs <= SLACK).all(1).any()} or found
         for one in found:
             self.distributions |= one.distributions
-        going = [self._ahead(choices, recipe) for choices, recipe in running]
-        if len({one.trial for one in self.seen if one.choices}) < STARTUP:
-            return self._apart(dict(islice(found.items(), SPREAD)), going, count)
-        if not found:
-            return []
-        return self._most(found, going, count, chance)
+        return found
 
     def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
         """Those with a point whose costs are farthest from all others', for each second they take."""
@@ -161,8 +128,36 @@ class Acquisition:
 
     def _most(
         self, found: dict[Candidate, Ahead], running: list[Ahead], count: int, chance: np.random.Generator
-    ) -> list[Candidate]:
+    ) -> Chosen:
         """By improvement a second, one after the other."""
+        expected = self._expect([*running, *found.values()], chance)
+        mean, deviation, cost, parts = expected
+        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
+        of_rest = self._worth_of_rests(running, expected)
+        for part in parts[: len(running)]:
+            errors += list(mean[part])
+            costs += list(cost[part])
+        ahead = list(zip(found, parts[len(running) :], strict=True))
+        share = {one.recipe.id: self._likely_a_second(one) for one in found}
+        chosen: list[Candidate] = []
+        given_up = [False] * len(running)
+        while ahead and len(chosen) < count:
+            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
+            at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
+            firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
+            gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
+            worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
+            if not chosen:
+                given_up = [rest < POOR * float(worth.max()) for rest in of_rest]
+            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
+            best, part = ahead.pop(0)
+            chosen.append(best)
+            errors += list(mean[part])
+            costs += list(cost[part])
+        return Chosen(chosen, given_up)
+
+    def _expect(self, curves: list[Ahead], chance: np.random.Generator) -> Expected:
+        """Ask the surrogate, fitted to what was seen, about the points to be of these curves."""
         encode = Encoder(self.distributions)
         used = self._used(chance)
         off = np.array([one.costs - one.guessed for one in used])
@@ -174,42 +169,25 @@ class Acquisition:
             encode([one.choices for one in used]), np.array([one.error for one in used]), off, encode.choices, starts
         )
         self.logs = [surrogate.logs]
-        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
-        curves = [*running, *found.values()]
         rows = encode([place(its.choices, one.sparsity, one.variant) for its in curves for one in its.points])
         mean, deviation, more = surrogate(rows)
         cost = np.clip(np.concatenate([its.costs for its in curves]) + more, 0.0, 1.0)
         ends = np.cumsum([len(its.points) for its in curves])
         parts = [slice(end - len(its.points), end) for end, its in zip(ends, curves, strict=True)]
-        for part in parts[: len(running)]:
-            errors += list(mean[part])
-            costs += list(cost[part])
-        there = len(self.seen)
-        now = HypervolumeImprovement(np.array(errors[:there]), np.array(costs[:there]), self.worst)
-        of_rest = [
-            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
-            for its, part in zip(running, parts, strict=False)
-        ]
-        ahead = list(zip(found, parts[len(running) :], strict=True))
-        share = {one.recipe.id: self._likely_a_second(one) for one in found}
-        chosen: list[Candidate] = []
-        while ahead and len(chosen) < count:
-            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
-            at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
-            firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
-            gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
-            worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
-            if not chosen:
-                self.hopeless = [rest < POOR * float(worth.max()) for rest in of_rest]
-            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
-            best, part = ahead.pop(0)
-            chosen.append(best)
-            errors += list(mean[part])
-            costs += list(cost[part])
-        return chosen
+        return Expected(mean, deviation, cost, parts)
 
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
+
+    def _worth_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
+        """What the rest of each running trial, whose points come first among the expected."""
+        errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
+        now = HypervolumeImprovement(errors, costs, self.worst)
+        mean, deviation, cost, parts = expected
+        return [
+            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
+            for its, part in zip(running, parts, strict=False)
+        ]
 
     def _worth_of_rest(
         self, now: HypervolumeImprovement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats

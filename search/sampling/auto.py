@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import torch
 
@@ -11,10 +12,11 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.estimate import Estimator
 from compress.recipe import Recipe
-from search.sampling.acquisition import Acquisition, Choices
+from search.sampling.acquisition import Acquisition
 from search.sampling.bounds import Bounds
 from search.sampling.cost_model import CostModel
 from search.sampling.in_progress import InProgress
+from search.sampling.outlook import Choices
 from search.study.front import ANYWHERE, LATENCY, Place, measured_on, value
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
@@ -24,6 +26,13 @@ TOGETHER = 8
 """Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
 OVER = ("complete", "failed")
 """What became of a trial that says what to expect of others like it."""
+
+
+class Proposal(NamedTuple):
+    """Choices to ask about next, in this order, and the running trials that are not worth going on with."""
+
+    choices: list[Choices]
+    given_up: frozenset[int]
 
 
 class Auto:
@@ -48,7 +57,6 @@ class Auto:
         self.place: Place | None = None
         self.early: list[tuple[Recipe, Choices, int, Point]] = []
         self.recipes: dict[int, Recipe] = {}
-        self.hopeless: set[int] = set()
         for trial, state in study.trials.items():
             for point in state.points.values():
                 self.learn(trial, point)
@@ -109,22 +117,19 @@ class Auto:
             costs = {name: value(point, name) for name in self.acquisition.costs}
             self.acquisition.add(choices, trial, guess, value(point, "accuracy"), costs)
 
-    def gives_up(self, trial: int) -> bool:
-        """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
-        return trial in self.hopeless and bool(self.cost_model.points(self._recipe(trial)))
+    def has_more(self, trial: int) -> bool:
+        """Whether the trial has points left to make."""
+        return bool(self.cost_model.points(self._recipe(trial)))
 
-    def choose(self, tried: Container[str], more: int = 0) -> list[Choices]:
-        """What to ask about next, in this order, and so many `more`; nothing if everything has been tried."""
+    def choose(self, tried: Container[str], more: int = 0) -> Proposal:
+        """Propose choices, `more` than usual; none if everything has been `tried`. A trial without points goes on."""
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
             chosen = self.acquisition.choose(tried, running, 1 + len(running) // TOGETHER + more)
-        self.hopeless = {
-            number
-            for number, poor in zip(numbers, self.acquisition.hopeless, strict=True)
-            if poor and self.study.trials[number].points
-        }
-        return [one.params for one in chosen]
+        weighed = zip(numbers, chosen.given_up, strict=True)
+        given_up = frozenset(number for number, poor in weighed if poor and self.study.trials[number].points)
+        return Proposal([one.params for one in chosen.candidates], given_up)
 
     def _recipe(self, trial: int) -> Recipe:
         if trial not in self.recipes:
