@@ -36,7 +36,7 @@ class Job:
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Job:
-        """Read a config; keys that Tune or a benchmark has added are passed over. KeyError when one is missing."""
+        """Read a config; keys that Tune or a benchmark has added are passed over."""
         known = {one.name: config[one.name] for one in fields(Job) if one.name in config}
         return Job(**{**known, "recipe": json.loads(config["recipe"])})
 

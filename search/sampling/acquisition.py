@@ -23,6 +23,7 @@ from compress.estimate import Guess
 from search.sampling.candidates import Candidate, Named, candidates
 from search.sampling.ehvi import HypervolumeImprovement
 from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen
+from search.sampling.spread import far_apart
 from search.sampling.surrogate import MOST, Encoder, Surrogate
 from spaces.space import Trial, place
 
@@ -85,9 +86,9 @@ class Acquisition:
         self.seen = [one._replace(costs=one.costs * scale, guessed=one.guessed * scale) for one in self.seen]
 
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> Chosen:
-        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them, nor any of
-        which every point is there or in the making: it is free, but adds nothing. No trial is given up before the
-        surrogate has something to compare.
+        """The next `count` recipes, fewer if no more are found, none of them `tried`, as `running` are.
+
+        A recipe whose points are all there or in the making is free, but adds nothing, and is not chosen.
         """
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         found = self._found(tried, chance)
@@ -112,19 +113,8 @@ class Acquisition:
     def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
         """Those with a point whose costs are farthest from all others', for each second they take."""
         there = [*(one.costs for one in self.seen), *(costs for one in running for costs in one.costs)]
-        known = np.array(there or [np.ones(len(self.costs))])
-        near = {one: _distances(its.costs, known) for one, its in found.items()}
         share = {one: self._likely_a_second(one) for one in found}
-        chosen: list[Candidate] = []
-        while near and len(chosen) < count:
-            best = max(near, key=lambda one: float(near[one].max()) * share[one])
-            del near[best]
-            near = {
-                one: np.minimum(before if there or chosen else np.inf, _distances(found[one].costs, found[best].costs))
-                for one, before in near.items()
-            }
-            chosen.append(best)
-        return chosen
+        return far_apart({one: its.costs for one, its in found.items()}, share, there, count)
 
     def _most(
         self, found: dict[Candidate, Ahead], running: list[Ahead], count: int, chance: np.random.Generator
@@ -229,9 +219,3 @@ class Acquisition:
     def _scaled(self, costs: Mapping[str, float]) -> Floats:
         """As the hypervolume has them: on a logarithmic scale, the reference at one."""
         return np.array([math.log1p(costs[name]) / math.log1p(self.reference[name]) for name in self.costs])
-
-
-def _distances(points: Floats, others: Floats) -> Floats:
-    """Of each point from the nearest of the others, along the axis on which they are farthest apart."""
-    distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
-    return distances

@@ -199,7 +199,7 @@ def test_a_recipe_out_of_bounds_is_answered_without_a_training(
     assert not driver.notes
 
 
-@pytest.mark.parametrize(("poor", "stops"), [(math.inf, True), (math.inf, False), (0.0, True)])
+@pytest.mark.parametrize(("poor", "early_stopping"), [(math.inf, True), (math.inf, False), (0.0, True)])
 def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
     begun: Callable[..., Driver], event: Event, monkeypatch: pytest.MonkeyPatch, poor: float, early_stopping: bool
 ) -> None:
