@@ -1,4 +1,4 @@
-"""The driver of a search: hands out recipes, writes down what comes back, tells Optuna. Knows nothing of Ray.
+"""The driver of a search: hands out recipes, writes results down, tells Optuna. Knows nothing of Ray.
 
 Order of writing: first the ledger, then Optuna, then the mirrors. Whatever dies in between, the ledger is right.
 """
@@ -34,9 +34,9 @@ Ending = tuple[Status, str]
 
 
 class Driver:
-    """One search's state; `search/running/take_up.py` makes it. The constructor writes nothing into the study.
+    """The state of a search; `search/running/take_up.py` makes it. The constructor writes nothing into the study.
 
-    `sources` are asked for trials one after the other. `heard` is called after everything that changes the state.
+    The driver asks its `sources` for trials, in their order. After every change of the state `heard` is called.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Driver:
         self.given_up: frozenset[int] = frozenset()
 
     def next(self) -> Job | None:
-        """The next trial, or None when there is none left.
+        """Hand out the next trial; None when no trial is left.
 
-        A trial that would wait for a model in the making stands back, unless there is nothing else to do. NotNow while
-        a source has to wait.
+        A trial stands back while a running trial makes a model it needs, unless there is nothing else to do. NotNow
+        while a source has to wait.
         """
         while True:
             ready = next((trial for trial in self.queue if not self.in_progress.would_wait(trial)), None)
@@ -90,7 +90,7 @@ class Driver:
                 self._take(reserve=1)
 
     def _take(self, reserve: int = 0) -> bool:
-        """Queue the next trial of the first source that has any; False if none has, or enough trials are queued."""
+        """Queue the next trial of the first source with any left; False if all are empty or the queue is full."""
         for source in self.sources:
             if len(self.queue) + reserve >= source.ahead:
                 return False
@@ -103,7 +103,7 @@ class Driver:
         return False
 
     def _line_up(self, asked: Asked) -> None:
-        """Queue a trial, which begins, goes back to running, or runs already."""
+        """Queue a trial: a new one begins, an ended one goes back to running."""
         trial = asked.trial
         if trial is None:
             trial = self.study.ask(asked.recipe.as_json(), asked.choices, asked.number)
@@ -121,7 +121,7 @@ class Driver:
         return Job(trial, self.study.trials[trial].recipe, absolute(self.study.store), self.task.fingerprint)
 
     def add(self, trial: int, points: Sequence[Mapping[str, Any]], spent: Mapping[str, float] | None = None) -> None:
-        """A worker has made points; `spent` are the seconds since the trial began, by what they went into."""
+        """Write down points of a worker; `spent` are the seconds since the trial began, by purpose."""
         self.in_progress.made(trial, [point["id"] for point in points])
         sound, odd = _sound(points)
         families = self.replicates.families(self.study.trials[trial].recipe)
@@ -147,7 +147,7 @@ class Driver:
         self.notes += self._devices.notes_on(added)
 
     def _ending(self, trial: int, odd: PointError | None) -> Ending | None:
-        """How a trial with new points ends at once; None while it goes on."""
+        """Decide whether a trial with new points ends at once, and how; None while the trial goes on."""
         if odd is not None:
             return "failed", str(odd)
         if trial in self.given_up and self.auto is not None and self.auto.has_more(trial):
@@ -157,11 +157,11 @@ class Driver:
         return None
 
     def has_ended(self, trial: int) -> bool:
-        """Whether nothing more is wanted of it."""
+        """Whether the trial is over for the driver; its worker may still run."""
         return self.study.trials[trial].status != "running"
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
-        """A trial is over; one that ended already stays as it is."""
+        """End a trial; an ended trial stays as it is."""
         if self.has_ended(trial):
             return
         self.in_progress.end(trial)
@@ -175,7 +175,7 @@ class Driver:
         self.heard()
 
     def close(self) -> None:
-        """Whatever still runs was interrupted; `--resume` takes it up again."""
+        """End all running trials as interrupted; `--resume` takes them up again."""
         now = time.monotonic()
         for trial, state in self.study.trials.items():
             if state.status == "running":
@@ -192,7 +192,7 @@ class Driver:
         self.heard()
 
     def guard(self, action: Callable[[], None]) -> None:
-        """Run an action of the driver's loop; what it raises is kept and ends the search instead of Tune's loop."""
+        """Run an action of the driver's loop; keep its exception, to end the search and not Tune's loop."""
         try:
             action()
         except NotNow:
@@ -208,7 +208,7 @@ class Driver:
 
 
 def _sound(points: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], PointError | None]:
-    """The points before the first with an odd figure, and the complaint about that one."""
+    """Split points before the first odd figure: the sound points, and the complaint, None without any."""
     for place, point in enumerate(points):
         try:
             check_point(point)

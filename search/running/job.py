@@ -12,11 +12,11 @@ from search.study.record import Status
 
 @dataclass(frozen=True)
 class Job:
-    """One trial for a worker.
+    """A trial for a worker.
 
     `trial` is its number, `recipe` the recipe's JSON form, `store` a folder or URL, `fingerprint` the task's, `data` a
     folder or None, `threads` and `gpus` (a number, at most 1) the worker's share of its node, `limit` the trial's
-    seconds or None, `folders` the places of a user's modules, `used` the seconds that workers before have spent.
+    seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the trial.
     """
 
     trial: int
@@ -46,9 +46,9 @@ class StepResult:
     """A worker's points since its last step, and, in the last step, how the trial ended.
 
     `points` are events as `point_event` makes them, `notes` warnings to show, `spent` seconds since the trial began, by
-    purpose. `failed` is the reason of a failed trial, "" of a complete one, None of any other. Two ends are not the
-    trial's fault: `stuck`, the disk refuses more, and `unfit`, there is no GPU to use; "" otherwise. `worked_seconds`
-    are the worker's own for a trial that has ended.
+    purpose. `failed` is the reason of a failed trial, "" of a complete trial, None of any other. Two ends are not the
+    trial's fault: `stuck`, the disk refuses more, and `unfit`, there is no GPU to use; both are "" otherwise.
+    `worked_seconds` are the worker's own seconds, once the trial has ended.
     """
 
     points: Sequence[Mapping[str, Any]] = ()
@@ -66,11 +66,11 @@ class StepResult:
 
     @property
     def status(self) -> Status:
-        """How the trial ended, or that it still runs; a trial that met a full disk or no GPU still does."""
+        """The trial's status after the step; "running" as well after a full disk or without a usable GPU."""
         return "running" if self.failed is None else "failed" if self.failed else "complete"
 
     def as_json(self) -> dict[str, Any]:
-        """The result of a step of Tune, which reads `done`; lists and dicts are text."""
+        """The result of a step of Tune, with Tune's own key `done`; lists and dicts are text."""
         texts = {name: json.dumps(getattr(self, name)) for name in ("points", "spent", "notes")}
         ends = {name: getattr(self, name) for name in ("stuck", "unfit") if getattr(self, name)}
         if self.failed is not None:
@@ -92,5 +92,5 @@ class StepResult:
 
     @staticmethod
     def is_last(result: Mapping[str, Any]) -> bool:
-        """Whether a worker wrote the result in its last step; Tune says `done` of a trial it stops as well."""
+        """Whether a worker wrote the result in its last step; Tune sets `done` in other results as well."""
         return bool(result.keys() & {"stuck", "unfit", "failed"})

@@ -16,7 +16,7 @@ VARIES = re.compile(
     r"|(?<=got )\d[\d.]*"
     r"|\(\d+\)|\[\d+(?:, \d+)*\]"  # sizes, as torch says them
 )
-"""What notes of a kind may differ in."""
+"""Parts in which notes of the same kind may differ."""
 
 
 class Notes:
@@ -28,7 +28,7 @@ class Notes:
         self._heard = 0
 
     def hear(self, notes: Sequence[str]) -> list[str]:
-        """Count the end of a list that only grows; the notes of kinds that were not heard before."""
+        """Count the end of a growing list; return the first note of each new kind."""
         known = len(self._first)
         for note in notes[self._heard :]:
             kind = VARIES.sub("#", note)
@@ -43,14 +43,14 @@ class Notes:
 
 
 class MixedDevices:
-    """Says once that points are not compared with each other, where latency is an objective."""
+    """Says once, where latency is an objective, when points of two devices cannot be compared."""
 
     def __init__(self, objectives: Sequence[str], points: Iterable[Point]) -> None:
         self.objectives = objectives
         self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in points}
 
     def notes_on(self, added: Point) -> list[str]:
-        """The note on a second device, once the point added is the first of that device; else nothing."""
+        """The note on a second device, with the first point of that device; else nothing."""
         known = len(self._places)
         self._places.setdefault(measured_on(added, self.objectives), added)
         if not known == 1 < len(self._places):
@@ -63,7 +63,7 @@ class MixedDevices:
 
 
 class KeptWarnings(logging.Handler):
-    """Keeps warnings: what an actor prints reaches nobody."""
+    """Keeps warnings: an actor's prints reach nobody."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -80,7 +80,7 @@ class KeptWarnings(logging.Handler):
 
 
 def keep_warnings() -> KeptWarnings:
-    """Keep what `compress` warns of: one handler an actor, replaced from trial to trial."""
+    """Keep the warnings of `compress`: a single handler an actor, replaced from trial to trial."""
     logger = logging.getLogger("compress")
     for handler in [h for h in logger.handlers if isinstance(h, KeptWarnings)]:
         logger.removeHandler(handler)

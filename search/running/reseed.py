@@ -1,8 +1,8 @@
 """The finalists of a choice once more with other seeds, as further trials of their study, so that luck is not chosen.
 
-Finalists are the best models within the budget, by the means over the seeds that each has so far. One that was lucky
-falls back when another seed says so, and the next one becomes a finalist: it ends when the best have all their seeds.
-Of a curve no more is made than what is wanted of it.
+Finalists are the best models within the budget, by the means over the seeds each has so far. A lucky model falls back
+when another seed disagrees, and the next model becomes a finalist: the reseed ends when the best have all their seeds.
+Of a curve only the wanted part is made.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check_seeds(seeds: int) -> None:
 
 
 def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wanted:
-    """The best `count` models within a resolved budget; those with `robust` seeds must be in it by their lower ends."""
+    """The best `count` models within a resolved budget; with `robust` seeds a model's lower end must be in it too."""
 
     def wanted(record: StudyRecord) -> list[Family]:
         found = [rated.family for rated in choose(record.points, budget, prefer=prefer).fits]
@@ -64,8 +64,8 @@ def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
 def settings_of(
     study: Study, seeds: int, *, data: Path | None = None, address: str | None = None, tracking_uri: str | None = None
 ) -> Settings:
-    """What the study was begun with; of cores a trial gets as many as then, or all that this machine has; of GPUs see
-    `search/devices.py`."""
+    """The settings the study was begun with; a trial gets as many cores as then, or all cores of this machine. For GPUs
+    see `search/running/devices.py`."""
     header = study.header
     settings = Settings(
         study.name,
@@ -86,10 +86,10 @@ def settings_of(
 
 
 def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
-    """Make what is wanted with the settings' `seeds` in all; the study as it stands then.
+    """Make the `wanted` points with the settings' `seeds` in all; return the study as it stands then.
 
-    What an interrupted search left undone stays so. ValueError and SearchFailed as a search has them, KeyboardInterrupt
-    when it was ended by hand: what is finished is kept, and the same call goes on.
+    Trials of an interrupted search stay unfinished. ValueError and SearchFailed as in a search; KeyboardInterrupt after
+    Ctrl-C: finished points are kept, and the same call goes on.
     """
     listener = listener or Listener()
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)

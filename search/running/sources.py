@@ -1,4 +1,4 @@
-"""Where the driver takes trials from: trials that go on, new recipes, and recipes again with other seeds."""
+"""Sources of trials for the driver: unfinished trials, new recipes, and recipes again with other seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search.sampling.suggest import Answer, Asked, Suggester
 from search.study.study import Study
 
 SET_ASIDE = 4
-"""Trials that may stand back because a running one makes what they need; asked too far ahead, Optuna knows less."""
+"""Trials that may stand back for a model in the making; asked too far ahead, Optuna knows less."""
 
 
 class NotNow(Exception):
@@ -29,14 +29,14 @@ class Source(Protocol):
         """The most trials that may lie in the driver's queue, the source's next included."""
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """The next recipe, if there is one left; `known` are the study's trials by the ids of their recipes.
+        """Answer with the next recipe, or with no recipe; `known` are the study's trials by recipe id.
 
-        NotNow while the source has to wait before it can say.
+        NotNow while the source has to wait before it can answer.
         """
 
 
 class Resumed:
-    """The study's trials that run and are in no worker's hands: just begun, or taken up again."""
+    """Running trials of the study that no worker has: just begun, or taken up again."""
 
     ahead = math.inf
 
@@ -54,7 +54,7 @@ class Resumed:
 
 
 class NewRecipes:
-    """At most `left` recipes that the suggester finds; `connection` is the one to Optuna's database.
+    """At most `left` recipes from the suggester; `connection` leads to Optuna's database.
 
     Without `early_stopping` no trial is given up.
     """
@@ -65,9 +65,9 @@ class NewRecipes:
         self.suggester, self.connection, self.left, self.early_stopping = suggester, connection, left, early_stopping
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """Ask for a recipe; none is left once the suggester has found none.
+        """Ask the suggester for a recipe; after its first answer without a recipe, ask no more.
 
-        NotNow while Optuna's database does not answer, TimeoutError when it has not for long (`connection.py`).
+        NotNow while Optuna's database does not answer, TimeoutError after a long silence (`connection.py`).
         """
         if self.left <= 0:
             return Answer(None)
@@ -80,7 +80,7 @@ class NewRecipes:
 
 
 class OtherSeeds:
-    """Recipes that `replicates` wants again with another seed, asked for only when a worker is free."""
+    """Recipes that lack seeds by `replicates`, asked for only when a worker is free."""
 
     ahead = 1
 
@@ -88,7 +88,7 @@ class OtherSeeds:
         self.study, self.replicates = study, replicates
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """The next recipe that lacks seeds; NotNow while a running trial may still change which recipes do."""
+        """Answer with the next recipe that lacks seeds; NotNow while a running trial may still change the choice."""
         asked = self.replicates.due(self.study.record, known)
         if asked is None and self.replicates.seeds > 1 and self._is_running():
             raise NotNow

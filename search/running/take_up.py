@@ -1,4 +1,4 @@
-"""Takes a study up: writes which trials come first, and makes the driver with its sources."""
+"""Takes a study up: writes its first trials, and makes the driver with its sources."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def take_up(
     early_stopping: bool = True,
     seeds: int = 1,
 ) -> Driver:
-    """The driver of a search for `trials` trials in all, of a new study or one that goes on.
+    """Make the driver of a search for `trials` trials in all, of a new study or a resumed one.
 
-    A new study begins with the plain teacher and the front of the `earlier` study, if one is given; of other studies
-    the unfinished trials go back to running. With `early_stopping` a trial of which the sampler `auto` expects little
-    more is ended early. With more `seeds` than one the recipes of the front are made again with other seeds, by further
-    trials, once there is nothing else to hand out.
+    A new study begins with the plain teacher and with the front of the `earlier` study. The unfinished trials of a
+    resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little
+    more of it. With several `seeds` the recipes of the front are made again with other seeds, by further trials, once
+    there is nothing else to hand out.
     """
     seed, new = study.header["seed"], not study.trials
     if new:
@@ -65,7 +65,7 @@ def take_up(
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:
-    """Have Optuna ask first for the earlier front's choices that the space takes; a note on those it does not."""
+    """Have Optuna ask first for the earlier front's choices; the note names choices the space does not take."""
     best = {family.points[0].trial for family in front_of(earlier.points, optuna_study.objectives)}
     asked = [trial for trial in earlier.trials if trial.choices and "seed" not in trial.choices]
     found = [trial.choices for trial in asked if trial.id in best]
@@ -80,7 +80,7 @@ def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, t
 
 
 def reseeding(study: Study, task: Task, seeds: int, wanted: Wanted) -> Driver:
-    """The driver that makes the points `wanted` with `seeds` in all, and asks for no new recipe."""
+    """Make the driver for the points `wanted` with `seeds` in all; no new recipe is asked for."""
     replicates = Replicates(seeds, study.header["seed"], task.fingerprint, wanted)
     optuna_study = OptunaStudy(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")
     in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))

@@ -1,4 +1,4 @@
-"""Ray Tune as it is used here: it asks the driver for trials, runs them, and says what came of them."""
+"""Ray Tune: asks the driver for trials, runs them, and hands their results to the driver."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ RETRIES = 2
 RETRIES_ON_A_CLUSTER = 10
 """Nodes are lost there through no fault of the trial, the more so spot instances."""
 WAITING = 8
-"""Trials that wait for a place on a cluster that may grow: Ray's autoscaler starts nodes for what waits."""
+"""Trials in wait for a place on a cluster with an autoscaler: Ray starts nodes for waiting trials."""
 COUNT_SECONDS = 1.0
 
 
 class _Searcher(Searcher):
-    """Tune asks here what to run. It has a limit of its own on trials at once, but one that is fixed at the start."""
+    """Gives trials to Tune. Tune's own limit on trials at once is fixed at the start; this limit follows the nodes."""
 
     def __init__(self, driver: Driver, settings: Settings) -> None:
         super().__init__(metric="done", mode="max")
@@ -86,7 +86,7 @@ class _Searcher(Searcher):
         return max(1, self.places) + (WAITING if self.settings.address else 0)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """There is room for another one; the callback below hears how it ended."""
+        """Make room for another trial; the callback below hears the end."""
         self.live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -100,7 +100,7 @@ class _Searcher(Searcher):
 
 
 class _Callback(tune.Callback):
-    """Tune says here what came of it."""
+    """Hears from Tune how trials come on."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -110,13 +110,13 @@ class _Callback(tune.Callback):
         return {}
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Tune hears Ctrl-C alone by now, and takes a second one for leave to stop where it stands."""
+        """Listen to Ctrl-C as well: Tune takes a second Ctrl-C for leave to stop where it stands."""
         ends: Any = signal.getsignal(signal.SIGINT)
         if callable(ends):
             listen(ends)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """A worker counts its own time; what goes before is handed to the next one."""
+        """Note when a worker begins: a worker counts its own time, and the next is told of time before."""
         self.since[trial.trial_id] = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
@@ -125,7 +125,7 @@ class _Callback(tune.Callback):
             self.hear(Job.from_json(trial.config).trial, result)
 
     def hear(self, number: int, result: dict[str, Any]) -> bool:
-        """A worker has points, or is done with its trial; whether there is one that was not heard of before."""
+        """Hand a worker's step result to the driver; whether any point is new."""
         state = self.driver.study.trials[number]
         before = len(state.points)
         self.driver.guard(lambda: self._heard(number, StepResult.from_json(result)))
@@ -163,7 +163,7 @@ class _Callback(tune.Callback):
 
 @contextmanager
 def _surviving_evictions() -> Iterator[None]:
-    """A worker that Ray ends for the machine's memory is one that died: Tune itself would end the whole run."""
+    """Treat a worker ended by Ray for the machine's memory as a dead worker: Tune would end the whole run."""
     ours = RayActorManager._actor_task_failed
 
     def failed(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
@@ -196,7 +196,7 @@ class _Stopper(tune.Stopper):
 
 
 def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
-    """Run what the driver hands out until it has nothing left; Tune's own files go below `scratch`."""
+    """Run the driver's trials until there are no more; Tune's own files go below `scratch`."""
     ear = _Callback(driver)
     tuner = tune.Tuner(
         tune.with_resources(Compression, {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial or 0.0}),

@@ -1,4 +1,4 @@
-"""What a worker runs: one trial, a few points a step. The only code of this project inside a Ray actor."""
+"""The worker: runs a trial, a few points a step. The only code of this project inside a Ray actor."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from search.worker_path import settle
 
 STEP_SECONDS = 1.0
 GRACE_S = 5.0
-"""For a point that is about to be finished at a trial's limit."""
+"""For a point about to be finished at a trial's limit."""
 END_S = 1.0
-"""For the reason to reach the driver, before a process that has lost its GPU ends."""
+"""For the reason to reach the driver, before a process without its GPU ends."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
-    """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
+    """Carries out a recipe: each step of Tune gives the next points, the last step says how the trial ended.
 
-    The config is a `Job`. An actor is reused: only the loaded task is kept, on the device it trains on.
+    The config is a `Job`. An actor is reused: only the loaded task is kept, on its training device.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin; everything that can fail happens in `step`, where it can be said."""
+        """Begin; failures come in `step`, whose result can tell them."""
         job = Job.from_json(config)
         if not job.gpus:
             hide_gpus()  # Ray hides them only where its own node was started with a variable set
@@ -85,18 +85,18 @@ class Compression(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """The points made in the next second or longer, and, once there are no more, how the trial ended.
+        """Make points for a second or longer; without any more points, say how the trial ended.
 
         A trip to the driver and back costs a tenth of a second on a busy machine, often more than a point; points are
-        in the store by then, so none is lost with the worker. After GpuLost the process ends, and Tune begins the trial
-        again in another one.
+        in the store by then, so no point is lost with the worker. After GpuLost the process ends, and Tune begins the
+        trial again in another process.
         """
         with self._watched():
             return self._step().as_json()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """This process ends soon after the trial's limit, as nothing else ends what hangs; the next one says so."""
+        """End this process soon after the trial's limit, as nothing else ends a hanging call."""
         if self.job.limit is not None:
             faulthandler.dump_traceback_later(GRACE_S + max(0.0, self._left(self.job.limit)), exit=True, file=2)
         try:
@@ -136,16 +136,16 @@ class Compression(tune.Trainable):
         return result
 
     def _begin_again(self) -> None:
-        """Let go of all that takes memory; the trial goes on from the store."""
+        """Free all memory; the trial goes on from the store."""
         self._free()
         self.data = None
         gc.collect()
         torch.cuda.empty_cache()
 
     def _end_by(self, error: Exception) -> StepResult:
-        """How the trial ends after an exception; not done, to try it once more, for memory may be free by now.
+        """How the trial ends after an exception; not done, to try once more, for memory may be free by now.
 
-        GpuLost when nothing in this process can use the GPU again: it ends soon after.
+        GpuLost when this process can use the GPU no more: the process ends soon after.
         """
         if isinstance(error, DiskError):
             return StepResult(stuck=str(error))
@@ -167,10 +167,10 @@ class Compression(tune.Trainable):
         return StepResult()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """The store keeps what matters."""
+        """Do nothing: the store keeps all results."""
 
     def load_checkpoint(self, checkpoint: object) -> None:
-        """The store has what matters."""
+        """Do nothing: the store has all results."""
 
     def _points(self) -> Iterator[Made]:
         if self.points is None:

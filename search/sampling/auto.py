@@ -1,4 +1,4 @@
-"""The sampler `auto`: what the ledger knows goes to `Acquisition`, which chooses values of the space."""
+"""The sampler `auto`: tells `Acquisition` what the ledger knows, and proposes values of the space."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from search.study.study import Study
 from spaces import Space
 
 TOGETHER = 8
-"""Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
+"""Trials in flight for each recipe chosen at once: a choice takes up to a second."""
 OVER = ("complete", "failed")
-"""What became of a trial that says what to expect of others like it."""
+"""Statuses the cost model learns from."""
 
 
 class Proposal(NamedTuple):
-    """Choices to ask about next, in this order, and the running trials that are not worth going on with."""
+    """Choices to ask about next, in their order, and the running trials not worth going on with."""
 
     choices: list[Choices]
     given_up: frozenset[int]
 
 
 class Auto:
-    """Chooses for one study; `in_progress` has the models that are there or in the making."""
+    """Proposes choices for a study; `in_progress` has the models in the store or in the making."""
 
     def __init__(
         self, study: Study, space: Space, task: Task, seed: int, in_progress: InProgress, bounds: Bounds
@@ -64,9 +64,9 @@ class Auto:
                 self.ended(trial)
 
     def learn(self, trial: int, point: Point) -> None:
-        """A trial has a point.
+        """Learn from a trial's point.
 
-        Where latency is an objective, what is learned of costs is of points that are compared with the study's first.
+        Where latency is an objective, costs are learned only from points on the device of the study's first point.
         """
         state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
         self.place = self.place or measured_on(point, self.acquisition.costs)
@@ -94,9 +94,9 @@ class Auto:
             self.cost_model.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
-        """Everything that another study of the same task has measured, of choices that the space `takes`.
+        """Learn all points of another study of the same task, for choices the space `takes`.
 
-        Of the plain teacher if it is this space's too; nothing of models that are no longer to be found.
+        The plain teacher's points count if this space has the same teacher. Models no longer to be found are left out.
         """
         for trial in earlier.trials:
             asked = {name: value for name, value in trial.choices.items() if name != "seed"}
@@ -139,7 +139,7 @@ class Auto:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The cores belong to the trials, and matrices this small gain nothing from a second one."""
+    """Compute in a single thread: the cores belong to the trials, and small matrices gain nothing from a second."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

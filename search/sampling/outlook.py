@@ -1,4 +1,4 @@
-"""What the acquisition function weighs: recipes before they are carried out, running recipes and measured points."""
+"""Values for the acquisition function: recipes before they are carried out, running recipes, measured points."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Choices = Mapping[str, Choice]
 
 
 class Outlook(Protocol):
-    """What can be said of a recipe before it is carried out."""
+    """Predicts a recipe's points, seconds and chances."""
 
     def points(self, recipe: Any) -> list[Guess]:
-        """Its points to be; none for a recipe that would only give what there is."""
+        """The recipe's new points; empty where all its points are measured."""
 
     def seconds(self, recipe: Any) -> float:
-        """What is left to be done for them."""
+        """Seconds of work on new models, for a recipe not yet begun."""
 
     def rest(self, recipe: Any) -> float:
-        """The same of one that is being carried out."""
+        """Seconds of work left, for a running recipe."""
 
     def likely(self, recipe: Any) -> float:
-        """The share of its points to be that are likely to come, in (0, 1]."""
+        """The share of its points likely to come, in (0, 1]."""
 
     def is_made(self, recipe: Any) -> bool:
-        """Whether what it would give comes without it."""
+        """Whether all its models are there or in the making by other trials."""
 
 
 class Seen(NamedTuple):
-    """A measured point: the choices it is an observation of, its error and costs, scaled, and the guess of these.
+    """A measured point: choices, error and scaled costs, and the costs as guessed before.
 
-    One of a recipe that the space does not build has no choices: it is there, but says nothing of others.
+    A point of a recipe the space does not build has no choices: it is on the front, but says nothing of other points.
     """
 
     choices: Choices
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """The points to be of a recipe, and their costs besides the error, scaled: one row a point."""
+    """A recipe's points to come, and their costs besides the error, scaled: a row a point."""
 
     choices: Choices
     recipe: Named
@@ -58,7 +58,7 @@ class Ahead(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """Of points to be, one after the other: the error's mean and deviation, and scaled costs, one row a point.
+    """Points to come of several recipes: mean and deviation of the error, and scaled costs, a row a point.
 
     `parts` are the places of each recipe's points.
     """

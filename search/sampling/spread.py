@@ -13,9 +13,9 @@ from search.sampling.outlook import Floats
 def far_apart(
     costs: Mapping[Candidate, Floats], share: Mapping[Candidate, float], there: Sequence[Floats], count: int
 ) -> list[Candidate]:
-    """At most `count` candidates, each with a point whose costs are farthest from those `there` and of the ones before.
+    """At most `count` candidates, each with a point farthest in cost from those `there` and those chosen before.
 
-    `costs` are scaled, one row a point to be; `there` has one row of them a point. `share` weighs the distances.
+    `costs` are scaled, a row a point to come; `there` has a row a point. `share` weighs the distances.
     """
     known = np.array(there) if there else np.ones((1, 1))
     near = {one: _distances(its, known) for one, its in costs.items()}
@@ -32,6 +32,6 @@ def far_apart(
 
 
 def _distances(points: Floats, others: Floats) -> Floats:
-    """Of each point from the nearest of the others, along the axis on which they are farthest apart."""
+    """Each point's distance from the nearest of the others, along the axis on which they are farthest apart."""
     distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
     return distances

@@ -1,4 +1,4 @@
-"""Asks Optuna for choices until they make a recipe that is new, can be carried out, and keeps to the bounds."""
+"""Asks Optuna for choices until they make a new, feasible recipe within the bounds."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from search.study.study import Study
 from spaces import Space
 
 REPEATS = 50
-"""Asks in a row that only repeat known recipes before the space counts as exhausted."""
+"""Asks in a row with only known recipes before the space counts as exhausted."""
 STUBBORN = 5
-"""After this many repeated or impossible suggestions in a row, suggest at random: TPE can repeat itself for ever."""
+"""After so many repeated or impossible suggestions, suggest at random: TPE can repeat itself for ever."""
 OUTSIDE = 200
-"""Asks for one trial that may give recipes out of bounds, or that cannot be, before the search counts as done."""
+"""Asks for a trial with recipes out of bounds, or impossible recipes, before the search counts as done."""
 
 
 class Asked(NamedTuple):
-    """A recipe to be tried, the choices that make it, and the number under which Optuna asked for them, if it did.
+    """A recipe to try, the choices behind it, and their number in Optuna, None if Optuna was not asked.
 
-    `trial` is the number of the trial that goes on with the recipe, None to begin one.
+    `trial` is the number of the trial to go on with, None to begin another.
     """
 
     recipe: Recipe
@@ -41,10 +41,10 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The recipe that was found, if any, and the running trials to be ended early.
+    """The recipe found, None if there is none left, and the running trials to end early.
 
-    `given_up` are those of which the sampler `auto` expects too little more; None when it did not weigh them, so that
-    an answer before still holds.
+    The sampler `auto` expects too little of the rest of the trials `given_up`; None if the sampler weighed no trial, so
+    that the answer before still holds.
     """
 
     asked: Asked | None
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Suggester:
-    """For one study; `auto` is the sampler of that name, if it is used. `say` is told why no recipe is found."""
+    """Suggests recipes for a study; `auto` is the sampler of that name, if used. `say` hears why no recipe is found."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Suggester:
         self.feasibility, self.auto, self.say = feasibility, auto, say
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """A recipe that is not among the `known`, trials by the ids of their recipes; no recipe when none is left."""
+        """Suggest a recipe not among the `known`, trials by recipe id; no recipe when all are tried."""
         failed = Counter(repeated=0, outside=0, impossible=0)
         given_up: frozenset[int] | None = None
         others: list[Choices] | None = [] if self.auto is not None else None
@@ -92,7 +92,7 @@ class Suggester:
         return Answer(None, given_up)
 
     def _take(self, asked: Trial, known: Mapping[str, int]) -> Recipe | str:
-        """The recipe of Optuna's choices; else answer Optuna, and say which kind of failure it was."""
+        """The recipe of Optuna's choices; else answer Optuna, and name the kind of failure."""
         try:
             recipe = self.space.build(asked, self.task, self.seed)
         except RecipeError:
@@ -111,7 +111,7 @@ class Suggester:
         return "impossible"
 
     def _answer(self, number: int, trial: int) -> None:
-        """Tell Optuna of a recipe that ran already what its trial gave."""
+        """Answer Optuna's repeated recipe with the points of its first trial."""
         first = self.study.trials[trial]
         if first.status == "complete":
             self.optuna_study.tell_end(number, list(first.points.values()))
