@@ -41,7 +41,7 @@ class Nothing(Compression):
         return self.points
 
     def _make(self) -> Iterator[Made]:
-        for point in made_up(self.config, load_task(TASK)):
+        for point in made_up(self.job, load_task(TASK)):
             time.sleep(self.pause_s / POINTS)
             figures = Measurement(**point["measured"])
             yield Made(point["id"], point["sparsity"], point["variant"], figures, point["path"], known=False)

@@ -36,11 +36,10 @@ def points_of(
     steps = plan(recipe, pipeline.task.fingerprint)
     if not whole and all(step.sparsity is not None for step in steps):  # known beforehand
         needed = chain(steps, choices)
-        known = [pipeline.store.get(step.key) is not None for step in needed]
-        entries = [pipeline.ensure(step) for step in needed]
-        spent = sum(entry.measured.seconds for entry, there in zip(entries, known, strict=True) if not there)
-        last, at = entries[-1], needed[-1]
-        yield Made(last.key, at.sparsity or 0.0, at.variant, last.measured, str(last.path), known[-1]), spent
+        ensured = [pipeline.ensure(step) for step in needed]
+        spent = sum(one.entry.measured.seconds for one in ensured if one.made)
+        (last, made_now), at = ensured[-1], needed[-1]
+        yield Made(last.key, at.sparsity or 0.0, at.variant, last.measured, str(last.path), known=not made_now), spent
         return
     spent, made = 0.0, None
     for point in pipeline.run(recipe):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import random
 import time
 from collections.abc import Callable
@@ -19,7 +18,9 @@ from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
 from search.running.driver import Driver
+from search.running.job import Job
 from search.running.progress import Progress
+from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.record import StudyRecord
@@ -47,14 +48,14 @@ def begun(home: Path, name: str, kind: Callable[..., OptunaStudy], trials: int) 
     header = {"objectives": list(DEFAULT_OBJECTIVES), "reference_point": worst}
     study.begin(task=TASK, space=SPACE.name, seed=0, **header)
     optuna_study = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
-    return Driver(study, optuna_study, SPACE, task, trials, 0)
+    return take_up(study, optuna_study, SPACE, task, trials)
 
 
-def made_up(job: dict[str, Any], task: Task, count: int = POINTS) -> list[dict[str, Any]]:
+def made_up(job: Job, task: Task, count: int = POINTS) -> list[dict[str, Any]]:
     """A falling curve of that many points under the keys of the recipe's plan; the same ones for the same trial."""
-    keys = [step.key for step in plan(Recipe.from_json(json.loads(job["recipe"])), task.fingerprint)]
-    keys += [f"{job['trial']:032d}{number:032d}" for number in range(len(keys), count)]
-    draw = random.Random(job["trial"])
+    keys = [step.key for step in plan(Recipe.from_json(job.recipe), task.fingerprint)]
+    keys += [f"{job.trial:032d}{number:032d}" for number in range(len(keys), count)]
+    draw = random.Random(job.trial)
     size, best = draw.randrange(2_000, 270_000), 0.5 + 0.5 * draw.random()
     points = []
     for number, key in enumerate(keys[:count]):
@@ -97,7 +98,7 @@ def replay(driver: Driver, after: Callable[[StudyRecord], None] = lambda record:
         middle = time.perf_counter()
         points = made_up(job, driver.task)
         again = time.perf_counter()
-        driver.add(job["trial"], points)
-        driver.end(job["trial"], "complete", "", 1.0, {"train": 0.9, "measure": 0.1})
+        driver.add(job.trial, points)
+        driver.end(job.trial, "complete", "", 1.0, {"train": 0.9, "measure": 0.1})
         seconds.append(middle - start + time.perf_counter() - again)
         after(driver.study.record)

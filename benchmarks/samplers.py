@@ -65,7 +65,7 @@ def aimed(table: Table, seed: int):  # type: ignore[no-untyped-def]
     aim = Acquisition(table.build, KnownSizes(table), ("size_bytes",), {"size_bytes": float(np.expm1(1.0))}, seed)
     tried: set[str] = set()
     while True:
-        chosen = aim.choose(tried, [], 1)[0]
+        chosen = aim.choose(tried, [], 1).candidates[0]
         row = chosen.recipe
         assert isinstance(row, Row)
         tried.add(row.id)

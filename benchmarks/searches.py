@@ -22,6 +22,7 @@ from benchmarks.workers import Course, Work, needed, point, reference, rows, run
 from compress.plan import Step
 from compress.recipe import Recipe
 from search.running.driver import Driver
+from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES, value
 from search.study.record import Point
@@ -54,14 +55,14 @@ class Ours:
                 job = driver.next()
                 if job is None:
                     return None
-                trial = driver.study.trials[job["trial"]]
+                trial = driver.study.trials[job.trial]
                 recipe = Recipe.from_json(trial.recipe)
                 made = there if self.shared else dict.fromkeys([teacher().id], -1.0)
                 steps = rows(recipe)
                 if not self.curves and trial.choices:
                     steps = needed(steps, trial.choices)
-                    return Work(job["trial"], iter(steps), frozenset([steps[-1][0].key]), made)
-                return Work(job["trial"], iter(steps), frozenset(step.key for step, _ in steps), made)
+                    return Work(job.trial, iter(steps), frozenset([steps[-1][0].key]), made)
+                return Work(job.trial, iter(steps), frozenset(step.key for step, _ in steps), made)
 
             def heard(work: Work, step: Step, row: Row) -> bool:
                 driver.add(work.trial, [point_event(step.key, row[0], row[1], row[2])])
@@ -83,7 +84,7 @@ class Ours:
         told = OptunaStudy if self.tell_all else _OnePoint
         optuna_study = told(open_storage(None, study.folder), "replayed", DEFAULT_OBJECTIVES, seed, self.sampler)
         space = GRID if self.beginnings else _BARE
-        driver = Driver(study, optuna_study, space, task(), trials, 0, early_stopping=self.early_stopping)
+        driver = take_up(study, optuna_study, space, task(), trials, early_stopping=self.early_stopping)
         if driver.auto is not None:
             driver.auto.acquisition.seed = seed
         return driver

@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.bars import Row
 from benchmarks.replay import ByChance, begun, made_up, silent
 from search.running.driver import Driver
+from search.running.job import Job
 from search.sampling.optuna_study import OptunaStudy
 from search.study.ledger import Ledger
 
@@ -77,7 +77,7 @@ def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
         if running is None:
             if job is None:
                 continue
-            running = state[worker] = Running(job, curves[job["trial"] % len(curves)], driver)
+            running = state[worker] = Running(job, curves[job.trial % len(curves)], driver)
             starts.append(free)
         pieces.append((free, free + running.until_next))
         heapq.heappush(events, (free + running.until_next, worker))
@@ -89,8 +89,8 @@ def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
 class Running:
     """A trial on a simulated worker."""
 
-    def __init__(self, job: dict[str, Any], curve: Curve, driver: Driver) -> None:
-        self.trial, self.curve, self.heard = job["trial"], curve, 0
+    def __init__(self, job: Job, curve: Curve, driver: Driver) -> None:
+        self.trial, self.curve, self.heard = job.trial, curve, 0
         self.points = made_up(job, driver.task, sum(count for _, count in curve))
 
     @property

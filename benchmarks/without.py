@@ -22,14 +22,19 @@ from unittest.mock import patch
 
 from benchmarks.one_point import chain, points_of
 from benchmarks.teachers import teach
+from compress.data.tasks import Task
 from compress.estimate import Estimator
 from compress.pipeline import Made
 from compress.plan import Step
 from compress.recipe import Recipe
 from search.running import launch, tune_loop
 from search.running.driver import Driver
+from search.running.job import Job
+from search.running.take_up import take_up
 from search.running.worker import Compression
 from search.sampling.in_progress import InProgress
+from search.sampling.optuna_study import OptunaStudy
+from search.sampling.suggest import Asked
 from search.settings import Settings
 from search.study.study import Study
 from spaces import Space
@@ -43,15 +48,18 @@ class Alone(Driver):
 
     teachers: ClassVar[Path]
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        if self.auto is not None:
-            self.auto.cost_model.known = keys(self.teachers)
-
-    def _hand_out(self, trial: int) -> dict[str, Any]:
-        job = super()._hand_out(trial)
+    def _hand_out(self, trial: int) -> Job:
         own = shutil.copytree(self.teachers, self.study.home / "stores" / str(trial), dirs_exist_ok=True)
-        return {**job, "store": str(own)}
+        return replace(super()._hand_out(trial), store=str(own))
+
+
+def alone(*given: Any, **named: Any) -> Driver:
+    """Take a study up, as a search does, with trials that share only the teachers."""
+    with patch("search.running.take_up.Driver", Alone), patch("search.running.take_up.InProgress", Free):
+        driver = take_up(*given, **named)
+    if driver.auto is not None:
+        driver.auto.cost_model.known = keys(Alone.teachers)
+    return driver
 
 
 class Free(InProgress):
@@ -82,31 +90,47 @@ class Pointwise(Estimator):
         return chain(steps, choices)[-1:]
 
 
+@dataclass(frozen=True)
+class PointJob(Job):
+    """A job about one point: the choices by which it is found, as JSON; null for a whole curve."""
+
+    asked: str = "null"
+
+
 class PointByPoint(Driver):
-    """Hands out each trial with the choices by which its one point is found."""
+    """Hands out each trial with the choices by which its one point is found, those `asked` for by the recipe's id."""
 
-    def __init__(self, study: Study, optuna_study: Any, space: Space, *given: Any, **named: Any) -> None:
-        self.asked: dict[str, Mapping[str, Any]] = {}
+    asked: Mapping[str, Mapping[str, Any]]
+    estimator: Pointwise
 
-        def build(trial: Trial, task: str, seed: int) -> Recipe:
-            recipe = space.build(trial, task, seed)
-            self.asked.setdefault(recipe.id, dict(trial.params))  # type: ignore[attr-defined]
-            return recipe
+    def _line_up(self, asked: Asked) -> None:
+        super()._line_up(asked)
+        if asked.recipe.id in self.asked:
+            self.in_progress._steps[self.queue[-1]] = self.estimator.steps(asked.recipe)
 
-        super().__init__(study, optuna_study, replace(space, build=build), *given, **named)
-        self.estimator = Pointwise(self.task, asked=self.asked)
-        if self.auto is not None:
-            self.auto.cost_model.estimator = self.estimator
-
-    def _line_up(self, trial: int, recipe: Recipe) -> None:
-        super()._line_up(trial, recipe)
-        if recipe.id in self.asked:
-            self.in_progress._steps[trial] = self.estimator.steps(recipe)
-
-    def _hand_out(self, trial: int) -> dict[str, Any]:
+    def _hand_out(self, trial: int) -> PointJob:
         job = super()._hand_out(trial)
-        recipe = Recipe.from_json(self.study.trials[trial].recipe)
-        return {**job, "asked": json.dumps(self.asked.get(recipe.id))}
+        return PointJob(**vars(job), asked=json.dumps(self.asked.get(Recipe.from_json(job.recipe).id)))
+
+
+def point_by_point(
+    study: Study, optuna_study: OptunaStudy, space: Space, task: Task, trials: int, *given: Any, **named: Any
+) -> PointByPoint:
+    """Take a study up, as a search does, with trials of one point."""
+    asked: dict[str, Mapping[str, Any]] = {}
+
+    def build(trial: Trial, task: str, seed: int) -> Recipe:
+        recipe = space.build(trial, task, seed)
+        asked.setdefault(recipe.id, dict(trial.params))  # type: ignore[attr-defined]
+        return recipe
+
+    with patch("search.running.take_up.Driver", PointByPoint):
+        driver = take_up(study, optuna_study, replace(space, build=build), task, trials, *given, **named)
+    assert isinstance(driver, PointByPoint)
+    driver.asked, driver.estimator = asked, Pointwise(task, asked=asked)
+    if driver.auto is not None:
+        driver.auto.cost_model.estimator = driver.estimator
+    return driver
 
 
 class OnePoint(Compression):
@@ -118,7 +142,7 @@ class OnePoint(Compression):
             asked = json.loads(self.config["asked"])
             if asked is not None:
                 assert self.pipeline is not None
-                recipe = Recipe.from_json(json.loads(self.config["recipe"]))
+                recipe = Recipe.from_json(self.job.recipe)
                 self.points = (made for made, _ in points_of(self.pipeline, recipe, asked, whole=False))
         assert self.points is not None
         return self.points
@@ -138,10 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.idea == "sharing":
             teach(chosen.teachers, TASK, chosen.seed)
             Alone.teachers = chosen.teachers
-            patched.enter_context(patch.object(launch, "Desk", Alone))
-            patched.enter_context(patch("search.running.driver.InProgress", Free))
+            patched.enter_context(patch.object(launch, "take_up", alone))
         else:
-            patched.enter_context(patch.object(launch, "Desk", PointByPoint))
+            patched.enter_context(patch.object(launch, "take_up", point_by_point))
             patched.enter_context(patch.object(tune_loop, "Compression", OnePoint))
         launch.search(Settings(chosen.name, task=TASK, trials=chosen.trials, seed=chosen.seed, home=chosen.home))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from filelock import Timeout
@@ -29,7 +30,7 @@ from compress.train import training_device
 
 @dataclass(frozen=True)
 class Made:
-    """One point of a recipe: where it lies, where it sits on the curve, what it measures, and whether it was known."""
+    """One point of a recipe: its place in the store and on the curve, its figures, and whether the store had it."""
 
     key: str
     sparsity: float
@@ -37,6 +38,13 @@ class Made:
     measured: Measurement
     path: str
     known: bool
+
+
+class Ensured(NamedTuple):
+    """A step's entry, and whether the call made it: False where the store had it or another process made it."""
+
+    entry: Entry
+    made: bool
 
 
 @dataclass
@@ -59,7 +67,7 @@ class Pipeline:
     @property
     def _work(self) -> StepRunner:
         """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
-        return StepRunner(self.task, self.store, self.ensure, lambda: self._calibration, self._clock, self.on_progress)
+        return StepRunner(self.task, self.store, self.entry, lambda: self._calibration, self._clock, self.on_progress)
 
     @cached_property
     def _shown(self) -> Tensor:
@@ -78,21 +86,23 @@ class Pipeline:
         for step in steps:
             if step.stage.variant and step.parent and step.parent.key in left_out:
                 continue
-            before = self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
-            entry = self.ensure(step)
-            known = before == self.spent.get("train", 0.0) + self.spent.get("measure", 0.0)
+            entry, made = self.ensure(step)
             if self._was_taken_back(step):
                 left_out.add(step.key)
                 continue
             sparsity = step.sparsity if step.sparsity is not None else self._removed(step, steps[0])
-            yield Made(entry.key, sparsity, step.variant, entry.measured, str(entry.path), known)
+            yield Made(entry.key, sparsity, step.variant, entry.measured, str(entry.path), known=not made)
 
-    def ensure(self, step: Step) -> Entry:
-        """The step's entry, made if it is not there; waits while another process makes it."""
+    def entry(self, step: Step) -> Entry:
+        """The entry of a step; see `ensure`."""
+        return self.ensure(step).entry
+
+    def ensure(self, step: Step) -> Ensured:
+        """Make the step's entry unless the store has it; wait while another process makes it."""
         with self._clock("store"):
             entry = self.store.get(step.key, (step.model,))
         if entry is not None:
-            return entry
+            return Ensured(entry, made=False)
         lock = self.store.lock(step.key)
         with self._clock("wait"):
             while True:
@@ -104,7 +114,7 @@ class Pipeline:
         try:
             with self._clock("store"):
                 entry = self.store.get(step.key, (step.model,))
-            return entry if entry is not None else self._make(step)
+            return Ensured(self._make(step), made=True) if entry is None else Ensured(entry, made=False)
         finally:
             lock.release()
 
@@ -134,27 +144,32 @@ class Pipeline:
         if self._has_failed(step, measured):
             return self._take_back(step)
         with self._clock("store"):
-            return self.store.put(step.key, files, measured, step.made_from)
+            taken_back = None if step.stage.tolerance is None else False
+            return self.store.put(step.key, files, measured, step.made_from, taken_back)
 
     def _has_failed(self, step: Step, measured: Measurement) -> bool:
         """Whether a round of an adaptive method lost too much accuracy, or removed nothing."""
         tolerance = step.stage.tolerance
         if tolerance is None or step.parent is None or step.original is None:
             return False
-        least = self.ensure(step.original).measured.accuracy_validation - tolerance
-        return measured.accuracy_validation < least or measured.params == self.ensure(step.parent).measured.params
+        least = self.entry(step.original).measured.accuracy_validation - tolerance
+        return measured.accuracy_validation < least or measured.params == self.entry(step.parent).measured.params
 
     def _take_back(self, step: Step) -> Entry:
-        """The round's entry holds what it started from."""
+        """Store the model that the round started from as the round's entry."""
         assert step.parent is not None
-        kept = self.ensure(step.parent)
+        kept = self.entry(step.parent)
         with self._clock("store"):
-            return self.store.put(step.key, kept.files(), kept.measured, step.made_from)
+            return self.store.put(step.key, kept.files(), kept.measured, step.made_from, taken_back=True)
 
     def _was_taken_back(self, step: Step) -> bool:
+        """Whether the round's entry is the model before the round; an old entry does not say, so files are compared."""
         if step.stage.tolerance is None or step.parent is None:
             return False
-        return self.ensure(step).files().sha256 == self.ensure(step.parent).files().sha256
+        entry = self.entry(step)
+        if entry.taken_back is not None:
+            return entry.taken_back
+        return entry.files().sha256 == self.entry(step.parent).files().sha256
 
     def _removed(self, step: Step, first: Step) -> float:
         """The share of the first network's weights that the step's has no more."""

@@ -123,15 +123,23 @@ class RemoteStore(Store):
         self._keep(key, files, record)
         return super().get(key, of)
 
-    def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
+    def put(
+        self,
+        key: str,
+        files: Files,
+        measured: Measurement,
+        made_from: Mapping[str, Any],
+        taken_back: bool | None = None,
+    ) -> Entry:
         """To the bucket, then to this machine's folder; the entry that another has made meanwhile if there is one."""
-        record = self._record(key, files, measured, made_from)
+        entry = Entry(key, self.path(key), measured, made_from, taken_back)
+        record = self._record(entry, files)
         while not self._upload(key, files, record):
             made = self.get(key)  # if it was damaged it is set aside now
             if made is not None:
                 return made
         self._there.add(key)
-        return self._keep(key, files, record) or Entry(key, self.path(key), measured, made_from)
+        return self._keep(key, files, record) or entry
 
     def _upload(self, key: str, files: Files, record: bytes) -> bool:
         """Whether there was none."""

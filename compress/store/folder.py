@@ -42,12 +42,17 @@ DRAFT_S = 3600.0
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored, measured model: `made_from` is the JSON of what led to it, whose hash is the key."""
+    """One stored, measured model: `made_from` is the JSON of what led to it, whose hash is the key.
+
+    `taken_back` says of a round of an adaptive pruner whether the entry is the model before the round; None of any
+    other entry, and of a round that an earlier version stored.
+    """
 
     key: str
     path: Path
     measured: Measurement
     made_from: Mapping[str, Any]
+    taken_back: bool | None = None
 
     def files(self) -> Files:
         """The model's files; StoreError when they are gone."""
@@ -134,23 +139,32 @@ class Store:
             raise StoreError(f"its figures must be numbers, got {measured.fault or made_from}"[:200])
         if of and (origin := files.origin()) not in (wanted := [model.bare for model in of]):
             raise StoreError(f"it must be of {' or '.join(map(str, wanted))}, got {origin}")
-        return Entry(key, self.path(key), measured, made_from)
+        return Entry(key, self.path(key), measured, made_from, record.get("taken_back"))
 
-    def put(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> Entry:
+    def put(
+        self,
+        key: str,
+        files: Files,
+        measured: Measurement,
+        made_from: Mapping[str, Any],
+        taken_back: bool | None = None,
+    ) -> Entry:
         """Write an entry, or give the one that another has made meanwhile.
 
         DiskError with the system's reason when the disk refuses it.
         """
-        made = self._keep(key, files, self._record(key, files, measured, made_from))
-        return made or Entry(key, self.path(key), measured, made_from)
+        entry = Entry(key, self.path(key), measured, made_from, taken_back)
+        return self._keep(key, files, self._record(entry, files)) or entry
 
-    def _record(self, key: str, files: Files, measured: Measurement, made_from: Mapping[str, Any]) -> bytes:
+    def _record(self, entry: Entry, files: Files) -> bytes:
         record: dict[str, object] = {
             "version": VERSION,
-            "key": key,
-            "measured": vars(measured),
-            "made_from": made_from,
+            "key": entry.key,
+            "measured": vars(entry.measured),
+            "made_from": entry.made_from,
         }
+        if entry.taken_back is not None:
+            record["taken_back"] = entry.taken_back
         record["sha256"] = _seal(files, record)
         return json.dumps(record, indent=1).encode()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from pathlib import Path
 
 import torch
 
@@ -13,6 +15,9 @@ OF_GPU = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 NO_KERNEL = "no kernel image is available"
 """CUDA's words for a GPU that this torch was not built for."""
 REMEDY = "install a torch made for that GPU and its driver, or search with --gpus-per-trial 0"
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Ray's errors are painted for a terminal."""
 
 
 class GpuLost(RuntimeError):
@@ -70,3 +75,29 @@ def unusable(error: Exception) -> str:
 def _torch() -> str:
     built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
     return f"torch {torch.__version__.partition('+')[0]}, {built},"
+
+
+def reason_gone(file: str | None, deaths: int) -> str:
+    """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
+    last = last_error(file)
+    lines = last.strip().splitlines()[1:]
+    if "low on memory" in last:
+        return out_of_memory("Ray ended its worker, for the machine's memory was full", 0.0)
+    if gpu_lost(last):
+        return f"{gpu_lost(last)}; so it did {deaths} times"
+    if not lines or "actor" in lines[0]:
+        return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")
+    return f"its worker failed ({lines[-1]})"
+
+
+def last_error(file: str | None) -> str:
+    """What was last written into the file in which Tune keeps a trial's errors; "" without one."""
+    there = file is not None and Path(file).exists()
+    text = Path(file or "").read_text(encoding="utf-8", errors="replace") if there else ""
+    return COLOUR.sub("", text).rpartition("Failure # ")[2]
+
+
+def gpu_lost(error: str) -> str:
+    """The sentence of a worker that lost its GPU; "" of one that ended otherwise."""
+    _, found, rest = error.rpartition(f"{GpuLost.__name__}: ")
+    return rest.splitlines()[0] if found else ""

@@ -22,6 +22,7 @@ from search.running.driver import Driver
 from search.running.expected_time import announcement
 from search.running.failures import DeviceError
 from search.running.resume import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.running.take_up import take_up
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, OptunaStudy, answering, check_sampler, open_storage
@@ -128,13 +129,12 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         early_stopping = not settings.whole_curves
         bounds = Bounds.of(budget_of(study), study.header["reference_point"])
-        driver = Driver(
+        driver = take_up(
             study,
             optuna_study,
             space,
             task,
             settings.trials,
-            study.header["seed"],
             bounds,
             earlier,
             early_stopping=early_stopping,

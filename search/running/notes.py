@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from search.study.front import Place, measured_on, mixed
+from search.study.record import Point
 
 VARIES = re.compile(
     r"\btrial \d+\b"  # who
@@ -12,7 +16,7 @@ VARIES = re.compile(
     r"|(?<=got )\d[\d.]*"
     r"|\(\d+\)|\[\d+(?:, \d+)*\]"  # sizes, as torch says them
 )
-"""What notes of a kind may differ in."""
+"""Parts in which notes of the same kind may differ."""
 
 
 class Notes:
@@ -24,7 +28,7 @@ class Notes:
         self._heard = 0
 
     def hear(self, notes: Sequence[str]) -> list[str]:
-        """Count the end of a list that only grows; the notes of kinds that were not heard before."""
+        """Count the end of a growing list; return the first note of each new kind."""
         known = len(self._first)
         for note in notes[self._heard :]:
             kind = VARIES.sub("#", note)
@@ -36,3 +40,50 @@ class Notes:
     def repeated(self) -> list[str]:
         """The notes whose kind came more than once, with how often."""
         return [f"{times} times: {self._first[kind]}" for kind, times in self._times.items() if times > 1]
+
+
+class MixedDevices:
+    """Says once, where latency is an objective, when points of two devices cannot be compared."""
+
+    def __init__(self, objectives: Sequence[str], points: Iterable[Point]) -> None:
+        self.objectives = objectives
+        self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in points}
+
+    def notes_on(self, added: Point) -> list[str]:
+        """The note on a second device, with the first point of that device; else nothing."""
+        known = len(self._places)
+        self._places.setdefault(measured_on(added, self.objectives), added)
+        if not known == 1 < len(self._places):
+            return []
+        first = next(iter(self._places.values())).measured
+        return [
+            f"{mixed(self._places.values(), self.objectives)}, and only those of {first.device} decide what is tried "
+            "next; give the search nodes of one kind, or --objectives without latency_ms"
+        ]
+
+
+class KeptWarnings(logging.Handler):
+    """Keeps warnings: an actor's prints reach nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the warning's text."""
+        self.said.append(record.getMessage())
+
+    def take(self) -> list[str]:
+        """The warnings since the last call."""
+        said, self.said = self.said, []
+        return said
+
+
+def keep_warnings() -> KeptWarnings:
+    """Keep the warnings of `compress`: a single handler an actor, replaced from trial to trial."""
+    logger = logging.getLogger("compress")
+    for handler in [h for h in logger.handlers if isinstance(h, KeptWarnings)]:
+        logger.removeHandler(handler)
+    notes = KeptWarnings()
+    logger.addHandler(notes)
+    return notes

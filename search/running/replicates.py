@@ -1,4 +1,4 @@
-"""Which recipes are to be carried out again with another seed, and how far, until what is wanted has enough seeds."""
+"""Replicates: recipes to carry out again with another seed, and how far, until wanted models have enough seeds."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Any
 
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.study.record import Choice, StudyRecord, TrialRecord
+from search.sampling.suggest import Asked
+from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, front_of
 from search.study.study import INTERRUPTED
 
 ENOUGH = "the rest of its curve was not wanted with this seed"
 Wanted = Callable[[StudyRecord], Sequence[Family]]
-"""The models that are to have several seeds, as the study stands, what matters most first."""
+"""The models to have several seeds, as the study stands, the most important first."""
 
 
 def on_front(record: StudyRecord) -> list[Family]:
-    """Those of the front of the means."""
+    """The models on the front of the means."""
     return front_of(record.points, record.objectives)
 
 
 class Replicates:
-    """For a study whose own seed is `first`; `seeds` in all are asked of what is `wanted`, `first` one of them."""
+    """For a study whose own seed is `first`: every model `wanted` is to have `seeds` seeds, `first` included."""
 
     def __init__(self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front) -> None:
         self.seeds, self.first, self.fingerprint, self.wanted = seeds, first, fingerprint, wanted
         self._same: dict[str, bool] = {}
 
     def is_ours(self, family: Family) -> bool:
-        """Whether its recipe would give the same model here and now, not that of an older version or of other data."""
+        """Whether its recipe would give the same model here and now, not another version's or of other data."""
         own = family.points[0]
         if own.id not in self._same:
             made = plan(Recipe.from_json(own.recipe), self.fingerprint)
@@ -38,17 +39,17 @@ class Replicates:
         return self._same[own.id]
 
     def families(self, form: Mapping[str, Any]) -> dict[str, str]:
-        """By the keys of a recipe's points those of the same models with the study's own seed; {} if that is its."""
+        """By each key of a recipe's points, the same point's key with the study's own seed; {} for the own seed."""
         if form["seed"] == self.first:
             return {}
         recipe = Recipe.from_json(form)
         own = plan(replace(recipe, seed=self.first), self.fingerprint)
         return {step.key: first.key for step, first in zip(plan(recipe, self.fingerprint), own, strict=True)}
 
-    def due(self, record: StudyRecord, known: Mapping[str, int]) -> tuple[Recipe, dict[str, Choice]] | None:
-        """The next one, and what to call its choices; `known` are the study's trials by their recipes' ids.
+    def due(self, record: StudyRecord, known: Mapping[str, int]) -> Asked | None:
+        """The next recipe with another seed; `known` are the study's trials by recipe id.
 
-        One of them is due again if it ended before it came to what is wanted, and could have gone on.
+        A trial goes on if it ended before the wanted point, and could have gone on.
         """
         for family in self._lacking(record):
             own = family.points[0]
@@ -57,11 +58,11 @@ class Replicates:
                 again = Recipe.from_json({**own.recipe, "seed": seed})
                 trial = known.get(again.id)
                 if trial is None or _goes_on(record.trials[trial], own.id):
-                    return again, {**choices, "seed": seed}
+                    return Asked(again, {**choices, "seed": seed}, None, trial)
         return None
 
     def is_enough(self, record: StudyRecord, trial: int) -> bool:
-        """Whether a trial has made all that is wanted of its recipe with its seed, and there is more that it could."""
+        """Whether a trial with another seed has made all wanted points, and could make more."""
         told = record.trials[trial]
         if told.recipe["seed"] == self.first or len(told.points) >= len(self.families(told.recipe)):
             return False
@@ -70,8 +71,8 @@ class Replicates:
         return not any(first.recipe == recipe and first.id not in made for first in firsts)
 
     def _lacking(self, record: StudyRecord) -> Iterator[Family]:
-        """Those that are to be made again; a model that only another seed's trial came to, its own having ended before,
-        is not.
+        """The models that lack seeds. A model is left out if only another seed's trial came to it, as the own seed's
+        trial ended before.
         """
         for family in self.wanted(record) if self.seeds > 1 else ():
             if len(family.points) < self.seeds and not family.points[0].family and self.is_ours(family):

@@ -1,8 +1,8 @@
 """The finalists of a choice once more with other seeds, as further trials of their study, so that luck is not chosen.
 
-Finalists are the best models within the budget, by the means over the seeds that each has so far. One that was lucky
-falls back when another seed says so, and the next one becomes a finalist: it ends when the best have all their seeds.
-Of a curve no more is made than what is wanted of it.
+Finalists are the best models within the budget, by the means over the seeds each has so far. A lucky model falls back
+when another seed disagrees, and the next model becomes a finalist: the reseed ends when the best have all their seeds.
+Of a curve only the wanted part is made.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from optuna.storages import InMemoryStorage
-
 from compress.data.tasks import load_task
 from compress.machine.resources import usable_cpus
 from compress.store.bucket import check_readable, check_store
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
-from search.running.driver import Driver
 from search.running.launch import Listener, carry_out, check_went_well
 from search.running.replicates import Replicates, Wanted
 from search.running.resume import check_given, given_models, hold
-from search.sampling.optuna_study import OptunaStudy
+from search.running.take_up import reseeding
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
@@ -42,7 +39,7 @@ def check_seeds(seeds: int) -> None:
 
 
 def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wanted:
-    """The best `count` models within a resolved budget; those with `robust` seeds must be in it by their lower ends."""
+    """The best `count` models within a resolved budget; with `robust` seeds a model's lower end must be in it too."""
 
     def wanted(record: StudyRecord) -> list[Family]:
         found = [rated.family for rated in choose(record.points, budget, prefer=prefer).fits]
@@ -67,8 +64,8 @@ def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
 def settings_of(
     study: Study, seeds: int, *, data: Path | None = None, address: str | None = None, tracking_uri: str | None = None
 ) -> Settings:
-    """What the study was begun with; of cores a trial gets as many as then, or all that this machine has; of GPUs see
-    `search/devices.py`."""
+    """The settings the study was begun with; a trial gets as many cores as then, or all cores of this machine. For GPUs
+    see `search/running/devices.py`."""
     header = study.header
     settings = Settings(
         study.name,
@@ -89,16 +86,16 @@ def settings_of(
 
 
 def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
-    """Make what is wanted with the settings' `seeds` in all; the study as it stands then.
+    """Make the `wanted` points with the settings' `seeds` in all; return the study as it stands then.
 
-    What an interrupted search left undone stays so. ValueError and SearchFailed as a search has them, KeyboardInterrupt
-    when it was ended by hand: what is finished is kept, and the same call goes on.
+    Trials of an interrupted search stay unfinished. ValueError and SearchFailed as in a search; KeyboardInterrupt after
+    Ctrl-C: finished points are kept, and the same call goes on.
     """
     listener = listener or Listener()
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
     check_images(before, task)
-    space = check_given(settings, given_models(before, settings), task)
+    check_given(settings, given_models(before, settings), task)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store)
@@ -121,11 +118,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
         for trial, state in study.trials.items():  # of a driver that was killed
             if state.status == "running":
                 study.end(trial, "stopped", INTERRUPTED, 0.0, {})
-        optuna_study = OptunaStudy(
-            InMemoryStorage(), study.name, study.header["objectives"], 0, "random"
-        )  # nothing is asked
-        seeds, own = settings.seeds, study.header["seed"]
-        driver = Driver(study, optuna_study, space, task, study.originals, own, seeds=seeds, repeated=wanted)
+        driver = reseeding(study, task, settings.seeds, wanted)
         driver.notes += [chosen] if chosen else []
         carry_out(settings, driver, scratch, listener)
     check_went_well(driver, f"select {settings.name}", "the same command")

@@ -1,10 +1,10 @@
-"""Early stopping in Ray Tune: a trial that the driver has ended is not gone on with.
+"""Early stopping in Ray Tune: trials the driver has ended are stopped.
 
-Whether it ends is decided where the sampler `auto` chooses (`search/aim.py`): each time it looks for what to try next,
-it also weighs what is left of every running curve by the same measure, expected hypervolume improvement a second. A
-curve whose rest is worth less than a share of what else there is ends with its next points. What a trial has finished
-stays, and Optuna hears of it as failed, never as complete. Ray's own schedulers take one metric, and Optuna counts
-what they stop as complete.
+The sampler `auto` decides (`search/sampling/acquisition.py`): asked for the next recipe, its answer also names the
+running trials to give up, by the same measure, expected hypervolume improvement a second. A curve whose rest is worth
+less than a share of the other recipes ends with its next points. Finished points stay, and Optuna hears of the trial as
+failed, never as complete. Ray's own schedulers take a single metric, and Optuna counts trials stopped by them as
+complete.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from search.running.job import Job
+
 
 class Scheduler(FIFOScheduler):
-    """`hear(number, result)` takes what a trial has so far and says whether there was a new point, `ended(number)` says
-    whether that was enough of it.
+    """`hear(number, result)` takes a trial's result and says whether any point is new; `ended(number)` says whether
+    the driver has ended the trial.
     """
 
     def __init__(self, hear: Callable[[int, dict[str, Any]], bool], ended: Callable[[int], bool]) -> None:
@@ -28,8 +30,8 @@ class Scheduler(FIFOScheduler):
         return {}  # Tune pickles all it is given; there is nothing here to bring back
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Tune asks this before its callbacks hear of the result, and not of a last one."""
-        number = int(trial.config["trial"])
+        """Hear the result and decide; Tune calls this before its callbacks, but not for a last result."""
+        number = Job.from_json(trial.config).trial
         if self.hear(number, result):
             trial.run_metadata.num_failures = 0  # it has come on: deaths of its workers count from here
         return str(TrialScheduler.STOP if self.ended(number) else TrialScheduler.CONTINUE)

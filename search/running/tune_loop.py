@@ -1,14 +1,13 @@
-"""Ray Tune as it is used here: it asks the driver for trials, runs them, and says what came of them."""
+"""Ray Tune: asks the driver for trials, runs them, and hands their results to the driver."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
 
 from compress.errors import DiskError
-from compress.store.bucket import absolute
 from search.running.cluster import places
-from search.running.driver import Driver, NotNow
-from search.running.failures import DeviceError, GpuLost, out_of_memory
+from search.running.driver import Driver
+from search.running.failures import DeviceError, gpu_lost, last_error, reason_gone
 from search.running.interrupts import listen
+from search.running.job import Job, StepResult
 from search.running.scheduler import Scheduler
+from search.running.sources import NotNow
 from search.running.worker import Compression
 from search.settings import Settings
 from search.worker_path import folders
@@ -33,18 +33,17 @@ RETRIES = 2
 RETRIES_ON_A_CLUSTER = 10
 """Nodes are lost there through no fault of the trial, the more so spot instances."""
 WAITING = 8
-"""Trials that wait for a place on a cluster that may grow: Ray's autoscaler starts nodes for what waits."""
+"""Trials in wait for a place on a cluster with an autoscaler: Ray starts nodes for waiting trials."""
 COUNT_SECONDS = 1.0
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-"""Ray's errors are painted for a terminal."""
 
 
 class _Searcher(Searcher):
-    """Tune asks here what to run. It has a limit of its own on trials at once, but one that is fixed at the start."""
+    """Gives trials to Tune. Tune's own limit on trials at once is fixed at the start; this limit follows the nodes."""
 
-    def __init__(self, driver: Driver, settings: Settings, shared: dict[str, Any]) -> None:
+    def __init__(self, driver: Driver, settings: Settings) -> None:
         super().__init__(metric="done", mode="max")
-        self.driver, self.settings, self.shared = driver, settings, shared
+        self.driver, self.settings = driver, settings
+        self.folders = folders()
         self.live: set[str] = set()
         self.places, self.counted = 0, -math.inf
 
@@ -54,7 +53,7 @@ class _Searcher(Searcher):
     def suggest(self, trial_id: str) -> Any:
         if len(self.live) >= self._room():
             return None
-        found: list[dict[str, Any] | None] = []
+        found: list[Job | None] = []
         try:
             self.driver.guard(lambda: found.append(self.driver.next()))
         except NotNow:
@@ -62,7 +61,18 @@ class _Searcher(Searcher):
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         self.live.add(trial_id)
-        return {**self.shared, **found[0]}
+        return self._complete(found[0]).as_json()
+
+    def _complete(self, job: Job) -> Job:
+        """The job with its share of a node, the data's folder and the places of a user's modules."""
+        return replace(
+            job,
+            data=str(self.settings.data.resolve()) if self.settings.data else None,
+            threads=self.settings.cpus_per_trial,
+            gpus=self.settings.gpus_per_trial or 0.0,
+            limit=self.settings.trial_limit_s,
+            folders=self.folders,
+        )
 
     def _room(self) -> int:
         """How many trials may be with Tune as the cluster is now."""
@@ -76,7 +86,7 @@ class _Searcher(Searcher):
         return max(1, self.places) + (WAITING if self.settings.address else 0)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """There is room for another one; the callback below hears how it ended."""
+        """Make room for another trial; the callback below hears the end."""
         self.live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
@@ -90,7 +100,7 @@ class _Searcher(Searcher):
 
 
 class _Callback(tune.Callback):
-    """Tune says here what came of it."""
+    """Hears from Tune how trials come on."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -100,88 +110,60 @@ class _Callback(tune.Callback):
         return {}
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Tune hears Ctrl-C alone by now, and takes a second one for leave to stop where it stands."""
+        """Listen to Ctrl-C as well: Tune takes a second Ctrl-C for leave to stop where it stands."""
         ends: Any = signal.getsignal(signal.SIGINT)
         if callable(ends):
             listen(ends)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """A worker counts its own time; what goes before is handed to the next one."""
+        """Note when a worker begins: a worker counts its own time, and the next is told of time before."""
         self.since[trial.trial_id] = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Of a trial's last result; the others are for the scheduler to hear."""
-        if result.keys() & {"stuck", "unfit", "failed"}:
-            self.hear(int(trial.config["trial"]), result)
+        if StepResult.is_last(result):
+            self.hear(Job.from_json(trial.config).trial, result)
 
     def hear(self, number: int, result: dict[str, Any]) -> bool:
-        """A worker has points, or is done with its trial; whether there is one that was not heard of before."""
+        """Hand a worker's step result to the driver; whether any point is new."""
         state = self.driver.study.trials[number]
         before = len(state.points)
-        self.driver.guard(lambda: self._heard(number, result))
+        self.driver.guard(lambda: self._heard(number, StepResult.from_json(result)))
         return len(state.points) > before
 
-    def _heard(self, number: int, result: dict[str, Any]) -> None:
-        self.driver.notes += json.loads(result.get("notes", "[]"))
-        points, spent = json.loads(result["points"]), json.loads(result["spent"])
-        self.driver.guard(lambda: self.driver.add(number, points, spent))
-        if "stuck" in result:
-            self.driver.give_up(DiskError(result["stuck"]))
-        elif "unfit" in result:
-            self.driver.give_up(DeviceError(result["unfit"]))
-        elif "failed" in result:
-            status: Any = "failed" if result["failed"] else "complete"
-            self.driver.guard(
-                lambda: self.driver.end(number, status, result["failed"], result["worked_seconds"], spent)
-            )
+    def _heard(self, number: int, said: StepResult) -> None:
+        self.driver.notes += said.notes
+        self.driver.guard(lambda: self.driver.add(number, said.points, said.spent))
+        if said.stuck:
+            self.driver.give_up(DiskError(said.stuck))
+        elif said.unfit:
+            self.driver.give_up(DeviceError(said.unfit))
+        elif said.failed is not None:
+            reason, seconds = said.failed, said.worked_seconds
+            self.driver.guard(lambda: self.driver.end(number, said.status, reason, seconds, said.spent))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         now = time.monotonic()
-        trial.config["used"] = trial.config.get("used", 0.0) + now - self.since.pop(trial.trial_id, now)
-        lost = _lost(_last_error(trial.error_file)) or "its worker died"
-        self.driver.notes.append(f"trial {trial.config['trial']}: {lost}; another goes on from what is stored")
+        job = Job.from_json(trial.config)
+        used = job.used + now - self.since.pop(trial.trial_id, now)
+        trial.config.update(replace(job, used=used).as_json())
+        lost = gpu_lost(last_error(trial.error_file)) or "its worker died"
+        self.driver.notes.append(f"trial {job.trial}: {lost}; another goes on from what is stored")
         self.driver.heard()
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
         self.driver.guard(self.driver.look_ahead)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        number = int(trial.config["trial"])
-        reason = _reason(trial.error_file, trial.num_failures)  # `get_error` looks where nothing is stored
-        now = time.monotonic()
-        seconds = now - self.driver.started.get(number, now)
+        number = Job.from_json(trial.config).trial
+        reason = reason_gone(trial.error_file, trial.num_failures)  # `get_error` looks where nothing is stored
+        seconds = time.monotonic() - self.driver.started.get(number, time.monotonic())
         self.driver.guard(lambda: self.driver.end(number, "failed", reason, seconds, {}))
-
-
-def _reason(file: str | None, deaths: int) -> str:
-    """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
-    last = _last_error(file)
-    lines = last.strip().splitlines()[1:]
-    if "low on memory" in last:
-        return out_of_memory("Ray ended its worker, for the machine's memory was full", 0.0)
-    if _lost(last):
-        return f"{_lost(last)}; so it did {deaths} times"
-    if not lines or "actor" in lines[0]:
-        return f"its worker died {deaths} times" + (f": {lines[0]}" if lines else "")
-    return f"its worker failed ({lines[-1]})"
-
-
-def _last_error(file: str | None) -> str:
-    """What was last written into the file in which Tune keeps a trial's errors; "" without one."""
-    there = file is not None and Path(file).exists()
-    text = Path(file or "").read_text(encoding="utf-8", errors="replace") if there else ""
-    return COLOUR.sub("", text).rpartition("Failure # ")[2]
-
-
-def _lost(error: str) -> str:
-    """The sentence of a worker that lost its GPU; "" of one that ended otherwise."""
-    _, found, rest = error.rpartition(f"{GpuLost.__name__}: ")
-    return rest.splitlines()[0] if found else ""
 
 
 @contextmanager
 def _surviving_evictions() -> Iterator[None]:
-    """A worker that Ray ends for the machine's memory is one that died: Tune itself would end the whole run."""
+    """Treat a worker ended by Ray for the machine's memory as a dead worker: Tune would end the whole run."""
     ours = RayActorManager._actor_task_failed
 
     def failed(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
@@ -210,31 +192,18 @@ class _Stopper(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        late = self.deadline is not None and time.monotonic() > self.deadline
-        return late or self.driver.failure is not None
+        return (self.deadline is not None and time.monotonic() > self.deadline) or self.driver.failure is not None
 
 
 def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
-    """Run what the driver hands out until it has nothing left; Tune's own files go below `scratch`."""
-    gpus = settings.gpus_per_trial or 0.0
-    shared = {
-        "store": absolute(driver.study.store),
-        "data": str(settings.data.resolve()) if settings.data else None,
-        "fingerprint": driver.task.fingerprint,
-        "threads": settings.cpus_per_trial,
-        "gpus": gpus,
-        "limit": settings.trial_limit_s,
-        "folders": folders(),
-    }
-    resources = {"cpu": settings.cpus_per_trial, "gpu": gpus}
-    left = len(driver.queue) + max(0, settings.trials - driver.originals)
+    """Run the driver's trials until there are no more; Tune's own files go below `scratch`."""
     ear = _Callback(driver)
     tuner = tune.Tuner(
-        tune.with_resources(Compression, resources),
+        tune.with_resources(Compression, {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial or 0.0}),
         tune_config=tune.TuneConfig(
-            search_alg=_Searcher(driver, settings, shared),
+            search_alg=_Searcher(driver, settings),
             scheduler=Scheduler(ear.hear, driver.has_ended),
-            num_samples=left if settings.seeds == 1 else -1,
+            num_samples=-1,  # until the driver has none left
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

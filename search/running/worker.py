@@ -1,18 +1,17 @@
-"""What a worker runs: one trial, a few points a step. The only code of this project inside a Ray actor."""
+"""The worker: runs a trial, a few points a step. The only code of this project inside a Ray actor."""
 
 from __future__ import annotations
 
 import errno
 import faulthandler
 import gc
-import json
-import logging
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,43 +35,43 @@ from search.running.failures import (
     out_of_memory,
     unusable,
 )
+from search.running.job import Job, StepResult
+from search.running.notes import keep_warnings
 from search.study.study import point_event
 from search.worker_path import settle
 
 STEP_SECONDS = 1.0
 GRACE_S = 5.0
-"""For a point that is about to be finished at a trial's limit."""
+"""For a point about to be finished at a trial's limit."""
 END_S = 1.0
-"""For the reason to reach the driver, before a process that has lost its GPU ends."""
+"""For the reason to reach the driver, before a process without its GPU ends."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
-    """Carries out a recipe; every step of Tune gives the next points, the last step says how it ended.
+    """Carries out a recipe: each step of Tune gives the next points, the last step says how the trial ended.
 
-    `config`: trial (number), recipe (JSON text), store, data (paths), threads, gpus (a number, at most 1), limit
-    (seconds or None), folders (where a user's modules may lie), fingerprint (of the task), and used (seconds) if other
-    workers had begun. An actor is reused: only the loaded task is kept, on the device it trains on.
+    The config is a `Job`. An actor is reused: only the loaded task is kept, on its training device.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin; everything that can fail happens in `step`, where it can be said."""
-        gpus = float(config["gpus"])
-        if not gpus:
+        """Begin; failures come in `step`, whose result can tell them."""
+        job = Job.from_json(config)
+        if not job.gpus:
             hide_gpus()  # Ray hides them only where its own node was started with a variable set
-        settle(config.get("folders", ()))
+        settle(job.folders)
         self.data: tuple[Task, Task] | None = None
-        if 0 < gpus < 1 and torch.cuda.is_available():
-            share_gpu(gpus)
-        self._take(config)
+        if 0 < job.gpus < 1 and torch.cuda.is_available():
+            share_gpu(job.gpus)
+        self._take(job)
 
-    def _take(self, config: dict[str, Any]) -> None:
-        torch.set_num_threads(int(config["threads"]))
+    def _take(self, job: Job) -> None:
+        self.job = job
+        torch.set_num_threads(job.threads)
         self.started = time.perf_counter()
-        self.used = float(config.get("used", 0.0))
         self.tried_again = False
         self._free()
-        self.notes = _listen()
+        self.notes = keep_warnings()
 
     def _free(self) -> None:
         """Let go of the trial's networks; others may share the GPU, so its memory is given back."""
@@ -82,119 +81,110 @@ class Compression(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial."""
-        self._take(new_config)
+        self._take(Job.from_json(new_config))
         return True
 
     def step(self) -> dict[str, Any]:
-        """The points made in the next second or longer, and, once there are no more, how the trial ended.
+        """Make points for a second or longer; without any more points, say how the trial ended.
 
         A trip to the driver and back costs a tenth of a second on a busy machine, often more than a point; points are
-        in the store by then, so none is lost with the worker. `failed` is the reason, "" for a whole curve; what is not
-        the trial's fault has another name: `stuck`, the disk refuses more, or `unfit`, there is no GPU to use. After
-        GpuLost the process ends, and Tune begins the trial again in another one.
+        in the store by then, so no point is lost with the worker. After GpuLost the process ends, and Tune begins the
+        trial again in another process.
         """
         with self._watched():
-            return self._step()
+            return self._step().as_json()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """This process ends soon after the trial's limit, as nothing else ends what hangs; the next one says so."""
-        if self.config["limit"] is not None:
-            faulthandler.dump_traceback_later(GRACE_S + max(0.0, self._left()), exit=True, file=2)
+        """End this process soon after the trial's limit, as nothing else ends a hanging call."""
+        if self.job.limit is not None:
+            faulthandler.dump_traceback_later(GRACE_S + max(0.0, self._left(self.job.limit)), exit=True, file=2)
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
 
-    def _left(self) -> float:
+    def _left(self, limit: float) -> float:
         """Seconds to the trial's limit."""
-        left: float = self.config["limit"] - self.used - (time.perf_counter() - self.started)
-        return left
+        return limit - self.job.used - (time.perf_counter() - self.started)
 
-    def _step(self) -> dict[str, Any]:
+    def _step(self) -> StepResult:
         started = time.monotonic()
         points: list[dict[str, Any]] = []
-        end: dict[str, str] = {}
-        if self.config["limit"] is not None and self._left() < 0:
-            end = {"failed": f"took longer than the trial-limit of {self.config['limit']:g} s"}
-        while not end and (not points or time.monotonic() - started < STEP_SECONDS):
+        end = StepResult()
+        if self.job.limit is not None and self._left(self.job.limit) < 0:
+            end = StepResult(failed=f"took longer than the trial-limit of {self.job.limit:g} s")
+        while not end.done and (not points or time.monotonic() - started < STEP_SECONDS):
             again = False
             try:
                 made = next(self._points(), None)
             except Exception as error:  # a user's own network may raise anything; what Tune gets to see it tries again
                 end = self._end_by(error)
-                again = not end
+                again = not end.done
             else:
                 if made is None:
-                    end = {"failed": ""}
+                    end = StepResult(failed="")
                 else:
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
             if again:  # not in the handler: the exception holds what its frames hold
-                self._free()
-                self.data = None
-                gc.collect()
-                torch.cuda.empty_cache()
+                self._begin_again()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
-        result = {
-            "points": json.dumps(points),
-            "spent": json.dumps(spent),
-            "notes": self._said(),
-            "done": bool(end),
-            **end,
-        }
-        if end:
+        worked = time.perf_counter() - self.started
+        result = replace(end, points=points, spent=spent, notes=self.notes.take(), worked_seconds=worked)
+        if end.done:
             self._free()
-        if "failed" not in end:
-            return result
-        return {**result, "worked_seconds": time.perf_counter() - self.started}
+        return result
 
-    def _end_by(self, error: Exception) -> dict[str, str]:
-        """How the trial ends after an exception; {} to try it once more, for memory may be free by now.
+    def _begin_again(self) -> None:
+        """Free all memory; the trial goes on from the store."""
+        self._free()
+        self.data = None
+        gc.collect()
+        torch.cuda.empty_cache()
 
-        GpuLost when nothing in this process can use the GPU again: it ends soon after.
+    def _end_by(self, error: Exception) -> StepResult:
+        """How the trial ends after an exception; not done, to try once more, for memory may be free by now.
+
+        GpuLost when this process can use the GPU no more: the process ends soon after.
         """
         if isinstance(error, DiskError):
-            return {"stuck": str(error)}
+            return StepResult(stuck=str(error))
         if getattr(error, "errno", None) in FULL:
-            return {"stuck": f"store: {error}"}
+            return StepResult(stuck=f"store: {error}")
         if isinstance(error, RecipeError | TrainingError | StoreError):
-            return {"failed": str(error)}
+            return StepResult(failed=str(error))
         if isinstance(error, DeviceError) or unusable(error):
-            return {"unfit": unusable(error) or str(error)}
+            return StepResult(unfit=unusable(error) or str(error))
         if is_lost(error):
             threading.Timer(END_S, os._exit, (1,)).start()
             raise GpuLost(lost(error)) from None
         if not is_out_of_memory(error):
-            return {"failed": f"{(self.pipeline and self.pipeline.making) or 'its task'} failed ({said(error)})"}
+            what = (self.pipeline and self.pipeline.making) or "its task"
+            return StepResult(failed=f"{what} failed ({said(error)})")
         if self.tried_again:
-            return {"failed": out_of_memory(error, self.config["gpus"])}
+            return StepResult(failed=out_of_memory(error, self.job.gpus))
         self.tried_again = True
-        return {}
+        return StepResult()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """The store keeps what matters."""
+        """Do nothing: the store keeps all results."""
 
     def load_checkpoint(self, checkpoint: object) -> None:
-        """The store has what matters."""
+        """Do nothing: the store has all results."""
 
     def _points(self) -> Iterator[Made]:
         if self.points is None:
-            check_gpu(self.config["gpus"])
-            recipe = Recipe.from_json(json.loads(self.config["recipe"]))
-            data = self.config["data"]
-            store = open_store(self.config["store"])
-            task = load_task(recipe.task, Path(data) if data else None, cache_dir=store.root / "data")
-            _check_images(task, self.config.get("fingerprint"))
+            check_gpu(self.job.gpus)
+            recipe = Recipe.from_json(self.job.recipe)
+            data = Path(self.job.data) if self.job.data else None
+            store = open_store(self.job.store)
+            task = load_task(recipe.task, data, cache_dir=store.root / "data")
+            _check_images(task, self.job.fingerprint)
             if self.data is None or self.data[0] is not task:
                 self.data = task, task.to(training_device())
             self.pipeline = Pipeline(self.data[1], store)
             self.points = self.pipeline.run(recipe)
         return self.points
-
-    def _said(self) -> str:
-        """What `compress` warned of since the last step, for the driver to show."""
-        said, self.notes.said = self.notes.said, []
-        return json.dumps(said)
 
 
 def _check_images(task: Task, begun: str | None) -> None:
@@ -204,24 +194,3 @@ def _check_images(task: Task, begun: str | None) -> None:
             f"{task.name}: every node must have the images the search began with, fingerprint {str(begun)[:8]}, "
             f"got {task.fingerprint[:8]} on {socket.gethostname()}"
         )
-
-
-class _Notes(logging.Handler):
-    """Keeps warnings: what an actor prints reaches nobody."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
-
-
-def _listen() -> _Notes:
-    """One handler an actor, replaced from trial to trial."""
-    logger = logging.getLogger("compress")
-    for handler in [h for h in logger.handlers if isinstance(h, _Notes)]:
-        logger.removeHandler(handler)
-    notes = _Notes()
-    logger.addHandler(notes)
-    return notes

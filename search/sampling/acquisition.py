@@ -1,8 +1,8 @@
-"""Chooses what to try next by what it is expected to add to the front, for each second it is expected to take.
+"""Chooses the next recipes by the improvement of the front expected for each second of work.
 
-Costs are guessed before a training, and how far guesses were off is learned, so that only the error is taken to be
-uncertain; a trial gives a curve, so a recipe is worth what all its points may add; what is in the store is free. What
-runs at the moment counts as if it came out as expected.
+Costs are guessed before a training, and how far guesses are off is learned, so only a model's error is uncertain. A
+trial gives a curve: a recipe is worth the improvement of all its points. Models in the store are free. A running trial
+counts as if it came out as expected.
 """
 
 from __future__ import annotations
@@ -11,90 +11,53 @@ import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import moocore
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from torch import Tensor
 
 from compress.estimate import Guess
 from search.sampling.candidates import Candidate, Named, candidates
 from search.sampling.ehvi import HypervolumeImprovement
+from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen
+from search.sampling.spread import far_apart
 from search.sampling.surrogate import MOST, Encoder, Surrogate
-from search.study.record import Choice
 from spaces.space import Trial, place
 
-Floats = NDArray[np.float64]
-Choices = Mapping[str, Choice]
 DRAWS = 300
-"""Recipes that are looked at for a choice."""
+"""Recipes looked at for a choice."""
 STARTUP = 8
-"""Trials with points that there must be before anything is expected of others; until then they are to lie far apart."""
+"""Trials with points before anything is expected of others; until then recipes are to lie far apart."""
 SPREAD = 60
-"""Recipes that are looked at for a choice until then; taken is the one whose costs are farthest from what is there, for
-each second it takes."""
+"""Recipes looked at for a choice until then; the recipe farthest from others in cost, for each second, is taken."""
 SLACK = 1.05
-"""How far out of the box, on its logarithmic scale, the costs may be guessed of a point that may lie inside."""
+"""How far out of the box, on its logarithmic scale, costs may be guessed for a point to count as inside."""
 OUT = 1.1
-"""Where on that scale a point over a limit is taken to lie: beyond, but no further from the rest than need be."""
+"""Where on this scale a point over a limit is placed: outside, but no further from the rest than need be."""
 POOR = 0.25
-"""Of what else could be tried: a trial whose rest is worth less a second is not worth going on with."""
+"""Share of the best recipe's worth a second: a trial whose rest is worth less is given up."""
 GROWN = 1.1
-"""Times as much must have been seen as the last time before the surrogate is fitted from anywhere but where it was."""
+"""Growth of the points seen before the surrogate is fitted from another start than its last fit."""
 CLOSEST = 40
-"""Of the recipes looked at, those that are weighed again once one is chosen and another is to be."""
+"""Recipes weighed again after each choice, the best of all recipes looked at."""
 
 
-class Outlook(Protocol):
-    """What can be said of a recipe before it is carried out."""
+class Chosen(NamedTuple):
+    """The candidates to try next, and of each running trial whether its rest is worth far less than they are."""
 
-    def points(self, recipe: Any) -> list[Guess]:
-        """Its points to be; none for a recipe that would only give what there is."""
-
-    def seconds(self, recipe: Any) -> float:
-        """What is left to be done for them."""
-
-    def rest(self, recipe: Any) -> float:
-        """The same of one that is being carried out."""
-
-    def likely(self, recipe: Any) -> float:
-        """The share of its points to be that are likely to come, in (0, 1]."""
-
-    def is_made(self, recipe: Any) -> bool:
-        """Whether what it would give comes without it."""
-
-
-class Seen(NamedTuple):
-    """A measured point: the choices it is an observation of, its error and costs, scaled, and the guess of these.
-
-    One of a recipe that the space does not build has no choices: it is there, but says nothing of others.
-    """
-
-    choices: Choices
-    trial: int
-    error: float
-    costs: Floats
-    guessed: Floats
-
-
-class Ahead(NamedTuple):
-    """The points to be of a recipe, and their costs besides the error, scaled: one row a point."""
-
-    choices: Choices
-    recipe: Named
-    points: list[Guess]
-    costs: Floats
+    candidates: list[Candidate]
+    given_up: list[bool]
 
 
 @dataclass
 class Acquisition:
     """`costs` are the objectives besides the error, `reference` their values at the end of the box.
 
-    `worst` is the error at its end: one for all errors, less where an accuracy is asked for. `limits` are of costs that
-    are no objectives: what is guessed to be over one counts as out of the box.
+    `worst` is the error at the box's end: 1 for all errors, less where an accuracy is asked for. `limits` are on costs
+    besides the objectives: a point guessed to be over a limit counts as out of the box.
     """
 
     build: Callable[[Trial], Named]
@@ -107,62 +70,81 @@ class Acquisition:
     seen: list[Seen] = field(default_factory=list)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     logs: list[Tensor] = field(default_factory=list)
-    hopeless: list[bool] = field(default_factory=list)
     climbed: int = 0
 
     def add(self, choices: Choices, trial: int, guess: Guess, error: float, costs: Mapping[str, float]) -> None:
-        """A point of a trial was measured, where one was guessed."""
+        """Add a trial's measured point, with the guess before it."""
         placed = place(choices, guess.sparsity, guess.variant) if choices else {}
         self.seen.append(Seen(placed, trial, error, self._scaled(costs), self._scaled(guess.costs)))
 
     def measure_against(self, cost: str, end: float) -> None:
-        """Let the box end there in one cost; what was seen is scaled anew."""
+        """Move the end of the box in a cost; all costs seen are scaled anew."""
         scale = np.ones(len(self.costs))
         scale[self.costs.index(cost)] = math.log1p(self.reference[cost]) / math.log1p(end)
         self.reference = {**self.reference, cost: end}
         self.seen = [one._replace(costs=one.costs * scale, guessed=one.guessed * scale) for one in self.seen]
 
-    def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> list[Candidate]:
-        """The next `count` recipes, fewer if no more are found; none of those `tried`, `running` among them,
-        nor one of which every point is there or in the making: it is free, but adds nothing. `hopeless` says of each
-        `running` then whether its rest is worth far less than they are.
+    def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> Chosen:
+        """The next `count` recipes, fewer if no more are found, none of them `tried`, as `running` are.
+
+        A recipe whose points are all there or in the making is free, but adds nothing, and is not chosen.
         """
-        self.hopeless = [False] * len(running)
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
+        found = self._found(tried, chance)
+        going = [self._ahead(choices, recipe) for choices, recipe in running]
+        if not found or len({one.trial for one in self.seen if one.choices}) < STARTUP:
+            chosen = self._apart(dict(islice(found.items(), SPREAD)), going, count)
+            return Chosen(chosen, [False] * len(going))
+        return self._most(found, going, count, chance)
+
+    def _found(self, tried: Container[str], chance: np.random.Generator) -> dict[Candidate, Ahead]:
+        """Candidates with new points, out of the box only where no other is found."""
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
         found = {one: ahead for one, ahead in new if ahead.points and not self.outlook.is_made(one.recipe)}
         found = {one: ahead for one, ahead in found.items() if (ahead.costs <= SLACK).all(1).any()} or found
         for one in found:
             self.distributions |= one.distributions
-        going = [self._ahead(choices, recipe) for choices, recipe in running]
-        if len({one.trial for one in self.seen if one.choices}) < STARTUP:
-            return self._apart(dict(islice(found.items(), SPREAD)), going, count)
-        if not found:
-            return []
-        return self._most(found, going, count, chance)
+        return found
 
     def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
-        """Those with a point whose costs are farthest from all others', for each second they take."""
+        """The candidates farthest from all points in cost, for each second they take."""
         there = [*(one.costs for one in self.seen), *(costs for one in running for costs in one.costs)]
-        known = np.array(there or [np.ones(len(self.costs))])
-        near = {one: _distances(its.costs, known) for one, its in found.items()}
         share = {one: self._likely_a_second(one) for one in found}
-        chosen: list[Candidate] = []
-        while near and len(chosen) < count:
-            best = max(near, key=lambda one: float(near[one].max()) * share[one])
-            del near[best]
-            near = {
-                one: np.minimum(before if there or chosen else np.inf, _distances(found[one].costs, found[best].costs))
-                for one, before in near.items()
-            }
-            chosen.append(best)
-        return chosen
+        return far_apart({one: its.costs for one, its in found.items()}, share, there, count)
 
     def _most(
         self, found: dict[Candidate, Ahead], running: list[Ahead], count: int, chance: np.random.Generator
-    ) -> list[Candidate]:
-        """By improvement a second, one after the other."""
+    ) -> Chosen:
+        """The candidates of most improvement a second, each chosen as if those before came out as expected."""
+        expected = self._expect([*running, *found.values()], chance)
+        mean, deviation, cost, parts = expected
+        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
+        of_rest = self._worth_of_rests(running, expected)
+        for part in parts[: len(running)]:
+            errors += list(mean[part])
+            costs += list(cost[part])
+        ahead = list(zip(found, parts[len(running) :], strict=True))
+        share = {one.recipe.id: self._likely_a_second(one) for one in found}
+        chosen: list[Candidate] = []
+        given_up = [False] * len(running)
+        while ahead and len(chosen) < count:
+            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
+            at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
+            firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
+            gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
+            worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
+            if not chosen:
+                given_up = [rest < POOR * float(worth.max()) for rest in of_rest]
+            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
+            best, part = ahead.pop(0)
+            chosen.append(best)
+            errors += list(mean[part])
+            costs += list(cost[part])
+        return Chosen(chosen, given_up)
+
+    def _expect(self, curves: list[Ahead], chance: np.random.Generator) -> Expected:
+        """Fit the surrogate to the points seen, and ask for the expected points of these curves."""
         encode = Encoder(self.distributions)
         used = self._used(chance)
         off = np.array([one.costs - one.guessed for one in used])
@@ -174,47 +156,30 @@ class Acquisition:
             encode([one.choices for one in used]), np.array([one.error for one in used]), off, encode.choices, starts
         )
         self.logs = [surrogate.logs]
-        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
-        curves = [*running, *found.values()]
         rows = encode([place(its.choices, one.sparsity, one.variant) for its in curves for one in its.points])
         mean, deviation, more = surrogate(rows)
         cost = np.clip(np.concatenate([its.costs for its in curves]) + more, 0.0, 1.0)
         ends = np.cumsum([len(its.points) for its in curves])
         parts = [slice(end - len(its.points), end) for end, its in zip(ends, curves, strict=True)]
-        for part in parts[: len(running)]:
-            errors += list(mean[part])
-            costs += list(cost[part])
-        there = len(self.seen)
-        now = HypervolumeImprovement(np.array(errors[:there]), np.array(costs[:there]), self.worst)
-        of_rest = [
-            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
-            for its, part in zip(running, parts, strict=False)
-        ]
-        ahead = list(zip(found, parts[len(running) :], strict=True))
-        share = {one.recipe.id: self._likely_a_second(one) for one in found}
-        chosen: list[Candidate] = []
-        while ahead and len(chosen) < count:
-            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
-            at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
-            firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
-            gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
-            worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
-            if not chosen:
-                self.hopeless = [rest < POOR * float(worth.max()) for rest in of_rest]
-            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
-            best, part = ahead.pop(0)
-            chosen.append(best)
-            errors += list(mean[part])
-            costs += list(cost[part])
-        return chosen
+        return Expected(mean, deviation, cost, parts)
 
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
+    def _worth_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
+        """The worth of each running trial's rest; its points come first among the expected."""
+        errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
+        now = HypervolumeImprovement(errors, costs, self.worst)
+        mean, deviation, cost, parts = expected
+        return [
+            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
+            for its, part in zip(running, parts, strict=False)
+        ]
+
     def _worth_of_rest(
         self, now: HypervolumeImprovement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats
     ) -> float:
-        """What the points to come of a running trial are expected to add to what is there, for each second left."""
+        """The improvement expected of a running trial's points to come, for each second left."""
         if not len(mean):
             return math.inf
         gain = now.of_curves(mean, deviation, cost, np.zeros(1, dtype=np.intp))
@@ -226,7 +191,7 @@ class Acquisition:
         return Ahead(choices, recipe, points, np.array(costs).reshape(len(points), len(self.costs)))
 
     def _used(self, chance: np.random.Generator) -> list[Seen]:
-        """At most so many observations as a surrogate bears: the front's, and of the others as chance has it."""
+        """At most as many observations as the surrogate bears: the front's, and a random part of the others."""
         usable = [number for number, one in enumerate(self.seen) if one.choices]
         if len(usable) > MOST:
             front = set(self._front())
@@ -245,15 +210,9 @@ class Acquisition:
         return [int(number) for number in np.flatnonzero(moocore.is_nondominated(rows))]
 
     def _fits(self, one: Guess) -> bool:
-        """Whether it may be within the limits."""
+        """Whether the guess may be within the limits."""
         return all(math.log1p(one.costs[name]) <= SLACK * math.log1p(most) for name, most in self.limits.items())
 
     def _scaled(self, costs: Mapping[str, float]) -> Floats:
-        """As the hypervolume has them: on a logarithmic scale, the reference at one."""
+        """Costs as the hypervolume has them: on a logarithmic scale, the reference at 1."""
         return np.array([math.log1p(costs[name]) / math.log1p(self.reference[name]) for name in self.costs])
-
-
-def _distances(points: Floats, others: Floats) -> Floats:
-    """Of each point from the nearest of the others, along the axis on which they are farthest apart."""
-    distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
-    return distances

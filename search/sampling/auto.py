@@ -1,9 +1,10 @@
-"""The sampler `auto`: what the ledger knows goes to `Acquisition`, which chooses values of the space."""
+"""The sampler `auto`: tells `Acquisition` what the ledger knows, and proposes values of the space."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import torch
 
@@ -11,23 +12,31 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.estimate import Estimator
 from compress.recipe import Recipe
-from search.sampling.acquisition import Acquisition, Choices
+from search.sampling.acquisition import Acquisition
 from search.sampling.bounds import Bounds
 from search.sampling.cost_model import CostModel
 from search.sampling.in_progress import InProgress
+from search.sampling.outlook import Choices
 from search.study.front import ANYWHERE, LATENCY, Place, measured_on, value
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
 from spaces import Space
 
 TOGETHER = 8
-"""Trials in flight for each recipe that is chosen at once: a choice takes up to a second."""
+"""Trials in flight for each recipe chosen at once: a choice takes up to a second."""
 OVER = ("complete", "failed")
-"""What became of a trial that says what to expect of others like it."""
+"""Statuses the cost model learns from."""
+
+
+class Proposal(NamedTuple):
+    """Choices to ask about next, in their order, and the running trials not worth going on with."""
+
+    choices: list[Choices]
+    given_up: frozenset[int]
 
 
 class Auto:
-    """Chooses for one study; `in_progress` has the models that are there or in the making."""
+    """Proposes choices for a study; `in_progress` has the models in the store or in the making."""
 
     def __init__(
         self, study: Study, space: Space, task: Task, seed: int, in_progress: InProgress, bounds: Bounds
@@ -48,7 +57,6 @@ class Auto:
         self.place: Place | None = None
         self.early: list[tuple[Recipe, Choices, int, Point]] = []
         self.recipes: dict[int, Recipe] = {}
-        self.hopeless: set[int] = set()
         for trial, state in study.trials.items():
             for point in state.points.values():
                 self.learn(trial, point)
@@ -56,9 +64,9 @@ class Auto:
                 self.ended(trial)
 
     def learn(self, trial: int, point: Point) -> None:
-        """A trial has a point.
+        """Learn from a trial's point.
 
-        Where latency is an objective, what is learned of costs is of points that are compared with the study's first.
+        Where latency is an objective, costs are learned only from points on the device of the study's first point.
         """
         state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
         self.place = self.place or measured_on(point, self.acquisition.costs)
@@ -86,9 +94,9 @@ class Auto:
             self.cost_model.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
-        """Everything that another study of the same task has measured, of choices that the space `takes`.
+        """Learn all points of another study of the same task, for choices the space `takes`.
 
-        Of the plain teacher if it is this space's too; nothing of models that are no longer to be found.
+        The plain teacher's points count if this space has the same teacher. Models no longer to be found are left out.
         """
         for trial in earlier.trials:
             asked = {name: value for name, value in trial.choices.items() if name != "seed"}
@@ -109,22 +117,19 @@ class Auto:
             costs = {name: value(point, name) for name in self.acquisition.costs}
             self.acquisition.add(choices, trial, guess, value(point, "accuracy"), costs)
 
-    def gives_up(self, trial: int) -> bool:
-        """Whether the trial is not worth going on with; one that has nothing left to make is not given up."""
-        return trial in self.hopeless and bool(self.cost_model.points(self._recipe(trial)))
+    def has_more(self, trial: int) -> bool:
+        """Whether the trial has points left to make."""
+        return bool(self.cost_model.points(self._recipe(trial)))
 
-    def choose(self, tried: Container[str], more: int = 0) -> list[Choices]:
-        """What to ask about next, in this order, and so many `more`; nothing if everything has been tried."""
+    def choose(self, tried: Container[str], more: int = 0) -> Proposal:
+        """Propose choices, `more` than usual; none if everything has been `tried`. A trial without points goes on."""
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
             chosen = self.acquisition.choose(tried, running, 1 + len(running) // TOGETHER + more)
-        self.hopeless = {
-            number
-            for number, poor in zip(numbers, self.acquisition.hopeless, strict=True)
-            if poor and self.study.trials[number].points
-        }
-        return [one.params for one in chosen]
+        weighed = zip(numbers, chosen.given_up, strict=True)
+        given_up = frozenset(number for number, poor in weighed if poor and self.study.trials[number].points)
+        return Proposal([one.params for one in chosen.candidates], given_up)
 
     def _recipe(self, trial: int) -> Recipe:
         if trial not in self.recipes:
@@ -134,7 +139,7 @@ class Auto:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The cores belong to the trials, and matrices this small gain nothing from a second one."""
+    """Compute in a single thread: the cores belong to the trials, and small matrices gain nothing from a second."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -13,7 +13,7 @@ from search.sampling.bounds import Bounds
 
 
 class Feasibility:
-    """Of the recipes of one search; `say` is told of each that cannot be carried out."""
+    """Judges the recipes of a search; `say` is told of each impossible recipe."""
 
     def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
         self.task, self.bounds, self.say = task, bounds, say
@@ -23,11 +23,11 @@ class Feasibility:
 
     @property
     def refused(self) -> Set[str]:
-        """Ids of the recipes that are out of the question."""
+        """Ids of the recipes found impossible or out of bounds."""
         return self._refused.keys()
 
     def over(self, recipe: Recipe) -> dict[str, float] | None:
-        """None if the recipe may be carried out; by how much it is out of bounds; {} if it cannot be at all."""
+        """By how much the recipe is out of bounds; None if it may be carried out; {} if it is impossible."""
         if recipe.id in self._refused:
             return self._refused[recipe.id]
         try:
@@ -43,7 +43,7 @@ class Feasibility:
         return over or None
 
     def _look_at(self, recipe: Recipe) -> None:
-        """Raises what `check` raises. Where a cut as deep as any asked for so far can be made no other is looked at."""
+        """Raise as `check` does; a recipe less deep than a cut that was possible on the same network is not checked."""
         check_labels(recipe, self.task)
         bones, deep = depth(recipe)
         self._deepest = max(self._deepest, deep or 0.0)

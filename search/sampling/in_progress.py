@@ -1,4 +1,4 @@
-"""Which models are in the making, so that no worker is sent to wait for one while there is other work."""
+"""Models in the making, so that no worker waits for a model while there is other work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compress.recipe import Recipe
 
 
 class InProgress:
-    """Follows the models of trials by key: `add` each once, `start` it, tell what it has `made`, and its `end`."""
+    """Follows the models of trials by key: `add` each trial once, `start` it, tell the keys `made`, and its `end`."""
 
     def __init__(self, fingerprint: str, made: Iterable[str] = ()) -> None:
         self.fingerprint = fingerprint
@@ -21,7 +21,7 @@ class InProgress:
 
     @property
     def there(self) -> Set[str]:
-        """The models that are there, as more and more come."""
+        """The keys of the models made so far."""
         return self._made
 
     def __contains__(self, key: object) -> bool:
@@ -29,7 +29,7 @@ class InProgress:
         return key in self._made or key in self._makers
 
     def add(self, trial: int, recipe: Recipe) -> None:
-        """A trial that will need the models of this recipe."""
+        """Add a trial: it will need the models of this recipe."""
         self._steps[trial] = plan(recipe, self.fingerprint)
 
     def start(self, trial: int) -> None:
@@ -38,7 +38,7 @@ class InProgress:
         self._makers.update(self._making[trial])
 
     def made(self, trial: int, keys: Iterable[str]) -> None:
-        """These points of the trial are there, and so is all they were made from."""
+        """Note points of the trial as made, and all models before them."""
         found = set(keys)
         self._made |= _keys([step for step in self._steps.get(trial, []) if step.key in found])
 
@@ -51,12 +51,12 @@ class InProgress:
                 del self._makers[key]
 
     def would_wait(self, trial: int) -> bool:
-        """Whether the trial needs a model that a started one is about to make."""
+        """Whether the trial needs a model that a started trial is about to make."""
         return any(key in self._makers for key in _keys(self._steps[trial]) - self._made)
 
 
 def _keys(steps: Iterable[Step]) -> set[str]:
-    """The steps' own and those of all they are made from."""
+    """The keys of the steps and of all steps before them."""
     found: set[str] = set()
     waiting = list(steps)
     while waiting:

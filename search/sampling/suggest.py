@@ -1,41 +1,58 @@
-"""Asks Optuna for choices until they make a recipe that is new, can be carried out, and keeps to the bounds."""
+"""Asks Optuna for choices until they make a new, feasible recipe within the bounds."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from optuna import Trial
 
 from compress.errors import RecipeError
 from compress.recipe import Recipe
-from search.sampling.acquisition import Choices
 from search.sampling.auto import Auto
 from search.sampling.candidates import Draw
 from search.sampling.feasibility import Feasibility
 from search.sampling.optuna_study import OptunaStudy
+from search.sampling.outlook import Choices
 from search.study.record import Choice
 from search.study.study import Study
 from spaces import Space
 
 REPEATS = 50
-"""Asks in a row that only repeat known recipes before the space counts as exhausted."""
+"""Asks in a row with only known recipes before the space counts as exhausted."""
 STUBBORN = 5
-"""Of those and of what cannot be, what the sampler may have: TPE can repeat itself for good. Then chance asks."""
+"""After so many repeated or impossible suggestions, suggest at random: TPE can repeat itself for ever."""
 OUTSIDE = 200
-"""Asks for one trial that may give recipes out of bounds, or that cannot be, before the search counts as done."""
+"""Asks for a trial with recipes out of bounds, or impossible recipes, before the search counts as done."""
 
 
 class Asked(NamedTuple):
-    """A recipe to be tried, the choices that make it, and the number under which Optuna asked for them."""
+    """A recipe to try, the choices behind it, and their number in Optuna, None if Optuna was not asked.
+
+    `trial` is the number of the trial to go on with, None to begin another.
+    """
 
     recipe: Recipe
-    choices: dict[str, Choice]
-    number: int
+    choices: Mapping[str, Choice]
+    number: int | None
+    trial: int | None = None
+
+
+class Answer(NamedTuple):
+    """The recipe found, None if there is none left, and the running trials to end early.
+
+    The sampler `auto` expects too little of the rest of the trials `given_up`; None if the sampler weighed no trial, so
+    that the answer before still holds.
+    """
+
+    asked: Asked | None
+    given_up: frozenset[int] | None = None
 
 
 class Suggester:
-    """For one study; the sampler `auto` has a `auto`. `say` is told when there is nothing within the bounds."""
+    """Suggests recipes for a study; `auto` is the sampler of that name, if used. `say` hears why no recipe is found."""
 
     def __init__(
         self,
@@ -51,59 +68,71 @@ class Suggester:
         self.study, self.optuna_study, self.space, self.task, self.seed = study, optuna_study, space, task, seed
         self.feasibility, self.auto, self.say = feasibility, auto, say
 
-    def next(self, known: Mapping[str, int]) -> Asked | None:
-        """One that is not among the recipes that are `known`, trials by id; None when no more are found."""
-        replicates = outside = impossible = 0
-        others: list[Choices] | None = []
-        while replicates < REPEATS and outside < OUTSIDE and impossible < OUTSIDE:
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """Suggest a recipe not among the `known`, trials by recipe id; no recipe when all are tried."""
+        failed = Counter(repeated=0, outside=0, impossible=0)
+        given_up: frozenset[int] | None = None
+        others: list[Choices] | None = [] if self.auto is not None else None
+        while failed["repeated"] < REPEATS and failed["outside"] < OUTSIDE and failed["impossible"] < OUTSIDE:
             if self.auto is not None and not self.optuna_study.waiting and others is not None:
+                refused = failed["outside"] + failed["impossible"]
                 if not others:  # as many more as were refused: to look at one takes less time than to choose it
-                    others = self.auto.choose(known.keys() | self.feasibility.refused, outside + impossible) or None
+                    proposal = self.auto.choose(known.keys() | self.feasibility.refused, refused)
+                    others, given_up = proposal.choices or None, proposal.given_up
                 if others is not None:
-                    wanted = max(1, len(others) - outside - impossible)
+                    wanted = max(1, len(others) - refused)
                     self.optuna_study.begin(others[:wanted])
                     others = others[wanted:]
-            asked = self.optuna_study.ask(at_random=replicates + impossible >= STUBBORN)
-            try:
-                recipe = self.space.build(asked, self.task, self.seed)
-            except RecipeError:
-                self.optuna_study.forget(asked.number)
-                impossible += 1
-                continue
-            if recipe.id in known:
-                self._answer(asked.number, known[recipe.id])
-                replicates += 1
-                continue
-            over = self.feasibility.over(recipe)
-            if over is None:
-                return Asked(recipe, dict(asked.params), asked.number)
-            if over:
-                self.optuna_study.refuse(asked, over)
-                outside += 1
-            else:
-                self.optuna_study.forget(asked.number)
-                impossible += 1
-        if outside >= OUTSIDE:
-            self.say(f"the search ends: of {outside} recipes in a row none would have a point within the bounds")
-        elif impossible >= OUTSIDE:
-            self.say(f"the search ends: of {impossible} recipes in a row none could be carried out")
-        else:
-            self.say(f"the search ends: {replicates} asks in a row gave no new recipe")
-        return None
+            asked = self.optuna_study.ask(at_random=failed["repeated"] + failed["impossible"] >= STUBBORN)
+            found = self._take(asked, known)
+            if isinstance(found, Recipe):
+                return Answer(Asked(found, dict(asked.params), asked.number), given_up)
+            failed[found] += 1
+        self._say_end(failed)
+        return Answer(None, given_up)
 
-    def takes(self, choices: Mapping[str, Choice]) -> bool:
-        """Whether the space makes a recipe of just these: another study may have been about other models."""
-        draw = Draw(np.random.default_rng(0), choices)
+    def _take(self, asked: Trial, known: Mapping[str, int]) -> Recipe | str:
+        """The recipe of Optuna's choices; else answer Optuna, and name the kind of failure."""
         try:
-            self.space.build(draw, self.task, self.seed)
+            recipe = self.space.build(asked, self.task, self.seed)
         except RecipeError:
-            return False
-        return draw.params == dict(choices)
+            self.optuna_study.forget(asked.number)
+            return "impossible"
+        if recipe.id in known:
+            self._answer(asked.number, known[recipe.id])
+            return "repeated"
+        over = self.feasibility.over(recipe)
+        if over is None:
+            return recipe
+        if over:
+            self.optuna_study.refuse(asked, over)
+            return "outside"
+        self.optuna_study.forget(asked.number)
+        return "impossible"
 
     def _answer(self, number: int, trial: int) -> None:
-        """A recipe that ran already is not run again: the ask is told what the first one gave."""
+        """Answer Optuna's repeated recipe with the points of its first trial."""
         first = self.study.trials[trial]
         if first.status == "complete":
             self.optuna_study.tell_end(number, list(first.points.values()))
         else:
             self.optuna_study.forget(number)
+
+    def _say_end(self, failed: Mapping[str, int]) -> None:
+        if failed["outside"] >= OUTSIDE:
+            why = f"of {failed['outside']} recipes in a row none would have a point within the bounds"
+        elif failed["impossible"] >= OUTSIDE:
+            why = f"of {failed['impossible']} recipes in a row none could be carried out"
+        else:
+            why = f"{failed['repeated']} asks in a row gave no new recipe"
+        self.say(f"the search ends: {why}")
+
+
+def takes(space: Space, task: str, seed: int, choices: Mapping[str, Choice]) -> bool:
+    """Whether the space makes a recipe of just these choices: another study may have been about other models."""
+    draw = Draw(np.random.default_rng(0), choices)
+    try:
+        space.build(draw, task, seed)
+    except RecipeError:
+        return False
+    return draw.params == dict(choices)

@@ -11,12 +11,13 @@ from optuna.storages import InMemoryStorage
 
 from benchmarks.one_point import chain
 from benchmarks.search_efficiency import course
-from benchmarks.without import Alone, Free, PointByPoint, keys
+from benchmarks.without import Alone, PointByPoint, PointJob, alone, keys, point_by_point
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
+from search.running.driver import Driver
 from search.sampling.optuna_study import AUTO, OptunaStudy
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.study import Study, point_event
@@ -58,37 +59,37 @@ def test_the_one_point_of_a_trial_comes_when_all_that_it_took_is_paid(tmp_path: 
 
 
 @pytest.fixture
-def begun(tmp_path: Path, digits: Task) -> Callable[[type], PointByPoint | Alone]:
-    """The driver of that kind of a new study of the joint space."""
+def begun(tmp_path: Path, digits: Task) -> Callable[[Callable[..., Driver]], Driver]:
+    """The driver of a new study of the joint space, taken up in that way."""
 
-    def begin(kind: type) -> PointByPoint | Alone:
-        study = Study(tmp_path, kind.__name__)
+    def begin(way: Callable[..., Driver]) -> Driver:
+        study = Study(tmp_path, way.__name__)
         whole = predict(JOINT.baseline("digits", 0), digits)[0].costs
         reference = {"params": whole.params, "macs": whole.macs, "flops": 2 * whole.macs}
         study.begin(
             task="digits", space="joint", seed=0, objectives=list(DEFAULT_OBJECTIVES),
             reference_point={**REFERENCE, **reference},
         )  # fmt: skip
-        found: PointByPoint | Alone = kind(
-            study, OptunaStudy(InMemoryStorage(), study.name, DEFAULT_OBJECTIVES, 0, AUTO), JOINT, digits, 5, 0
-        )
-        return found
+        optuna_study = OptunaStudy(InMemoryStorage(), study.name, DEFAULT_OBJECTIVES, 0, AUTO)
+        return way(study, optuna_study, JOINT, digits, 5)
 
     return begin
 
 
 def test_a_recipe_that_stands_for_a_point_is_handed_out_expected_and_waited_for_as_that(
-    begun: Callable[[type], PointByPoint], digits: Task
+    begun: Callable[[Callable[..., Driver]], PointByPoint], digits: Task
 ) -> None:
-    driver = begun(PointByPoint)
+    driver = begun(point_by_point)
     assert driver.auto is not None
-    assert json.loads(driver._hand_out(driver.queue[0])["asked"]) is None  # the plain teacher
+    teacher = driver.next()
+    assert isinstance(teacher, PointJob)
+    assert json.loads(teacher.asked) is None
     for _ in range(3):
         job = driver.next()
-        assert job is not None
-        recipe, choices = Recipe.from_json(json.loads(job["recipe"])), driver.study.trials[job["trial"]].choices
+        assert isinstance(job, PointJob)
+        recipe, choices = Recipe.from_json(job.recipe), driver.study.trials[job.trial].choices
         steps = plan(recipe, digits.fingerprint)
-        assert json.loads(job["asked"]) == choices
+        assert json.loads(job.as_json()["asked"]) == choices
         if all(step.sparsity is not None for step in steps):
             expected = chain(steps, choices)[-1]
             assert [step.key for step in driver.estimator.steps(recipe)] == [expected.key]
@@ -103,18 +104,17 @@ def _is_deeper(one: float | None, other: float | None) -> bool:
 
 
 def test_a_trial_alone_finds_the_teachers_in_a_store_of_its_own_and_waits_for_nobody(
-    begun: Callable[[type], Alone], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Callable[[Callable[..., Driver]], Driver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = tmp_path / "teachers" / "ab" / "abcd"
     model.mkdir(parents=True)
     (model / "record.json").write_text("{}")
     monkeypatch.setattr(Alone, "teachers", tmp_path / "teachers", raising=False)
-    monkeypatch.setattr("search.running.driver.InProgress", Free)
-    driver = begun(Alone)
+    driver = begun(alone)
     first, second = driver.next(), driver.next()
     assert first is not None
     assert second is not None
-    assert keys(Path(first["store"])) == keys(Path(second["store"])) == {"abcd"}
-    assert first["store"] != second["store"]
+    assert keys(Path(first.store)) == keys(Path(second.store)) == {"abcd"}
+    assert first.store != second.store
     assert driver.auto is not None
     assert driver.auto.cost_model.known == {"abcd"}

@@ -235,7 +235,7 @@ def test_an_own_network_goes_through_every_stage_and_comes_back(
     made = list(pipeline.run(recipe))
     assert [point.variant for point in made] == ["float", "int8", "float", "int8"]
     assert made[2].measured.nonzero_params < 0.7 * made[0].measured.nonzero_params
-    assert [pipeline.ensure(step).files().origin() for step in plan(recipe, pipeline.task.fingerprint)] == [
+    assert [pipeline.entry(step).files().origin() for step in plan(recipe, pipeline.task.fingerprint)] == [
         Model(net)
     ] * 4
 

@@ -351,7 +351,7 @@ def test_a_teacher_with_weights_is_taken_as_it_is(state: State, tmp_path: Path, 
     next(pipeline.run(recipe))
     taught_by = plan(recipe, pipeline.task.fingerprint)[0].teacher
     assert taught_by is not None
-    stored = pipeline.ensure(taught_by).files().module()
+    stored = pipeline.entry(taught_by).files().module()
     assert torch.equal(stored.get_parameter("classifier.weight"), state["classifier.weight"])
 
 

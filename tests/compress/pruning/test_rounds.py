@@ -117,6 +117,29 @@ def test_a_known_curve_trains_nothing(tiny: Task, store: Store, recipe: Build, m
     assert all(point.known for point in points)
 
 
+def test_the_store_says_which_rounds_were_taken_back(pipeline: Pipeline, recipe: Build, made: list[Made]) -> None:
+    harmless = recipe(rounds(0.99, rounds=2, deviations=50.0))
+    list(pipeline.run(harmless))
+    steps = plan(harmless, pipeline.task.fingerprint)
+    assert [pipeline.entry(step).taken_back for step in steps] == [None, True, True]
+    kept = [pipeline.store.get(point.key) for point in made]
+    assert [entry and entry.taken_back for entry in kept] == [None, False, False, False]
+
+
+@pytest.mark.parametrize("deviations", [1.0, 50.0])
+def test_of_a_round_that_an_earlier_version_stored_the_files_are_compared(
+    deviations: float, pipeline: Pipeline, recipe: Build, tiny: Task, tmp_path: Path
+) -> None:
+    wanted = recipe(rounds(0.99, rounds=2, deviations=deviations), student=Model("cnn", 0.5))
+    points = list(pipeline.run(wanted))
+    old = Store(tmp_path / "old")
+    for entry in map(pipeline.entry, plan(wanted, tiny.fingerprint)):
+        assert old.put(entry.key, entry.files(), entry.measured, entry.made_from).taken_back is None
+    again = Pipeline(tiny, old)
+    assert [point.key for point in again.run(wanted)] == [point.key for point in points]
+    assert "train" not in again.spent
+
+
 @pytest.mark.parametrize(("width", "left"), [(0.5, (2, 4, 8)), (0.03125, (1, 1, 1))])
 def test_narrowing_changes_the_shortcuts_alone(width: float, left: tuple[int, int, int], images: torch.Tensor) -> None:
     model = RESNET.build(10, 1).eval()

@@ -22,6 +22,7 @@ from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
 from compress.training import Training
 from search.running.driver import Driver
+from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy
 from search.study.study import INTERRUPTED, Study
 from spaces import SPACES, Space
@@ -68,16 +69,16 @@ class Stuck(RandomSampler):
 
 @pytest.fixture
 def driver(study: Study, digits: Task) -> Driver:
-    return Driver(study, Noted(study), SPACE, digits, trials=4, seed=0)
+    return take_up(study, Noted(study), SPACE, digits, trials=4)
 
 
 def carry_out(driver: Driver, event: Event) -> list[int]:
     """Every trial that the driver hands out, each giving one point; their numbers."""
     done = []
     while (job := driver.next()) is not None:
-        done.append(job["trial"])
-        driver.add(job["trial"], [event(f"key{job['trial']}")])
-        driver.end(job["trial"], "complete", "", 1.0, {})
+        done.append(job.trial)
+        driver.add(job.trial, [event(f"key{job.trial}")])
+        driver.end(job.trial, "complete", "", 1.0, {})
     return done
 
 
@@ -88,8 +89,8 @@ def enqueue(driver: Driver, *widths: int) -> None:
 def test_the_plain_teacher_comes_first(driver: Driver) -> None:
     job = driver.next()
     assert job is not None
-    assert Recipe.from_json(json.loads(job["recipe"])) == SPACE.baseline("digits", 0)
-    assert (job["trial"], driver.study.trials[0].optuna) == (0, None)
+    assert Recipe.from_json(job.recipe) == SPACE.baseline("digits", 0)
+    assert (job.trial, driver.study.trials[0].optuna) == (0, None)
 
 
 def test_the_beginnings_follow(driver: Driver) -> None:
@@ -102,7 +103,7 @@ def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(dri
     for accuracy in (0.5, 0.5, 0.625):
         job = driver.next()
         assert job is not None
-        driver.add(job["trial"], [event("key", accuracy_validation=accuracy)])
+        driver.add(job.trial, [event("key", accuracy_validation=accuracy)])
     assert driver.study.record.points[0].measured.accuracy_validation == 0.625
     assert driver.notes == [
         "the model of point key was made again and is another one now: the study has its figures of now"
@@ -128,12 +129,12 @@ def test_a_trial_that_would_wait_for_a_model_in_the_making_stands_back(
     study: Study, digits: Task, event: Event
 ) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1}, {"width": 2}, {"width": 3}))
-    driver = Driver(study, Noted(study), space, digits, trials=4, seed=0)
+    driver = take_up(study, Noted(study), space, digits, trials=4)
 
     def handed() -> int:
         job = driver.next()
         assert job is not None
-        return int(job["trial"])
+        return int(job.trial)
 
     assert [handed(), handed()] == [0, 2]
     driver.add(0, [event(plan(space.baseline("digits", 0), digits.fingerprint)[0].key)])
@@ -167,9 +168,9 @@ class Net(nn.Module):
         return Recipe(task, Model("upset:Net"), stages, seed=1)
 
     space = Plain("upset", build, Model("cnn"), "", ({"cut": True}, {"cut": False}))
-    driver = Driver(study, Noted(study), space, digits, trials=2, seed=0)
+    driver = take_up(study, Noted(study), space, digits, trials=2)
     jobs = [driver.next(), driver.next()]
-    assert [job and job["trial"] for job in jobs] == [0, 1]
+    assert [job and job.trial for job in jobs] == [0, 1]
     assert dict(driver.study.trials[1].choices) == {"cut": False}
     (note,) = driver.notes
     assert note.startswith("a recipe was not tried: channel pruning: ")
@@ -194,7 +195,7 @@ def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each
 
     monkeypatch.setattr("search.sampling.feasibility.check", counted)
     beginnings = tuple({"depth": depth, "lr": lr} for depth in (0.5, 0.9999) for lr in (1, 2))
-    driver = Driver(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9, seed=0)
+    driver = take_up(study, Noted(study), Space("rates", rates, Model("cnn"), "", beginnings), digits, trials=9)
     while driver.next() is not None:
         pass
     assert [dict(study.trials[n].choices) for n in (1, 2)] == list(beginnings[:2])
@@ -206,9 +207,9 @@ def test_recipes_that_differ_in_training_alone_are_checked_once_and_refused_each
 
 def test_with_nothing_else_to_do_a_trial_is_sent_to_wait(study: Study, digits: Task) -> None:
     space = Plain("family", family, Model("cnn"), "", ({"width": 1},))
-    driver = Driver(study, Noted(study), space, digits, trials=2, seed=0)
+    driver = take_up(study, Noted(study), space, digits, trials=2)
     jobs = [driver.next() for _ in range(3)]
-    assert [job and job["trial"] for job in jobs] == [0, 1, None]
+    assert [job and job.trial for job in jobs] == [0, 1, None]
 
 
 def test_one_trial_is_at_hand_before_it_is_asked_for_and_none_too_many(driver: Driver, event: Event) -> None:
@@ -229,25 +230,25 @@ def test_no_more_trials_are_handed_out_than_wanted(driver: Driver, event: Event)
 
 
 def test_no_recipe_is_handed_out_twice(study: Study, digits: Task, event: Event) -> None:
-    driver = Driver(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    driver = take_up(study, Noted(study), SPACE, digits, trials=9)
     carry_out(driver, event)
     recipes = [json.dumps(dict(trial.recipe)) for trial in study.trials.values()]
     assert len(set(recipes)) == len(recipes) == 9
 
 
 def test_a_space_of_few_recipes_is_exhausted_and_the_search_ends(study: Study, digits: Task, event: Event) -> None:
-    driver = Driver(study, Noted(study), SPACE, digits, trials=99, seed=0)
+    driver = take_up(study, Noted(study), SPACE, digits, trials=99)
     carry_out(driver, event)
-    assert driver.exhausted
+    assert driver.notes[-1].startswith("the search ends: ")
     assert len(study.trials) == 11, "the teacher and the ten that are possible"
 
 
 def test_a_sampler_that_repeats_itself_does_not_end_the_search(study: Study, digits: Task, event: Event) -> None:
-    driver = Driver(study, Noted(study), SPACE, digits, trials=9, seed=0)
+    driver = take_up(study, Noted(study), SPACE, digits, trials=9)
     driver.optuna_study._own = Stuck()
     carry_out(driver, event)
     assert len(study.trials) == 9
-    assert not driver.exhausted
+    assert driver.notes == []
 
 
 def test_a_repeat_is_told_what_the_first_one_gave(driver: Driver, event: Event) -> None:
@@ -339,9 +340,9 @@ def test_the_next_desk_takes_up_what_was_interrupted_first(driver: Driver, digit
     driver.end(1, "complete", "", 1.0, {})
     driver.close()
     study = Study(tmp_path, "s")
-    resumed = Driver(study, driver.optuna_study, SPACE, digits, trials=4, seed=0)
+    resumed = take_up(study, driver.optuna_study, SPACE, digits, trials=4)
     jobs = [resumed.next() for _ in range(4)]
-    assert [job["trial"] for job in jobs if job] == [0, 2, 3]
+    assert [job.trial for job in jobs if job] == [0, 2, 3]
 
 
 def test_everything_that_changes_is_heard(driver: Driver, event: Event) -> None:
@@ -372,9 +373,7 @@ def test_points_of_two_devices_are_told_apart_once_where_latency_is_an_objective
     for name, objectives in (("timed", ("accuracy", "latency_ms")), ("sized", ("accuracy", "params"))):
         study = Study(tmp_path, name)
         study.begin(task="digits", space="joint", objectives=list(objectives), seed=0, reference_point={})
-        driver = Driver(
-            study, OptunaStudy(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1, seed=0
-        )
+        driver = take_up(study, OptunaStudy(InMemoryStorage(), name, objectives, 0), SPACES["joint"], digits, trials=1)
         driver.next()
         for number, device in enumerate(("cpu", "NVIDIA A10G", "cpu", "NVIDIA A10G", "NVIDIA H200")):
             driver.add(0, [event(f"ab{number}", number / 10, device=device)])

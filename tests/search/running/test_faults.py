@@ -21,8 +21,11 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from compress.data.tasks import Task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from search.running.driver import Driver, NotNow
+from search.running.driver import Driver
+from search.running.job import Job, StepResult
 from search.running.scheduler import Scheduler
+from search.running.sources import NotNow
+from search.running.take_up import take_up
 from search.running.tune_loop import _Callback
 from search.running.worker import Compression
 from search.sampling import connection as line_file
@@ -65,7 +68,7 @@ def distant(study: Study, digits: Task, database: Path, monkeypatch: pytest.Monk
 
 def begun(study: Study, digits: Task, url: str | None) -> Driver:
     optuna_study = OptunaStudy(open_storage(url, study.folder), "s", OBJECTIVES, 0)
-    made = Driver(study, optuna_study, SPACE, digits, trials=6, seed=0)
+    made = take_up(study, optuna_study, SPACE, digits, trials=6)
     while len(study.trials) < 3:
         assert made.next() is not None
     return made
@@ -152,8 +155,7 @@ def test_a_figure_that_is_no_number_fails_its_trial_alone(
     driver: Driver, event: Event, figures: dict[str, Any], sentence: str
 ) -> None:
     before = driver.study.ledger.path.read_text()
-    told_by_worker = {"points": [event("key1", **figures)], "failed": ""}
-    report(driver, 1, told_by_worker)
+    report(driver, 1, StepResult([event("key1", **figures)], failed=""))
     assert (driver.study.trials[1].status, driver.study.trials[1].reason) == ("failed", sentence)
     assert driver.failure is None
     (line,) = driver.study.ledger.path.read_text().removeprefix(before).splitlines()
@@ -161,16 +163,15 @@ def test_a_figure_that_is_no_number_fails_its_trial_alone(
     assert driver.next() is not None
 
 
-def report(driver: Driver, trial: int, result: dict[str, Any]) -> None:
+def report(driver: Driver, trial: int, result: StepResult) -> None:
     """As Tune hands on what a worker says."""
-    whole = {"worked_seconds": 1.0, "spent": "{}", **result, "points": json.dumps(result["points"])}
-    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": trial}), whole)
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config=Job(trial, {}, "").as_json()), result.as_json())
 
 
 def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(driver: Driver, event: Event) -> None:
     point = event("key1")
     del point["measured"]["macs"]
-    report(driver, 1, {"points": [point], "failed": ""})
+    report(driver, 1, StepResult([point], failed=""))
     assert driver.study.trials[1].reason.endswith("missing 1 required positional argument: 'macs'")
     assert Study(driver.study.home, "s").record == driver.study.record
     with pytest.raises(PointError):
@@ -178,14 +179,14 @@ def test_a_figure_that_is_missing_fails_its_trial_and_never_reaches_the_ledger(d
 
 
 def test_a_report_without_its_points_does_not_break_tunes_loop(driver: Driver) -> None:
-    trial = SimpleNamespace(config={"trial": 1}, run_metadata=SimpleNamespace())
+    trial = SimpleNamespace(config=Job(1, {}, "").as_json(), run_metadata=SimpleNamespace())
     Scheduler(_Callback(driver).hear, driver.has_ended).on_trial_result(None, trial, {})
     assert isinstance(driver.failure, KeyError)
 
 
 def test_points_that_were_heard_of_before_are_no_progress(driver: Driver, event: Event) -> None:
     ear = _Callback(driver)
-    first, second = ({"points": json.dumps([event(key)]), "spent": "{}"} for key in ("key1", "key2"))
+    first, second = (StepResult([event(key)]).as_json() for key in ("key1", "key2"))
     assert [ear.hear(1, said) for said in (first, first, second, second, first)] == [True, False, True, False, False]
 
 
@@ -219,9 +220,7 @@ def test_a_trial_that_runs_out_of_memory_says_what_to_do(
         yield
 
     monkeypatch.setattr(Pipeline, "run", run)
-    form = json.dumps(dict(recipe().as_json()))
-    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "limit": None, "gpus": 0.0}
-    worker = Compression({"trial": 0, "recipe": form, **shared})
+    worker = Compression(Job(0, recipe().as_json(), str(tmp_path / "store")).as_json())
     failed = worker.step()["failed"]
     assert failed.startswith("out of memory: ")
     assert failed.endswith("; a larger --cpus-per-trial runs fewer trials at once")
@@ -244,7 +243,7 @@ def test_a_worker_that_is_gone_for_good_is_a_failed_trial_with_a_reason(
     file = tmp_path / "error.txt"
     if errors:
         file.write_text("".join(f"Failure # {n} (occurred at noon)\n{text}\n" for n, text in enumerate(errors, 1)))
-    trial = SimpleNamespace(config={"trial": 1}, error_file=str(file), num_failures=3)
+    trial = SimpleNamespace(config=Job(1, {}, "").as_json(), error_file=str(file), num_failures=3)
     _Callback(driver).on_trial_error(1, [], trial)
     ended = driver.study.trials[1]
     assert ended.status == "failed"

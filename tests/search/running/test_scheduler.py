@@ -17,6 +17,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search.running import launch
+from search.running.job import Job
 from search.running.scheduler import Scheduler
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
@@ -49,7 +50,7 @@ def test_a_trial_that_has_ended_is_stopped_once_it_was_heard(new: bool, deaths: 
 
     scheduler = Scheduler(hear, lambda number: number == 7)
     for number, decided in ((3, TrialScheduler.CONTINUE), (7, TrialScheduler.STOP)):
-        trial = SimpleNamespace(config={"trial": number}, run_metadata=SimpleNamespace(num_failures=2))
+        trial = SimpleNamespace(config=Job(number, {}, "").as_json(), run_metadata=SimpleNamespace(num_failures=2))
         assert scheduler.on_trial_result(None, trial, {"points": "[]"}) == decided
         assert trial.run_metadata.num_failures == deaths, "its workers' deaths count from its last new point"
     assert heard == [(3, {"points": "[]"}), (7, {"points": "[]"})]

@@ -18,7 +18,9 @@ from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
 from search.running import tune_loop
-from search.running.driver import Driver
+from search.running.failures import reason_gone
+from search.running.job import Job
+from search.running.take_up import take_up
 from search.running.tune_loop import WAITING, _Callback, _Searcher
 from search.sampling.optuna_study import OptunaStudy
 from search.settings import Settings
@@ -41,8 +43,8 @@ def source(study: Study, digits: Task, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(tune_loop, "places", lambda _: places[-1])
         monkeypatch.setattr(tune_loop, "COUNT_SECONDS", 0.0)
         optuna_study = OptunaStudy(InMemoryStorage(), "s", ("accuracy", "params"), 0)
-        driver = Driver(study, optuna_study, Space("small", build, Model("cnn"), "", ()), digits, trials=30, seed=0)
-        return _Searcher(driver, Settings("s", home=tmp_path, **settings), {"threads": 1})
+        driver = take_up(study, optuna_study, Space("small", build, Model("cnn"), "", ()), digits, trials=30)
+        return _Searcher(driver, Settings("s", home=tmp_path, **settings))
 
     return make
 
@@ -96,7 +98,7 @@ def test_on_a_cluster_that_was_joined_some_wait_for_nodes_and_it_is_said_once(so
 
 def test_the_next_worker_is_told_what_those_before_have_used(monkeypatch: pytest.MonkeyPatch) -> None:
     driver: Any = SimpleNamespace(notes=[], heard=lambda: None)
-    ear, trial = _Callback(driver), SimpleNamespace(trial_id="t", config={"trial": 3}, error_file=None)
+    ear, trial = _Callback(driver), SimpleNamespace(trial_id="t", config=Job(3, {}, "").as_json(), error_file=None)
     for begins, dies in ((100.0, 130.0), (1000.0, 1005.0)):  # between them it waited for a node
         monkeypatch.setattr(time, "monotonic", lambda now=begins: now)
         ear.on_trial_start(1, [], trial)
@@ -114,4 +116,4 @@ def test_a_trial_that_no_gpu_will_carry_out_has_failed_with_the_gpus_own_reason(
     file.write_text(
         f"Failure # 3 (occurred at 10:00)\n\x1b[36mray::Compression.train()\x1b[39m (actor_id=1)\nGpuLost: {said}\n"
     )
-    assert tune_loop._reason(str(file), 3) == f"{said}; so it did 3 times"
+    assert reason_gone(str(file), 3) == f"{said}; so it did 3 times"

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -21,8 +22,9 @@ from compress.recipe import Recipe
 from compress.store.folder import Store
 from compress.train import VISIBLE, training_device
 from search.running.devices import ALLOCATOR, share_gpu
-from search.running.driver import Driver
 from search.running.failures import DeviceError, GpuLost
+from search.running.job import Job, StepResult
+from search.running.take_up import take_up
 from search.running.tune_loop import _Callback
 from search.running.worker import END_S, Compression
 from search.sampling.optuna_study import OptunaStudy, open_storage
@@ -33,10 +35,14 @@ from spaces import SPACES
 @pytest.fixture
 def worker(recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compression:
     """About to carry out one epoch of training of a narrow CNN."""
-    form = json.dumps(dict(recipe().as_json()))
-    shared = {"store": str(tmp_path / "store"), "data": None, "threads": 1, "gpus": 0.0, "limit": None}
     monkeypatch.setenv(VISIBLE, "")  # the worker sets it, for its own process
-    return Compression({"trial": 0, "recipe": form, **shared})
+    return Compression(Job(0, recipe().as_json(), str(tmp_path / "store")).as_json())
+
+
+def give(worker: Compression, **changes: object) -> None:
+    """Give the worker the same job with changes."""
+    worker.config = replace(worker.job, **changes).as_json()  # type: ignore[arg-type]
+    worker.reset_config(worker.config)
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
@@ -55,12 +61,9 @@ def test_the_last_step_says_how_the_trial_ended(worker: Compression) -> None:
 
 
 def test_the_limit_counts_what_workers_before_have_used(worker: Compression) -> None:
-    limited = {**worker.config, "limit": 60.0}
-    worker.config = limited
-    worker.reset_config(limited)
+    give(worker, limit=60.0)
     assert worker.step().get("failed", "") == ""
-    worker.config = {**limited, "used": 61.0}
-    worker.reset_config(worker.config)
+    give(worker, limit=60.0, used=61.0)
     result = worker.step()
     assert result["done"]
     assert result["failed"] == "took longer than the trial-limit of 60 s"
@@ -69,7 +72,7 @@ def test_the_limit_counts_what_workers_before_have_used(worker: Compression) -> 
 def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
     recipe: Callable[..., Recipe], worker: Compression
 ) -> None:
-    worker.config["recipe"] = json.dumps(dict(recipe(student=Model("cnn", weights="/nowhere/w.pt")).as_json()))
+    give(worker, recipe=recipe(student=Model("cnn", weights="/nowhere/w.pt")).as_json())
     result = worker.step()
     assert result["done"]
     assert result["failed"] == (
@@ -78,7 +81,7 @@ def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(
 
 
 def test_a_node_with_other_images_than_the_search_began_with_makes_no_point(worker: Compression) -> None:
-    worker.config["fingerprint"] = "0" * 64
+    give(worker, fingerprint="0" * 64)
     result = worker.step()
     assert result["done"]
     assert json.loads(result["points"]) == []
@@ -97,10 +100,10 @@ def test_a_full_disk_is_not_the_trials_fault(worker: Compression, monkeypatch: p
 
 def test_a_full_disk_ends_the_search_and_leaves_the_trial_to_be_resumed(study: Study, digits: Task) -> None:
     optuna_study = OptunaStudy(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
-    driver = Driver(study, optuna_study, SPACES["joint"], digits, trials=2, seed=0)
+    driver = take_up(study, optuna_study, SPACES["joint"], digits, trials=2)
     driver.next()
-    told: dict[str, Any] = {"points": "[]", "spent": "{}", "stuck": "store: cannot write x"}
-    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), told)
+    told = StepResult(stuck="store: cannot write x").as_json()
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config=Job(0, {}, "").as_json()), told)
     assert isinstance(driver.failure, DiskError)
     driver.close()
     assert study.unfinished == [0]
@@ -110,7 +113,7 @@ def on_gpu(worker: Compression, monkeypatch: pytest.MonkeyPatch, gpus: float = 1
     """The worker with a GPU that torch seems to see; what runs is a stand-in."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv(VISIBLE, "0")
-    worker.config["gpus"] = gpus
+    give(worker, gpus=gpus)
     return worker
 
 
@@ -140,15 +143,15 @@ def test_a_trial_without_a_gpu_trains_on_the_cpu_of_a_machine_with_gpus(
 def test_a_gpu_that_torch_does_not_see_ends_the_search_and_leaves_the_trial_to_be_resumed(
     worker: Compression, study: Study, digits: Task
 ) -> None:
-    worker.config["gpus"] = 0.5
+    give(worker, gpus=0.5)
     result = worker.step()
     assert result["done"]
     assert "a trial was given a GPU of " in result["unfit"]
     assert "sees none there; the driver may be too old" in result["unfit"]
     optuna_study = OptunaStudy(open_storage(None, study.folder), "s", ("accuracy", "params"), 0)
-    driver = Driver(study, optuna_study, SPACES["joint"], digits, trials=2, seed=0)
+    driver = take_up(study, optuna_study, SPACES["joint"], digits, trials=2)
     driver.next()
-    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config={"trial": 0}), result)
+    _Callback(driver).on_trial_result(1, [], SimpleNamespace(config=Job(0, {}, "").as_json()), result)
     assert isinstance(driver.failure, DeviceError)
     driver.close()
     assert study.unfinished == [0]

@@ -82,7 +82,7 @@ def told(auto: Acquisition, chosen: Candidate, trial: int) -> Net:
 def search(auto: Acquisition, trials: int) -> list[Net]:
     tried: dict[str, Net] = {}
     for trial in range(trials):
-        (chosen,) = auto.choose(tried, [], 1)
+        (chosen,) = auto.choose(tried, [], 1).candidates
         assert chosen.recipe.id not in tried
         tried[chosen.recipe.id] = told(auto, chosen, trial)
     return list(tried.values())
@@ -158,31 +158,30 @@ def test_of_two_that_promise_as_much_the_quick_one_is_chosen() -> None:
 def test_nothing_is_chosen_once_everything_was_tried() -> None:
     every = {Net(width, good, slow).id for width in WIDTHS for good in (False, True) for slow in (False, True)}
     auto = acquisition()
-    assert auto.choose(every, [], 3) == []
+    assert auto.choose(every, [], 3).candidates == []
     search(auto, STARTUP)
-    assert auto.choose(every, [], 3) == []
+    assert auto.choose(every, [], 3).candidates == []
 
 
 def test_several_at_once_are_different_and_so_is_what_runs() -> None:
     auto = acquisition()
     tried = {net.id for net in search(auto, STARTUP + 3)}
-    three = auto.choose(tried, [], 3)
+    three = auto.choose(tried, [], 3).candidates
     assert len({one.recipe.id for one in three}) == 3
     running = [(one.params, one.recipe) for one in three]
     widths = {one.recipe.width for one in three if isinstance(one.recipe, Net)}
-    (other,) = auto.choose(tried | {one.recipe.id for one in three}, running, 1)
+    (other,) = auto.choose(tried | {one.recipe.id for one in three}, running, 1).candidates
     assert isinstance(other.recipe, Net)
     assert other.recipe.width not in widths
 
 
-def test_what_runs_is_hopeless_when_its_rest_promises_far_less_than_what_else_there_is() -> None:
+def test_a_running_trial_is_given_up_when_its_rest_promises_far_less_than_what_else_there_is() -> None:
     auto = acquisition()
     tried = {net.id for net in search(auto, STARTUP + 6)}
-    (best,) = auto.choose(tried, [], 1)
+    (best,) = auto.choose(tried, [], 1).candidates
     bad = next(one for one in candidates(build, [], np.random.default_rng(0), 200) if not one.params["good"])
     running = [(one.params, one.recipe) for one in (best, bad)]
-    auto.choose(tried | {best.recipe.id, bad.recipe.id}, running, 1)
-    assert auto.hopeless == [False, True]
+    assert auto.choose(tried | {best.recipe.id, bad.recipe.id}, running, 1).given_up == [False, True]
 
 
 def test_what_is_worse_than_asked_for_is_not_aimed_at() -> None:

@@ -25,9 +25,12 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search.running.driver import Driver
+from search.running.job import Job
+from search.running.take_up import take_up
 from search.sampling.acquisition import STARTUP
 from search.sampling.bounds import UNBOUNDED, Bounds
 from search.sampling.optuna_study import AUTO, SAMPLERS, OptunaStudy
+from search.sampling.suggest import takes
 from search.study.front import front
 from search.study.record import StudyRecord
 from search.study.seeds import front_of
@@ -74,8 +77,8 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Driver]:
             reference = {"accuracy": 0.0, "params": whole.params, "macs": whole.macs, "latency_ms": 1.0}
             study.begin(task="digits", space="rates", objectives=["accuracy", cost], seed=0, reference_point=reference)
         optuna_study = OptunaStudy(InMemoryStorage(), name, ("accuracy", cost), 0, sampler)
-        return Driver(
-            study, optuna_study, space, digits, trials, 0, bounds, earlier, early_stopping=early_stopping, seeds=seeds
+        return take_up(
+            study, optuna_study, space, digits, trials, bounds, earlier, early_stopping=early_stopping, seeds=seeds
         )
 
     return begin
@@ -85,7 +88,7 @@ def carry_out(driver: Driver, event: Event, trials: int = 99) -> list[Recipe]:
     """Whatever is handed out: the higher the rate, the better the points."""
     done: list[Recipe] = []
     while len(done) < trials and (job := driver.next()) is not None:
-        number = job["trial"]
+        number = job.trial
         recipe = Recipe.from_json(driver.study.trials[number].recipe)
         rate = dict(driver.study.trials[number].choices).get("lr", 0.0)
         made = {point.id: point.measured.accuracy_validation for point in driver.study.record.points}
@@ -131,10 +134,10 @@ def test_latencies_are_learned_of_one_device_the_studys_own(begun: Callable[...,
         for _ in range(count):
             job = driver.next()
             assert job is not None
-            recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+            recipe = Recipe.from_json(driver.study.trials[job.trial].recipe)
             last = plan(recipe, driver.task.fingerprint)[-1]
-            driver.add(job["trial"], [event(last.key, last.sparsity, last.variant, device=device)])
-            driver.end(job["trial"], "complete", "", 1.0, {})
+            driver.add(job.trial, [event(last.key, last.sparsity, last.variant, device=device)])
+            driver.end(job.trial, "complete", "", 1.0, {})
 
     earlier = begun(cost="latency_ms")
     has(earlier, "cpu", 2)
@@ -160,7 +163,7 @@ def test_a_recipe_all_of_whose_points_are_there_is_not_chosen(begun: Callable[..
     assert isinstance(cut, Prune)
     other = replace(cut, recovery=Recovery(Training(epochs=1, lr=0.3)))
     assert len(outlook.points(replace(done, stages=(done.stages[0], other)))) == 2, "the unpruned network is there"
-    chosen = driver.auto.acquisition.choose((), [], 5)
+    chosen = driver.auto.acquisition.choose((), [], 5).candidates
     assert chosen
     assert all(driver.auto.acquisition.outlook.points(one.recipe) for one in chosen)
 
@@ -196,7 +199,7 @@ def test_a_recipe_out_of_bounds_is_answered_without_a_training(
     assert not driver.notes
 
 
-@pytest.mark.parametrize(("poor", "stops"), [(math.inf, True), (math.inf, False), (0.0, True)])
+@pytest.mark.parametrize(("poor", "early_stopping"), [(math.inf, True), (math.inf, False), (0.0, True)])
 def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
     begun: Callable[..., Driver], event: Event, monkeypatch: pytest.MonkeyPatch, poor: float, early_stopping: bool
 ) -> None:
@@ -205,20 +208,20 @@ def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
     carry_out(driver, event, STARTUP + 3)
     job = driver.next()
     assert job
-    trial = driver.study.trials[job["trial"]]
+    trial = driver.study.trials[job.trial]
     recipe = Recipe.from_json(trial.recipe)
     pairs = zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True)
     made = [event(step.key, exact.sparsity, exact.variant, params=exact.costs.params) for step, exact in pairs]
-    driver.add(job["trial"], made[:1])
+    driver.add(job.trial, made[:1])
     assert driver.next()
     assert trial.status == "running"
-    driver.add(job["trial"], made[1:2], {"train": 2.0})
+    driver.add(job.trial, made[1:2], {"train": 2.0})
     assert len(trial.points) == 2
     if not (poor and early_stopping):
         assert trial.status == "running"
         return
     assert (trial.status, trial.reason, trial.spent) == ("stopped", EARLY, {"train": 2.0})
-    assert job["trial"] not in driver.study.unfinished
+    assert job.trial not in driver.study.unfinished
     assert trial.optuna is not None
     told = driver.optuna_study.study.trials
     assert told[trial.optuna].state == TrialState.FAIL
@@ -234,16 +237,15 @@ def test_a_curve_that_comes_to_its_end_is_complete_whatever_it_promised(
     carry_out(driver, event, STARTUP + 3)
     job = driver.next()
     assert job
-    recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+    recipe = Recipe.from_json(driver.study.trials[job.trial].recipe)
     pairs = zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True)
     made = [event(step.key, exact.sparsity, exact.variant) for step, exact in pairs]
-    driver.add(job["trial"], made[:1])
+    driver.add(job.trial, made[:1])
     driver.next()
-    assert driver.auto is not None
-    assert job["trial"] in driver.auto.hopeless
-    driver.add(job["trial"], made[1:])
-    driver.end(job["trial"], "complete", "", 1.0, {})
-    assert driver.study.trials[job["trial"]].status == "complete"
+    assert job.trial in driver.given_up
+    driver.add(job.trial, made[1:])
+    driver.end(job.trial, "complete", "", 1.0, {})
+    assert driver.study.trials[job.trial].status == "complete"
 
 
 def test_a_trial_without_points_is_not_ended(
@@ -253,9 +255,8 @@ def test_a_trial_without_points_is_not_ended(
     driver = begun(trials=STARTUP + 9)
     carry_out(driver, event, STARTUP + 3)
     jobs = [driver.next() for _ in range(3)]
-    assert [driver.study.trials[job["trial"]].status for job in jobs if job] == ["running"] * 3
-    assert driver.auto is not None
-    assert driver.auto.hopeless == set()
+    assert [driver.study.trials[job.trial].status for job in jobs if job] == ["running"] * 3
+    assert driver.given_up == frozenset()
 
 
 @pytest.mark.parametrize("sampler", [AUTO, "random"])
@@ -263,7 +264,7 @@ def test_narrow_bounds_do_not_end_the_search(begun: Callable[..., Driver], event
     driver = begun(sampler=sampler, trials=STARTUP + 2, bounds=Bounds({"params": 400.0}))
     made = carry_out(driver, event)
     assert len(made) == STARTUP + 2
-    assert not driver.exhausted
+    assert driver.notes == []
     refused = [trial for trial in driver.optuna_study.study.trials if trial.state == TrialState.PRUNED]
     assert len(refused) < STARTUP if sampler == AUTO else refused
 
@@ -274,7 +275,6 @@ def test_bounds_that_nothing_fits_end_the_search_with_a_word(
     monkeypatch.setattr("search.sampling.suggest.OUTSIDE", 12)
     driver = begun(sampler="random", bounds=Bounds({"params": 1.0}))
     assert len(carry_out(driver, event)) == 1
-    assert driver.exhausted
     assert driver.notes == ["the search ends: of 12 recipes in a row none would have a point within the bounds"]
 
 
@@ -283,7 +283,7 @@ def test_a_teacher_that_came_trained_says_little_of_how_long_a_training_takes(
 ) -> None:
     save_file(Model("cnn").build(len(digits.classes), digits.channels).state_dict(), tmp_path / "trained.safetensors")
     driver = begun(space=replace(SPACE, teacher=Model.parse(f"cnn@{tmp_path}/trained.safetensors")))
-    recipe = Recipe.from_json(driver.study.trials[driver.next()["trial"]].recipe)  # type: ignore[index]
+    recipe = Recipe.from_json(driver.study.trials[driver.next().trial].recipe)  # type: ignore[union-attr]
     (unpruned,) = plan(recipe, digits.fingerprint)
     assert isinstance(unpruned.stage, Train)
     assert unpruned.stage.training.epochs == 0
@@ -353,15 +353,15 @@ def test_no_recipe_is_handed_out_twice_with_eight_in_flight(
     begun: Callable[..., Driver], event: Event, sampler: str
 ) -> None:
     driver = begun(sampler=sampler, trials=40)
-    flying: list[dict[str, Any]] = []
+    flying: list[Job] = []
     made: list[str] = []
     while True:
         while len(flying) < 8 and (job := driver.next()) is not None:
             flying.append(job)
-            made.append(job["recipe"])
+            made.append(Recipe.from_json(job.recipe).id)
         if not flying:
             break
-        trial = flying.pop(0)["trial"]
+        trial = flying.pop(0).trial
         driver.add(trial, [event(f"{trial}", 0.5, params=1000 + trial)])
         driver.end(trial, "complete", "", 1.0, {})
     assert len(set(made)) == len(made) == 40
@@ -445,12 +445,13 @@ def pickily(trial: Trial, task: str, seed: int) -> Recipe:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_choices_that_make_no_recipe_are_passed_over(begun: Callable[..., Driver], event: Event, sampler: str) -> None:
-    driver = begun(sampler=sampler, trials=13, space=replace(SPACE, build=pickily))
+    space = replace(SPACE, build=pickily)
+    driver = begun(sampler=sampler, trials=13, space=space)
     assert len(carry_out(driver, event)) == 13
     states = {trial.state for trial in driver.optuna_study.study.trials}
     assert states <= {TrialState.COMPLETE, TrialState.FAIL}
-    assert not driver.suggester.takes({"width": 0.25, "lr": 0.1, "sparsity": 0.5})
-    assert driver.suggester.takes({"width": 0.5, "lr": 0.1, "sparsity": 0.5})
+    fits = [takes(space, "digits", 0, {"width": width, "lr": 0.1, "sparsity": 0.5}) for width in (0.25, 0.5)]
+    assert fits == [False, True]
 
 
 def test_a_network_that_cannot_be_built_at_a_width_is_not_chosen_at_it(
@@ -494,7 +495,6 @@ def test_what_is_refused_is_replaced_by_what_was_chosen_with_it(
 
     monkeypatch.setattr(driver.auto, "choose", counted)
     assert len(carry_out(driver, event)) == 1
-    assert driver.exhausted
     assert "none could be carried out" in driver.notes[-1]
     assert len(looked) > 40
     assert sum(more > 0 for more in counts) < 20
@@ -503,7 +503,7 @@ def test_what_is_refused_is_replaced_by_what_was_chosen_with_it(
 def test_a_network_whose_trials_fail_is_likely_to_fail_again(begun: Callable[..., Driver], event: Event) -> None:
     driver = begun(trials=STARTUP)
     while (job := driver.next()) is not None:
-        number = job["trial"]
+        number = job.trial
         recipe = Recipe.from_json(driver.study.trials[number].recipe)
         if recipe.student.width == 0.25:
             driver.end(number, "failed", "its loss is no number", 1.0, {})

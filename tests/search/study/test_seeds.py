@@ -20,8 +20,11 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.training import Training
-from search.running.driver import Driver, NotNow
+from search.running.driver import Driver
+from search.running.job import Job
 from search.running.replicates import ENOUGH, Wanted
+from search.running.sources import NotNow
+from search.running.take_up import reseeding, take_up
 from search.sampling.optuna_study import OptunaStudy
 from search.study.front import front
 from search.study.record import Point, StudyRecord
@@ -106,21 +109,23 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Driver]:
             reference = {"accuracy": 0.0, "params": 1e6, "macs": 1e9, "latency_ms": 1.0}
             study.begin(task="digits", space="widths", objectives=OBJECTIVES, seed=7, reference_point=reference)
         optuna_study = OptunaStudy(InMemoryStorage(), "a", OBJECTIVES, 0, "random")
-        return Driver(study, optuna_study, SPACE, digits, trials, 7, seeds=seeds, repeated=repeated)
+        if repeated is not None:
+            return reseeding(study, digits, seeds, repeated)
+        return take_up(study, optuna_study, SPACE, digits, trials, seeds=seeds)
 
     return begin
 
 
-def carry_out(driver: Driver, event: Event, job: dict[str, Any]) -> Recipe:
+def carry_out(driver: Driver, event: Event, job: Job) -> Recipe:
     """Less accurate the more is cut; unpruned as good as the seed is even."""
-    recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+    recipe = Recipe.from_json(driver.study.trials[job.trial].recipe)
     for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
         accuracy = 0.9 - 0.3 * (exact.sparsity or 0) + 0.01 * (recipe.seed % 2)
         figures = {"accuracy_validation": accuracy, "params": exact.costs.params}
-        driver.add(job["trial"], [event(step.key, exact.sparsity, exact.variant, **figures)])
-        if driver.has_ended(job["trial"]):
+        driver.add(job.trial, [event(step.key, exact.sparsity, exact.variant, **figures)])
+        if driver.has_ended(job.trial):
             break
-    driver.end(job["trial"], "complete", "", 1.0, {})
+    driver.end(job.trial, "complete", "", 1.0, {})
     return recipe
 
 
@@ -205,7 +210,7 @@ def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
     made = carry_out_all(begun(repeated=at(0.3)), event)
     assert [recipe.seed for recipe in made] == [8, 9]
     study = begun(repeated=at(0.3)).study
-    assert study.unfinished == [left["trial"]]
+    assert study.unfinished == [left.trial]
 
 
 def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Driver], event: Event) -> None:
@@ -221,23 +226,23 @@ def test_what_was_interrupted_goes_on_as_the_same_trial(begun: Callable[..., Dri
 def test_a_repeat_that_comes_further_than_its_own_seeds_trial_is_no_reason_for_more(
     begun: Callable[..., Driver], event: Event
 ) -> None:
-    def points(driver: Driver, job: dict[str, Any], count: int) -> None:
-        recipe = Recipe.from_json(driver.study.trials[job["trial"]].recipe)
+    def points(driver: Driver, job: Job, count: int) -> None:
+        recipe = Recipe.from_json(driver.study.trials[job.trial].recipe)
         planned = zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True)
-        driver.add(job["trial"], [event(step.key, exact.sparsity, exact.variant) for step, exact in planned][:count])
+        driver.add(job.trial, [event(step.key, exact.sparsity, exact.variant) for step, exact in planned][:count])
 
     driver = begun(seeds=1, trials=2)
     for count in (6, 3):
         job = driver.next()
         assert job
         points(driver, job, count)
-        driver.end(job["trial"], "complete", "", 1.0, {})
+        driver.end(job.trial, "complete", "", 1.0, {})
     driver = begun(repeated=lambda record: families(record.points))
     made: list[int] = []
     while len(made) < 9 and (job := driver.next()) is not None:
-        made.append(job["trial"])
+        made.append(job.trial)
         points(driver, job, 4)
-        driver.end(job["trial"], "complete", "", 1.0, {})
+        driver.end(job.trial, "complete", "", 1.0, {})
     assert made == [2, 3, 4, 5]
 
 
@@ -245,8 +250,8 @@ def test_what_another_version_made_is_not_made_again(begun: Callable[..., Driver
     driver = begun(trials=1)
     job = driver.next()
     assert job
-    driver.add(job["trial"], [event("made-otherwise")])
-    driver.end(job["trial"], "complete", "", 1.0, {})
+    driver.add(job.trial, [event("made-otherwise")])
+    driver.end(job.trial, "complete", "", 1.0, {})
     assert driver.next() is None
 
 
@@ -259,7 +264,7 @@ def test_repeats_wait_for_what_may_still_come_to_the_front(begun: Callable[..., 
     carry_out(driver, event, job)
     again = driver.next()
     assert again
-    assert driver.study.trials[again["trial"]].recipe["seed"] == 8
+    assert driver.study.trials[again.trial].recipe["seed"] == 8
 
 
 def test_one_seed_repeats_nothing(begun: Callable[..., Driver], event: Event) -> None:

@@ -1,0 +1,96 @@
+"""The border between driver and worker: a job goes out as the config of a Tune trial, step results come back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from search.study.record import Status
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial for a worker.
+
+    `trial` is its number, `recipe` the recipe's JSON form, `store` a folder or URL, `fingerprint` the task's, `data` a
+    folder or None, `threads` and `gpus` (a number, at most 1) the worker's share of its node, `limit` the trial's
+    seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the trial.
+    """
+
+    trial: int
+    recipe: Mapping[str, Any]
+    store: str
+    fingerprint: str | None = None
+    data: str | None = None
+    threads: int = 1
+    gpus: float = 0.0
+    limit: float | None = None
+    folders: Sequence[str] = ()
+    used: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The config of a Tune trial; the recipe is text, because Tune looks into dicts for values to search over."""
+        return {**vars(self), "recipe": json.dumps(dict(self.recipe)), "folders": list(self.folders)}
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> Job:
+        """Read a config; keys that Tune or a benchmark has added are passed over."""
+        known = {one.name: config[one.name] for one in fields(Job) if one.name in config}
+        return Job(**{**known, "recipe": json.loads(config["recipe"])})
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A worker's points since its last step, and, in the last step, how the trial ended.
+
+    `points` are events as `point_event` makes them, `notes` warnings to show, `spent` seconds since the trial began, by
+    purpose. `failed` is the reason of a failed trial, "" of a complete trial, None of any other. Two ends are not the
+    trial's fault: `stuck`, the disk refuses more, and `unfit`, there is no GPU to use; both are "" otherwise.
+    `worked_seconds` are the worker's own seconds, once the trial has ended.
+    """
+
+    points: Sequence[Mapping[str, Any]] = ()
+    spent: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    failed: str | None = None
+    stuck: str = ""
+    unfit: str = ""
+    worked_seconds: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether the worker takes no further step for the trial."""
+        return self.failed is not None or bool(self.stuck or self.unfit)
+
+    @property
+    def status(self) -> Status:
+        """The trial's status after the step; "running" as well after a full disk or without a usable GPU."""
+        return "running" if self.failed is None else "failed" if self.failed else "complete"
+
+    def as_json(self) -> dict[str, Any]:
+        """The result of a step of Tune, with Tune's own key `done`; lists and dicts are text."""
+        texts = {name: json.dumps(getattr(self, name)) for name in ("points", "spent", "notes")}
+        ends = {name: getattr(self, name) for name in ("stuck", "unfit") if getattr(self, name)}
+        if self.failed is not None:
+            ends = {"failed": self.failed, "worked_seconds": self.worked_seconds}
+        return {**texts, "done": self.done, **ends}
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any]) -> StepResult:
+        """Read a result among the keys of Tune's own; KeyError when it has no points."""
+        return cls(
+            points=json.loads(result["points"]),
+            spent=json.loads(result["spent"]),
+            notes=json.loads(result.get("notes", "[]")),
+            failed=result.get("failed"),
+            stuck=result.get("stuck", ""),
+            unfit=result.get("unfit", ""),
+            worked_seconds=result.get("worked_seconds", 0.0),
+        )
+
+    @staticmethod
+    def is_last(result: Mapping[str, Any]) -> bool:
+        """Whether a worker wrote the result in its last step; Tune sets `done` in other results as well."""
+        return bool(result.keys() & {"stuck", "unfit", "failed"})

@@ -1,0 +1,98 @@
+"""Sources of trials for the driver: unfinished trials, new recipes, and recipes again with other seeds."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+from compress.recipe import Recipe
+from search.running.replicates import Replicates
+from search.sampling.connection import Connection
+from search.sampling.suggest import Answer, Asked, Suggester
+from search.study.study import Study
+
+SET_ASIDE = 4
+"""Trials that may stand back for a model in the making; asked too far ahead, Optuna knows less."""
+
+
+class NotNow(Exception):
+    """Nothing can be handed out yet: ask again."""
+
+
+class Source(Protocol):
+    """Gives trials."""
+
+    @property
+    def ahead(self) -> float:
+        """The most trials that may lie in the driver's queue, the source's next included."""
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """Answer with the next recipe, or with no recipe; `known` are the study's trials by recipe id.
+
+        NotNow while the source has to wait before it can answer.
+        """
+
+
+class Resumed:
+    """Running trials of the study that no worker has: just begun, or taken up again."""
+
+    ahead = math.inf
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.trials = deque(trial for trial, state in study.trials.items() if state.status == "running")
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """The trials by their numbers, each once."""
+        if not self.trials:
+            return Answer(None)
+        trial = self.trials.popleft()
+        state = self.study.trials[trial]
+        return Answer(Asked(Recipe.from_json(state.recipe), state.choices, state.optuna, trial))
+
+
+class NewRecipes:
+    """At most `left` recipes from the suggester; `connection` leads to Optuna's database.
+
+    Without `early_stopping` no trial is given up.
+    """
+
+    ahead = SET_ASIDE
+
+    def __init__(self, suggester: Suggester, connection: Connection, left: int, *, early_stopping: bool = True) -> None:
+        self.suggester, self.connection, self.left, self.early_stopping = suggester, connection, left, early_stopping
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """Ask the suggester for a recipe; after its first answer without a recipe, ask no more.
+
+        NotNow while Optuna's database does not answer, TimeoutError after a long silence (`connection.py`).
+        """
+        if self.left <= 0:
+            return Answer(None)
+        answers: list[Answer] = []
+        if not self.connection.reach(lambda: answers.append(self.suggester.next(known))):
+            raise NotNow
+        (answer,) = answers
+        self.left = 0 if answer.asked is None else self.left - 1
+        return answer if self.early_stopping else Answer(answer.asked)
+
+
+class OtherSeeds:
+    """Recipes that lack seeds by `replicates`, asked for only when a worker is free."""
+
+    ahead = 1
+
+    def __init__(self, study: Study, replicates: Replicates) -> None:
+        self.study, self.replicates = study, replicates
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """Answer with the next recipe that lacks seeds; NotNow while a running trial may still change the choice."""
+        asked = self.replicates.due(self.study.record, known)
+        if asked is None and self.replicates.seeds > 1 and self._is_running():
+            raise NotNow
+        return Answer(asked)
+
+    def _is_running(self) -> bool:
+        return any(trial.status == "running" for trial in self.study.trials.values())

@@ -1,0 +1,89 @@
+"""Takes a study up: writes its first trials, and makes the driver with its sources."""
+
+from __future__ import annotations
+
+from optuna.storages import InMemoryStorage
+
+from compress.data.tasks import Task
+from search.running.driver import Driver
+from search.running.replicates import Replicates, Wanted
+from search.running.sources import NewRecipes, OtherSeeds, Resumed
+from search.sampling.auto import Auto
+from search.sampling.bounds import UNBOUNDED, Bounds
+from search.sampling.feasibility import Feasibility
+from search.sampling.in_progress import InProgress
+from search.sampling.optuna_study import OptunaStudy
+from search.sampling.suggest import Suggester, takes
+from search.study.record import StudyRecord
+from search.study.seeds import front_of
+from search.study.study import Study
+from spaces import Space
+
+
+def take_up(
+    study: Study,
+    optuna_study: OptunaStudy,
+    space: Space,
+    task: Task,
+    trials: int,
+    bounds: Bounds = UNBOUNDED,
+    earlier: StudyRecord | None = None,
+    *,
+    early_stopping: bool = True,
+    seeds: int = 1,
+) -> Driver:
+    """Make the driver of a search for `trials` trials in all, of a new study or a resumed one.
+
+    A new study begins with the plain teacher and with the front of the `earlier` study. The unfinished trials of a
+    resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little
+    more of it. With several `seeds` the recipes of the front are made again with other seeds, by further trials, once
+    there is nothing else to hand out.
+    """
+    seed, new = study.header["seed"], not study.trials
+    if new:
+        study.ask(space.baseline(task.name, seed).as_json(), {}, None)
+    else:
+        study.requeue()
+    in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
+    auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
+    driver = Driver(study, optuna_study, task, Replicates(seeds, seed, task.fingerprint), in_progress, auto)
+    feasibility = Feasibility(task, bounds, driver.say)
+    suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)
+    left = trials - study.originals
+    driver.sources = (
+        Resumed(study),
+        NewRecipes(suggester, driver.connection, left, early_stopping=early_stopping),
+        OtherSeeds(study, driver.replicates),
+    )
+    if new and earlier is not None:
+        driver.notes += _begin_with(earlier, optuna_study, space, task.name, seed)
+    if new and auto is None:
+        optuna_study.begin(space.beginnings)
+    if earlier is not None and auto is not None:
+        auto.learn_from(earlier, lambda choices: takes(space, task.name, seed, choices))
+    return driver
+
+
+def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:
+    """Have Optuna ask first for the earlier front's choices; the note names choices the space does not take."""
+    best = {family.points[0].trial for family in front_of(earlier.points, optuna_study.objectives)}
+    asked = [trial for trial in earlier.trials if trial.choices and "seed" not in trial.choices]
+    found = [trial.choices for trial in asked if trial.id in best]
+    fits = [choices for choices in found if takes(space, task, seed, choices)]
+    optuna_study.begin(fits)
+    if len(fits) == len(found):
+        return []
+    return [
+        f"of {len(found)} recipes on the front of {earlier.name} {len(found) - len(fits)} are of models that "
+        "this study is not about, and are not tried"
+    ]
+
+
+def reseeding(study: Study, task: Task, seeds: int, wanted: Wanted) -> Driver:
+    """Make the driver for the points `wanted` with `seeds` in all; no new recipe is asked for."""
+    replicates = Replicates(seeds, study.header["seed"], task.fingerprint, wanted)
+    optuna_study = OptunaStudy(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")
+    in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
+    driver = Driver(study, optuna_study, task, replicates, in_progress)
+    driver.sources = (OtherSeeds(study, replicates),)
+    return driver
