@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install search test pytest lint clean-venv
+.PHONY: install search test pytest lint docs clean-venv
 
 install: .venv/installed
 
@@ -27,3 +27,12 @@ test: install
 
 pytest: install
 	$(BIN)/python -m pytest
+
+.venv/documented: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+# The pages of docs/ and the reference of the code, into build/site; a broken link is an error.
+docs: .venv/documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html

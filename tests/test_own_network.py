@@ -29,8 +29,9 @@ from search.study.study import Study
 from spaces.space import EFFORT, Effort
 
 ROOT = Path(__file__).parents[1]
-(MY_NET,) = re.findall(r"`my_net.py` is\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-(COMMAND,) = re.findall(r"paretune (search --name trained .*)\n", (ROOT / "README.md").read_text())
+PAGE = (ROOT / "docs" / "your-own-work.md").read_text()
+(MY_NET,) = re.findall(r"`my_net.py` is\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+(COMMAND,) = re.findall(r"paretune (search --name trained .*)\n", PAGE)
 SHADOWS = (
     "compress",
     "search",
@@ -63,7 +64,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def network(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
-    """The current folder has the README's `my_net.py`; new processes find it, and this project."""
+    """The current folder has the documents' `my_net.py`; new processes find it, and this project."""
     source("my_net.py", MY_NET)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return source
@@ -71,7 +72,7 @@ def network(source: Source, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, digits: Task) -> Path:
-    """A folder with the README's network, its weights, and the study of two trials that its command for them makes.
+    """A folder with the documents' network, its weights, and the study of two trials that its command for them makes.
 
     Files that have the names of our packages, of parts and of Python's own modules must not be run by anything.
     """
