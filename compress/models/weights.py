@@ -85,10 +85,9 @@ def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...
             f"{family}: {file} must hold one state dict that fits, got {places}; save the wanted one alone, with "
             f"torch.save(torch.load({file.name!r}){written(next(iter(chosen)))}, 'wanted.pt')"
         )
-    state = {
-        name: _converted(f"{family}: {file}", name, first.state[name], like) for name, like in first.filled.items()
-    }
-    first.check_tied(f"{family}: {file}")
+    who = f"{family}: {file}"
+    state = {name: _converted(who, name, first.state[name], like) for name, like in first.filled.items()}
+    first.check_tied(who)
     try:
         module.load_state_dict({**wanted, **state}, strict=False)
     except Exception as error:  # a user's own network may load in ways of its own
