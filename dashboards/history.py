@@ -56,13 +56,13 @@ def stages(study: StudyRecord) -> list[Stage]:
     A stage holds the trials finished within its share of the seconds, at least the first trial.
     """
     ended = [trial for trial in study.trials if trial.status != "running"]
-    whole = sum(trial.seconds for trial in ended)
+    total = sum(trial.seconds for trial in ended)
     found: dict[int, Stage] = {}
     for share in SHARES:
         seconds, trials = 0.0, 0
         points: list[Point] = []
         for trial in ended:
-            if trials and seconds + trial.seconds > share * whole * (1 + 1e-9):
+            if trials and seconds + trial.seconds > share * total * (1 + 1e-9):
                 break
             seconds, trials = seconds + trial.seconds, trials + 1
             points += trial.points

@@ -1,7 +1,7 @@
 """Accuracy gained by each level of each choice, among models of about the same size.
 
 Points are divided by params into four classes of equal number, and the accuracy of a point is compared with the mean of
-its class. Otherwise a level of small models, such as a narrow width, would look bad for their size. The figure shows
+its class. Otherwise a level of small models, like a narrow width, would look bad for their size. The figure shows
 the mean difference over the trials of a level and its standard error, every trial with the same weight.
 """
 

@@ -63,8 +63,8 @@ def info(study: StudyRecord) -> Spending:
             (saved if point.id in seen else seconds)[name] += point.measured.seconds
             seen.add(point.id)
     rows = [(name, made[name], seconds[name], reused[name], saved[name]) for name in made]
-    whole = sum(seconds.values()) + sum(saved.values())
-    least = max(sum(saved.values()), whole - worked)
+    total = sum(seconds.values()) + sum(saved.values())
+    least = max(sum(saved.values()), total - worked)
     falling = sorted(((kind, value) for kind, value in work.items() if value > 0), key=lambda pair: -pair[1])
     return Spending(pd.DataFrame(rows, columns=list(COLUMNS)), dict(falling), worked, least)
 
@@ -74,8 +74,8 @@ def stage(point: Point) -> str:
     stages: list[str] = [stage["type"] for stage in point.recipe.get("stages", ())]  # type: ignore[attr-defined]
     if point.variant != "float" or not stages:
         return "quantize" if stages else "model"
-    whole = [name for name in stages if name != "quantize"]
-    return whole[-1] if point.sparsity > 0 else whole[0]
+    unquantized = [name for name in stages if name != "quantize"]
+    return unquantized[-1] if point.sparsity > 0 else unquantized[0]
 
 
 def figure(info: Spending) -> go.Figure:

@@ -98,8 +98,8 @@ class Space:
 
     `teacher` is the largest model of the space; budgets and reference points are relative to the unpruned teacher.
     `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
-    skips the beginnings: its front was no better with them. `given(students, teachers)` returns the same space over a
-    user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
+    skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
+    a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
     about certain models.
     """
 

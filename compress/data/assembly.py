@@ -45,7 +45,7 @@ def from_arrays(parts: Sequence[tuple[_Bytes, _Labels]], augment: Augment) -> Pa
     blocks: list[Part] = [(_blocks(images), labels) for images, labels in parts]
     whole = fingerprint(blocks, _about(channels, size, augment), moments)
     facts = Facts(channels, size, *moments.mean_and_std(), whole, AS_THEY_ARE)
-    return Parts(facts, _held(facts, parts))
+    return Parts(facts, _tensor_splits(facts, parts))
 
 
 def from_folder(who: str, root: Path, cache_dir: Path | None, stream: bool | None) -> Parts:
@@ -68,7 +68,7 @@ def _from_listing(who: str, listing: Listing, cache: FolderCache, stream: bool |
     folder = _Folder(who, listing, channels, size)
     if stream is None:
         stream = not fits(len(listing.paths) * channels * size * size)
-    facts, splits = folder.streamed(cache, known) if stream else folder.held(cache, known)
+    facts, splits = folder.streamed(cache, known) if stream else folder.in_memory(cache, known)
     return Parts(facts, splits, listing.classes, listing.notes)
 
 
@@ -97,14 +97,14 @@ class _Folder:
         rows = zip(self.files, self.labels, strict=True)
         return known, [StreamSplit(torch.from_numpy(labels), known.mean, known.std, part) for part, labels in rows]
 
-    def held(self, cache: FolderCache, known: Facts | None) -> tuple[Facts, list[Split]]:
+    def in_memory(self, cache: FolderCache, known: Facts | None) -> tuple[Facts, list[Split]]:
         pixels = cache.pixels((self.ends[-1], self.channels, self.size, self.size)) if known else None
         if known is None or pixels is None or fingerprint(self.parts(pixels), self.about) != known.fingerprint:
             report = Report()
             pixels = decode_all(Files(sum((part.paths for part in self.files), ()), self.channels, self.size), report)
             known = self.survey([blocks for blocks, _ in self.parts(pixels)], report)
             cache.write(known, pixels)
-        return known, _held(known, list(zip(self.cut(pixels), self.labels, strict=True)))
+        return known, _tensor_splits(known, list(zip(self.cut(pixels), self.labels, strict=True)))
 
     def cut(self, pixels: _Bytes) -> list[_Bytes]:
         """Images of all parts, by part."""
@@ -136,7 +136,7 @@ def _blocks(images: _Bytes) -> list[_Bytes]:
     return np.array_split(images, -(-len(images) // 1024))
 
 
-def _held(facts: Facts, parts: Sequence[tuple[_Bytes, _Labels]]) -> list[Split]:
+def _tensor_splits(facts: Facts, parts: Sequence[tuple[_Bytes, _Labels]]) -> list[Split]:
     return [
         TensorSplit(torch.from_numpy(labels), facts.mean, facts.std, torch.from_numpy(images))
         for images, labels in parts

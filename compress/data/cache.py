@@ -63,8 +63,8 @@ class FolderCache:
         try:
             text, _, seal = self._file("json").read_bytes().rpartition(b"\n")
             read = json.loads(text)
-            whole = seal.decode() == hashlib.sha256(text).hexdigest()
-            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if whole else None
+            undamaged = seal.decode() == hashlib.sha256(text).hexdigest()
+            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if undamaged else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 

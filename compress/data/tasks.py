@@ -1,7 +1,7 @@
 """Tasks by name: a data set with three splits, and the augmentation of its images.
 
-Validation is cut out of training, a tenth of every class, always the same images; test is the published test
-split, or with digits a fifth of every class. Mean and standard deviation are measured on the training split.
+Validation is cut out of training, a tenth of every class, always the same images; test is the published test split.
+Digits has no published splits and is cut 60 / 20 / 20 %. Mean and deviation are measured on the training split.
 """
 
 from __future__ import annotations

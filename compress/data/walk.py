@@ -138,7 +138,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether the entry is a folder, or a link to a folder."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that may not be entered
+    except OSError:  # a link to itself, or into a folder without permission to enter
         return False
 
 
@@ -147,7 +147,7 @@ def _file(entry: os.DirEntry[str], linked: bool, refuse: Callable[[str, OSError]
         about = entry.stat()
     except OSError as error:
         raise refuse(entry.path, error) from error
-    if not stat.S_ISREG(about.st_mode):  # a pipe would block whoever opens it
+    if not stat.S_ISREG(about.st_mode):  # a pipe would block its reader
         return None
     return Found(entry.path, about.st_size, about.st_mtime_ns, (about.st_dev, about.st_ino), linked)
 

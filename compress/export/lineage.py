@@ -16,8 +16,8 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
     """Return the steps that led to the model `key` on the task with `fingerprint`, in order.
 
     A change of the data or of a stage's code changes keys. For an unknown key the model is found by its `place` on the
-    recipe's curves, (sparsity, variant). Empty if not exactly one step has that place, as with a method that chooses
-    its sparsity itself.
+    recipe's curves, (sparsity, variant). Empty unless exactly one step is at `place`: a method may choose its sparsity
+    itself.
     """
     planned = plan(recipe, fingerprint)
     at_place = [step for step in planned if (step.sparsity, step.variant) == place]

@@ -62,7 +62,7 @@ def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> Non
         proto = found.model_proto
         _bare(proto)
         onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # the converter has no error class for a network it cannot convert
+    except Exception as error:  # the converter has no error class for impossible networks
         raise ExportFailed(
             f"export: this network has no ONNX form ({_first(error)}); leave onnx out of --format"
         ) from error

@@ -247,7 +247,7 @@ def _resolve(arg: Any, present: set[str]) -> Any:
             return Name(arg["of"])
         if "torch" in arg and arg["torch"] in NAMES:
             return NAMES[arg["torch"]]
-    raise ValueError(f"an argument must be a number, a short text, or the name of what is there, got {arg!r}"[:200])
+    raise ValueError(f"an argument must be a number, a short text, or the name of an earlier result, got {arg!r}"[:200])
 
 
 def _given(arg: Any, at: Mapping[str, Any]) -> Any:

@@ -51,7 +51,7 @@ def check_tensors(path: str, module: nn.Module) -> None:
     for name, layer in module.named_modules():
         frozen = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
         if frozen and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
-            raise RecipeError(f"{path}: every layer must be there to train, got layer {name} frozen; set requires_grad")
+            raise RecipeError(f"{path}: every layer must be trainable, got layer {name} frozen; set requires_grad")
     if not any(weight.requires_grad for weight in weights.values()):
         raise RecipeError(f"{path}: must have weights to train, got none that require a gradient")
 

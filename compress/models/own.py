@@ -43,7 +43,7 @@ def is_own(name: str) -> bool:
 def own_family(path: str) -> Family:
     """Import a function as a family, once a process; MissingModel if impossible, RecipeError if no function."""
     place, _, name = path.partition(":")
-    module = _imported(path, place)
+    module = _import(path, place)
     function = getattr(module, name, None)
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
@@ -53,13 +53,13 @@ def own_family(path: str) -> Family:
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
-    wide = _takes_width(function)
+    scales = _takes_width(function)
 
     def make(classes: int, channels: int, width: float) -> nn.Module:
-        return _made(path, function, (classes, channels, width) if wide else (classes, channels))
+        return _make(path, function, (classes, channels, width) if scales else (classes, channels))
 
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
-    return Family(make, "a network of the user's", "", fixed=not wide, fingerprint=_fingerprint(module, defined_in))
+    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=_fingerprint(module, defined_in))
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
@@ -112,14 +112,14 @@ def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tup
     ]
 
 
-def _imported(path: str, place: str) -> ModuleType:
+def _import(path: str, place: str) -> ModuleType:
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:  # `python -m` adds the current folder, the installed command not
         sys.path.append(here)
     importlib.invalidate_caches()
     try:
         with _guarding_settings(path):
-            return _loaded(place)
+            return _load(place)
     except RecipeError:
         sys.modules.pop(place, None)  # the next import must fail the same way
         raise
@@ -129,7 +129,7 @@ def _imported(path: str, place: str) -> ModuleType:
         ) from error
 
 
-def _loaded(place: str) -> ModuleType:
+def _load(place: str) -> ModuleType:
     """Import a module; if its import of torchvision stops for want of operators, declare them and import again."""
     try:
         return importlib.import_module(place)
@@ -140,7 +140,7 @@ def _loaded(place: str) -> ModuleType:
     return importlib.import_module(place)
 
 
-def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+def _make(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
     for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
         check_whole(f"{path}: {name}", value, 1)
     try:
@@ -152,8 +152,8 @@ def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         called = ", ".join(map(str, given))
-        wide = isinstance(error, TypeError) and len(given) > 2
-        remedy = "; width is a float: round what it is multiplied by" if wide else ""
+        with_width = isinstance(error, TypeError) and len(given) > 2
+        remedy = "; width is a float: round what it is multiplied by" if with_width else ""
         rule = f"{path}: must make a network when called with ({called})"
         raise RecipeError(f"{rule}, got {said(error)}{remedy}") from error
     if not isinstance(made, nn.Module):

@@ -34,7 +34,7 @@ def read_states(family: str, file: Path) -> dict[Place, State]:
     """Return the state dicts of a file by their place; RecipeError for an unreadable file, or without a state dict."""
     try:
         with file.open("rb"), warnings.catch_warnings(action="ignore"):  # torch warns about old file formats
-            held: Any = (
+            content: Any = (
                 load_file(file)
                 if file.name.lower().endswith(".safetensors")
                 else torch.load(file, map_location="cpu", weights_only=True)
@@ -55,7 +55,7 @@ def read_states(family: str, file: Path) -> dict[Place, State]:
             f"{family}: {file} must hold a state dict, got no file that can be read as one ({said(error)}); save "
             "model.state_dict() anew"
         ) from error
-    found: dict[Place, State] = {(): {}} if held == {} else dict(_states(held, ()))
+    found: dict[Place, State] = {(): {}} if content == {} else dict(_states(content, ()))
     if not found:
         raise RecipeError(f"{family}: {file} must hold a state dict, tensors by name, got something else")
     return found
@@ -85,12 +85,12 @@ def unreadable(family: str, file: Path, error: OSError | ValueError) -> RecipeEr
     return RecipeError(f"{family}: its weights {file} must be readable, on every node that runs trials, got {why}")
 
 
-def _states(held: object, place: Place) -> Iterator[tuple[Place, State]]:
-    if not isinstance(held, dict) or not held or len(place) > DEEPEST:
+def _states(content: object, place: Place) -> Iterator[tuple[Place, State]]:
+    if not isinstance(content, dict) or not content or len(place) > DEEPEST:
         return
-    if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in held.items()):
-        yield place, dict(held)
+    if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()):
+        yield place, dict(content)
     else:
-        for key, value in held.items():
+        for key, value in content.items():
             if isinstance(key, str):
                 yield from _states(value, (*place, key))

@@ -2,7 +2,7 @@
 
 A file is `.safetensors`, or a torch file with state dicts at some depth (`compress.models.states`): the only state dict
 to fit is loaded. Names (apart from wrappers) and shapes must be the network's. Only BN's step counters and the second
-name of a tied tensor may be missing. Values must be finite, and exact in the network's dtype.
+name of a tied tensor may be missing. Values must be exact in the network's dtype, and parameters finite.
 """
 
 from __future__ import annotations
@@ -164,12 +164,12 @@ def _converted(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
     numbers = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized or tensor.is_complex())
     if not numbers or (like.is_floating_point() and not tensor.is_floating_point()):
         raise RecipeError(f"{who}: {name} must hold {wanted} numbers, got {kind if not tensor.is_meta else 'none'}")
-    wide = tensor.double()
-    broken = wide[wide.isnan() if not isinstance(like, nn.Parameter) else ~wide.isfinite()]
+    exact = tensor.double()
+    broken = exact[exact.isnan() if not isinstance(like, nn.Parameter) else ~exact.isfinite()]
     if len(broken):
         raise RecipeError(f"{who}: {name} must be finite, got {broken[0].item()}")
     made = tensor.to(like.dtype)
-    if not torch.equal(made.double(), wide):
+    if not torch.equal(made.double(), exact):
         raise RecipeError(f"{who}: {name} must fit into {wanted}, got {kind} that it would round; save it as {wanted}")
     return made
 

@@ -126,7 +126,7 @@ class RemoteStore(Store):
         """Write an entry to the bucket and the cache, or return the entry another process has written meanwhile."""
         record = self._record(key, files, measured, made_from)
         while not self._upload(key, files, record):
-            made = self.get(key)  # sets a damaged entry aside, so that the next upload succeeds
+            made = self.get(key)  # a damaged entry is set aside here: the next upload succeeds
             if made is not None:
                 return made
         self._in_bucket.add(key)

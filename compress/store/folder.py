@@ -41,7 +41,8 @@ _DAMAGE += (ArithmeticError, AttributeError, LookupError, StoreError, TypeError,
 DRAFT_S = 3600.0
 """Age in seconds from which `tidy` removes a draft of a dead process.
 
-Containers may share a host's name but not its process numbers: the writer of a younger draft may live in another.
+Containers may share a host's name but not its process numbers: the writer of a younger draft may live in another
+container.
 """
 
 
@@ -102,7 +103,8 @@ class Store:
     def lock(self, key: str) -> Lock:
         """Return the lock to hold while making the entry.
 
-        A holder silent for `lease_s` is taken for dead. If it lives, `put` gives it the other process's entry.
+        A holder silent for `lease_s` is taken for dead, and the lease is taken over. If the holder is alive after all,
+        its work is in vain: `put` returns the entry of the other process.
         """
         return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=self.lease_s)
 

@@ -38,15 +38,15 @@ class Lease:
         """Take the lease; `filelock.Timeout` after `timeout` seconds, DiskError if the bucket does not answer."""
         until = time.monotonic() + timeout
         while True:
-            held = self.bucket.read(self.name)
-            if held is None:
+            claim = self.bucket.read(self.name)
+            if claim is None:
                 if self.bucket.create(self.name, self._claim(0)):
                     break
-                held = self.bucket.read(self.name)
-            if self._is_ours(held):  # the answer to our claim was lost, and the claim repeated
+                claim = self.bucket.read(self.name)
+            if self._is_ours(claim):  # the answer to our claim was lost, and the claim repeated
                 break
-            if held is not None and self._is_stale(held):
-                if self.bucket.read(self.name) == held:
+            if claim is not None and self._is_stale(claim):
+                if self.bucket.read(self.name) == claim:
                     self.bucket.remove(self.name)
             elif time.monotonic() > until:
                 raise Timeout(self.name)
@@ -83,15 +83,15 @@ class Lease:
             except DiskError as error:  # the next beat may come through
                 logging.getLogger(__name__).warning("%s; the lease %s was not renewed", error, self.name)
 
-    def _is_ours(self, held: bytes | None) -> bool:
-        return held is not None and self.token.encode() in held
+    def _is_ours(self, claim: bytes | None) -> bool:
+        return claim is not None and self.token.encode() in claim
 
-    def _is_stale(self, held: bytes) -> bool:
+    def _is_stale(self, claim: bytes) -> bool:
         now = time.monotonic()
-        if held != self._seen[0]:
-            self._seen = held, now
+        if claim != self._seen[0]:
+            self._seen = claim, now
         with suppress(ValueError, KeyError, TypeError):
-            holder = json.loads(held)
+            holder = json.loads(claim)
             if holder["host"] == _host() and not lives(holder["pid"]):
                 return True
         return now - self._seen[1] >= self.seconds

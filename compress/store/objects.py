@@ -49,7 +49,7 @@ class Bucket:
         self._patiently(lambda: self.files.pipe_file(self._path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write an object unless the name is taken; False if it is."""
+        """Write an object; return False, without writing, if the name is taken."""
 
         def create() -> bool:
             try:

@@ -263,7 +263,7 @@ def _reshape(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> bool
 
 
 def _place(module: nn.Module, path: str, layer: nn.Module) -> None:
-    """Put a layer at its path; replace a parent already among `_LAYERS`, as a factorized layer has, by a sequence."""
+    """Put a layer at its path; for a half of a factorized pair, replace the original layer by a sequence first."""
     parent, _, name = path.rpartition(".")
     holder = module.get_submodule(parent)
     if type(holder) in (kind for kind, _ in _LAYERS.values()) and not isinstance(holder, Projector):
