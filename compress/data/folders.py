@@ -170,7 +170,7 @@ def _check_apart(who: str, root: Path, files: Sequence[Found], labels: NDArray[n
         ("of one class", labels[pairs[:, 0]] != labels[pairs[:, 1]]),
     ):
         if wrong.any():
-            first, second = (os.path.relpath(files[at].path, root) for at in pairs[wrong][0])
+            first, second = (os.path.relpath(files[at].path, root) for at in min(pairs[wrong].tolist()))
             more = f" ({wrong.sum():,} such)" if wrong.sum() > 1 else ""
             raise DataError(
                 f"{who}: an image must be {rule}, got one file as {printable(first)} and {printable(second)}{more}"
