@@ -32,7 +32,7 @@ from compress.data.splits import TensorSplit
 from compress.data.tasks import Task, load_task
 from compress.distill.views import Views
 from compress.export import evaluate_export
-from compress.export.formats import CARD, SEAL, _said, _seal, export
+from compress.export.formats import CARD, SEAL, _card_seal, _seal, export
 from compress.export.standalone import load, seal
 from compress.measurement import Measurement
 from compress.models import Model
@@ -115,7 +115,7 @@ def _resealed(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
             card = json.loads((folder / CARD).read_text())
             del card[SEAL]
             card["files"] = {name: _seal(folder / name) for name in card["files"]}
-            (folder / CARD).write_text(json.dumps({**card, SEAL: _said(card)}))
+            (folder / CARD).write_text(json.dumps({**card, SEAL: _card_seal(card)}))
         return read(folder)
 
     return reads

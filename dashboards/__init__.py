@@ -1,4 +1,4 @@
-"""What a study looks like: the report, one page that holds it all."""
+"""The report of a study: its figures and tables on a single page."""
 
 from dashboards.report import report
 

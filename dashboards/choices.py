@@ -1,4 +1,4 @@
-"""What trials chose, in words."""
+"""Choices of trials, in words."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ ABSENT = "none"
 
 
 def choice_names(study: StudyRecord) -> list[str]:
-    """The names of all choices that any trial made, in the order they first came up."""
+    """Return the names of all choices of all trials, in the order of first appearance."""
     return list(dict.fromkeys(name for trial in study.trials for name in trial.choices))
 
 
 def summary(choices: Mapping[str, Choice]) -> str:
-    """Choices in words, such as `order prune, width 0.5, int8`; what was not done is left out."""
+    """Return choices in words, like `order prune, width 0.5, int8`, without choices that are False or None."""
     words = (_word(name, choice) for name, choice in choices.items())
     return ", ".join(word for word in words if word)
 
 
 def level(choice: Choice) -> str:
-    """A choice as the name of a category; `none` for one that was not made."""
+    """Return a choice as the name of a category, `none` for a choice the trial never made (None or NaN)."""
     if choice is None or (isinstance(choice, float) and math.isnan(choice)):
         return ABSENT
     if isinstance(choice, bool):
@@ -33,5 +33,5 @@ def level(choice: Choice) -> str:
 def _word(name: str, choice: Choice) -> str:
     if choice is True:
         return name
-    said = level(choice)
-    return "" if choice is False or said == ABSENT else f"{name} {said}"
+    text = level(choice)
+    return "" if choice is False or text == ABSENT else f"{name} {text}"

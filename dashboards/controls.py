@@ -1,4 +1,4 @@
-"""The budget's sliders and the box of the pick as HTML; the page's script fills both. Native controls with labels."""
+"""The budget's sliders and the box of the pick, as HTML for the page's script to fill: native controls with labels."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ AXES = {
 
 
 def budget(pick: Mapping[str, str], name: str, command: str) -> str:
-    """The section in which a model is picked.
+    """Return the section for picking a model within a budget.
 
-    `pick` has the figures of the most accurate model by the keys of `FIGURES`, empty without one, `name` says in words
-    which it is, `command` what takes it: what stands there until the script has run, and on paper.
+    Until the script has run, and on paper, the section shows the most accurate model: `pick` has its figures by the
+    keys of `FIGURES` (empty if the study has no model), `name` its name, `command` the command that exports it.
     """
     fields = "\n".join(_field(bound, label) for bound, label in BOUNDS.items())
     figures = "".join(
@@ -78,7 +78,7 @@ spellcheck="false" aria-describedby="note-{bound}">
 
 
 def axes(has_published: bool) -> str:
-    """What the figure of the front is drawn against, and whether published results lie over the figures."""
+    """Return the radio buttons for the cost axis of the front, and a checkbox for published results if known."""
     radios = "".join(
         f'<label><input type="radio" name="cost" value="{key}"{" checked" if key == "params" else ""}>{label}</label>'
         for key, label in AXES.items()

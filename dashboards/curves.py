@@ -1,7 +1,7 @@
-"""Breakpoint curves: accuracy over sparsity, one line a recipe and variant, with both readings.
+"""Breakpoint curves: accuracy over sparsity, a line for every recipe and variant, with tolerance and knee.
 
-Where a recipe was carried out with several seeds its curve is that of the means, and the tolerance of every single seed
-stands beside the mean curve's.
+The curve of a recipe run with several seeds goes through their means. Beside the tolerance of the mean curve stand the
+tolerances of the single seeds.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from search.study.breakpoints import DELTA, curves, knee, tolerance
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: `rows` of `Models` by rising sparsity, and the rows of its tolerance and, if there is one, its knee.
+    """A line: `rows` of `Models` by rising sparsity, the row of its tolerance, and the row of its knee or None.
 
-    `trial` is the first that has it; `tolerances` are the sparsities in [0, 1) that each seed's own curve tolerates.
+    `trial` is the first trial with these rows. `tolerances` are the sparsities in [0, 1) tolerated by each seed's
+    curve.
     """
 
     trial: int
@@ -28,9 +29,9 @@ class Curve:
 
 
 def info(models: Models, delta: float = DELTA) -> list[Curve]:
-    """Every curve of at least two points with its breakpoints, in the order of the trials.
+    """Return every curve of at least two points with its breakpoints, in the order of the trials.
 
-    `delta` in [0, 1] is the validation accuracy that the tolerance may lose.
+    `delta` in [0, 1] is the validation accuracy the tolerance may lose.
     """
     found: dict[tuple[int, ...], Curve] = {}
     for (trial, variant), points in curves(models.study).items():
@@ -40,13 +41,13 @@ def info(models: Models, delta: float = DELTA) -> list[Curve]:
         if not any(point.family for point in points):
             found.setdefault(rows, _curve(models, trial, variant, rows, delta))
         if rows in found and (points[0].family or trial == found[rows].trial):
-            held = (*found[rows].tolerances, tolerance(points, delta).sparsity)
-            found[rows] = replace(found[rows], tolerances=held)
+            tolerances = (*found[rows].tolerances, tolerance(points, delta).sparsity)
+            found[rows] = replace(found[rows], tolerances=tolerances)
     return list(found.values())
 
 
 def _curve(models: Models, trial: int, variant: str, rows: tuple[int, ...], delta: float) -> Curve:
     means = [models.means[row] for row in rows]
     bend = knee(means)
-    held = models.row[tolerance(means, delta).id]
-    return Curve(trial, variant, rows, held, None if bend is None else models.row[bend.id], ())
+    tolerated = models.row[tolerance(means, delta).id]
+    return Curve(trial, variant, rows, tolerated, None if bend is None else models.row[bend.id], ())

@@ -1,7 +1,7 @@
-"""How a study came along, over the seconds its workers worked: the hypervolume of its front, and the front itself.
+"""Progress of a study over its workers' seconds: the hypervolume of the front, and the front at several times.
 
-Trials count in the order they were asked for, each with all of its seconds, so that the axis does not depend on how
-many workers there were.
+Trials count in the order they were asked for, each with all of its seconds: the axis does not depend on the number of
+workers.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ class Stage:
 
 
 def info(study: StudyRecord) -> pd.DataFrame:
-    """One row a trial that is not running, in the order asked for; never falling.
+    """Return a row for every ended trial, in the order asked for; `hypervolume` never falls.
 
-    `finished` counts them from 1, `seconds` adds up theirs, `hypervolume` in [0, 1] is of all points up to and with
-    that trial's, under the study's objectives and reference point. A failed trial counts, as it was paid for too.
+    `finished` counts the trials from 1, `seconds` is the sum of their seconds so far. `hypervolume` in [0, 1] covers
+    the points of all trials so far, under the study's objectives and reference point. Failed trials count: their
+    seconds were spent too.
     """
     growing = GrowingFront(study.objectives, study.reference_point)
     rows: list[tuple[int, int, str, float, float]] = []
@@ -50,18 +51,18 @@ def info(study: StudyRecord) -> pd.DataFrame:
 
 
 def stages(study: StudyRecord) -> list[Stage]:
-    """The front when a tenth, a quarter, half and all of the seconds were spent, where there are points, each once.
+    """Return the front after a tenth, a quarter, half and all of the seconds; empty and repeated fronts are left out.
 
-    A stage holds the trials that were finished by then.
+    A stage holds the trials finished within its share of the seconds, at least the first trial.
     """
     ended = [trial for trial in study.trials if trial.status != "running"]
-    whole = sum(trial.seconds for trial in ended)
+    total = sum(trial.seconds for trial in ended)
     found: dict[int, Stage] = {}
     for share in SHARES:
         seconds, trials = 0.0, 0
         points: list[Point] = []
         for trial in ended:
-            if trials and seconds + trial.seconds > share * whole * (1 + 1e-9):
+            if trials and seconds + trial.seconds > share * total * (1 + 1e-9):
                 break
             seconds, trials = seconds + trial.seconds, trials + 1
             points += trial.points
@@ -73,7 +74,7 @@ def stages(study: StudyRecord) -> list[Stage]:
 
 
 def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw the hypervolume as steps, since nothing happens between two trials."""
+    """Draw the hypervolume as steps: the value is constant between two trials."""
     drawing = theme.figure("seconds of work", "hypervolume of the front", height=340)
     if info.empty:
         return theme.note_empty(drawing, "No trial has finished yet.")
@@ -95,7 +96,7 @@ def figure(info: pd.DataFrame) -> go.Figure:
 
 
 def stages_figure(found: list[Stage]) -> go.Figure:
-    """Draw the fronts over each other, the last one strongest."""
+    """Draw the fronts over each other, the last strongest."""
     drawing = theme.figure("parameters (log scale)", "accuracy on validation", height=400)
     if not found:
         return theme.note_empty(drawing, "No model has been measured yet.")

@@ -1,12 +1,14 @@
-"""Which choices matter, for accuracy and for size.
+"""Importance of every choice, for accuracy and for size.
 
-A choice's share is eta squared: how much of the variance over the points lies between its levels, one
-choice at a time. Few trials explain a lot by accident, and the points of one trial are not independent, so
-beside each share stands what chance gives: the choice's levels dealt out anew to whole trials, 95th
-percentile of 200 deals. Shares of choices that went together overlap and need not sum to 1.
+The share of a choice is eta squared: the share of the variance over all points between the choice's levels, one choice
+at a time. Shares of correlated choices overlap and need not sum to 1.
 
-Numbers of more than four values are cut into thirds of those values. What a trial was not asked is the level
-`none`.
+Few trials explain a large share by chance, and the points of a trial are not independent. A permutation test therefore
+gives a second figure beside each share: the 95th percentile of the shares of 200 permutations of the levels over whole
+trials.
+
+Numeric choices of more than four values are cut into thirds of the values. A choice the trial was never asked has the
+level `none`.
 """
 
 from __future__ import annotations
@@ -23,17 +25,17 @@ from search.study.record import StudyRecord
 
 COLUMNS = ("choice", "target", "share", "chance")
 TARGETS = ("accuracy", "size")
-_DEALS = 200
+_PERMUTATIONS = 200
 _FEW = 4
 
 
 def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
-    """One row a choice and target, `accuracy` (validation) or `size` (log params), accuracy's shares falling.
+    """Return a row for every choice and target, `accuracy` (validation) or `size` (log params), by accuracy's share.
 
-    `share` and `chance` are in [0, 1]. Trials without choices (the teacher) and choices of one level are
-    left out; with fewer than three trials there is nothing to compare and the frame is empty.
+    `share` and `chance` are in [0, 1], larger shares first. Trials without choices (the teacher) and choices with a
+    single level are left out. Empty with fewer than three trials.
     """
-    points, levels = levelled(study)
+    points, levels = points_and_levels(study)
     if len(levels) < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     trial = levels.index.get_indexer(pd.Index(points["trial"]))
@@ -55,11 +57,11 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The points of trials that chose something; those trials' levels, a row a trial, a column a choice.
+def points_and_levels(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the points of all trials with choices, and the levels of the trials: a row a trial, a column a choice.
 
-    A point counts once, for the first trial that has it: `trial`, `accuracy_validation` in [0, 1], `params`. Those made
-    again with other seeds do not count: only the best are.
+    The columns of the points are `trial`, `accuracy_validation` in [0, 1] and `params`. A point shared by several
+    trials counts for the first. Replicates with other seeds do not count: only the best recipes have replicates.
     """
     owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
     once = [point for point in study.points if owners[point.id].choices and not point.family]
@@ -76,7 +78,7 @@ def levelled(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw it: a bar a choice for each target, dimmed where it stays below its chance mark."""
+    """Draw a bar for every choice and target, dimmed if below its chance mark."""
     if info.empty:
         drawing = theme.figure("share of variance explained", "", height=240)
         return theme.note_empty(drawing, "Three measured trials with differing choices are needed.")
@@ -124,12 +126,12 @@ def _share(
     codes: NDArray[np.int64], trial: NDArray[np.int64], values: NDArray[np.float64], seed: int
 ) -> tuple[float, float]:
     generator = np.random.default_rng(seed)
-    deals = [eta_squared(generator.permutation(codes)[trial], values) for _ in range(_DEALS)]
-    return eta_squared(codes[trial], values), float(np.quantile(deals, 0.95))
+    by_chance = [eta_squared(generator.permutation(codes)[trial], values) for _ in range(_PERMUTATIONS)]
+    return eta_squared(codes[trial], values), float(np.quantile(by_chance, 0.95))
 
 
 def eta_squared(codes: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    """Share in [0, 1] of the variance of `values` between groups; both of shape `(n,)`, 0 if constant."""
+    """Return the share in [0, 1] of the variance of `values` between groups, 0 if constant; both of shape `(n,)`."""
     centred = values - values.mean()
     total = float(centred @ centred)
     if total < 1e-15:

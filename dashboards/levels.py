@@ -1,9 +1,8 @@
-"""What each level of each choice is worth at comparable size.
+"""Accuracy gained by each level of each choice, among models of about the same size.
 
-Points are put into four classes of equal number by params, and each is compared with its class: a level
-that only ever makes small models is not blamed for being small. What is shown is the mean difference in
-accuracy over the trials of a level, each trial counted once however many points it has, and the standard
-error over those trials.
+Points are divided by params into four classes of equal number, and the accuracy of a point is compared with the mean of
+its class. Otherwise a level of small models, like a narrow width, would look bad for their size. The figure shows
+the mean difference over the trials of a level and its standard error, every trial with the same weight.
 """
 
 from __future__ import annotations
@@ -14,21 +13,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from dashboards.importance import levelled
+from dashboards.importance import points_and_levels
 from search.study.record import StudyRecord
 
 COLUMNS = ("choice", "level", "trials", "difference", "error")
 _CLASSES = 4
-_LABEL = 26  # characters, what a phone has room for beside a plot
+_LABEL = 26  # characters; a phone has room for no more beside a plot
 
 
 def info(study: StudyRecord) -> pd.DataFrame:
-    """One row a choice and level, levels by falling difference; empty with fewer than three trials.
+    """Return a row for every choice and level, levels by falling difference; empty with fewer than three trials.
 
-    `difference` is in accuracy on validation (.01 is a point better than models of the same size), `error`
-    its standard error, NaN for a level tried once.
+    `difference` is in accuracy on validation: 0.01 means a percentage point above models of about the same size.
+    `error` is its standard error, NaN for a level of a single trial.
     """
-    points, levels = levelled(study)
+    points, levels = points_and_levels(study)
     if len(levels) < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     size = pd.qcut(points["params"].rank(method="first"), min(_CLASSES, len(points)), labels=False)
@@ -50,7 +49,7 @@ def info(study: StudyRecord) -> pd.DataFrame:
 
 
 def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw it: under each choice's name a dot and its standard error a level, in points of accuracy."""
+    """Draw a dot with its standard error for every level, below the choice's name, in percentage points of accuracy."""
     lines = 2 * info["choice"].nunique() + len(info)
     drawing = theme.figure("points of accuracy", "", height=90 + 20 * lines)
     if info.empty:

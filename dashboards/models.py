@@ -1,7 +1,7 @@
-"""The models of a study as rows: one a family of seeds, with mean figures, and what the page is told of them.
+"""The models of a study as rows, a row for every family of seeds with mean figures, and as columns for the page.
 
-The page's script draws, filters and picks from these columns alone. Figures travel as they were recorded, not rounded:
-what the page picks under a budget must be what `paretune select` picks.
+The page's script draws, filters and picks from the columns alone. Figures are not rounded: under the same budget the
+page and `paretune select` must pick the same model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PREFERRED = ("order", "method")
 
 @dataclass(frozen=True)
 class Models:
-    """The rows, in the order of `families` in `search.study.seeds`, with mean figures and the first trial of each."""
+    """Rows in the order of `families` in `search.study.seeds`, each with mean figures and its first trial."""
 
     study: StudyRecord
     families: tuple[Family, ...]
@@ -34,7 +34,7 @@ class Models:
 
     @classmethod
     def of(cls, study: StudyRecord) -> Models:
-        """Those of a study, which may have none."""
+        """Return the models of a study; a study without models is allowed."""
         owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
         found = tuple(families(study.points))
         means = tuple(family.mean for family in found)
@@ -42,52 +42,55 @@ class Models:
 
     @cached_property
     def row(self) -> dict[str, int]:
-        """The row of every point, by its id; the seeds of a family share one."""
+        """Map the id of every point to its row; the seeds of a family share a row."""
         return {point.id: row for row, family in enumerate(self.families) for point in family.points}
 
     @cached_property
     def teacher(self) -> int | None:
-        """The unpruned teacher's row; None until it is measured."""
+        """The unpruned teacher's row; None until the teacher is measured."""
         return None if self.study.teacher is None else self.row[self.study.teacher.id]
 
     @cached_property
     def front(self) -> list[int]:
-        """Rows of the study's front, of means, by falling accuracy."""
+        """Rows on the front of the means, by falling accuracy."""
         return [self.row[mean.id] for mean in front(self.means, self.study.objectives)]
 
     @cached_property
     def coloured_by(self) -> str:
-        """The choice to colour by: `order` or `method`, else the first in words with 2 to 6 levels, else ""."""
+        """The choice to colour by: `order` or `method`, else the first with 2 to 6 levels, all words, else ""."""
         names = choice_names(self.study)
         for name in _PREFERRED:
             if name in names:
                 return name
-        return next((name for name in names if self._is_in_few_words(name)), "")
+        return next((name for name in names if self._has_few_words(name)), "")
 
-    def _is_in_few_words(self, name: str) -> bool:
-        said = {trial.choices[name] for trial in self.trials if trial.choices.get(name) is not None}
-        return all(isinstance(choice, str) for choice in said) and 2 <= len(said) <= len(theme.PALETTE)
+    def _has_few_words(self, name: str) -> bool:
+        levels = {trial.choices[name] for trial in self.trials if trial.choices.get(name) is not None}
+        return all(isinstance(choice, str) for choice in levels) and 2 <= len(levels) <= len(theme.PALETTE)
 
     def group(self, row: int) -> str:
-        """What a row is coloured by, in words; "" where there is no such choice."""
+        """Return the level a row is coloured by, "" without a choice to colour by."""
         return level(self.trials[row].choices.get(self.coloured_by)) if self.coloured_by else ""
 
     def recipe(self, row: int) -> str:
-        """What was done to make it, in words."""
+        """Return the choices of a row's recipe, in words."""
         return TEACHER if row == self.teacher else summary(self.trials[row].choices)
 
 
 def columns(models: Models) -> dict[str, Any]:
-    """Ready for JSON: a list a column, and `words`, the texts that `variant`, `group` and `recipe` number.
+    """Return the rows as columns, ready for JSON.
 
-    Accuracies and sparsity are in [0, 1], costs as in `Measurement`; `margin` is half the interval of 95 % of the mean
-    on validation, `spread` the standard deviation on test, both null with one seed. `seeds` holds the single points of
-    the rows that stand for several, `whole` the figures that shares such as `10%` are of.
+    `rows` has a list for every column. Accuracies and sparsity are in [0, 1], costs as in `Measurement`. `margin` is
+    half the 95 % confidence interval of the mean on validation, `spread` the standard deviation on test, both null for
+    a single seed. `variant`, `group` and `recipe` are numbers of texts in `words`.
+
+    `seeds` has the single points of rows with several seeds, `teacher` the teacher's row, `whole` the teacher's figures
+    for shares like `10%`.
     """
     rows = range(len(models.means))
     variant, group, recipe = _Words(), _Words(), _Words()
     members = set(models.front)
-    told: dict[str, Any] = {
+    table: dict[str, Any] = {
         "trial": [mean.trial for mean in models.means],
         "sparsity": [round(mean.sparsity, 6) for mean in models.means],
         "variant": [variant[mean.variant] for mean in models.means],
@@ -99,13 +102,13 @@ def columns(models: Models) -> dict[str, Any]:
         "margin": [family.margin for family in models.families],
         "spread": [_spread(family) for family in models.families],
     }
-    several = [(row, point) for row in rows if told["count"][row] > 1 for point in models.families[row].points]
+    several = [(row, point) for row in rows if table["count"][row] > 1 for point in models.families[row].points]
     single = [point for _, point in several]
     seeds = {"row": [row for row, _ in several], "trial": [point.trial for point in single], **_figures(single)}
     words = {"variant": list(variant), "group": list(group), "recipe": list(recipe)}
     teacher = models.study.teacher
-    whole = None if teacher is None else {name: one for name, (one,) in _figures([teacher]).items()}
-    return {"rows": told, "seeds": seeds, "words": words, "teacher": models.teacher, "whole": whole}
+    whole = None if teacher is None else {name: figure for name, (figure,) in _figures([teacher]).items()}
+    return {"rows": table, "seeds": seeds, "words": words, "teacher": models.teacher, "whole": whole}
 
 
 def _figures(points: Sequence[Point]) -> dict[str, list[Any]]:
@@ -124,7 +127,7 @@ def _spread(family: Family) -> float | None:
 
 
 class _Words(dict[Hashable, int]):
-    """Numbers words as they come."""
+    """Number words in the order of first use."""
 
     def __missing__(self, word: Hashable) -> int:
         self[word] = len(self)

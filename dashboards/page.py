@@ -1,8 +1,8 @@
-"""One self-contained HTML page: its frame, its tables, and how its data and plotly.js get into it.
+"""A self-contained HTML page: the document, its tables, its data and plotly.js.
 
-Nothing is fetched: plotly.js lies in the page once, gzipped, which makes 4.8 MB into 2, and a content security policy
-forbids every connection. The browser unpacks it (DecompressionStream). All text goes through `html.escape`, and data as
-JSON in which no `<` is left that could end its script.
+The page fetches nothing; its content security policy forbids every connection. The page contains plotly.js gzipped
+(2 MB in place of 4.8), for the browser to unpack (DecompressionStream). All text goes through `html.escape`. Data is
+JSON with every `<` escaped: no text can end the script element.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: `figure` is set to the right, `word` to the left, `prose` may break and is quieter."""
+    """Column of a table: `figure` is right-aligned, `word` left-aligned, `prose` wraps and is set in grey."""
 
     title: str
     kind: Literal["figure", "word", "prose"] = "figure"
@@ -33,17 +33,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Follows:
-    """That a table's rows stay while a model they are about is within the budget: `rows` of `Models`, a list a row.
+    """The models a table's rows are about: a table row is shown if any of its models is within the budget.
 
-    `what` they are called, such as `curves`.
+    `rows` has the rows of `Models` for every table row; `name` names the table rows in the plural, like `curves`.
     """
 
-    what: str
+    name: str
     rows: Sequence[Sequence[int]]
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], follows: Follows | None = None) -> str:
-    """An HTML table of plain texts, one a column; it scrolls sideways where the screen is narrow."""
+    """Return an HTML table of plain texts, a text for every column; on a narrow screen the table scrolls sideways."""
     kinds = [column.kind for column in columns]
     head = "".join(
         f'<th class="{kind}" scope="col">{html.escape(column.title)}</th>'
@@ -58,8 +58,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], follows: Fol
         + "</tr>"
         for models, row in zip(about, rows, strict=True)
     )
-    caption = f"<caption>{len(rows)} {html.escape(follows.what)}</caption>" if follows else ""
-    of = f' data-of="{html.escape(follows.what)}"' if follows else ""
+    caption = f"<caption>{len(rows)} {html.escape(follows.name)}</caption>" if follows else ""
+    of = f' data-of="{html.escape(follows.name)}"' if follows else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="table"><table{of}>{caption}'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
@@ -67,17 +67,17 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], follows: Fol
 
 
 def section(title: str, *parts: str) -> str:
-    """A heading and ready HTML under it."""
+    """Return a section: a heading of plain text, and `parts` of HTML below."""
     return f"<section>\n<h2>{html.escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
 
 
 def paragraph(text: str) -> str:
-    """A paragraph of plain text."""
+    """Return a paragraph of plain text."""
     return f"<p>{html.escape(text)}</p>"
 
 
 def slot(name: str, height: int, caption: str) -> str:
-    """Where the script draws the figure of that name, so high in pixels, with what it shows in words under it."""
+    """Return the element for the script to draw the figure `name` in, `height` pixels high, above its caption."""
     words = html.escape(caption)
     return (
         f'<figure><div class="plot" id="{html.escape(name)}" role="img" aria-label="{words}" '
@@ -86,7 +86,7 @@ def slot(name: str, height: int, caption: str) -> str:
 
 
 def page(title: str, body: str, study: Mapping[str, object]) -> str:
-    """The whole document; `body` is ready HTML, `study` what its script reads, ready for JSON."""
+    """Return the whole document; `body` is HTML, `study` the data for the page's script, ready for JSON."""
     script = "\n".join(web(f"{name}.js") for name in SCRIPTS)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -114,17 +114,17 @@ const study = JSON.parse(document.getElementById("study").textContent);
 
 
 def embedded(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return JSON with every `<` escaped, for a script element; ValueError for NaN or infinity."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
 def web(name: str) -> str:
-    """A file of the folder `web`."""
+    """Return the text of a file in the folder `web`."""
     return files("dashboards").joinpath("web", name).read_text(encoding="utf-8")
 
 
 @cache
 def packed_plotly() -> str:
-    """plotly.js, gzipped, as base64."""
+    """Return plotly.js, gzipped, as base64."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()

@@ -1,6 +1,6 @@
-"""What papers and projects reported, to lay over a study of the same data set: never an input of one.
+"""Results reported by papers and projects, to draw over a study of the same data set; never an input of a study.
 
-Accuracies are on test, in [0, 1]. Only figures that are known with their cost or sparsity stand here.
+Accuracies are on test, in [0, 1]. Results without a known cost or sparsity are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SLIMNETS = "SlimNets, https://arxiv.org/abs/1808.00496"
 
 @dataclass(frozen=True)
 class Model:
-    """One model; `macs` for one image of 32 x 32."""
+    """A published model; `macs` are for a single image of 32 x 32."""
 
     name: str
     accuracy: float
@@ -25,7 +25,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Curve:
-    """One network by rising sparsity in [0, 1)."""
+    """A published network at several sparsities in [0, 1), rising."""
 
     name: str
     sparsity: tuple[float, ...]
@@ -73,6 +73,6 @@ CURVES = {
 
 
 def published(task: str) -> dict[str, list[dict[str, object]]]:
-    """What is known of a task, ready for JSON; both lists empty where nothing is."""
-    models = [{**asdict(one), "flops": 2 * one.macs} for one in MODELS.get(task, ())]
-    return {"models": models, "curves": [asdict(one) for one in CURVES.get(task, ())]}
+    """Return the published models and curves of a task, ready for JSON; both lists are empty for other tasks."""
+    models = [{**asdict(model), "flops": 2 * model.macs} for model in MODELS.get(task, ())]
+    return {"models": models, "curves": [asdict(curve) for curve in CURVES.get(task, ())]}

@@ -1,4 +1,4 @@
-"""The report: all of a study in one HTML file that needs neither a server nor a network."""
+"""The report: all of a study in an HTML file, readable without server or network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WITHIN = f"tolerance: loses at most {100 * DELTA:.3g}%"
 
 
 def figures(study: StudyRecord) -> dict[str, go.Figure]:
-    """The figures that do not move with the budget, by name; a study without points has them too."""
+    """Return the figures independent of the budget, by name; a study without points has them too."""
     return {
         "hypervolume": history.figure(history.info(study)),
         "stages": history.stages_figure(history.stages(study)),
@@ -37,9 +37,9 @@ def figures(study: StudyRecord) -> dict[str, go.Figure]:
 
 
 def report(study: StudyRecord) -> str:
-    """The study as one HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
+    """Return the study as an HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
 
-    Models are chosen by validation accuracy; the test accuracy beside it is only reported.
+    Models are chosen by validation accuracy; test accuracy is only reported.
     """
     models, drawn = Models.of(study), figures(study)
     lines = curves.info(models)
@@ -64,7 +64,7 @@ def report(study: StudyRecord) -> str:
         section("What it cost", _slot("spending", drawn), tables.spent(study)),
         tables.unfinished(study),
     ]
-    told: dict[str, Any] = {
+    data: dict[str, Any] = {
         **columns(models),
         "quoted": shlex.quote(study.name),
         "groups": sorted({models.group(row) for row in range(len(models.means)) if row != models.teacher}),
@@ -73,29 +73,28 @@ def report(study: StudyRecord) -> str:
         "published": known,
         "figures": {name: json.loads(figure.to_json()) for name, figure in drawn.items()},
     }
-    return page(f"{study.name} - Paretune", "\n".join(body), told)
+    return page(f"{study.name} - Paretune", "\n".join(body), data)
 
 
 _CAPTIONS = {
-    "front": "Every measured model. Faint ones are beaten on all objectives by another, ringed ones by none, and what "
-    "the budget leaves out nearly vanishes. The steps are the best accuracy to be had at a cost within the budget. "
+    "front": "Every measured model. Models on the front are ringed, dominated models are faint, models beyond the "
+    "budget are barely visible. The steps are the best accuracy at each cost within the budget. "
     "With a mouse, drag to zoom and double-click to go back.",
-    "curves": "Accuracy as prunable weights go: a line a recipe and variant, dotted where quantized, as far as it "
-    "is within the budget; faint where none of its models is on the front. Of the others a dot is the "
-    "largest sparsity that costs no more than the tolerance, a diamond the knee, after which the curve "
-    "falls fastest. Bars are the 95% interval of the mean where a recipe was made with several seeds; long ones "
-    "end beyond the figure.",
-    "hypervolume": "Share of the space between the teacher's costs and nothing that the front dominates, costs on "
-    "a log scale; trials in the order they were asked for, seconds of all workers together. What was made again with "
-    "another seed is one more model here; at the top of the page its mean counts.",
+    "curves": "Accuracy by the share of prunable weights removed: a line for every recipe and variant, dotted if "
+    "quantized, as far as within the budget. Curves without a model on the front are faint. On all other curves the "
+    "dot marks the largest sparsity within the tolerance, the diamond the knee, after which the curve falls fastest. "
+    "Bars are 95% confidence intervals of the mean over several seeds; long bars are cut off.",
+    "hypervolume": "Share of the space between the teacher's costs and zero dominated by the front, costs on "
+    "a log scale; trials in the order they were asked for, seconds of all workers together. A model made again with "
+    "another seed counts as a further model here; at the top of the page the mean over seeds counts.",
     "stages": "The best validation accuracy at a number of parameters by the trials finished after a tenth, a quarter, "
     "half and all of the work.",
-    "importance": "Variance over all points that lies between the levels of one choice (eta squared). A faint "
-    "bar stays below its mark: shuffling the choice over the trials does as well in at least one case of twenty.",
+    "importance": "Share of the variance over all points between the levels of a choice (eta squared). A faint "
+    "bar is below its mark: shuffling the choice over the trials reaches the same share in at least 5% of cases.",
     "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by "
     "parameters), with the standard error over trials. Differences within the error are not findings.",
-    "spending": "What the models of each stage took to make, each once, and what making them again would have taken "
-    "for the further trials that have them too.",
+    "spending": "Seconds to make the models of each stage, every model once, and the seconds saved by the store: "
+    "further trials with the same models took them from the store.",
 }
 
 
@@ -129,7 +128,7 @@ def _numbers(models: Models) -> str:
 
 
 def _latencies(models: Models) -> str:
-    """Whose figures the page compares."""
+    """Return the paragraph on the devices latencies were measured on."""
     places = sorted({measured_on(point) for point in models.study.points})
     names = [f"{device}, {threads} thread{'s' if threads > 1 else ''}" for device, _, threads in places]
     apart = ", which are not to be compared with each other" if len(places) > 1 else ""

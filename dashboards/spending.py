@@ -1,7 +1,7 @@
-"""Where the seconds went: what the models of each stage took to make, what the workers did, what the store saved.
+"""Seconds of a study: spent on the models of each stage, spent by kind of work, and saved by the store.
 
-A point's seconds are those of its own step, beyond the model it was made from. A step that several trials share was
-made once and counts once; each further trial that has it took it from the store.
+The seconds of a point are the seconds of its own step, without the model it was made from. A step shared by several
+trials was made once and counts once; every further trial took the step's model from the store.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ COLUMNS = ("stage", "models", "seconds", "reused", "saved")
 class Spending:
     """Seconds of a study.
 
-    `stages` has a row a stage: its distinct models, what they took to make, how often one was taken from the store
-    again and what making it again would have taken. `work` says what the workers did by falling seconds, all of
-    `worked`; `saved` is the least that the store saved, `anew` what its curves take without one.
+    `stages` has a row for every stage: `models` counts its distinct models, `seconds` were spent on them. `reused`
+    counts models taken from the store again, `saved` are the seconds to make them again. `work` maps kinds of work to
+    seconds, falling; their sum is `worked`. The attribute `saved` is a lower bound of all seconds the store saved.
     """
 
     stages: pd.DataFrame
@@ -34,15 +34,16 @@ class Spending:
 
     @property
     def anew(self) -> float:
-        """Seconds, teachers and all as they were."""
+        """Seconds all trials together would have taken without the store, at least."""
         return self.worked + self.saved
 
 
 def info(study: StudyRecord) -> Spending:
-    """Of all trials that are not running.
+    """Return the seconds of all ended trials.
 
-    Saved is the larger of two bounds: what was taken from the store again by a trial of this study, and what all points
-    of all trials take anew beyond what was worked (more where an earlier study had made them).
+    `saved` is the larger of two lower bounds. The first counts points reused by a further trial of the same study. The
+    second is the seconds of all points of all trials less the seconds worked: larger if an earlier study made some of
+    the points.
     """
     made: Counter[str] = Counter()
     reused: Counter[str] = Counter()
@@ -53,8 +54,8 @@ def info(study: StudyRecord) -> Spending:
     worked = 0.0
     for trial in (trial for trial in study.trials if trial.status != "running"):
         worked += trial.seconds
-        for what, value in trial.spent.items():
-            work[what] += value
+        for kind, value in trial.spent.items():
+            work[kind] += value
         work["other"] += max(0.0, trial.seconds - sum(trial.spent.values()))
         for point in trial.points:
             name = stage(point)
@@ -62,23 +63,23 @@ def info(study: StudyRecord) -> Spending:
             (saved if point.id in seen else seconds)[name] += point.measured.seconds
             seen.add(point.id)
     rows = [(name, made[name], seconds[name], reused[name], saved[name]) for name in made]
-    whole = sum(seconds.values()) + sum(saved.values())
-    least = max(sum(saved.values()), whole - worked)
-    falling = sorted(((what, value) for what, value in work.items() if value > 0), key=lambda one: -one[1])
+    total = sum(seconds.values()) + sum(saved.values())
+    least = max(sum(saved.values()), total - worked)
+    falling = sorted(((kind, value) for kind, value in work.items() if value > 0), key=lambda pair: -pair[1])
     return Spending(pd.DataFrame(rows, columns=list(COLUMNS)), dict(falling), worked, least)
 
 
 def stage(point: Point) -> str:
-    """The stage of its recipe that made it, such as `distill` or `prune`."""
-    stages: list[str] = [one["type"] for one in point.recipe.get("stages", ())]  # type: ignore[attr-defined]
+    """Return the type of the recipe's stage that made the point, like `distill` or `prune`."""
+    stages: list[str] = [stage["type"] for stage in point.recipe.get("stages", ())]  # type: ignore[attr-defined]
     if point.variant != "float" or not stages:
         return "quantize" if stages else "model"
-    whole = [name for name in stages if name != "quantize"]
-    return whole[-1] if point.sparsity > 0 else whole[0]
+    unquantized = [name for name in stages if name != "quantize"]
+    return unquantized[-1] if point.sparsity > 0 else unquantized[0]
 
 
 def figure(info: Spending) -> go.Figure:
-    """Draw it: a bar a stage, what its models took and what the store saved."""
+    """Draw a bar for every stage: seconds spent on its models, and seconds saved by the store."""
     drawing = theme.figure("seconds", "", height=120 + 40 * len(info.stages))
     if info.stages.empty:
         return theme.note_empty(drawing, "No model has been measured yet.")

@@ -1,4 +1,4 @@
-"""The report's tables, ready HTML of plain texts."""
+"""The report's tables, as HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("varian
 
 
 def best_by_size(models: Models) -> str:
-    """The most accurate model under each share of the teacher's parameters, a section; "" without a teacher."""
+    """Return a section: the most accurate model under each share of the teacher's parameters; "" without a teacher."""
     if models.teacher is None:
         return ""
     columns = [Column("at most", "word"), *_MODEL]
@@ -33,7 +33,7 @@ def best_by_size(models: Models) -> str:
 
 
 def of_front(models: Models) -> str:
-    """The models of the front, the smallest first, as far as they are within the budget."""
+    """Return the models of the front, the smallest first; the page hides rows beyond the budget."""
     rows = sorted(models.front, key=lambda row: models.means[row].measured.params)
     if not rows:
         return ""
@@ -43,7 +43,7 @@ def of_front(models: Models) -> str:
 
 
 def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
-    """The curves that come to the front, with their breakpoints, as far as they are within the budget."""
+    """Return the breakpoints of every curve with a model on the front; the page hides rows beyond the budget."""
     members = set(models.front)
     best = [line for line in lines if members.intersection(line.rows)]
     if not best:
@@ -60,11 +60,11 @@ def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
 
 
 def _readings(models: Models, line: Curve) -> list[str]:
-    held = models.means[line.tolerance]
+    tolerated = models.means[line.tolerance]
     seeds = line.tolerances if len(line.tolerances) > 1 else ()
     spread = f" ({min(seeds):.0%} to {max(seeds):.0%}, {len(seeds)} seeds)" if seeds else ""
-    first = [validation(models, line.rows[0]), f"{held.sparsity:.0%}{spread}"]
-    first += [validation(models, line.tolerance), percent(held.measured.accuracy_test)]
+    first = [validation(models, line.rows[0]), f"{tolerated.sparsity:.0%}{spread}"]
+    first += [validation(models, line.tolerance), percent(tolerated.measured.accuracy_test)]
     if line.knee is None:
         return [*first, "", "", ""]
     bend = models.means[line.knee]
@@ -72,7 +72,7 @@ def _readings(models: Models, line: Curve) -> list[str]:
 
 
 def spent(study: StudyRecord) -> str:
-    """What went into the work, and what the store saved of it."""
+    """Return the workers' seconds by kind of work, and the share saved by the store."""
     found = spending.info(study)
     if not found.worked:
         return ""
@@ -81,12 +81,12 @@ def spent(study: StudyRecord) -> str:
         f"The trials worked for {duration(found.worked)}. Without the store their curves would have taken at least "
         f"{duration(found.anew)}: it saved {share}."
     )
-    rows = [[what, f"{seconds:,.1f}", f"{seconds / found.worked:.1%}"] for what, seconds in found.work.items()]
+    rows = [[kind, f"{seconds:,.1f}", f"{seconds / found.worked:.1%}"] for kind, seconds in found.work.items()]
     return paragraph(words) + table([Column("workers' time", "word"), Column("seconds"), Column("share")], rows)
 
 
 def unfinished(study: StudyRecord) -> str:
-    """Trials that failed or were stopped, by reason, a section."""
+    """Return a section: failed and stopped trials by reason; "" without any."""
     found: dict[tuple[str, str], list[int]] = {}
     for trial in study.trials:
         if trial.status in ("failed", "stopped"):
@@ -120,19 +120,19 @@ def _costs(models: Models, row: int) -> list[str]:
 
 
 def validation(models: Models, row: int) -> str:
-    """A row's validation accuracy, with its margin where it has several seeds."""
+    """Return a row's validation accuracy in words, with its margin if the row has several seeds."""
     margin = models.families[row].margin
     interval = "" if margin is None else f" ± {percent(margin)}"
     return percent(models.means[row].measured.accuracy_validation) + interval
 
 
 def percent(accuracy: float) -> str:
-    """An accuracy in [0, 1], in words."""
+    """Return an accuracy in [0, 1] in per cent."""
     return f"{100 * accuracy:.2f}%"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, in words."""
+    """Return seconds in words, as seconds, minutes or hours."""
     minutes, hours = seconds / 60, seconds / 3600
     if hours >= 3:
         return f"{hours:,.1f} h"

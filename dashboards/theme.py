@@ -1,4 +1,4 @@
-"""How every figure looks: a colour-blind safe palette, a quiet layout, and text that stays text."""
+"""The look of every figure: a colour-blind safe palette, a plain layout, escaped text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 
 import plotly.graph_objects as go
 
-# Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow: each vanishes on one ground.
+# Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow: black vanishes on dark, yellow on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 QUIET = "#8A8F98"
 INK, GRID = "#30343B", "#E4E6EA"
@@ -14,20 +14,20 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 
 def plain(text: object) -> str:
-    """The text with markup disarmed, for a label, legend or hover text.
+    """Return text with its markup escaped, for a label, legend or hover text.
 
-    Plotly draws a subset of HTML in every text. It knows `&lt;` but not `&quot;`, so quotes stay as they are.
+    Plotly draws a subset of HTML in every text. Plotly knows `&lt;` but not `&quot;`: quotes stay as they are.
     """
     return html.escape(str(text), quote=False)
 
 
 def colours(levels: list[str]) -> dict[str, str]:
-    """A colour for each level, in order; those past the palette share the quiet grey."""
+    """Return a colour for every level, in order; levels beyond the palette share a grey."""
     return {level: PALETTE[i] if i < len(PALETTE) else QUIET for i, level in enumerate(levels)}
 
 
 def figure(x: str, y: str, *, height: int = 440) -> go.Figure:
-    """An empty figure with our layout and axis titles."""
+    """Return an empty figure with the common layout and axis titles; `height` in pixels."""
     drawing = dress(go.Figure(), height=height)
     drawing.update_xaxes(title_text=x)
     drawing.update_yaxes(title_text=y)
@@ -35,7 +35,7 @@ def figure(x: str, y: str, *, height: int = 440) -> go.Figure:
 
 
 def dress(drawing: go.Figure, *, height: int) -> go.Figure:
-    """Give a figure, and every panel of it, our layout; `height` in pixels. Changes it and hands it back."""
+    """Give a figure and all its panels the common layout, in place; return the figure. `height` in pixels."""
     drawing.update_layout(
         template="none",
         font={"family": FONT, "size": 13, "color": INK},
@@ -52,7 +52,7 @@ def dress(drawing: go.Figure, *, height: int) -> go.Figure:
 
 
 def note_empty(figure: go.Figure, text: str) -> go.Figure:
-    """Say in the middle of a figure why it is empty."""
+    """Write in the middle of a figure why it is empty, in place; return the figure."""
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_layout(height=160)

@@ -1,4 +1,4 @@
-"""What may be tried: `SPACES` by name, one file a published study."""
+"""Search spaces: `SPACES` by name, a file for each published study."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Aghli & Ribeiro 2021, Combining Weight Pruning and Knowledge Distillation For CNN Compression, as a space.
 
-In rounds, channels inside residual branches that are mostly zero go, until the accuracy falls by more than a
-tolerance. Then a network of the same layers, its shortcuts narrowed to a half or, as in the paper's regression, to a
-thirty-second, learns by cosine distillation from the pruned one.
+Rounds of pruning remove the channels inside residual branches with mostly zero activations, until the accuracy falls by
+more than a tolerance. Then a network of the same layers with narrower shortcuts, a half to a thirty-second as in the
+paper's regression, learns by cosine distillation from the pruned network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAM = (0.1, 0.5, 0.9)
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """One network, how much it may lose, and how narrow its shortcuts become."""
+    """Ask for a network, the pruning and its tolerance, the distillation, the width of the shortcuts, and int8."""
     network = NETWORKS[str(trial.suggest_categorical("network", tuple(NETWORKS)))]
     pruner = APoZRounds(
         deviations=float(trial.suggest_categorical("deviations", DEVIATIONS)),

@@ -1,7 +1,8 @@
 """Chen et al. 2021, https://doi.org/10.1007/s40747-020-00248-y: a pruned network, restored by distillation.
 
-A network is trained, its smallest weights go, and what is left is fine-tuned on labels or taught, by its unpruned
-original or, as in the paper's comparison of teachers, by another network. At once or by a constant factor a step.
+A network is trained, then its smallest weights are pruned, at once or by a constant factor a step. The pruned network
+recovers by fine-tuning on labels or by distillation. The teacher is the unpruned original or, as in the paper's
+comparison of teachers, another network.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from spaces.space import Space, Trial, Value, distiller, effort, schedule, schoo
 NETWORKS = {"resnet20": Model("resnet20"), "resnet20 x0.5": Model("resnet20", 0.5), "cnn": Model("cnn")}
 OTHER_TEACHER = Model("resnet32")
 SPARSITY = 0.975
-"""The paper's deepest; .9 and .95 are on the way."""
+"""The highest sparsity of the paper; a curve passes the paper's 0.9 and 0.95 on the way."""
 LEVELS = 8
 FINE_TUNING = "labels"
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """One network, one schedule, one way to restore it."""
+    """Ask for a network, a learning rate, the recovery and its teacher, and a schedule."""
     network = NETWORKS[str(trial.suggest_categorical("network", tuple(NETWORKS)))]
     training = Training(epochs=effort(task).recovery, lr=float(trial.suggest_categorical("lr", (0.01, 0.02, 0.05))))
     method = trial.suggest_categorical("recovery", (FINE_TUNING, *DISTILLERS))

@@ -1,7 +1,8 @@
-"""The joint space: which student, from which teacher, cut how and how far, recovered how, in which order.
+"""The joint space: student, teacher, order of stages, pruning or low rank, sparsity, recovery and int8.
 
-Orders: "distill-prune" distills a student and prunes it (Malihi 2023), "prune-distill" prunes a network and distills it
-back from its unpruned original (Chen 2021), "prune" and "lowrank" do without a teacher. Each may end in int8.
+Order "distill-prune" distills a student, then prunes the student (Malihi 2023). "prune-distill" prunes a network and
+recovers by distillation from the unpruned original (Chen 2021). "prune" and "lowrank" need no teacher. Every order may
+end in int8.
 """
 
 from __future__ import annotations
@@ -29,19 +30,22 @@ LEVELS = 8
 TOLERANCES = (0.01, 0.02, 0.05)
 DEEPEST = 0.95
 SHALLOWEST_TARGET = 0.5
-"""A curve that stops early costs nearly as much as one that goes on, so targets below this are raised to it."""
+"""Smallest sparsity to prune to; lower targets are raised: a short curve costs nearly as much as a long curve."""
 
 
 def build(trial: Trial, task: str, seed: int, *, students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Recipe:
-    """One recipe of the joint space; without teachers no student is distilled, and only one that scales has widths."""
+    """Ask for a recipe of the joint space, without "distill-prune" if `teachers` is empty.
+
+    Widths are asked for if the student `scales`.
+    """
     order = trial.suggest_categorical("order", ORDERS if teachers else ORDERS[1:])
-    student = _one_of(students, trial.suggest_categorical("student", tuple(map(str, students))))
+    student = _named(students, trial.suggest_categorical("student", tuple(map(str, students))))
     if student.scales:
         student = replace(student, width=float(trial.suggest_categorical("width", WIDTHS)))
     teacher = None
     first: Stage = Train(learning(task, student))
     if order == "distill-prune":
-        teacher = _one_of(teachers, trial.suggest_categorical("teacher", tuple(map(str, teachers))))
+        teacher = _named(teachers, trial.suggest_categorical("teacher", tuple(map(str, teachers))))
         method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
         first = Distill(method, schooling(task, student))
     sparsity = max(trial.suggest_float("sparsity", 0.0, DEEPEST), SHALLOWEST_TARGET)
@@ -59,7 +63,7 @@ def build(trial: Trial, task: str, seed: int, *, students: tuple[Model, ...], te
     return Recipe(task, student, tuple(stages), teacher, learning(task, teacher) if teacher else None, seed)
 
 
-def _one_of(models: tuple[Model, ...], name: object) -> Model:
+def _named(models: tuple[Model, ...], name: object) -> Model:
     return next(model for model in models if str(model) == name)
 
 
@@ -75,10 +79,10 @@ def _cut(trial: Trial, order: object, sparsity: float, recovery: Recovery, task:
         factorizer = chosen(FACTORIZERS, trial.suggest_categorical("factorizer", tuple(FACTORIZERS)))
         return Factorize(factorizer, sparsity, SCHEDULES["one-shot"](LEVELS), recovery)
     name = str(trial.suggest_categorical("pruner", tuple(PRUNERS)))
-    inside, adaptive = issubclass(PRUNERS[name], DuringTraining), PRUNERS[name].adaptive
-    if inside:
+    during_training, adaptive = issubclass(PRUNERS[name], DuringTraining), PRUNERS[name].adaptive
+    if during_training:
         recovery = replace(recovery, scope="all")
-    if (inside or adaptive) and recovery.distiller is not None and recovery.distiller.ships_adapter:
+    if (during_training or adaptive) and recovery.distiller is not None and recovery.distiller.ships_adapter:
         recovery = replace(recovery, distiller=distiller("kd", task))
     if adaptive:
         tolerance = trial.suggest_categorical("tolerance", TOLERANCES)
@@ -117,25 +121,27 @@ BEGINNINGS: tuple[dict[str, Value], ...] = (
 
 
 def joint(students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Space:
-    """The joint space over these models instead; students left out are its own, teachers left out are none.
+    """Return the joint space over a user's models; empty `students` mean `STUDENTS`, empty `teachers` mean no teacher.
 
-    Each student is pruned first as the first of `BEGINNINGS` is, then the others are tried on the first student.
+    The first of `BEGINNINGS` is tried on every student, the others on the first student.
     """
-    asked = students or STUDENTS
+    students = students or STUDENTS
     first, *others = BEGINNINGS
-    beginnings = [_begun(first, student, teachers) for student in asked]
-    beginnings += [_begun(one, asked[0], teachers) for one in others if teachers or "teacher" not in one]
-    made = partial(build, students=asked, teachers=teachers)
-    return replace(JOINT, build=made, teacher=(*teachers, *asked)[0], beginnings=tuple(beginnings))
+    beginnings = [_with_models(first, student, teachers) for student in students]
+    beginnings += [
+        _with_models(choices, students[0], teachers) for choices in others if teachers or "teacher" not in choices
+    ]
+    given = partial(build, students=students, teachers=teachers)
+    return replace(JOINT, build=given, teacher=(*teachers, *students)[0], beginnings=tuple(beginnings))
 
 
-def _begun(choices: Mapping[str, Value], student: Model, teachers: tuple[Model, ...]) -> dict[str, Value]:
-    """The same choices for other models."""
-    named: dict[str, Value] = {"student": str(student)}
+def _with_models(choices: Mapping[str, Value], student: Model, teachers: tuple[Model, ...]) -> dict[str, Value]:
+    """Return choices with another student and teacher, and without a width if the student has a fixed width."""
+    models: dict[str, Value] = {"student": str(student)}
     if teachers:
-        named["teacher"] = str(teachers[0])
-    kept = {name: value for name, value in choices.items() if name != "width" or student.scales}
-    return {name: named.get(name, value) for name, value in kept.items()}
+        models["teacher"] = str(teachers[0])
+    possible = {name: value for name, value in choices.items() if name != "width" or student.scales}
+    return {name: models.get(name, value) for name, value in possible.items()}
 
 
 JOINT = Space(

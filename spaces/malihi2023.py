@@ -1,7 +1,7 @@
 """Malihi & Heidemann 2023 in small, https://doi.org/10.3390/bdcc7030154.
 
-Distill a student, prune it by L1 from 0 to 90 % in steps of 10, each from the distilled network at once, and fine-tune
-the classifier alone. The paper does so for eleven pairs of teacher and student; here a pair is what is searched.
+Distill a student, prune the student by L1 at once to 10, 20, ... 90 %, each time from the distilled network, and
+fine-tune the classifier alone. The paper does so for eleven pairs of teacher and student; here the pair is a choice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAIRS = {
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """One pair, one distillation method, one learning rate of the classifier."""
+    """Ask for a pair of teacher and student, a distillation method, and the learning rate of the classifier."""
     teacher, student = PAIRS[str(trial.suggest_categorical("pair", tuple(PAIRS)))]
     method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
     rate = float(trial.suggest_categorical("lr", (0.01, 0.05)))

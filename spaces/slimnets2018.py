@@ -1,7 +1,8 @@
 """SlimNets, Oguntola et al. 2018, https://arxiv.org/abs/1808.00496: VGG pruned gradually, factorized or distilled.
 
-The ways of the paper: gradual pruning or pruning at once, each to 87.5 % a layer; low-rank factorization; a student
-distilled from VGG; and the best of both, that student pruned gradually. Networks are as narrow as small images allow.
+The paper compresses by gradual pruning or pruning at once, both to 87.5 % of each layer; by low-rank factorization; by
+distillation of a student from VGG; and by gradual pruning of the distilled student. Networks here are narrow, as small
+images allow.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LEVELS = 8
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """One way; a student where there is one, else the VGG itself."""
+    """Ask for a way of the paper, its learning rate, and for distillation the student and the teacher's weight."""
     way = str(trial.suggest_categorical("way", WAYS))
     recovery = Recovery(Training(epochs=effort(task).recovery, lr=float(trial.suggest_categorical("lr", (0.02, 0.05)))))
     first: Stage = Train(schooling(task))

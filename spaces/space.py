@@ -1,8 +1,8 @@
-"""What a space is: a pure function that asks a trial for values and returns a recipe.
+"""A space: a pure function asking a trial for values and returning a recipe.
 
-A choice named `sparsity` is the place on the trial's curve that is asked about: the sampler is told every point of the
-curve under its own sparsity. Choices that decide how a teacher or a student is trained are few and discrete, so that
-trials share them.
+The choice named `sparsity` is a position on the trial's curve: the sampler learns every point of the curve under the
+point's own sparsity. Choices about the training of teachers and students are few and discrete: trials with equal
+choices share the trained network.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Value = str | int | float | bool | None
 
 
 class Trial(Protocol):
-    """The part of an Optuna trial that a space uses."""
+    """The part of an Optuna trial used by spaces."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of `choices`."""
+        """Return a member of `choices`."""
 
     def suggest_float(self, name: str, low: float, high: float) -> float:
-        """A number in `[low, high]`."""
+        """Return a number in `[low, high]`."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,22 @@ class Effort:
 
 
 EFFORT = {"digits": Effort(60, 10)}
-"""Per task; what is not named gets `DEFAULT_EFFORT`, made for sets of some 50,000 images."""
+"""Epochs by task. Any other task gets `DEFAULT_EFFORT`, chosen for some 50,000 images."""
 DEFAULT_EFFORT = Effort(60, 5)
 
 
 def effort(task: str) -> Effort:
-    """Of a task by name."""
+    """Return the epochs for a task."""
     return EFFORT.get(task, DEFAULT_EFFORT)
 
 
 def schooling(task: str, model: Model | None = None) -> Training:
-    """How teachers and students are trained: from scratch, or with smaller steps from weights the model comes with."""
+    """Return the training of a teacher or student: from scratch, or at a smaller learning rate from given weights."""
     return Training(epochs=effort(task).scratch, lr=0.1 if model is None or model.weights is None else 0.02)
 
 
 def learning(task: str, model: Model) -> Training:
-    """How a network learns from labels: as `schooling` has it, but one that comes trained is taken as it is."""
+    """Return the training of a network on labels: `schooling`, or no epochs for a model already trained."""
     return Training(epochs=0) if model.trained else schooling(task, model)
 
 
@@ -71,16 +71,21 @@ SUITED: dict[str, dict[str, dict[str, float]]] = {
         "simkd": {"beta": 4.0},
     }
 }
-"""Per task, settings of methods whose published ones, of 32x32 images, did worse on validation or, for `inner`, took
-twice the time for nothing: see `methods-betas-digits.md` in `benchmarks/results/` and, for `cosine` and `simkd`,
-`methods-losers-digits.md`."""
+"""Settings of methods by task, in place of settings published for 32x32 images.
+
+The published settings did worse on validation; a published `inner` took twice the time without gain. Measured in
+`methods-betas-digits.md` and, for `cosine` and `simkd`, `methods-losers-digits.md`, both in `benchmarks/results/`.
+"""
 ANYWHERE: dict[str, dict[str, float]] = {
     "resrep": {"start": 1, "every": 1, "more": 4, "lasso": 0.001, "threshold": 10.0, "momentum": 0.9}
 }
-"""Settings that suit every task better than the published ones. ResRep's are made for 10,000 steps and more; in a
-recovery of some hundred the lasso brings no row near zero and the last rows are never reached. So a masked row goes to
-zero at once, four a step, and only after an epoch of learning: earlier the rows are near equal still, and those that a
-few batches happened to shrink would go, see `methods-resrep-*` in `benchmarks/results/`."""
+"""Settings better than the published settings on every task.
+
+ResRep's published settings are made for 10,000 steps and more. In a recovery of some hundred steps the lasso brings no
+row near zero, and the last rows are never masked. Here a masked row goes to zero at once, four rows a step, after an
+epoch of learning. During the first epoch the rows' norms are nearly equal: a few batches would decide by chance. See
+`methods-resrep-*` in `benchmarks/results/`.
+"""
 
 
 def _suited(name: str, task: str) -> dict[str, float]:
@@ -89,12 +94,13 @@ def _suited(name: str, task: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Space:
-    """A named space: `build(trial, task, seed)` gives a recipe.
+    """A named space: `build(trial, task, seed)` returns a recipe.
 
-    `teacher` is the largest model in it; unpruned, it is what budgets and reference points are measured by.
-    `beginnings` are choices tried first, the papers' own recipes among them; but not with the sampler `auto`, which
-    comes no sooner to a good front with them. `given(students, teachers)` is the same space over a user's models, an
-    empty tuple for the space's own or none; a space about certain models has no `given`.
+    `teacher` is the largest model of the space; budgets and reference points are relative to the unpruned teacher.
+    `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
+    skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
+    a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
+    about certain models.
     """
 
     name: str
@@ -105,37 +111,40 @@ class Space:
     given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
 
     def baseline(self, task: str, seed: int) -> Recipe:
-        """The plain teacher, every study's first trial."""
+        """Return the recipe of the unpruned teacher, the first trial of every study."""
         return Recipe(task, self.teacher, (Train(learning(task, self.teacher)),), seed=seed)
 
 
 def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[str, Value]:
-    """The choices under which one point of a trial's curve is an observation: its own sparsity, its own bits."""
+    """Return the choices for a point of the trial's curve: with the point's own sparsity and `int8`."""
     own: dict[str, Value] = {"sparsity": sparsity, "int8": variant == "int8"}
     return {name: own.get(name, value) for name, value in choices.items()}
 
 
 def chosen(methods: dict[str, type[T]], name: object) -> T:
-    """The method of that name with its default settings."""
+    """Return the method `name` with its default settings."""
     return methods[str(name)]()
 
 
 def distiller(name: object, task: str) -> Distiller:
-    """The distillation method of that name, with the settings that suit the task."""
+    """Return the distillation method `name`, with the settings for the task."""
     kind: Any = DISTILLERS[str(name)]
-    made: Distiller = kind(**_suited(kind.name, task))
-    return made
+    method: Distiller = kind(**_suited(kind.name, task))
+    return method
 
 
 def pruner(name: object, task: str, **settings: Any) -> Pruner:
-    """The pruning method of that name, with the settings that suit the task and those given."""
+    """Return the pruning method `name`, with the settings for the task, overridden by `settings`."""
     kind: Any = PRUNERS[str(name)]
-    made: Pruner = kind(**{**_suited(kind.name, task), **settings})
-    return made
+    method: Pruner = kind(**{**_suited(kind.name, task), **settings})
+    return method
 
 
 def schedule(trial: Trial, names: tuple[str, ...], recovery: Recovery) -> type[Schedule]:
-    """One of the names, as the trial has it; where recovery ships layers no level can follow another: one-shot."""
+    """Ask for a schedule of `names`; one-shot without asking if the recovery's distiller ships an adapter.
+
+    An adapter adds layers to the network: no further level can be cut after it.
+    """
     if recovery.distiller is not None and recovery.distiller.ships_adapter:
         return OneShot
     return SCHEDULES[str(trial.suggest_categorical("schedule", names))]

@@ -22,7 +22,7 @@ from benchmarks.foreign_files import Kind, tried
 from benchmarks.foreign_kinds import KEY, KINDS, SMALL, _resealed, few, prepared
 from compress.errors import ExportError
 from compress.export import evaluate_export
-from compress.export.archive import Foreign, repacked
+from compress.export.archive import Foreign, repack_program
 from compress.export.formats import CARD, SEAL, export, read_card
 from compress.measurement import Measurement
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -213,7 +213,7 @@ def test_tensors_larger_than_their_bytes_and_packed_records_are_refused(folder: 
         for name in found.namelist():
             into.writestr(name, found.read(name))
     with pytest.raises(Foreign, match="that is packed"):
-        repacked(folder / "model.pt2")
+        repack_program(folder / "model.pt2")
 
 
 def test_a_function_that_a_foreign_export_names_does_not_run(
@@ -225,7 +225,7 @@ def test_a_function_that_a_foreign_export_names_does_not_run(
     (folder / STRUCTURE).write_text(json.dumps(structure))
     found = _resealed(lambda there: evaluate_export.evaluate(there, few()))(folder)
     assert "params" not in found
-    assert "evil:make would run; if you trust it, say --network evil:make" in caplog.text
+    assert "would run evil:make; if you trust it, say --network evil:make" in caplog.text
     assert not (folder / "ran.txt").exists()
     assert not Path("ran.txt").exists()
 
@@ -381,7 +381,7 @@ def test_an_onnx_file_that_reads_others_or_is_no_plain_graph_is_refused(
         held.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2**40
 
     changes = (
-        (external, "must lie in itself"),
+        (external, "must lie in the file itself"),
         (custom, "ONNX's own operations alone"),
         (loop, "without loops"),
         (huge, "cannot be loaded"),

@@ -281,7 +281,7 @@ def test_a_point_is_taken_away_and_proven_and_elsewhere_its_code_runs_only_if_na
     elsewhere.mkdir()
     command = [sys.executable, "-m", "paretune", "evaluate", str(tmp_path / "out"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=elsewhere)
-    assert "for that my_net:make would run; if you trust it, say --network my_net:make" in done.stderr
+    assert "measuring them would run my_net:make; if you trust it, say --network my_net:make" in done.stderr
     alone = json.loads(done.stdout)
     assert (alone["accuracy"], alone.get("params")) == (found["best"]["accuracy"], None)
     command += ["--network", "my_net:make"]

@@ -1,7 +1,7 @@
-"""Keep a decoded folder in two files: the pixels, and the facts about them.
+"""Keep a decoded folder in two files: the pixels, and the facts about the images.
 
-A key of the images' names, sizes and times of change names both files. Damaged files are passed over and written anew:
-the facts end in a checksum, and the fingerprint among them is of the pixels.
+A hash of the images' names, sizes and times of change names both files. Damaged files are ignored and written anew: the
+facts end in a checksum and include a fingerprint of the pixels.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
 LEASE_S = 60.0
-"""Seconds without a sign of life, after which a process of another node is taken for dead."""
+"""Seconds without a sign of life until a process of another node is taken for dead."""
 _Bytes = NDArray[np.uint8]
 
 
 @final
 @dataclass(frozen=True)
 class Facts:
-    """Everything found out about a set of images. `images` says for people how they were brought to the same size."""
+    """Facts about a set of images, in the terms of `Task`. `images` describes for people how sizes were made equal."""
 
     channels: int
     size: int
@@ -42,15 +42,15 @@ class Facts:
 
 @final
 @dataclass(frozen=True)
-class Kept:
-    """The two files of a set in `folder`; without a folder nothing is kept."""
+class FolderCache:
+    """The two files of a decoded folder, in `folder`; with None nothing is kept."""
 
     folder: Path | None
     key: str
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait while another process looks through the same set: the workers of a node begin at the same time."""
+    def locked(self) -> Iterator[None]:
+        """Wait while another process reads the same images: the workers of a node begin at the same time."""
         if self.folder is None:
             yield
             return
@@ -59,24 +59,27 @@ class Kept:
             yield
 
     def facts(self) -> Facts | None:
-        """Return the facts, None unless they were kept."""
+        """Return the facts, or None without an undamaged file of facts."""
         try:
             text, _, seal = self._file("json").read_bytes().rpartition(b"\n")
             read = json.loads(text)
-            whole = seal.decode() == hashlib.sha256(text).hexdigest()
-            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if whole else None
+            undamaged = seal.decode() == hashlib.sha256(text).hexdigest()
+            return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if undamaged else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def pixels(self, shape: tuple[int, ...]) -> _Bytes | None:
-        """Return all images (N, channels, size, size), mapped from the file: workers of a node share the memory."""
+        """Return all images (N, channels, size, size), mapped from the file: workers of a node share the memory.
+
+        None if the file is missing, damaged, or of another `shape`.
+        """
         try:
             images: _Bytes = np.load(self._file("npy"), mmap_mode="c", allow_pickle=False)
             return images if images.shape == shape and images.dtype == np.uint8 else None
         except (OSError, ValueError, EOFError, OverflowError, TypeError):
             return None
 
-    def keep(self, facts: Facts, pixels: _Bytes | None) -> None:
+    def write(self, facts: Facts, pixels: _Bytes | None) -> None:
         """Write both files, the facts last: facts without pixels would mean a streamed set."""
         if self.folder is None:
             return

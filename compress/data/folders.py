@@ -1,7 +1,7 @@
 """An image folder: list `train/CLASS/*` and `test/CLASS/*`, every file once, and decide channels and size.
 
-Images become S x S, with S the median of the training images' shorter sides, at most 224. They become greyscale if all
-of them are (Pillow's mode L), else RGB.
+Images become S x S, with S the median of the training images' shorter sides, at most 224. Images become greyscale if
+all images are greyscale (Pillow's mode L), else RGB.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compress.data.splits import DataError
-from compress.data.walk import Found, Passed, Place, entries, files_below, is_folder, place, printable
+from compress.data.walk import Found, Place, Skipped, entries, files_below, is_folder, place, printable
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LARGEST = 224
+"""Largest side in pixels of a decoded image."""
 SAMPLE = 1000
 """Headers read to decide the size, evenly spread over training: a million headers would take minutes."""
 ALIKE = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
@@ -51,15 +52,15 @@ class Listing:
 def list_images(root: Path) -> Listing:
     """List the images below `root`, in subfolders too, every file once.
 
-    Pass over and note files without one of `SUFFIXES`, hidden files, tools' files, links back to a folder above.
+    Skip and note files with a suffix outside `SUFFIXES`, hidden files, tools' files, links back to a folder above.
     DataError if `train/` or `test/` is missing, unreadable or has no images; if a file is in two classes or in both
     parts; with fewer than 2 classes; for a class only in test, a class with fewer than 2 training images (to train on
-    and to validate on), and a class name that reports could not show.
+    and to validate on), and a class name unfit for reports.
     """
     who = f"folder:{printable(str(root))}"
     _check_path(who, root)
-    passed = Passed()
-    train, test = (_by_class(who, root, part, passed) for part in ("train", "test"))
+    skipped = Skipped()
+    train, test = (_by_class(who, root, part, skipped) for part in ("train", "test"))
     test = _matched(who, train, test)
     classes = tuple(sorted(train))
     if len(classes) < 2:
@@ -71,7 +72,7 @@ def list_images(root: Path) -> Listing:
     labels = np.array([label for _, label in rows], dtype=np.int64)
     count = sum(map(len, train.values()))
     _check_apart(who, root, [file for file, _ in rows], labels, count)
-    notes = (*_notes(root, passed), *_untested(classes, test))
+    notes = (*_notes(root, skipped), *_untested(classes, test))
     return Listing(classes, tuple(f.path for f, _ in rows), labels, count, _key(root, rows), notes)
 
 
@@ -82,7 +83,7 @@ def _check_path(who: str, root: Path) -> None:
         raise DataError(f"{who}: the path must be UTF-8, got other bytes; make a link to it and name that") from error
 
 
-def _by_class(who: str, root: Path, part: str, passed: Passed) -> dict[str, list[Found]]:
+def _by_class(who: str, root: Path, part: str, skipped: Skipped) -> dict[str, list[Found]]:
     def refuse(path: str, error: OSError) -> DataError:
         where = printable(os.path.relpath(path, root))
         link = f", it is a link to {printable(os.readlink(path))}" if os.path.islink(path) else ""
@@ -90,17 +91,17 @@ def _by_class(who: str, root: Path, part: str, passed: Passed) -> dict[str, list
 
     at = place(_part(who, root, part), (os.path.realpath(root),))
     found: dict[str, list[Found]] = {}
-    for entry in entries(at, passed, refuse):
+    for entry in entries(at, skipped, refuse):
         if is_folder(entry):
             start = Place(entry.path, (*at.chain, os.path.realpath(entry.path)))
-            found[_class_name(who, part, entry.name)] = files_below(start, _is_image, passed, refuse)
+            found[_class_name(who, part, entry.name)] = files_below(start, _is_image, skipped, refuse)
         elif _is_image(entry.name):
-            passed.add("in no class", entry.name)
+            skipped.add("in no class", entry.name)
         else:
-            passed.unwanted(entry)
+            skipped.unwanted(entry)
     if not any(found.values()):
-        there = f", passed over are {passed}" if passed.kinds else ""
-        raise DataError(f"{who}: {part}/CLASS/ must hold images ({' '.join(SUFFIXES)}), got none{there}")
+        also = f", passed over are {skipped}" if skipped.kinds else ""
+        raise DataError(f"{who}: {part}/CLASS/ must hold images ({' '.join(SUFFIXES)}), got none{also}")
     return found
 
 
@@ -115,10 +116,10 @@ def _part(who: str, root: Path, name: str) -> str:
             return path
     except PermissionError as error:
         raise DataError(f"{who}: {name}/ must be readable, got {error.strerror}") from error
-    except (OSError, ValueError):  # also of a path that cannot be
+    except (OSError, ValueError):  # ValueError for an impossible path
         pass
-    alike = sorted(one for one in _names(root) if one.lower() in ALIKE[name])
-    got = " and ".join(f"{printable(one)}/" for one in alike) or "none"
+    alike = sorted(other for other in _names(root) if other.lower() in ALIKE[name])
+    got = " and ".join(f"{printable(other)}/" for other in alike) or "none"
     raise DataError(f"{who}: a folder {name}/ with one folder a class must be there, got {got}")
 
 
@@ -130,7 +131,7 @@ def _names(root: Path) -> list[str]:
 
 
 def _class_name(who: str, part: str, name: str) -> str:
-    """Return the name; DataError where reports and JSON could not show it."""
+    """Return the name; DataError for control characters or bytes other than UTF-8, unfit for reports and JSON."""
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
         raise DataError(
             f"{who}: a class must have a name in UTF-8 without control characters, got {part}/{printable(name)}; "
@@ -159,7 +160,7 @@ def _matched(who: str, train: Mapping[str, list[Found]], test: Mapping[str, list
 
 
 def _check_apart(who: str, root: Path, files: Sequence[Found], labels: NDArray[np.int64], train_count: int) -> None:
-    """DataError if a file is listed twice: in both parts, or in two classes."""
+    """Raise DataError if a file is listed twice: in both parts, or in two classes."""
     identities = np.array([file.identity for file in files], dtype=np.uint64)
     order = np.lexsort((np.arange(len(files)), identities[:, 1], identities[:, 0]))
     twice = (identities[order[1:]] == identities[order[:-1]]).all(axis=1)
@@ -169,7 +170,7 @@ def _check_apart(who: str, root: Path, files: Sequence[Found], labels: NDArray[n
         ("of one class", labels[pairs[:, 0]] != labels[pairs[:, 1]]),
     ):
         if wrong.any():
-            first, second = (os.path.relpath(files[at].path, root) for at in pairs[wrong][0])
+            first, second = (os.path.relpath(files[at].path, root) for at in min(pairs[wrong].tolist()))
             more = f" ({wrong.sum():,} such)" if wrong.sum() > 1 else ""
             raise DataError(
                 f"{who}: an image must be {rule}, got one file as {printable(first)} and {printable(second)}{more}"
@@ -183,11 +184,11 @@ def _key(root: Path, rows: Sequence[tuple[Found, int]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _notes(root: Path, passed: Passed) -> Iterator[str]:
+def _notes(root: Path, skipped: Skipped) -> Iterator[str]:
     others = [n for n in sorted(_names(root)) if n not in ("train", "test") and not n.startswith(".")]
     if others:
         yield f"not read: {', '.join(f'{printable(name)}/' for name in others[:5])}{', ...' * (len(others) > 5)}"
-    if text := str(passed):
+    if text := str(skipped):
         yield f"passed over: {text}"
 
 
@@ -198,14 +199,14 @@ def _untested(classes: Sequence[str], test: Mapping[str, list[Found]]) -> Iterat
 
 
 def typical_size(paths: Sequence[str]) -> int:
-    """The median of the shorter sides of images at `paths`, at most `LARGEST`, from `SAMPLE` of their headers."""
+    """Return the median of the images' shorter sides, at most `LARGEST`, from the headers of `SAMPLE` of `paths`."""
     step = -(-len(paths) // SAMPLE)
     sides = sorted(min(*size) for _, size in _headers(paths[::step]))
     return min(sides[(len(sides) - 1) // 2], LARGEST) if sides else 1
 
 
 def channels_of(paths: Sequence[str]) -> int:
-    """1 if all readable images at `paths` are greyscale, by their headers, else 3."""
+    """Return 1 if all readable images at `paths` are greyscale, by their headers, else 3."""
     return 1 if all(mode == "L" for mode, _ in _headers(paths)) else 3
 
 
@@ -214,6 +215,6 @@ def _headers(paths: Sequence[str]) -> Iterator[tuple[str, tuple[int, int]]]:
         try:
             with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
                 about = image.mode, image.size
-        except Exception:  # counted and named once it is decoded
+        except Exception:  # the image is counted and named once decoded
             continue
         yield about

@@ -1,7 +1,7 @@
-"""Decode image files: turn them upright, bring them to the same size, in several processes.
+"""Decode image files in several processes: turn images upright, bring all images to the same size.
 
 Every image becomes C x S x S: the shorter side is resized to S (bilinear) and the centre cropped. Of a file with
-several pictures, such as a TIFF of many pages, the first is read.
+several pictures, like a TIFF of many pages, the first is read.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from compress.data.walk import printable
 from compress.machine.resources import usable_cpus
 
 PATIENCE_S = 5.0
-"""Seconds before the time left is announced, where more than `LONG_S` are left."""
+"""Seconds of decoding until the time left is announced, if longer than `LONG_S`."""
 LONG_S = 60.0
+"""Seconds left from which an announcement is worth a line."""
 _log = logging.getLogger(__name__)
 _BLOCK = 256
 _FEW = 1000
@@ -41,7 +42,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""How to turn an image of each EXIF orientation upright; orientation 1 is upright."""
+"""The turn making an image upright, by its EXIF orientation; orientation 1 is upright."""
 
 
 @final
@@ -72,8 +73,8 @@ class Files(Dataset[Tensor]):
         return torch.from_numpy(self.decode(self.paths[index]).pixels)
 
     def decode(self, path: str) -> Picture:
-        """Return an image; raise whatever Pillow raises."""
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # of odd palettes and metadata
+        """Decode an image; any error of Pillow's is raised unchanged, ValueError for more than 8 bits a channel."""
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # odd palettes and metadata warn
             if image.mode[0] in "IF":
                 raise ValueError(f"mode {image.mode} is not 8 bits a channel; save it with 8")
             opaque = not image.has_transparency_data or _is_opaque(image)
@@ -95,7 +96,7 @@ def _is_opaque(image: Image.Image) -> bool:
 
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """Return the turn EXIF or XMP asks for, None for none or unreadable metadata. Pillow turns a TIFF on loading."""
+    """Return the turn asked for by EXIF or XMP, None for upright images. Pillow turns a TIFF itself on loading."""
     try:
         return _UPRIGHT.get(image.getexif()[ExifTags.Base.Orientation])
     except Exception:  # damaged metadata raise half a dozen types, and spoil no pixel
@@ -120,14 +121,14 @@ class Report:
         self.made_opaque += other.made_opaque
 
     def check(self, who: str, count: int) -> None:
-        """Raise DataError if any of `count` images failed: says how many, and the first five by name."""
+        """Raise DataError if any of `count` images failed, with the number of failures and the first five names."""
         if self.failures:
             more = ", ..." if len(self.failures) > 5 else ""
             named = ", ".join(self.failures[:5])
             raise DataError(f"{who}: images must be readable, {len(self.failures)} of {count} are not: {named}{more}")
 
     def shown(self, count: int, size: int) -> str:
-        """Say for people how `count` images were brought to the same `size`."""
+        """Return in words how `count` images were brought to the same `size`."""
         turned = f", {self.turned:,} turned upright" if self.turned else ""
         turned += f", transparency of {self.made_opaque:,} left out" if self.made_opaque else ""
         if not self.fitted:
@@ -169,21 +170,21 @@ def _why(error: Exception) -> str:
 def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
     """Yield all images in order, in blocks (b, channels, size, size), and add to `report`.
 
-    An image that cannot be decoded is black, see `Report.check`.
+    An undecodable image is black, see `Report.check`.
     """
-    # Processes, because small images spend their time under the interpreter's lock: on two cores 17,900 JPEGs
-    # of 32 x 32 a second against 6,200 with threads. Starting them does not pay for a few images.
+    # Processes, not threads: small images spend their time under the interpreter's lock. On two cores processes decode
+    # 17,900 JPEGs of 32 x 32 a second, threads 6,200. For a few images starting processes takes longer than decoding.
     workers = 0 if len(files) < _FEW else min(8, usable_cpus())
     loader: DataLoader[tuple[Tensor, Report]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
-    started, told = time.monotonic(), False
+    started, announced = time.monotonic(), False
     for number, (images, of_block) in enumerate(loader, 1):
         report.add(of_block)
         yield images.numpy()
         spent = time.monotonic() - started
-        if not told and spent > PATIENCE_S:
-            told = True
+        if not announced and spent > PATIENCE_S:
+            announced = True
             left = spent / number * (len(loader) - number)
             if left > LONG_S:
                 _log.warning(

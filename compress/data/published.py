@@ -1,4 +1,4 @@
-"""The published sets that torchvision reads, downloaded where they are not there yet."""
+"""Published data sets, read by torchvision and downloaded if missing."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _FILES = {
 def read_published(name: str, dataset: str, data_dir: Path) -> tuple[tuple[str, ...], _Labelled, _Labelled]:
     """Return the class names, and the images (N, C, H, W) uint8 and labels (N,) int64 of train and of test.
 
-    `dataset` is torchvision's class. DataError, saying which files belong where, if they are not in
-    `data_dir` and cannot be downloaded to it.
+    `dataset` is the name of torchvision's class. DataError names the files and their folder if `data_dir` lacks them
+    and the download fails, or if a file is damaged.
     """
     load = getattr(import_torchvision().datasets, dataset)
     try:
         both = [load(data_dir, train=train) for train in (True, False)]
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:  # of damaged bytes
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:  # damaged files
         raise DataError(
             f"{name}: {_FILES[dataset]} must lie whole in {data_dir}, got {type(error).__name__} on reading; "
             "remove the unpacked files"
         ) from error
     except RuntimeError:
-        there = data_dir.exists()
+        existed = data_dir.exists()
         try:
-            with _locked(data_dir):  # the trials of a node start at once and would write into one file
+            with _locked(data_dir):  # the trials of a node start at once and would write into the same file
                 both = [load(data_dir, train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
-            if not there:
+            if not existed:
                 _sweep(data_dir)
             raise DataError(
                 f"{name}: {_FILES[dataset]} must lie in {data_dir}, got none that is whole, "
                 f"and the download failed ({' '.join(str(error).split())})"
             ) from error
-    train, test = ((_channels_first(np.asarray(one.data)), np.asarray(one.targets, np.int64)) for one in both)
+    train, test = ((_channels_first(np.asarray(part.data)), np.asarray(part.targets, np.int64)) for part in both)
     return tuple(both[0].classes), train, test
 
 
@@ -57,7 +57,7 @@ def _channels_first(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    import fcntl  # not on Windows, where all other tasks work
+    import fcntl  # missing on Windows, where all other tasks work
 
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".download.lock").open("w") as file:
@@ -66,7 +66,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a download that failed has made: the lock and empty folders, nothing else."""
+    """Remove the lock and the empty folders left by a failed download, nothing else."""
     (folder / ".download.lock").unlink(missing_ok=True)
     for path in (*sorted(folder.rglob("*"), reverse=True), folder):
         with suppress(OSError):

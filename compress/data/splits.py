@@ -1,11 +1,10 @@
-"""Images in, batches out: shuffled, cropped, flipped and normalised as whole tensors.
+"""Batches of images, shuffled, cropped, flipped and normalised as whole tensors.
 
-A set that fits lives as one uint8 tensor, on the training device if it fits there. One that does not is
-decoded by workers while training runs. Both give the same batches, bit for bit: what is random is drawn for a
-whole epoch at once, on the generator's device, and neither the kind of split nor the batch size takes part in
-the draw.
+A small set lives in memory as a single uint8 tensor, on the training device if free memory allows. A large set is
+decoded by workers while training runs. Both give the same batches, bit for bit: all random numbers of an epoch are
+drawn at once, on the generator's device, and depend neither on the kind of split nor on the batch size.
 
-The views of an image are those of torchvision's `RandomCrop(size, padding)` and `RandomHorizontalFlip` before
+An image has the same views as under torchvision's `RandomCrop(size, padding)` and `RandomHorizontalFlip` before
 `Normalize`: the border is black, raw 0, and so becomes `-mean / std`.
 """
 
@@ -27,7 +26,7 @@ from compress.machine.resources import memory_headroom
 
 
 class DataError(ValueError):
-    """What was asked of a data set, or found in it, is wrong. Says who, the rule, and the value."""
+    """A wrong request to a data set, or a fault in the data; the message has who, the rule and the value."""
 
 
 @final
@@ -36,8 +35,8 @@ class Augment:
     """Random crop after a black border of `padding` pixels, and a left-right flip with probability 1/2.
 
     An image has exactly `views` views, all equally likely. View v is the crop at row `v // 2 // k` and column
-    `v // 2 % k` of the bordered image with k = 2 * padding + 1, flipped if v is odd; without `flip` it is the
-    crop at row `v // k` and column `v % k`.
+    `v // 2 % k` of the bordered image with k = 2 * padding + 1, flipped if v is odd. Without `flip`, view v is the crop
+    at row `v // k` and column `v % k`.
     """
 
     padding: int
@@ -45,7 +44,7 @@ class Augment:
 
     @property
     def views(self) -> int:
-        """How many different views an image has: 162 for padding 4 with flip."""
+        """Number of different views of an image: 162 for padding 4 with flip."""
         return (2 * self.padding + 1) ** 2 * (2 if self.flip else 1)
 
     def apply(self, images: Tensor, view: Tensor) -> Tensor:
@@ -56,8 +55,8 @@ class Augment:
         across = torch.arange(width, device=images.device)
         rows = (place // span)[:, None] + torch.arange(height, device=images.device)
         columns = (place % span)[:, None] + torch.where(flipped[:, None], across.flip(0), across)
-        # One gather over flat pixels: of nine ways tried on a CPU (window views, as_strided, row by row,
-        # numpy) as fast as any at one thread and at two, 1.5 times the rate of indexing a window view.
+        # A single gather over flat pixels. Of nine ways tried on a CPU (window views, as_strided, row by row, numpy)
+        # no other was faster with 1 or 2 threads; indexing a window view had two thirds of the rate.
         pixels = rows[:, :, None] * (width + 2 * self.padding) + columns[:, None, :]
         bordered = F.pad(images, (self.padding,) * 4).flatten(2)
         return bordered.gather(2, pixels.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
@@ -66,10 +65,10 @@ class Augment:
 @final
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some images of a split, ready for a network.
+    """Images of a split, ready for a network.
 
-    `images` (B, C, H, W) float32, normalised; `labels` (B,) int64; `index` (B,) int64, places in the split;
-    `view` (B,) int64, which view of its image each one is (see `Augment`), or None if none was augmented.
+    `images` (B, C, H, W) float32, normalised; `labels` (B,) int64; `index` (B,) int64, positions in the split;
+    `view` (B,) int64, the number of each image's view (see `Augment`), or None without augmentation.
     """
 
     images: Tensor
@@ -80,7 +79,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Split(ABC):
-    """Labelled images of one size. `labels` (N,) int64; `mean` and `std` per channel, on the raw scale."""
+    """Labelled images of equal size. `labels` (N,) int64; `mean` and `std` per channel, on the raw scale."""
 
     labels: Tensor
     mean: tuple[float, ...]
@@ -91,12 +90,12 @@ class Split(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where batches come out."""
+        """Device of the batches."""
         return self.labels.device
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Split:
-        """Return this split with batches on `device`."""
+        """Return the same split with batches on `device`."""
 
     @abstractmethod
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -109,12 +108,12 @@ class Split(ABC):
         augment: Augment | None = None,
         drop_last: bool = False,
     ) -> Iterator[Batch]:
-        """Return one epoch of batches; the last may be smaller unless `drop_last`.
+        """Return the batches of an epoch; the last may be smaller unless `drop_last`.
 
-        With a generator the order is shuffled and, given `augment`, every image is a random view of itself;
-        the same state of the generator gives the same epoch. It is drawn from now, not when the first batch
-        is taken. Without a generator the images come in order and as they are, whatever `augment` says.
-        DataError if `batch_size` is below 1.
+        With a generator the order is shuffled and, given `augment`, every image is shown in a random view. The same
+        state of the generator gives the same epoch; random numbers are drawn during the call, not with the first batch.
+        Without a generator the images come unchanged and in order, for any `augment`. DataError if `batch_size` is
+        below 1.
         """
         if batch_size < 1:
             raise DataError(f"batches: batch_size must be at least 1, got {batch_size}")
@@ -129,11 +128,11 @@ class Split(ABC):
         return self._epoch(order, augment, view, batch_size)
 
     def first(self, count: int) -> Batch:
-        """Return the first images as they are, all of them where there are fewer than `count`."""
+        """Return the first `count` images unchanged, or all images of a smaller split."""
         return next(self._epoch(torch.arange(min(count, len(self))), None, None, count))
 
     def some(self, count: int, seed: int) -> Batch:
-        """Return images drawn with that seed, as they are; all of them where there are fewer than `count`."""
+        """Return `count` images drawn with `seed`, unchanged, or all images of a smaller split."""
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:count]
         return next(self._epoch(order, None, None, count))
 
@@ -152,20 +151,21 @@ class Split(ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class TensorSplit(Split):
-    """A split held whole: `images` (N, C, H, W) uint8, there or, for want of room, on the CPU."""
+    """A split in memory: `images` (N, C, H, W) uint8, on the batches' device or, for want of memory, on the CPU."""
 
     images: Tensor
 
     def to(self, device: torch.device | str) -> TensorSplit:
-        """Return this split with batches on `device`; the images move there too, if they fit."""
-        there = self.images.device.type == torch.device(device).type
-        images = self.images.to(device) if there or fits(self.images.nbytes, device) else self.images.cpu()
+        """Return the same split with batches on `device`; the images move too, if free memory allows (see `fits`)."""
+        same = self.images.device.type == torch.device(device).type
+        images = self.images.to(device) if same or fits(self.images.nbytes, device) else self.images.cpu()
         return replace(self, images=images, labels=self.labels.to(device))
 
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yield the images at each tensor of positions: see `Split`."""
         sizes = [len(index) for index in order]
-        for index in torch.split(torch.cat(list(order)).to(self.images.device), sizes):  # a copy a batch would wait
+        positions = torch.cat(list(order)).to(self.images.device)  # copied once: a copy for every batch would wait
+        for index in torch.split(positions, sizes):
             yield self.images.index_select(0, index).to(self.device)
 
 
@@ -178,7 +178,7 @@ class StreamSplit(Split):
     workers: int = field(default_factory=torch.get_num_threads)
 
     def to(self, device: torch.device | str) -> StreamSplit:
-        """Return this split with batches on `device`."""
+        """Return the same split with batches on `device`."""
         return replace(self, labels=self.labels.to(device))
 
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -188,19 +188,19 @@ class StreamSplit(Split):
             batch_sampler=[index.tolist() for index in order],
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # its own, or the loader draws from the global one at every epoch
+            generator=torch.Generator(),  # without a generator the loader draws from torch's global state every epoch
         )
         for images in loader:
             yield images.to(self.device, non_blocking=True)
 
 
 def fits(size_bytes: int, device: torch.device | str = "cpu") -> bool:
-    """Whether a set of `size_bytes` may live on `device`: it takes under a quarter of what is free there."""
+    """Whether a set of `size_bytes` may live on `device`: less than a quarter of the free memory."""
     return size_bytes < free_bytes(device) // 4
 
 
 def free_bytes(device: torch.device | str = "cpu") -> int:
-    """Return the bytes free on `device`: a GPU's own, else the host's within this process's control groups."""
+    """Return the bytes free on `device`: a GPU's own, else the host's within the process's control groups."""
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     host, within = _host_free_bytes(), memory_headroom()
@@ -209,7 +209,7 @@ def free_bytes(device: torch.device | str = "cpu") -> int:
 
 def _host_free_bytes() -> int:
     table = Path("/proc/meminfo")
-    if table.exists():  # counts the page cache as free, which sysconf's SC_AVPHYS_PAGES does not
+    if table.exists():  # MemAvailable counts the page cache as free, sysconf's SC_AVPHYS_PAGES does not
         lines = dict(line.split(":", 1) for line in table.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

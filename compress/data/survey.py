@@ -15,7 +15,7 @@ Part = tuple[Iterable[Bytes], NDArray[np.int64]]
 
 
 class Moments:
-    """Sums over blocks of images, in whole numbers."""
+    """Exact sums over blocks of images, per channel, in integers."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -23,7 +23,7 @@ class Moments:
         self.squares: NDArray[np.int64] | int = 0
 
     def add(self, block: Bytes) -> None:
-        """Images (b, C, H, W)."""
+        """Add images (b, C, H, W)."""
         self.count += block.size // block.shape[1]
         self.sums = self.sums + block.sum((0, 2, 3), dtype=np.int64)
         self.squares = self.squares + np.square(block, dtype=np.uint16).sum((0, 2, 3), dtype=np.int64)
@@ -36,7 +36,7 @@ class Moments:
         )
 
     def mean_and_std(self) -> tuple[Channels, Channels]:
-        """Per channel; the deviation is 1 where a channel never changes."""
+        """Return mean and deviation per channel; the deviation of a constant channel is 1."""
         mean = np.asarray(self.sums) / self.count
         variance = np.asarray(self.squares) / self.count - mean**2
         std = np.where(variance > 0, np.sqrt(np.maximum(variance, 0)), 1.0)
@@ -44,7 +44,7 @@ class Moments:
 
 
 def fingerprint(parts: Sequence[Part], about: str, moments: Moments | None = None) -> str:
-    """sha256 of all images, their labels and `about`; `moments` hears the images of the first part."""
+    """Return the sha256 of all images, their labels and `about`; add the images of the first part to `moments`."""
     digest = hashlib.sha256(about.encode())
     for number, (blocks, labels) in enumerate(parts):
         digest.update(f"{number} {len(labels)} ".encode() + labels.astype("<i8").tobytes())

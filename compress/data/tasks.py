@@ -1,7 +1,7 @@
-"""The tasks a recipe can name: a data set with its three splits and how its images are augmented.
+"""Tasks by name: a data set with three splits, and the augmentation of its images.
 
-Validation is cut out of training, a tenth of every class, always the same images; test is the published one.
-Mean and standard deviation are those of the training split.
+Validation is cut out of training, a tenth of every class, always the same images; test is the published test split.
+Digits has no published splits and is cut 60 / 20 / 20 %. Mean and deviation are measured on the training split.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Task:
 
     Images are `channels` x `size` x `size`; `mean` and `std` per channel on their raw scale. `padding` and
     `flip` say how training augments. `fingerprint` is a sha256 of all images, labels and of the augmentation,
-    not of names or places: equal fingerprints train equal models. For people, `images` says how the images were
-    brought to the same size, and `notes` name everything of a folder that was not read.
+    not of names or places: equal fingerprints train equal models. For people, `images` describes how the images were
+    brought to the same size, and `notes` name everything in a folder not read.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Task:
 
     @property
     def augment(self) -> Augment:
-        """How training shows the images."""
+        """Augmentation of the training images."""
         return Augment(self.padding, self.flip)
 
     @property
     def summary(self) -> str:
-        """A line for people: classes, images for training, validation and test, and how they are prepared."""
+        """A line for people: classes, numbers of images for training, validation and test, and their preparation."""
         streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
         counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
         normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
@@ -79,13 +79,13 @@ class Task:
 
     @property
     def pixels(self) -> str:
-        """What an image must be before its mean and deviation are taken, for people."""
+        """Format of an image before normalisation, in words."""
         colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
         fitted = f", upright, the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
         return colour + fitted * self.name.startswith(FOLDER)
 
     def to(self, device: torch.device | str) -> Task:
-        """Return this task with the batches of all splits on `device`."""
+        """Return the same task with the batches of all splits on `device`."""
         train, validation, test = (part.to(device) for part in (self.train, self.validation, self.test))
         return replace(self, train=train, validation=validation, test=test)
 
@@ -98,13 +98,12 @@ def load_task(
     *,
     again: bool = False,
 ) -> Task:
-    """Return the task `name`, on the CPU: one of `TASKS`, or `folder:PATH`. Loaded once a process.
+    """Return the task `name` of `TASKS`, or `folder:PATH`, on the CPU. A task is loaded once a process.
 
-    `data_dir` is where published sets lie or are downloaded to: PARETUNE_DATA unless given, else ./data.
-    `cache_dir` keeps decoded folders: PARETUNE_CACHE unless given, else nothing is kept. `stream` says
-    whether a folder is decoded as needed; by default where it takes a quarter of the free memory or more.
-    `again` lists a folder anew, for files may have changed since. DataError if the name is unknown, the
-    files are not there, or they are not as they must be.
+    `data_dir` is the folder of published sets, for downloads too: by default PARETUNE_DATA, else ./data. `cache_dir`
+    keeps decoded folders: by default PARETUNE_CACHE, else nothing is kept. `stream` decodes a folder's images as
+    needed; by default only if the folder would take a quarter of the free memory or more. `again` lists a folder anew:
+    its files may have changed. DataError if the name is unknown, or files are missing or break a rule.
     """
     data = data_dir or Path(os.environ.get("PARETUNE_DATA") or "data")
     cache = cache_dir or (Path(kept) if (kept := os.environ.get("PARETUNE_CACHE")) else None)
@@ -134,7 +133,7 @@ def digits(data_dir: Path) -> Task:
 
 
 def _digits_file() -> Path:
-    """The table scikit-learn ships; importing the package to read it would cost every worker over a second."""
+    """Return scikit-learn's table of digits, without an import of scikit-learn: over a second for every worker."""
     spec = find_spec("sklearn")
     places = spec.submodule_search_locations if spec else None
     file = Path(places[0]) / "datasets" / "data" / "digits.csv.gz" if places else None
@@ -159,7 +158,7 @@ def fashion_mnist(data_dir: Path) -> Task:
 
 
 FOLDER = "folder:"
-"""Before the path of an image folder, in the name of its task."""
+"""Prefix of a task's name, before the path of an image folder."""
 TASKS: dict[str, Callable[[Path], Task]] = {
     "digits": digits,
     "cifar10": cifar10,
@@ -169,7 +168,7 @@ TASKS: dict[str, Callable[[Path], Task]] = {
 
 
 def _published(name: str, dataset: str, data_dir: Path) -> Task:
-    """One of torchvision's; crop 4 and flip, as is usual for all of them."""
+    """Read a data set of torchvision's; crop 4 and flip, as is usual for each of `TASKS`."""
     classes, (images, labels), test = read_published(name, dataset, data_dir)
     kept, held = hold_out(labels, HELD_OUT)
     parts = [(images[kept], labels[kept]), (images[held], labels[held]), test]

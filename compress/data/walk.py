@@ -1,7 +1,7 @@
-"""Walk a folder: every file once, links followed but never back, hidden and tool folders passed over.
+"""Walk a folder: every file once, links followed but never back, hidden and tool folders skipped.
 
-Read a link to a folder elsewhere like a folder. Pass over a link to a folder above, or to a folder read already: no
-walk goes in circles. Recognise two paths to the same file by device and inode.
+Read a link to a folder elsewhere like a folder. Skip a link to a folder above, or to a folder read already: no walk
+goes in circles. Recognise two paths to the same file by device and inode.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TOOLS = frozenset(
 ) | {"system volume information", "thumbs.db"}
 """Names left by file managers, network drives and archives, in lower case. Hidden names begin with a dot."""
 NAMED = 3
-"""Examples shown of each kind passed over."""
+"""Examples shown of each kind of skipped names."""
 
 
 @final
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Passed:
+class Skipped:
     """Names not read, counted by kind."""
 
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Passed:
             self.add("of no known suffix", os.path.splitext(entry.name)[1].lower() or entry.name)
 
     def __str__(self) -> str:
-        """Kinds with counts and the most frequent names; empty where nothing was passed over."""
+        """Kinds with counts and the most frequent names; empty if nothing was skipped."""
         return ", ".join(f"{names.total():,} {kind} ({_examples(names)})" for kind, names in self.kinds.items())
 
 
@@ -75,19 +75,19 @@ def printable(name: str) -> str:
 
 
 def place(path: str, above: tuple[str, ...] = ()) -> Place:
-    """Return the place to begin at; `above` is the chain of the folder around."""
+    """Return the place of the folder `path`; `above` is the chain of the folder around."""
     return Place(path, (*above, os.path.realpath(path)))
 
 
 def leads_back(target: str, chain: Iterable[str]) -> bool:
     """Whether the real path `target` is a folder of the chain, or holds a folder of the chain."""
-    return any(os.path.commonpath((target, one)) == target for one in chain)
+    return any(os.path.commonpath((target, folder)) == target for folder in chain)
 
 
-def entries(at: Place, passed: Passed, refuse: Callable[[str, OSError], Exception]) -> Iterator[os.DirEntry[str]]:
-    """Yield the entries of a folder by name, but for hidden ones, tools' and links back.
+def entries(at: Place, skipped: Skipped, refuse: Callable[[str, OSError], Exception]) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder by name, except hidden entries, tools' entries and links back.
 
-    Raise `refuse(path, error)` for a folder that cannot be read.
+    Raise `refuse(path, error)` for an unreadable folder.
     """
     try:
         with os.scandir(at.path) as found:
@@ -96,15 +96,15 @@ def entries(at: Place, passed: Passed, refuse: Callable[[str, OSError], Exceptio
         raise refuse(at.path, error) from error
     for entry in inside:
         if entry.name.startswith(".") or entry.name.lower() in TOOLS:
-            passed.add("hidden or of a tool", entry.name)
+            skipped.add("hidden or of a tool", entry.name)
         elif entry.is_symlink() and is_folder(entry) and leads_back(os.path.realpath(entry.path), at.chain):
-            passed.add("linked to a folder above", entry.name)
+            skipped.add("linked to a folder above", entry.name)
         else:
             yield entry
 
 
 def files_below(
-    start: Place, wanted: Callable[[str], bool], passed: Passed, refuse: Callable[[str, OSError], Exception]
+    start: Place, wanted: Callable[[str], bool], skipped: Skipped, refuse: Callable[[str, OSError], Exception]
 ) -> list[Found]:
     """Return the files of `wanted` names at any depth, by path. Every file and folder comes once, real paths first.
 
@@ -116,29 +116,29 @@ def files_below(
     while waiting or linked:
         at, through_link = waiting.popleft() if waiting else linked.popleft()
         if at.chain[-1] in read:
-            passed.add("linked to a folder that is read already", os.path.basename(at.path))
+            skipped.add("linked to a folder that is read already", os.path.basename(at.path))
             continue
         read.add(at.chain[-1])
-        for entry in entries(at, passed, refuse):
+        for entry in entries(at, skipped, refuse):
             is_link = entry.is_symlink()
             if is_folder(entry):
                 real = os.path.realpath(entry.path) if is_link else os.path.join(at.chain[-1], entry.name)
                 below = Place(entry.path, (*at.chain, real)), through_link or is_link
                 (linked if through_link or is_link else waiting).append(below)
             elif not wanted(entry.name):
-                passed.unwanted(entry)
+                skipped.unwanted(entry)
             elif (file := _file(entry, through_link or is_link, refuse)) is None:
-                passed.add("neither file nor folder", entry.name)
+                skipped.add("neither file nor folder", entry.name)
             else:
                 found.append(file)
-    return sorted(_once(found, passed))
+    return sorted(_once(found, skipped))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether the entry is a folder, or a link to a folder."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that may not be entered
+    except OSError:  # a link to itself, or into a folder without permission to enter
         return False
 
 
@@ -147,16 +147,16 @@ def _file(entry: os.DirEntry[str], linked: bool, refuse: Callable[[str, OSError]
         about = entry.stat()
     except OSError as error:
         raise refuse(entry.path, error) from error
-    if not stat.S_ISREG(about.st_mode):  # a pipe would block whoever opens it
+    if not stat.S_ISREG(about.st_mode):  # a pipe would block its reader
         return None
     return Found(entry.path, about.st_size, about.st_mtime_ns, (about.st_dev, about.st_ino), linked)
 
 
-def _once(found: list[Found], passed: Passed) -> Iterator[Found]:
+def _once(found: list[Found], skipped: Skipped) -> Iterator[Found]:
     seen: set[tuple[int, int]] = set()
-    for file in sorted(found, key=lambda one: (one.linked, one.path)):
+    for file in sorted(found, key=lambda file: (file.linked, file.path)):
         if file.identity in seen:
-            passed.add("of a file that is read already", os.path.basename(file.path))
+            skipped.add("of a file that is read already", os.path.basename(file.path))
         else:
             seen.add(file.identity)
             yield file

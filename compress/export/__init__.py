@@ -1,1 +1,1 @@
-"""A stored model in the formats in which it is taken away."""
+"""Export of a stored model: formats, card, evaluation, and loading without the project."""

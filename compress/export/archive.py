@@ -1,9 +1,9 @@
-"""A foreign `torch.export` program: looked over before torch reads it.
+"""A foreign `torch.export` program, checked before torch reads the file.
 
-Torch's own reader unpickles what a program file asks it to, looks operations up by attribute, and compiles text of the
-file as Python. So a program is read as data first: names of records, weights as plain bytes, a graph of fields that are
-known, operations that take and give tensors and numbers. What passes is packed anew, without the parts that nothing
-needs to run, and only that is handed to torch.
+Torch's reader unpickles objects of a program file, looks operations up by attribute, and compiles text of the file as
+Python. A foreign program is therefore read as data first: known names of records, weights as plain bytes, a graph of
+known fields, operations on tensors and numbers only. Torch reads a repacked copy of the checked parts, without the
+records no run needs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SPECS: dict[str, object] = {
     "in_spec": [1, {"type": "builtins.tuple", "context": "null", "children_spec": _IN}],
     "out_spec": [1, _IMAGES[0]],
 }
-"""Images in, logits out."""
+"""The only input and output accepted: a tensor of images in, a tensor of logits out."""
 _TEXT = re.compile(r"[\w .:,>+-]{0,200}")
 _NAME = re.compile(r"[A-Za-z_]\w{0,199}")
 _SYMBOL = r"[a-z]\d{1,9}"
@@ -64,50 +64,50 @@ _KINDS = re.compile(
 
 
 class Foreign(ValueError):
-    """A program that holds more than a graph of torch's operations and their weights."""
+    """A program with more in it than a graph of torch's operations and their weights."""
 
 
-def repacked(file: Path) -> io.BytesIO:
-    """The program of the file for `torch.export.load`; Foreign where it holds what could run, or no program."""
+def repack_program(file: Path) -> io.BytesIO:
+    """Return the file's program for `torch.export.load`; Foreign if the file could run code, or is no program."""
     try:
         records = _records(file)
-        graph = _checked(json.loads(records.pop("models/model.json")), "")
+        graph = _check_value(json.loads(records.pop("models/model.json")), "")
         for part in ("weights", "constants"):
             name = f"data/{part}/model_{part}_config.json"
             _check_payloads(json.loads(records[name])["config"], f"data/{part}/", records)
     except Foreign:
         raise
-    except Exception as error:  # of odd bytes anything may be raised
+    except Exception as error:  # a damaged file may raise any error
         raise Foreign(f"no program: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as into:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, data in {**records, "models/model.json": json.dumps(graph).encode(), _DROPPED: b""}.items():
-            into.writestr(f"archive/{name}", data)
+            archive.writestr(f"archive/{name}", data)
     packed.seek(0)
     return packed
 
 
 def _records(file: Path) -> dict[str, bytes]:
     records: dict[str, bytes] = {}
-    with zipfile.ZipFile(file) as found:
-        for info in found.infolist():
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
             name = info.filename.partition("/")[2]
             if not _RECORD.fullmatch(name) or name in records:
                 raise Foreign(f"an unknown record {info.filename[:100]!r}")
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > file.stat().st_size:
                 raise Foreign(f"a record {name} that is packed, which no program of torch's is")
-            records[name] = found.read(info)
+            records[name] = archive.read(info)
     return records
 
 
-def _checked(value: Any, field: str) -> Any:
-    """The value of the field, without notes on source lines; Foreign for a value no graph of tensors has."""
+def _check_value(value: Any, field: str) -> Any:
+    """Return a field's value without notes on source lines; Foreign for a value found in no graph of tensors."""
     if isinstance(value, dict):
-        return _checked_fields(value, field)
+        return _check_fields(value, field)
     if isinstance(value, list):
-        if field == "as_ints" and not 0 <= prod(max(1, abs(one)) for one in value) <= MOST_VALUES:
+        if field == "as_ints" and not 0 <= prod(max(1, abs(side)) for side in value) <= MOST_VALUES:
             raise Foreign("sizes beyond all memory")
-        return [_checked(one, field) for one in value]
+        return [_check_value(item, field) for item in value]
     if isinstance(value, str):
         _check_text(value, field)
     elif isinstance(value, int) and abs(value) > MOST_VALUES and value != 2**63 - 1:
@@ -115,7 +115,7 @@ def _checked(value: Any, field: str) -> Any:
     return value
 
 
-def _checked_fields(value: dict[str, Any], field: str) -> dict[str, Any]:
+def _check_fields(value: dict[str, Any], field: str) -> dict[str, Any]:
     known = _NAME.fullmatch if field in _MAPS else _KNOWN.__contains__
     for name in value:
         if not known(name):
@@ -125,7 +125,9 @@ def _checked_fields(value: dict[str, Any], field: str) -> dict[str, Any]:
         if name in _SPECS and json.loads(value[name]) != _SPECS[name]:
             raise Foreign("more than images in and logits out")
     return {
-        name: {} if name == "metadata" else _checked(one, name) for name, one in value.items() if name not in _SPECS
+        name: {} if name == "metadata" else _check_value(item, name)
+        for name, item in value.items()
+        if name not in _SPECS
     } | {name: value[name] for name in _SPECS if name in value}
 
 
@@ -141,35 +143,35 @@ def _check_text(text: str, field: str) -> None:
 
 
 def _runs(target: str) -> bool:
-    """Whether that is on the list of `load.py`, or another of torch's own that takes and gives tensors and numbers."""
+    """Whether an operation is on the list of `load.py`, or a torch operation from tensors and numbers to the same."""
     prefix, _, name = target.partition("aten.")
     if prefix != "torch.ops.":
         return target in _SIZES or (target.startswith("_operator.") and target[10:] in OPERATIONS)
     if f"aten.{name}" in OPERATIONS:
         return True
     packet, _, overload = name.partition(".")
-    found = getattr(getattr(torch.ops.aten, packet, None), overload, None)
-    if not isinstance(found, torch._ops.OpOverload) or "out" in overload or "unsafe" in packet:
+    operation = getattr(getattr(torch.ops.aten, packet, None), overload, None)
+    if not isinstance(operation, torch._ops.OpOverload) or "out" in overload or "unsafe" in packet:
         return False
-    kinds = [str(one.type) for one in (*found._schema.arguments, *found._schema.returns)]
-    return bool(found._schema.returns) and all(_KINDS.fullmatch(kind) for kind in kinds)
+    kinds = [str(value.type) for value in (*operation._schema.arguments, *operation._schema.returns)]
+    return bool(operation._schema.returns) and all(_KINDS.fullmatch(kind) for kind in kinds)
 
 
 def _check_payloads(config: dict[str, Any], folder: str, records: dict[str, bytes]) -> None:
-    """Foreign unless every tensor lies whole in the bytes of its record, and none is pickled."""
-    for name, told in config.items():
-        _checked(told, "")
-        meta = told["tensor_meta"]
-        if told["use_pickle"] is not False or not re.fullmatch(r"(weight|tensor)_\d+", told["path_name"]):
+    """Raise Foreign for a pickled tensor, or a tensor larger than the bytes of its record."""
+    for name, entry in config.items():
+        _check_value(entry, "")
+        meta = entry["tensor_meta"]
+        if entry["use_pickle"] is not False or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"]):
             raise Foreign(f"a pickle in the place of {name[:100]}")
         if not _TEXT.fullmatch(name) or meta["device"]["type"] != "cpu":
             raise Foreign(f"a tensor {name[:100]!r} that is of no network")
         sizes, strides = ([side["as_int"] for side in meta[part]] for part in ("sizes", "strides"))
         last = meta["storage_offset"]["as_int"] + sum((a - 1) * b for a, b in zip(sizes, strides, strict=True))
-        held = len(records[folder + told["path_name"]])
+        count = len(records[folder + entry["path_name"]])
         if (
-            any(type(one) is not int or one < 0 for one in (*sizes, *strides))
-            or prod(sizes) > held
-            or last >= max(held, 1)
+            any(type(side) is not int or side < 0 for side in (*sizes, *strides))
+            or prod(sizes) > count
+            or last >= max(count, 1)
         ):
             raise Foreign(f"a tensor {name} larger than its bytes")

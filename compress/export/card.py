@@ -1,6 +1,6 @@
-"""An export's card for people: what the model is, how it was made, what was measured, how to load each form.
+"""The card of an export, for people: the model, the steps that made it, its figures, how to load each form.
 
-Every figure comes from the facts that `card.json` holds. Whatever a user named is escaped.
+Every figure comes from the facts in `card.json`. Names given by a user are escaped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TRUST = {
     "load.py": "`load.py` runs nothing that the files bring: it reads tensors and does operations of its own list.",
     "model.pt2": "`model.pt2` is opened by torch's own loader, and is as safe as that is.",
 }
-"""What opening a form may run."""
+"""Code run by opening a form, by file name."""
 
 _CHOSEN = {
     "accuracy": "the most accurate",
@@ -50,17 +50,17 @@ _CHOSEN = {
     "latency": "the fastest",
     "knee": "the knee, where accuracy gets dear",
 }
-"""By what `select` was told to prefer."""
+"""The pick in words, by the preference of `select`."""
 
 
 def text(facts: Mapping[str, Any]) -> str:
-    """The card in Markdown. What the facts do not hold yet, such as figures before the proof, is left out."""
+    """Return the card in Markdown, without sections for missing facts, like the figures before the evaluation."""
     parts = [_title(facts), _made(facts), _figures(facts), _input(facts), _forms(facts), _loading(facts)]
     return "\n\n".join(part for part in (*parts, _sources(facts), _limits(facts)) if part) + "\n"
 
 
 def plain(value: object) -> str:
-    """Text that Markdown and HTML take as it is, in one line."""
+    """Return a value as a single line of text, escaped for Markdown and HTML."""
     return _SPECIAL.sub(r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
 
 
@@ -147,7 +147,7 @@ def _input(facts: Mapping[str, Any]) -> str:
 
 
 def _forms(facts: Mapping[str, Any]) -> str:
-    """How each form compares with the network itself."""
+    """Return the section comparing each form with the network itself."""
     lines = [_form(name, figures) for name, figures in facts.get("measured", {}).get("formats", {}).items()]
     return "\n".join(["## The forms", "", *lines]) if lines else ""
 

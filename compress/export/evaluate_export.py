@@ -1,4 +1,4 @@
-"""An exported model measured afresh, in every form that lies in its folder: counts, accuracy, agreement, latency."""
+"""Measure an exported model afresh, in every form in its folder: counts, accuracy, agreement, latency."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from torch.export.passes import move_to_device_pass
 from compress.data.tasks import Task
 from compress.errors import ExportError, RecipeError, StoreError
 from compress.export import standalone
-from compress.export.archive import Foreign, repacked
-from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_whole, read_card
+from compress.export.archive import Foreign, repack_program
+from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
 from compress.machine.numerics import exact
 from compress.measure import accuracy, device_name, latency, measure, processor
@@ -28,31 +28,34 @@ from compress.train import training_device
 
 Run = Callable[[Tensor], Tensor]
 SHOWN = 256
-"""Test images that ONNX is compared on, drawn from the split, or all if it has fewer."""
+"""Test images ONNX is compared on, drawn at random; all test images if the split has fewer."""
 BATCHES = {1: 30, 64: 10}
-"""How many images a forward pass is timed with, and how often."""
+"""Forward passes timed, by batch size in images."""
 
 
 def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[str, Any]:
-    """Measure an exported model: its figures as a point has them, and under `formats` those of each form.
+    """Measure an exported model: the figures of a point, and under `formats` the figures of each form.
 
-    A form's `agreement` is the share of `images` given the same class as by the module that `structure.json` describes
-    (where that is not there, by the program), in [0, 1]; `difference` the largest between their logits, relative for
-    logits beyond 1; `latency` the median and 95th percentile in ms by batch. `pt2` and `safetensors` see all test
-    images, `onnx` 256 of them on the CPU. The figures are those of the module; without it they are its accuracy alone.
-    A network of somebody's own is made, for its figures, only by a function named in `networks`: that code runs.
-    Images are normalised as the card says, whatever this task's own mean is. ExportError when the folder is no export,
-    or damaged, or was made for images or classes that this task does not have.
+    The figures are measured on the module of `structure.json`. Without a module only the accuracy of a form is
+    measured. A user's own network is built only by a function named in `networks`: the function is imported and run.
+
+    Every form is compared with the module, or without a module with `pt2`, else with `onnx`. `agreement` in [0, 1] is
+    the share of `images` given the same class; `difference` is the largest difference of logits, relative for logits
+    beyond 1. `latency` has the median and the 95th percentile in ms by batch size. `pt2` and `safetensors` see all test
+    images, `onnx` sees `SHOWN` images on the CPU.
+
+    Images are normalised by the card's mean and std in place of the task's. ExportError if the folder is no export or
+    damaged, or if the task has other images or classes.
     """
     names = _listed(folder)
-    task = _as_trained(task, folder)
+    task = _normalised_by_card(task, folder)
     device = torch.device("cpu") if names == {ONNX} else training_device()
     task = task.to(device)
     forms: dict[str, dict[str, Any]] = {}
     torches = dict(_torch_forms(folder, names, device))
     exchange = open_onnx(folder / ONNX) if ONNX in names else None
     if exchange is not None:
-        exchange = replace(exchange, run=_guarded(folder / ONNX, exchange.run))
+        exchange = replace(exchange, run=_guard(folder / ONNX, exchange.run))
     shape = (task.channels, task.size, task.size)
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
     files = _files(folder, networks) if WEIGHTS in names else None
@@ -65,13 +68,13 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
         splits = {"validation": task.validation, "test": task.test}
         found = {"accuracy": {name: accuracy(reference, split) for name, split in splits.items()}, **found}
     for form, run in torches.items():
-        forms[form] = _compared(run, reference, (batch.images for batch in task.test.batches(512)))
+        forms[form] = _compare(run, reference, (batch.images for batch in task.test.batches(512)))
         forms[form]["latency"] = _latencies(run, shape, device)
     if exchange is not None:
         shown = next(task.test.batches(SHOWN, torch.Generator().manual_seed(0))).images.cpu()
-        at_home = reference.cpu() if isinstance(reference, nn.Module) else reference
+        on_cpu = reference.cpu() if isinstance(reference, nn.Module) else reference
         forms["onnx"] = {
-            **_compared(exchange.run, at_home, [shown]),
+            **_compare(exchange.run, on_cpu, [shown]),
             "opset": exchange.opset,
             "onnxruntime": exchange.runtime,
             "int8_layers": exchange.int8_layers,
@@ -88,30 +91,30 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
 
 
 def _listed(folder: Path) -> set[str]:
-    """The files that the card names, all of which must be there."""
+    """Return the names of the card's files; ExportError if a file is missing or changed."""
     listed = read_card(folder).get("files")
     if not isinstance(listed, dict) or not listed.keys() & {PROGRAM, ONNX, WEIGHTS}:
         raise ExportError(f"evaluate: {folder} is not an exported model: its card names no files of one")
     wanted = [name for names in FORMATS.values() for name in names if name in listed]
     for name in wanted:
-        check_whole(folder, name, listed[name])
+        check_file(folder, name, listed[name])
     return set(wanted)
 
 
-def _as_trained(task: Task, folder: Path) -> Task:
-    """The task with the mean and std that the model was trained with."""
+def _normalised_by_card(task: Task, folder: Path) -> Task:
+    """Return the task with the mean and std the model was trained with."""
     try:
         given = read_card(folder)["input"]
         wanted = (given["channels"], given["size"], tuple(given["classes"]))
         mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
-        sound = all(map(math.isfinite, mean)) and all(0 < one < math.inf for one in std)
+        sound = all(map(math.isfinite, mean)) and all(0 < deviation < math.inf for deviation in std)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ExportError(f"evaluate: {folder} is damaged: its card must say what goes in") from error
+        raise ExportError(f"evaluate: {folder} is damaged: its card must describe the input") from error
     if not sound or len(mean) != len(std) or len(mean) != wanted[0]:
         raise ExportError(f"evaluate: {folder} is damaged: its card must give a mean and a std above 0 a channel")
-    there = (task.channels, task.size, task.classes)
-    if wanted != there:
-        raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*there)}")
+    given_by_task = (task.channels, task.size, task.classes)
+    if wanted != given_by_task:
+        raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*given_by_task)}")
     parts = {name: replace(getattr(task, name), mean=mean, std=std) for name in ("train", "validation", "test")}
     return replace(task, mean=mean, std=std, **parts)
 
@@ -122,7 +125,7 @@ def _images(channels: int, size: int, classes: Sequence[str]) -> str:
 
 
 def _files(folder: Path, networks: Collection[str]) -> Files | None:
-    """The files of the module; None, and a note, where its function may not be run."""
+    """Return the files of the module; warn and return None if the module's function may not be run."""
     try:
         files = Files.read(folder)
         origin = files.origin()
@@ -131,7 +134,7 @@ def _files(folder: Path, networks: Collection[str]) -> Files | None:
     if not origin.own or origin.family in networks:
         return files
     logging.getLogger(__name__).warning(
-        "note: params, MACs and bytes are not measured: for that %s would run; if you trust it, say --network %s",
+        "note: params, MACs and bytes are not measured: measuring them would run %s; if you trust it, say --network %s",
         origin.family,
         origin.family,
     )
@@ -150,27 +153,27 @@ def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterato
         yield "pt2", _program(folder / PROGRAM, device)
     if LOADER in names:
         try:
-            yield "safetensors", _guarded(folder / STRUCTURE, standalone.load(folder, str(device)))
-        except Exception as error:  # whatever comes of odd values
+            yield "safetensors", _guard(folder / STRUCTURE, standalone.load(folder, str(device)))
+        except Exception as error:  # a damaged file may raise any error
             raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE} or {WEIGHTS}: {error}") from error
 
 
-def _guarded(what: Path, run: Run) -> Run:
-    """The same, with an ExportError for whatever comes of a file that can be read but not run."""
+def _guard(file: Path, run: Run) -> Run:
+    """Wrap `run`: ExportError in place of any error, for a file readable but impossible to run."""
 
     def guarded(images: Tensor) -> Tensor:
         try:
             return run(images)
-        except Exception as error:  # any operation may refuse what it is given
+        except Exception as error:  # any operation may refuse its arguments
             line = str(error).strip().partition("\n")[0]
-            raise ExportError(f"evaluate: {what} cannot be run: {type(error).__name__}: {line}") from error
+            raise ExportError(f"evaluate: {file} cannot be run: {type(error).__name__}: {line}") from error
 
     return guarded
 
 
 def _program(file: Path, device: torch.device) -> Run:
     try:
-        return _guarded(file, move_to_device_pass(torch.export.load(repacked(file)), device).module())
+        return _guard(file, move_to_device_pass(torch.export.load(repack_program(file)), device).module())
     except Foreign as error:
         raise ExportError(f"evaluate: {file} cannot be loaded: it holds {error}") from error
     except Exception as error:  # a torn archive can fail anywhere in the reader
@@ -181,7 +184,7 @@ def _program(file: Path, device: torch.device) -> Run:
 def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
     try:
         measured = measure(module, task, files)
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # of layers that do not fit each other
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # the layers do not fit each other
         line = str(error).strip().partition("\n")[0]
         raise ExportError(f"evaluate: {STRUCTURE} cannot be run: {type(error).__name__}: {line}") from error
     figures = asdict(measured)
@@ -191,7 +194,7 @@ def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
 
 
 @exact()
-def _compared(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
+def _compare(run: Run, reference: Run, batches: Iterable[Tensor]) -> dict[str, Any]:
     count, same, difference = 0, 0, 0.0
     with torch.no_grad():
         for images in batches:
@@ -217,7 +220,7 @@ def _latencies(run: Run, shape: tuple[int, int, int], device: torch.device) -> l
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on: processor, cores, versions."""
+    """Describe the machine figures are measured on: processor, cores, versions."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -1,7 +1,7 @@
-"""A stored model taken away: its files in the forms that were asked for, and a card with what they claim.
+"""Export of a stored model: its files in the requested formats, and a card with their figures.
 
-Everything is written to a folder of its own first. What was proven there is put in place file by file; a file that the
-card of an earlier export does not name, or that was changed since, is somebody's and stays.
+An export is written to a folder of its own and evaluated there. `place` then moves the files to the user's folder, in
+place of an earlier export. A file missing in the earlier card, or changed since, is the user's: nothing overwrites it.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ CARD = "card.json"
 READABLE = "card.md"
 SEAL = "sha256"
 LARGEST_CARD = 2**24
-"""Bytes."""
+"""Size in bytes above which a card is refused."""
 FORMATS: dict[str, tuple[str, ...]] = {
     "pt2": (PROGRAM,),
     "onnx": (ONNX,),
     "safetensors": (WEIGHTS, STRUCTURE, LOADER),
 }
-"""What each format's files are called."""
+"""File names by format."""
 OURS = frozenset((CARD, READABLE, *(name for names in FORMATS.values() for name in names)))
 
 
 def check_formats(formats: Iterable[str]) -> tuple[str, ...]:
-    """Each format once; RecipeError for an unknown one, ExportError where one needs what is not installed."""
+    """Return each format once; RecipeError for an unknown format, ExportError if a format's package is missing."""
     wanted = tuple(dict.fromkeys(formats)) or ("",)
     for name in wanted:
         check_known("format", name, FORMATS)
@@ -55,11 +55,11 @@ def check_formats(formats: Iterable[str]) -> tuple[str, ...]:
 def export(
     files: Files, task: Task, folder: Path, facts: Mapping[str, Any], formats: Iterable[str] = ("pt2", "safetensors")
 ) -> Path:
-    """Write the model into `folder` (made if missing), and `facts` as its card; returns the folder.
+    """Write the model into `folder` (made if missing), and `facts` as its card; return the folder.
 
-    The weights and the program are always there, for they are what the proof starts from. All forms take float images
-    `(B, C, H, W)`, any B, normalised with the card's mean and std, and give logits `(B, classes)`. ExportFailed where
-    the network has no such form.
+    Weights and program are written for any `formats`: the evaluation needs both. All forms map float images
+    `(B, C, H, W)`, any B, normalised with the card's mean and std, to logits `(B, classes)`. ExportFailed if the
+    network has no form of a requested format.
     """
     formats = check_formats(formats)
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,18 +80,19 @@ def export(
 
 
 def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Say `facts`, and which files these are, in `card.json` for programs and `card.md` for people."""
-    there = {name: _seal(folder / name) for name in sorted(OURS - {CARD, READABLE}) if (folder / name).exists()}
-    (folder / READABLE).write_text(text({**facts, "files": there}), encoding="utf-8")
-    there[READABLE] = _seal(folder / READABLE)
-    card = {**facts, "files": there}
-    (folder / CARD).write_text(json.dumps({**card, SEAL: _said(card)}, indent=1))
+    """Write `facts` and the checksums of the folder's files to `card.json`, for programs, and `card.md`, for people."""
+    seals = {name: _seal(folder / name) for name in sorted(OURS - {CARD, READABLE}) if (folder / name).exists()}
+    (folder / READABLE).write_text(text({**facts, "files": seals}), encoding="utf-8")
+    seals[READABLE] = _seal(folder / READABLE)
+    card = {**facts, "files": seals}
+    (folder / CARD).write_text(json.dumps({**card, SEAL: _card_seal(card)}, indent=1))
 
 
 def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
-    """Copy these formats and their card to `folder`, in place of an earlier export there, the card last.
+    """Copy the formats and their card to `folder`, in place of an earlier export, the card last.
 
-    ExportError when something else lies there, RuntimeError when it cannot be written; then it is as it was.
+    ExportError if `folder` has files other than an export's, RuntimeError if `folder` cannot be written. After an
+    error the folder is unchanged, unless the disk fails between two renames.
     """
     check_free(folder)
     before = _named(folder)
@@ -103,8 +104,8 @@ def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
     new = [part for part in (folder, *folder.parents) if not part.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as drafted:
-            draft = Path(drafted)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temporary:
+            draft = Path(temporary)
             for name in names:
                 shutil.copyfile(made / name, draft / name)
             write_card(draft, facts)
@@ -120,36 +121,36 @@ def place(made: Path, folder: Path, formats: Iterable[str]) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """ExportError unless an export may be written there: a new folder, an empty one, or one with an earlier export."""
-    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
-    if not there.is_dir():
-        raise ExportError(f"export: {folder} must be a folder, {'it' if there == folder else there} is a file")
-    if there == folder and any(folder.iterdir()):
+    """Raise ExportError unless `folder` is missing, empty or an unchanged earlier export, and writable."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise ExportError(f"export: {folder} must be a folder, {'it' if nearest == folder else nearest} is a file")
+    if nearest == folder and any(folder.iterdir()):
         named = _named(folder)
         if not named:
             raise ExportError(f"export: {folder} must be empty or an earlier export, it holds other files")
         for name in sorted(OURS - {CARD}):
             if os.path.lexists(folder / name) and _seal(folder / name) != named.get(name):
                 raise ExportError(f"export: {folder / name} must be as the card there says, it is another file")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ExportError(f"export: {folder} must be writable, no permission in {there}")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ExportError(f"export: {folder} must be writable, no permission in {nearest}")
 
 
 def _named(folder: Path) -> dict[str, Any]:
-    """The files of an earlier export, by its card; none without one."""
+    """Return the checksums of an earlier export's files, from its card; empty without a card."""
     files = read_card(folder).get("files") if (folder / CARD).exists() else None
     return {name: seal for name, seal in files.items() if name in OURS} if isinstance(files, dict) else {}
 
 
 def _seal(file: Path) -> dict[str, object]:
-    """What tells a file from another of its name; {} for what is no file."""
+    """Return the size and checksum of a file; {} if the path is no regular file."""
     if not file.is_file():
         return {}
     return {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
 
 
-def check_whole(folder: Path, name: str, seal: object) -> None:
-    """ExportError unless the export's file is there, as its card says."""
+def check_file(folder: Path, name: str, seal: object) -> None:
+    """Raise ExportError if a file of the export is missing, or differs from its `seal` in the card."""
     file = folder / name
     if not file.is_file():
         raise ExportError(f"evaluate: {folder} is damaged: {name} must be there, for the card names it")
@@ -158,13 +159,13 @@ def check_whole(folder: Path, name: str, seal: object) -> None:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """What an export claims; ExportError when the folder is no export, or its card was changed."""
+    """Read the card of an export; ExportError if the folder has no card, or the card was changed."""
     try:
         if (folder / CARD).stat().st_size > LARGEST_CARD:
             raise ValueError(f"must have at most {LARGEST_CARD:,} bytes")
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         sealed = card.pop(SEAL, None) if isinstance(card, dict) else None
-        whole = sealed is None or sealed == _said(card)
+        whole = sealed is None or sealed == _card_seal(card)
     except OSError as error:
         raise ExportError(f"evaluate: {folder} is not an exported model: {CARD}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -176,6 +177,6 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _said(card: Mapping[str, Any]) -> str:
-    """Sha256 of all a card says but this: damage, or a hand that changed it, shows."""
+def _card_seal(card: Mapping[str, Any]) -> str:
+    """Return the sha256 of a card without its own checksum: shows damage, and edits by hand."""
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""A module as a graph of torch's own operations: the program that `torch.export` makes, and that graph as plain JSON.
+"""A module as a graph of torch's own operations: a program of `torch.export`, and the program's graph as plain JSON.
 
-What an operation remembers of the source line it came from is taken out: it names folders of the machine that exports.
-So are operations that only watch the others: one of them wants the weights on the device they were exported on.
+Notes on source lines are removed from the operations: they name folders of the exporting machine. Operations that only
+assert are removed too: an assertion may demand the weights on the device of the export.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from compress.errors import said
 from compress.export.standalone import DEVICE, IMAGES, NAMES, OPERATIONS
 
 CHECKS = ("aten._assert", "aten.sym_constrain")
-"""Operations that only watch the others."""
+"""Beginnings of the names of operations that only assert."""
 
 
 class ExportFailed(RuntimeError):
-    """A network that cannot be given in a form that was asked for."""
+    """A network without a form of a requested format."""
 
 
 def program(model: nn.Module, shape: tuple[int, int, int]) -> ExportedProgram:
-    """The model in eval mode as a graph of torch operations, for images `(B, *shape)`, any B. ExportFailed if none."""
+    """Trace the model in eval mode, for images `(B, *shape)`, any B; ExportFailed if torch cannot trace the model."""
     images = (torch.zeros(2, *shape, device=next(model.parameters()).device),)
     try:
         with _silent():
@@ -50,7 +50,7 @@ def program(model: nn.Module, shape: tuple[int, int, int]) -> ExportedProgram:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what the tracer prints and logs about a network it cannot trace from the user: its exception says it."""
+    """Silence the tracer's prints and logs: the exception of a failed trace says the same."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -61,9 +61,7 @@ def _silent() -> Iterator[None]:
 
 
 def unexported(model: nn.Module, shape: tuple[int, int, int]) -> str:
-    """Return why an export of the network would lack a format or fail, "" where it would not; `model` is in eval mode
-    afterwards.
-    """
+    """Return why an export of the network would lack a format or fail, else ""; `model` is in eval mode afterwards."""
     try:
         graph(program(model, shape))
     except ExportFailed as error:
@@ -72,18 +70,17 @@ def unexported(model: nn.Module, shape: tuple[int, int, int]) -> str:
 
 
 def graph(made: ExportedProgram) -> dict[str, Any]:
-    """The program as JSON that `compress/plain.py` carries out.
+    """Return the program as JSON for `compress/export/standalone.py` to run.
 
-    `constants` are `[name, dtype, values]` of tensors that are in no weights file, `steps` are `[name, operation,
-    arguments, named arguments, names needed no more]`; the last one gives the logits. An argument `{"of": name}` stands
-    for an earlier result, a tensor of the weights by its own name, the images, or the `DEVICE` that these are on;
-    `{"torch": name}` for a dtype.
-    ExportFailed where an operation is none of torch's own.
+    `constants` are `[name, dtype, values]` of tensors missing in the weights file. `steps` are `[name, operation,
+    arguments, named arguments, names needed no more]`; the last step gives the logits. An argument `{"of": name}` is an
+    earlier result, a tensor of the weights, the images, or the images' `DEVICE`; an argument `{"torch": name}` is a
+    dtype, layout or memory format. ExportFailed for an operation `standalone.py` does not run.
     """
     inputs = made.graph_signature
-    places = {**inputs.inputs_to_parameters, **inputs.inputs_to_buffers, **inputs.inputs_to_lifted_tensor_constants}
-    held = {target: made.constants[target] for target in places.values() if target in made.constants}
-    names = {node: places.get(node.name, IMAGES) for node in made.graph.nodes if node.op == "placeholder"}
+    targets = {**inputs.inputs_to_parameters, **inputs.inputs_to_buffers, **inputs.inputs_to_lifted_tensor_constants}
+    tensors = {target: made.constants[target] for target in targets.values() if target in made.constants}
+    names = {node: targets.get(node.name, IMAGES) for node in made.graph.nodes if node.op == "placeholder"}
     steps: list[list[Any]] = []
     for node in made.graph.nodes:
         if node.op == "call_function":
@@ -93,14 +90,14 @@ def graph(made: ExportedProgram) -> dict[str, Any]:
     given = made.graph.output_node().args[0]
     if not steps or _read(_plain(given, names)) != [steps[-1][0]]:
         raise ExportFailed("export: the network's last operation must give its logits, and nothing else be returned")
-    _forget(steps)
+    _mark_unneeded(steps)
     used = {target for node, target in names.items() if node.users}
-    constants = [[name, _dtype(t), t.tolist()] for name, t in held.items() if name in used]
+    constants = [[name, _dtype(t), t.tolist()] for name, t in tensors.items() if name in used]
     return {"constants": constants, "steps": steps}
 
 
 def _operation(target: object) -> str:
-    """Its name below `torch.ops`, or in Python's `operator`; ExportFailed unless `load.py` runs it."""
+    """Return an operation's name in `torch.ops` or Python's `operator`; ExportFailed unless `load.py` runs it."""
     name = str(target) if isinstance(target, torch._ops.OpOverload) else getattr(target, "__name__", "")
     ours = isinstance(target, torch._ops.OpOverload) or getattr(operator, name, None) is target
     if not ours or name not in OPERATIONS:
@@ -115,7 +112,7 @@ def _plain(value: object, names: Mapping[Node, str]) -> object:
     if isinstance(value, Node):
         return {"of": names[value]}
     if isinstance(value, list | tuple):
-        return [_plain(one, names) for one in value]
+        return [_plain(item, names) for item in value]
     if isinstance(value, torch.dtype | torch.layout | torch.memory_format) and str(value)[6:] in NAMES:
         return {"torch": str(value)[6:]}
     if isinstance(value, torch.device):
@@ -125,8 +122,8 @@ def _plain(value: object, names: Mapping[Node, str]) -> object:
     raise ExportFailed(f"export: an argument {value!r} of an operation has no safetensors form; ask for --format pt2")
 
 
-def _forget(steps: list[list[Any]]) -> None:
-    """Write into each step which results no later one reads, so that they need not be kept."""
+def _mark_unneeded(steps: list[list[Any]]) -> None:
+    """Add to each step the names of results no later step reads, in place: their memory can be freed."""
     last: dict[str, int] = {}
     for place, (name, _, args, named, _) in enumerate(steps):
         for read in (name, *_read(args), *_read(list(named.values()))):
@@ -139,7 +136,7 @@ def _forget(steps: list[list[Any]]) -> None:
 
 def _read(arg: object) -> list[str]:
     if isinstance(arg, list):
-        return [name for one in arg for name in _read(one)]
+        return [name for item in arg for name in _read(item)]
     return [arg["of"]] if isinstance(arg, dict) and "of" in arg else []
 
 

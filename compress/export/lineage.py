@@ -1,4 +1,4 @@
-"""How a stored model came about, in words, and the papers of what made it."""
+"""The steps behind a stored model, in words, and links to the papers of their methods."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _SOURCES = {name: method.source for methods in METHODS.values() for name, method
 
 
 def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]) -> list[Step]:
-    """The steps that led to the model of that key on the task of that fingerprint, the first first.
+    """Return the steps that led to the model `key` on the task with `fingerprint`, in order.
 
-    Where keys have changed since, with the data or a stage's code, it is the model at that `place` on the recipe's
-    curves, sparsity and variant; empty where that does not tell, for a method that finds its sparsity.
+    A change of the data or of a stage's code changes keys. For an unknown key the model is found by its `place` on the
+    recipe's curves, (sparsity, variant). Empty unless exactly one step is at `place`: a method may choose its sparsity
+    itself.
     """
     planned = plan(recipe, fingerprint)
-    there = [step for step in planned if (step.sparsity, step.variant) == place]
-    found = next((step for step in planned if step.key == key), there[0] if len(there) == 1 else None)
+    at_place = [step for step in planned if (step.sparsity, step.variant) == place]
+    found = next((step for step in planned if step.key == key), at_place[0] if len(at_place) == 1 else None)
     steps: list[Step] = []
     while found is not None:
         steps.insert(0, found)
@@ -28,27 +29,27 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
     return steps
 
 
-def told(recipe: Recipe, steps: list[Step]) -> list[str]:
-    """A sentence a step; of the whole recipe without steps."""
+def sentences(recipe: Recipe, steps: list[Step]) -> list[str]:
+    """Return a sentence for the network and for every step; without steps, for every stage of the recipe."""
     first = f"{recipe.student}: {MODELS[recipe.student.family].title if not recipe.student.own else 'a user network'}"
-    done: list[tuple[Stage, float | None]] = [(step.stage, step.level) for step in steps]
-    done = done or [(stage, None) for stage in recipe.stages]
-    return [first, *(stage.sentence(level, recipe.teacher) for stage, level in done)]
+    stages: list[tuple[Stage, float | None]] = [(step.stage, step.level) for step in steps]
+    stages = stages or [(stage, None) for stage in recipe.stages]
+    return [first, *(stage.sentence(level, recipe.teacher) for stage, level in stages)]
 
 
 def sources(recipe: Recipe, steps: list[Step]) -> dict[str, str]:
-    """Links by name of every method and network that took part."""
+    """Return the links of all methods and networks of the steps, by name; without steps, of the recipe's stages."""
     stages = [step.stage for step in steps] or list(recipe.stages)
-    asked: list[Model] = [recipe.student]
+    models: list[Model] = [recipe.student]
     if recipe.teacher is not None and any(stage.needs_teacher for stage in stages):
-        asked.append(recipe.teacher)
-    networks = {model.family: MODELS[model.family].source for model in asked if not model.own}
+        models.append(recipe.teacher)
+    networks = {model.family: MODELS[model.family].source for model in models if not model.own}
     return {**networks, **{name: _SOURCES[name] for stage in stages for name in _names(encode(stage))}}
 
 
 def _names(value: object) -> list[str]:
-    """Every registered method in a stage's JSON, in order."""
+    """Return the names of all registered methods in a stage's JSON, in order."""
     if isinstance(value, dict):
         own = [value["type"]] if value.get("type") in _SOURCES else []
-        return own + [name for one in value.values() for name in _names(one)]
-    return [name for one in value for name in _names(one)] if isinstance(value, list) else []
+        return own + [name for item in value.values() for name in _names(item)]
+    return [name for item in value for name in _names(item)] if isinstance(value, list) else []

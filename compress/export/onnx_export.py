@@ -1,8 +1,8 @@
-"""A module as ONNX, and what onnxruntime makes of it. Both are an extra: nothing is imported until it is needed.
+"""Write a module as ONNX, and run an ONNX file by onnxruntime. Both packages are an extra, imported only when used.
 
-Layers with int8 weights become ONNX's own form of them: weights stored as int8 with a scale a channel, the input of the
-layer quantized to uint8 and back (QuantizeLinear, DequantizeLinear). Whether a layer is then multiplied in integers is
-the runtime's to decide; `integer_layers` says what onnxruntime decides here.
+Layers with int8 weights take ONNX's own form: int8 weights with a scale for every channel, and the layer's input
+quantized to uint8 and back (QuantizeLinear, DequantizeLinear). The runtime decides whether to multiply a layer in
+integers; `integer_layers` counts the layers onnxruntime does.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ NEEDED = ("onnx", "onnxruntime", "onnxscript")
 LOGITS = "logits"
 LARGEST = torch.ops.aten.adaptive_max_pool2d.default
 INTEGERS = ("QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat")
-"""Onnxruntime's layers that multiply integers."""
+"""Onnxruntime's operations on integers."""
 
 
 def check_onnx(who: str) -> None:
-    """ExportError unless all that ONNX needs is installed."""
+    """Raise ExportError unless all packages for ONNX are installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ExportError(f"{who}: onnx needs {', '.join(missing)}, get it by pip install 'paretune[onnx]'")
 
 
 def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> None:
-    """Write the model in eval mode as one file, for images `(batch, *shape)` of any batch.
+    """Write the model in eval mode as a single file, for images `(batch, *shape)` of any batch.
 
-    The int8 layers of `model` compute in ONNX's own form from then on. ExportFailed where there is no such form.
+    The int8 layers of `model` are changed in place, and compute in ONNX's own form afterwards. ExportFailed if the
+    network has no ONNX form.
     """
     import onnx
 
@@ -51,8 +52,8 @@ def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> Non
             layer.floats = MethodType(_standard, layer)  # type: ignore[method-assign]
     traced = program(model, shape)
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch's own, about torch
-            if any(node.target == LARGEST for node in traced.graph.nodes):  # it takes as long as all the rest
+        with warnings.catch_warnings(action="ignore"):  # torch warns about torch
+            if any(node.target == LARGEST for node in traced.graph.nodes):  # takes as long as all other work here
                 traced = traced.run_decompositions({LARGEST: _largest})
             found = torch.onnx.export(
                 traced, dynamo=True, verbose=False, input_names=[IMAGES], output_names=[LOGITS], external_data=False
@@ -61,7 +62,7 @@ def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> Non
         proto = found.model_proto
         _bare(proto)
         onnx.checker.check_model(proto, full_check=True)
-    except Exception as error:  # the converter has no error of its own for what it cannot do
+    except Exception as error:  # the converter has no error class for impossible networks
         raise ExportFailed(
             f"export: this network has no ONNX form ({_first(error)}); leave onnx out of --format"
         ) from error
@@ -69,14 +70,14 @@ def write_onnx(model: nn.Module, shape: tuple[int, int, int], file: Path) -> Non
 
 
 def _first(error: BaseException) -> str:
-    """What was wrong at first, in one line."""
+    """Return the first error of a chain of causes, in a single line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return said(error)
 
 
 def _standard(layer: Int8Conv2d | Int8Linear, x: Tensor) -> tuple[Tensor, Tensor]:
-    """In place of `floats`: the same numbers by ONNX's own operations."""
+    """Compute the same as the layer's `floats`, by ONNX's own operations."""
     zero = layer.input_zero.to(torch.uint8)
     steps = _symbol("QuantizeLinear", (x, layer.input_scale, zero), torch.uint8, x)
     even = torch.zeros_like(layer.weight_scale, dtype=torch.int8)
@@ -89,7 +90,7 @@ def _symbol(name: str, given: tuple[Tensor, ...], dtype: torch.dtype, like: Tens
 
 
 def _largest(maps: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Adaptive max pooling, for which torch's exporter knows no ONNX; where the largest values are it does not say."""
+    """Adaptive max pooling in operations known to torch's exporter; the indices returned are all zero."""
     for dim, cells in zip((-2, -1), size, strict=True):
         of = maps.shape[dim]
         cuts = [(i * of // cells, -(-(i + 1) * of // cells)) for i in range(cells)]
@@ -98,27 +99,27 @@ def _largest(maps: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 
 def _bare(proto: Any) -> None:
-    """Drop what the exporter notes of where each operation came from: source lines, folders."""
+    """Drop the exporter's notes on the origin of each operation, in place: source lines, folders."""
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.value_info):
         part.ClearField("metadata_props")
     for part in (*proto.graph.output, *proto.graph.initializer):
         part.ClearField("metadata_props")
 
 
-def _check_closed(held: Any) -> None:
-    """ValueError for what no export of ours has: weights in other files, operations of others, loops, huge results."""
+def _check_closed(proto: Any) -> None:
+    """Raise ValueError for weights in other files, custom operations, loops or huge results: no export has any."""
     import onnx
 
-    if len(held.functions) or any(one.domain not in ("", "ai.onnx") for one in held.graph.node):
+    if len(proto.functions) or any(node.domain not in ("", "ai.onnx") for node in proto.graph.node):
         raise ValueError("it must have ONNX's own operations alone")
-    if {"Loop", "Scan", "If", "SequenceMap"} & {one.op_type for one in held.graph.node}:
+    if {"Loop", "Scan", "If", "SequenceMap"} & {node.op_type for node in proto.graph.node}:
         raise ValueError("it must be a plain graph, without loops and branches")
-    attributes = [one.t for node in held.graph.node for one in node.attribute if one.HasField("t")]
-    if any(tensor.external_data or tensor.data_location for tensor in (*held.graph.initializer, *attributes)):
-        raise ValueError("its weights must lie in itself, not in another file")
-    if len(held.graph.sparse_initializer):
+    attributes = [value.t for node in proto.graph.node for value in node.attribute if value.HasField("t")]
+    if any(tensor.external_data or tensor.data_location for tensor in (*proto.graph.initializer, *attributes)):
+        raise ValueError("its weights must lie in the file itself, not in another")
+    if len(proto.graph.sparse_initializer):
         raise ValueError("its weights must be plain tensors")
-    inferred = onnx.shape_inference.infer_shapes(held, strict_mode=True, data_prop=True)
+    inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
     for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         if prod(dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim) > MOST_VALUES:
             raise ValueError(f"{value.name} must not have more than {MOST_VALUES:,} values")
@@ -126,19 +127,19 @@ def _check_closed(held: Any) -> None:
 
 @dataclass(frozen=True)
 class Session:
-    """A file as onnxruntime runs it on the CPU: images `(B, C, H, W)` in, logits `(B, classes)` out."""
+    """An ONNX file opened by onnxruntime on the CPU: `run` maps images `(B, C, H, W)` to logits `(B, classes)`."""
 
     run: Callable[[Tensor], Tensor]
     opset: int
     runtime: str
     int8_layers: int
-    """Layers whose weights the file holds as int8."""
+    """Layers with int8 weights in the file."""
     integer_layers: int
-    """Layers that onnxruntime multiplies in integers."""
+    """Layers multiplied in integers by onnxruntime."""
 
 
 def open_onnx(file: Path) -> Session:
-    """With as many threads as torch has; ExportError when the file is no ONNX model."""
+    """Open an ONNX file, with as many threads as torch has; ExportError unless the file is an ONNX model."""
     check_onnx("evaluate")
     import onnx
     import onnxruntime
@@ -148,15 +149,15 @@ def open_onnx(file: Path) -> Session:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        held = onnx.load_model_from_string(file.read_bytes())
-        _check_closed(held)
-        (opset,) = [one.version for one in held.opset_import if one.domain == ""]
+        proto = onnx.load_model_from_string(file.read_bytes())
+        _check_closed(proto)
+        (opset,) = [entry.version for entry in proto.opset_import if entry.domain == ""]
         with tempfile.TemporaryDirectory() as folder:
             options.optimized_model_filepath = str(Path(folder, "optimized.onnx"))
             session = onnxruntime.InferenceSession(
-                held.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-            ran = onnx.load(options.optimized_model_filepath)
+            optimized = onnx.load(options.optimized_model_filepath)
     except Exception as error:  # a torn file can fail anywhere in the reader
         line = str(error).strip().partition("\n")[0]
         raise ExportError(f"evaluate: {file} cannot be loaded: {line or type(error).__name__}") from error
@@ -165,6 +166,6 @@ def open_onnx(file: Path) -> Session:
     def run(images: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {given: images.numpy()})[0])
 
-    small = sum(tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1 for tensor in held.graph.initializer)
-    whole = sum(node.op_type in INTEGERS for node in ran.graph.node)
-    return Session(run, opset, onnxruntime.__version__, small, whole)
+    int8 = sum(tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1 for tensor in proto.graph.initializer)
+    integer = sum(node.op_type in INTEGERS for node in optimized.graph.node)
+    return Session(run, opset, onnxruntime.__version__, int8, integer)

@@ -1,8 +1,8 @@
-"""Plain torch: the model of `model.safetensors` and `structure.json`, rebuilt without the project that made it.
+"""Load the model of `model.safetensors` and `structure.json` with torch alone, without the exporting project.
 
-In an exported folder this file is `load.py`: `logits = load(".")(images)`, normalised images `(B, C, H, W)`, logits
-`(B, classes)`. The two files are data. Only the operations listed here can run, on tensors, numbers and the names
-listed here; a structure that asks for anything else is refused before its first step.
+An exported folder has a copy of this file as `load.py`. `logits = load(".")(images)` maps normalised images
+`(B, C, H, W)` to logits `(B, classes)`. The two files are data: only the operations listed here can run, on tensors,
+numbers and the names listed here. A structure with any other operation is refused before its first step.
 """
 
 import hashlib
@@ -75,40 +75,40 @@ zero_ zeros zeros_like
 """
 _PYTHON = "getitem add sub mul truediv floordiv mod pow neg abs eq ne lt le gt ge and_ or_ xor not_"
 OPERATIONS = {f"aten.{name}" if "." in name else f"aten.{name}.default" for name in _ATEN.split()} | {*_PYTHON.split()}
-"""Overloads below `torch.ops`, functions of Python's `operator`: none reads or writes a file, or looks up a name."""
+"""Overloads in `torch.ops` and functions of Python's `operator`, without access to files or to names."""
 _NEW = {f"aten.{name}" for name in ("arange.default", "arange.start", "arange.start_step", "eye.default", "eye.m")}
 _NEW |= {f"aten.{name}.default" for name in ("full", "linspace", "ones", "scalar_tensor", "zeros")}
-"""Operations that make a tensor of no other: where the images are."""
+"""Operations that make a tensor from numbers alone: they run on the images' device."""
 _NAMES = """
 float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 bool
 strided contiguous_format preserve_format channels_last channels_last_3d
 """
 NAMES = {name: getattr(torch, name) for name in _NAMES.split()}
-"""Dtypes, the layout, memory formats."""
+"""Dtypes, the layout and memory formats, by name."""
 IMAGES = "images"
-DEVICE = "- device"  # no name of a module
+DEVICE = "- device"  # a name no module can have
 LARGEST_BYTES, MOST_STEPS = 2**28, 100_000
-"""Of `structure.json`."""
+"""Limits of `structure.json`."""
 MOST_VALUES = 2**32
-"""Values of all results that are kept at one time; of few or small images fewer, see `_most`."""
+"""Values in memory at a time, over all results; fewer for few or small images, see `_most`."""
 
 
-def load(folder: str | Path, device: str = "cpu") -> "Plain":
-    """The model as a function of images on `device`; ValueError, before anything runs, for files of another kind."""
+def load(folder: str | Path, device: str = "cpu") -> "Network":
+    """Load the model as a function of images on `device`; ValueError, before any step runs, for damaged files."""
     try:
         structure, weights = _read(Path(folder))
         known = {name: tensor.to(device) for name, tensor in _tensors(structure, weights).items()}
-        return Plain(_steps(structure["steps"], known), known)
+        return Network(_steps(structure["steps"], known), known)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError) as error:
         line = str(error).partition("\n")[0]
         raise ValueError(f"load: {folder} holds no model that can be run: {type(error).__name__}: {line}") from error
-    except Exception as error:  # safetensors has an error of its own
+    except Exception as error:  # safetensors has an error class of its own
         raise ValueError(f"load: {folder} holds no weights that can be read: {error}") from error
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation: the result's name, the arguments, the results to drop afterwards."""
+    """An operation: the name of its result, its arguments, the results to drop afterwards."""
 
     name: str
     run: Any
@@ -117,28 +117,29 @@ class Step:
     unneeded: list[str]
 
 
-class Plain:
-    """Images `(B, C, H, W)` to logits `(B, classes)`; images of a new shape first go through without memory."""
+class Network:
+    """Map images `(B, C, H, W)` to logits `(B, classes)`; a new shape of images is tried on the meta device first."""
 
     def __init__(self, steps: list[Step], known: Mapping[str, Tensor]) -> None:
         self.steps, self.known = steps, known
         self.shapes: set[tuple[int, ...]] = set()
 
     def __call__(self, images: Tensor) -> Tensor:
-        """ValueError for images the steps do not take, or would make too many values of."""
+        """Run all steps; ValueError if a step refuses the images, or would make too many values."""
         if tuple(images.shape) not in self.shapes:
             with torch.no_grad():
                 empty = {name: tensor.to("meta") for name, tensor in self.known.items()}
-                made = self._run({**empty, IMAGES: images.to("meta")}, _most(images))
-            if not isinstance(made, Tensor) or made.dim() != 2 or len(made) != len(images):
-                raise ValueError(f"load: the last step must give logits of {len(images)} images, got another thing")
+                result = self._run({**empty, IMAGES: images.to("meta")}, _most(images))
+            if not isinstance(result, Tensor) or result.dim() != 2 or len(result) != len(images):
+                shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+                raise ValueError(f"load: the last step must give logits of {len(images)} images, got {shape}")
             self.shapes.add(tuple(images.shape))
         logits: Tensor = self._run({**self.known, IMAGES: images}, _most(images))
         return logits
 
     def _run(self, at: dict[str, Any], most: int) -> Any:
         at[DEVICE] = at[IMAGES].device
-        held = 0
+        values = 0
         for step in self.steps:
             try:
                 named = {key: _given(arg, at) for key, arg in step.named.items()}
@@ -146,18 +147,18 @@ class Plain:
             except Exception as error:
                 line = str(error).partition("\n")[0]
                 raise ValueError(f"load: step {step.name} cannot be carried out: {line}") from error
-            held += _size(at[step.name])
-            if held > most:
+            values += _size(at[step.name])
+            if values > most:
                 raise ValueError(f"load: step {step.name} would make more than {most:,} values")
-            for gone in step.unneeded:
-                held -= _size(at.pop(gone))
+            for name in step.unneeded:
+                values -= _size(at.pop(name))
         return at[self.steps[-1].name]
 
 
 def seal(weights: bytes, structure: Mapping[str, object]) -> str:
-    """Sha256 of the weights and of all the structure says but this: tells damage, not who made them."""
-    said = json.dumps({key: value for key, value in structure.items() if key != "sha256"}, sort_keys=True)
-    return hashlib.sha256(weights + said.encode()).hexdigest()
+    """Return the sha256 of the weights and of the structure without its own: shows damage, not authorship."""
+    text = json.dumps({key: value for key, value in structure.items() if key != "sha256"}, sort_keys=True)
+    return hashlib.sha256(weights + text.encode()).hexdigest()
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
@@ -178,7 +179,7 @@ def _infinite(name: str) -> float:
 
 
 def _tensors(structure: Mapping[str, Any], weights: bytes) -> dict[str, Tensor]:
-    """By name, cut out of the one flat tensor that the weights have of each dtype; constants beside them."""
+    """Return all tensors by name, cut out of the weights' flat tensor of each dtype, and all constants."""
     flat = unpacked(weights)
     if any(t.dtype != NAMES[dtype] or t.dim() != 1 for dtype, t in flat.items()):
         raise ValueError("the weights must be one flat tensor of each dtype")
@@ -200,22 +201,22 @@ def _tensors(structure: Mapping[str, Any], weights: bytes) -> dict[str, Tensor]:
 def _steps(listed: Any, known: Iterable[str]) -> list[Step]:
     if type(listed) is not list or not 0 < len(listed) <= MOST_STEPS:
         raise ValueError(f"there must be 1 to {MOST_STEPS:,} steps")
-    there, made, steps = {*known, IMAGES, DEVICE}, set[str](), list[Step]()
+    present, made, steps = {*known, IMAGES, DEVICE}, set[str](), list[Step]()
     for name, operation, args, named, unneeded in listed:
-        if type(name) is not str or name in there:
+        if type(name) is not str or name in present:
             raise ValueError(f"a step must have a name of its own, got {name!r}"[:200])
         if type(args) is not list or type(unneeded) is not list:
             raise ValueError(f"step {name} must list its arguments")
-        run, checked = _operation(operation), {key: _checked(arg, there) for key, arg in named.items()}
+        run, resolved = _operation(operation), {key: _resolve(arg, present) for key, arg in named.items()}
         if operation in _NEW:
-            checked.setdefault("device", Name(DEVICE))  # which is without memory at first
-        steps.append(Step(name, run, _checked(args, there), checked, unneeded))
-        there.add(name)
+            resolved.setdefault("device", Name(DEVICE))  # the meta device on the first run
+        steps.append(Step(name, run, _resolve(args, present), resolved, unneeded))
+        present.add(name)
         made.add(name)
-        for gone in unneeded:
-            made.remove(gone)
-            there.remove(gone)
-    if steps[-1].name not in there:
+        for old in unneeded:
+            made.remove(old)
+            present.remove(old)
+    if steps[-1].name not in present:
         raise ValueError("the last step must be kept")
     return steps
 
@@ -230,28 +231,28 @@ def _operation(name: Any) -> Any:
 
 
 class Name(str):
-    """Of an earlier result, a tensor of the weights, the images, or the device that these are on."""
+    """Name of an earlier result, a tensor of the weights, the images, or the images' device."""
 
 
-def _checked(arg: Any, there: set[str]) -> Any:
-    """The argument with names in place of `{"of": name}`, dtypes and the like in place of `{"torch": name}`."""
+def _resolve(arg: Any, present: set[str]) -> Any:
+    """Return an argument with `Name` in place of `{"of": name}`, and a dtype or the like for `{"torch": name}`."""
     if type(arg) is list:
-        return [_checked(one, there) for one in arg]
+        return [_resolve(item, present) for item in arg]
     if arg is None or type(arg) in (bool, float) or (type(arg) is int and abs(arg) < 2**63):
         return arg
     if type(arg) is str and len(arg) <= 100:
         return arg
     if type(arg) is dict and len(arg) == 1:
-        if "of" in arg and arg["of"] in there:
+        if "of" in arg and arg["of"] in present:
             return Name(arg["of"])
         if "torch" in arg and arg["torch"] in NAMES:
             return NAMES[arg["torch"]]
-    raise ValueError(f"an argument must be a number, a short text, or the name of what is there, got {arg!r}"[:200])
+    raise ValueError(f"an argument must be a number, a short text, or the name of an earlier result, got {arg!r}"[:200])
 
 
 def _given(arg: Any, at: Mapping[str, Any]) -> Any:
     if type(arg) is list:
-        return [_given(one, at) for one in arg]
+        return [_given(item, at) for item in arg]
     return at[arg] if type(arg) is Name else arg
 
 
@@ -262,10 +263,10 @@ def _item(whole: Any, place: Any) -> Any:
 
 
 def _arithmetic(name: str, *given: Any) -> Any:
-    """A function of `operator` on numbers and tensors, never on texts or lists, which it would make long."""
-    if not all(isinstance(one, int | float | Tensor | torch.SymInt | torch.SymFloat | torch.SymBool) for one in given):
+    """Apply a function of `operator` to numbers and tensors, never to texts or lists: `mul` could make them huge."""
+    if not all(isinstance(x, int | float | Tensor | torch.SymInt | torch.SymFloat | torch.SymBool) for x in given):
         raise TypeError(f"{name} takes numbers")
-    if name == "pow" and any(isinstance(one, int) and abs(one) > 64 for one in given[1:]):
+    if name == "pow" and any(isinstance(x, int) and abs(x) > 64 for x in given[1:]):
         raise ValueError("pow takes exponents up to 64")
     made = getattr(operator, name)(*given)
     if isinstance(made, int) and abs(made) >= 2**63:
@@ -279,5 +280,5 @@ def _most(images: Tensor) -> int:
 
 def _size(made: Any) -> int:
     if isinstance(made, tuple | list):
-        return sum(_size(one) for one in made)
+        return sum(_size(item) for item in made)
     return int(made.numel()) if isinstance(made, Tensor) else 1

@@ -1,1 +1,1 @@
-"""The machine a process runs on: CPUs, memory, how a GPU computes."""
+"""The machine a process runs on: CPUs, memory, numerics of a GPU."""

@@ -1,6 +1,6 @@
-"""How a GPU computes: the same bits every time, in whole float32 where a figure is taken, channels-last where it can.
+"""Numerics of a GPU: deterministic algorithms, full float32 for measurements, channels-last memory where possible.
 
-On a CPU nothing of this changes anything.
+On a CPU the functions here change nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 CLOSE = 1e-3
-"""How far logits may lie apart between the two memory formats, relative where they are beyond 1."""
+"""Largest difference of logits between the two memory formats, relative for logits beyond 1."""
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Inside, cuDNN takes the algorithms that give the same bits each time; a user's module may have set others.
+    """Make cuDNN use deterministic algorithms inside the block, whatever settings a user's module has chosen.
 
-    What adds atomically outside cuDNN still may not: the gradients of adaptive pooling to more than one pixel, say.
+    Atomic additions outside cuDNN stay non-deterministic, as in the gradient of adaptive pooling to several pixels.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
@@ -32,10 +32,10 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Inside, float32 has all its 24 bits: by default cuDNN rounds what a convolution multiplies to 11 (TF32).
+    """Compute in float32 with all its 24 bits inside the block; by default cuDNN rounds factors to 11 bits (TF32).
 
-    What is measured so on a GPU is measured again elsewhere: TF32 moves two images of 10,000 to another class, of an
-    int8 network 85.
+    Measurements on a GPU must agree with measurements elsewhere: TF32 moves 2 images of 10,000 to another class, and 85
+    with an int8 network.
     """
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, matmul.allow_tf32
@@ -48,20 +48,20 @@ def exact() -> Iterator[None]:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the GPU computes in bf16 itself: where torch emulates it, convolutions take some 20 times as long."""
+    """Whether the GPU has bf16 in hardware: with torch's emulation convolutions take some 20 times as long."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def prefers_channels_last(device: torch.device) -> bool:
-    """Whether convolutions are faster there with the channels last in memory."""
+    """Whether convolutions on `device` are faster with the channels last in memory."""
     return device.type == "cuda"
 
 
 def lay_out(model: nn.Module, images: Tensor) -> None:
-    """Put the channels last in memory, in place, where the device of `images` `(B, C, H, W)` prefers that.
+    """Put the channels last in memory, in place, if the device of `images` `(B, C, H, W)` prefers the layout.
 
-    A network that cannot run so stays as it is: `x.view(x.size(0), -1)` behind a convolution raises then, and one that
-    looks at its memory directly would give other logits.
+    A network unable to run channels-last stays unchanged. `x.view(x.size(0), -1)` after a convolution raises; a network
+    reading its memory directly would give other logits.
     """
     if not prefers_channels_last(images.device):
         return
@@ -81,6 +81,6 @@ def lay_out(model: nn.Module, images: Tensor) -> None:
 def _agrees(model: nn.Module, images: Tensor, wanted: Tensor) -> bool:
     try:
         found: Tensor = model(images.to(memory_format=torch.channels_last))
-    except RuntimeError:  # whatever it says: the network ran before
+    except RuntimeError:  # the layout is the cause: the network ran before
         return False
     return torch.allclose(found, wanted, rtol=CLOSE, atol=CLOSE)

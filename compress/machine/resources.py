@@ -1,6 +1,6 @@
 """CPUs and memory a process may use, within affinity and control groups.
 
-`os.cpu_count()` and `/proc/meminfo` tell of the host. A container or a batch job gets a share of the host.
+`os.cpu_count()` and `/proc/meminfo` describe the host. A container or a batch job gets a share of the host.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOUNT = Path("/sys/fs/cgroup")
 
 
 def usable_cpus() -> int:
-    """CPUs this process may keep busy, at least 1: the affinity, bounded by every quota above the process.
+    """Return the CPUs the process may keep busy, at least 1: the affinity, bounded by every quota above the process.
 
     A quota of 1.5 CPUs counts as 2: rounded down, part of the quota would stay idle.
     """
@@ -25,7 +25,7 @@ def usable_cpus() -> int:
 
 
 def memory_headroom() -> int | None:
-    """Bytes left until a control group of the process is full; None without a limit.
+    """Return the bytes left until a control group of the process is full; None without a limit.
 
     Pages of files not used lately count as free: the kernel drops them first.
     """
@@ -35,12 +35,12 @@ def memory_headroom() -> int | None:
 
 
 def _cpu_quotas() -> Iterator[float]:
-    """CPUs by every quota: cgroup v2 has `cpu.max` of "200000 100000" or "max 100000", v1 has two files."""
+    """Yield the CPUs of every quota: cgroup v2 has `cpu.max` of "200000 100000" or "max 100000", v1 has two files."""
     for folder in _groups("cpu"):
         quota, period = [*_words(folder / "cpu.max"), "", ""][:2]
         if not quota:
             quota, period = ("".join(_words(folder / f"cpu.cfs_{name}_us")) for name in ("quota", "period"))
-        if quota.isdigit() and period.isdigit() and int(quota) > 0 < int(period):  # v1 says -1 for none
+        if quota.isdigit() and period.isdigit() and int(quota) > 0 < int(period):  # v1 has -1 without a quota
             yield int(quota) / int(period)
 
 
@@ -54,9 +54,9 @@ def _rooms(limit: str, usage: str, droppable: str) -> Iterator[int]:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Folders of the process's group and of all groups above, of cgroup v2 and of v1's `controller`.
+    """Yield the folders of the process's group and of all groups above, of cgroup v2 and of v1's `controller`.
 
-    A container may see its group as the root while `MEMBERSHIP` has the host's path: missing folders are passed over.
+    A container may see its group as the root while `MEMBERSHIP` has the host's path: missing folders are skipped.
     """
     for line in _lines(MEMBERSHIP):
         number, _, rest = line.partition(":")

@@ -1,4 +1,4 @@
-"""Seconds by what they went into."""
+"""Seconds by kind of work."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Stopwatch:
-    """Adds up seconds in `spent`. What runs inside another clock is counted there alone."""
+    """Add up seconds in `spent`, by kind of work. Seconds of a nested block count for the inner kind alone."""
 
     spent: dict[str, float]
     _running: list[float] = field(default_factory=list)
 
     @contextmanager
-    def __call__(self, what: str) -> Iterator[None]:
-        """Count the block under `what`."""
+    def __call__(self, kind: str) -> Iterator[None]:
+        """Count the block's seconds under `kind`."""
         start = time.perf_counter()
         self._running.append(0.0)
         try:
             yield
         finally:
             took = time.perf_counter() - start
-            self.spent[what] = self.spent.get(what, 0.0) + took - self._running.pop()
+            self.spent[kind] = self.spent.get(kind, 0.0) + took - self._running.pop()
             if self._running:
                 self._running[-1] += took

@@ -1,9 +1,9 @@
-"""The one place that imports torchvision, late and beside any build of torch.
+"""Import torchvision, late, and beside any build of torch.
 
-torchvision's wheel is built for CUDA. Beside a CPU torch its compiled operators do not load, and its import
-stops at `operator torchvision::nms does not exist`, because it describes two operators that nobody declared.
-Declaring them is enough for models, data sets and transforms; detection, which would call them, is not used
-here.
+torchvision's wheel is built for CUDA. Beside a CPU torch its compiled operators do not load, and the import stops at
+`operator torchvision::nms does not exist`: torchvision registers shapes for two operators no library has declared.
+Declaring both suffices for models, data sets and transforms. Only detection calls the operators, and detection is not
+used here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ _lock = Lock()
 def import_torchvision() -> ModuleType:
     """Return the module `torchvision`, with `models`, `datasets` and `transforms` loaded.
 
-    The first call of a process takes a second or two, which is why no module imports torchvision at its top.
-    Operators are declared only where the import stops for want of them; any other error of it is raised as it
-    is.
+    The first call of a process takes a second or two: no module imports torchvision at its top. Operators are declared
+    only if the import stops for want of them; any other error is raised unchanged.
     """
     with _lock:
         try:
@@ -34,7 +33,7 @@ def import_torchvision() -> ModuleType:
         except RuntimeError as error:
             if not needs_operators(error):
                 raise
-        # The failed attempt leaves submodules behind that refer to a package that is gone.
+        # The failed import leaves submodules of a missing package behind.
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         _declare_operators()
@@ -42,13 +41,13 @@ def import_torchvision() -> ModuleType:
 
 
 def needs_operators(error: BaseException) -> bool:
-    """Whether an import stopped for want of the operators: the module imports torchvision by itself."""
+    """Whether an import stopped for want of the operators, as in a user's module with `import torchvision`."""
     return isinstance(error, RuntimeError) and _UNDECLARED in str(error)
 
 
 @cache
 def _declare_operators() -> torch.library.Library:
-    """Declare the two operators; the cache keeps the library alive, and with it the declarations."""
+    """Declare the two operators; the cache keeps the library alive, and with the library the declarations."""
     library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
         library.define(name + _SIGNATURE)  # type: ignore[no-untyped-call]

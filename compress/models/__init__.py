@@ -1,4 +1,4 @@
-"""The zoo: `MODELS` by name, one file a family; a network of the user's own beside it."""
+"""Networks: the zoo, `MODELS` by name with a file for every family, and a user's own."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ MODELS: dict[str, Family] = {
 
 @dataclass(frozen=True)
 class Model:
-    """A network: its `family` by name in the zoo, or a user's own as `package.module:function` (`compress.models.own`).
+    """A network: `family` by name in the zoo, or a user's own as `package.module:function` (`compress.models.own`).
 
-    `width` above 0 multiplies its channels; some take none but 1. So does `shortcuts`, in the CIFAR ResNets, those
-    channels that a shortcut fixes: what Aghli & Ribeiro 2021 call un-prunable. `weights`, a file or `torchvision:NAME`
-    (`compress.models.weights`), are what its first stage starts from. RecipeError for a name or setting that cannot be;
-    whether a function can be imported and weights fit is seen by `check`, not on reading a recipe.
+    `width` above 0 multiplies the channels; families of `fixed` width take only 1. `shortcuts` above 0 multiplies the
+    channels a shortcut adds to, in CIFAR ResNets only: Aghli & Ribeiro 2021 call them un-prunable. `weights`, a file or
+    `torchvision:NAME` (`compress.models.weights`), are the initial weights of the first stage.
+
+    RecipeError for an impossible name or setting. `check` imports functions and reads weights; the constructor does
+    neither, so that a recipe can be read anywhere.
     """
 
     name: ClassVar[str] = "model"
@@ -62,7 +64,7 @@ class Model:
 
     @classmethod
     def parse(cls, text: str) -> Model:
-        """From `NAME` or `NAME@WEIGHTS`, at width 1; a relative path is below the current folder."""
+        """Parse `NAME` or `NAME@WEIGHTS`, at width 1; a relative path starts at the current folder."""
         family, at, place = text.partition("@")
         if at and not place:
             raise RecipeError(f"model: the weights must be named after the @, a file or torchvision:NAME, got {text!r}")
@@ -72,54 +74,54 @@ class Model:
 
     @property
     def own(self) -> bool:
-        """Whether it is the user's own, not the zoo's."""
+        """Whether the network is a user's own, not of the zoo."""
         return is_own(self.family)
 
     @property
     def trained(self) -> bool:
-        """Whether its weights are for its very task: a file's are, torchvision's are to begin with."""
+        """Whether the weights are trained for the task: true for a file, false for torchvision's."""
         return self.weights is not None and not self.weights.startswith(weights.TORCHVISION)
 
     @property
     def bare(self) -> Model:
-        """The same network without weights: all that its structure depends on."""
+        """The same network without weights: the structure depends on nothing else."""
         return replace(self, weights=None)
 
     @property
     def scales(self) -> bool:
-        """Whether it may be built at other widths; one with weights may not."""
+        """Whether the network may be built at other widths: never with weights."""
         return self.weights is None and not self._made_by.fixed
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Sha256 of what may change behind the names: `source` of a user's own network, `weights`; else nothing."""
+        """Sha256 of everything able to change under the same name: `source` of a user's own network, and `weights`."""
         found = {"source": self._made_by.fingerprint} if self.own else {}
         if self.weights is not None:
             found["weights"] = weights.digest(self.family, self.weights)
         return found
 
     def build(self, classes: int, channels: int) -> nn.Module:
-        """A freshly initialised module from torch's global random state, without the weights."""
+        """Build a module without the weights, initialised from torch's global random state."""
         self._check_width()
         narrow = {"shortcuts": self.shortcuts} if self.shortcuts != 1 else {}
         return self._made_by.make(classes, channels, self.width, **narrow)
 
     def start(self, classes: int, channels: int) -> nn.Module:
-        """What the first stage starts from: freshly initialised, then filled with the weights, if there are any."""
-        return self._started(classes, channels)[0]
+        """Build the module the first stage starts from, filled with the weights, if any."""
+        return self._start(classes, channels)[0]
 
     def check(self, classes: int, channels: int, size: int) -> tuple[str, ...]:
-        """RecipeError unless it can be made, takes images of `size` x `size` pixels, and its weights fit.
+        """Build the network, load its weights, and run a user's own network on images of `size` x `size` pixels.
 
-        Returns the layers that torchvision's weights leave as they were initialised.
+        Return the layers torchvision's weights leave as initialised. RecipeError unless all succeeds.
         """
         if not self.own:
             check_images(self.family, MODELS[self.family].least, size, size)
             if self.weights is None:
                 return ()
-        return _looked_at(self, tuple(self.fingerprints.items()), classes, channels, size)
+        return _check(self, tuple(self.fingerprints.items()), classes, channels, size)
 
-    def _started(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
+    def _start(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
         module = self.build(classes, channels)
         left = () if self.weights is None else weights.load_weights(self.family, self.weights, module)
         return module, left
@@ -139,10 +141,10 @@ class Model:
 
 
 @lru_cache(maxsize=64)
-def _looked_at(model: Model, _: tuple[tuple[str, str], ...], classes: int, channels: int, size: int) -> tuple[str, ...]:
-    """What `Model.check` says of a network that is built and filled: once a process, while its fingerprints stay."""
+def _check(model: Model, _: tuple[tuple[str, str], ...], classes: int, channels: int, size: int) -> tuple[str, ...]:
+    """Do the work of `Model.check`, once a process for every model and its fingerprints."""
     with torch.random.fork_rng(devices=[]):
-        module, left = model._started(classes, channels)
+        module, left = model._start(classes, channels)
         if model.own:
             check_chance(model.family, lambda: model.build(classes, channels))
             images = torch.randn(IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0))

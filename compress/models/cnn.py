@@ -1,4 +1,4 @@
-"""A small plain CNN: three 3x3 convolutions with BN and ReLU, one pooling between each, a linear classifier.
+"""A small plain CNN: three 3x3 convolutions with BN and ReLU, a max pooling between each two, a linear classifier.
 
 About 24,000 parameters at width 1 for ten classes: small enough to train in seconds on one core, large enough to prune.
 """
@@ -11,7 +11,7 @@ from compress.models.family import Family, scaled
 
 
 class CNN(nn.Module):
-    """Channels 16, 32, 64 times `width`; the input may be 8x8 or larger."""
+    """Three convolutions of 16, 32 and 64 channels times `width`; images may be 4x4 or larger."""
 
     taps = {"stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
     head = "classifier"
@@ -29,7 +29,7 @@ class CNN(nn.Module):
         self.classifier = nn.Linear(three, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.stage3(self.pool(self.stage2(self.pool(self.stage1(images)))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
         return logits

@@ -2,13 +2,14 @@
 
 ResNet (He et al. 2015, https://arxiv.org/abs/1512.03385), DenseNet (Huang et al. 2016,
 https://arxiv.org/abs/1608.06993), EfficientNet (Tan & Le 2019, https://arxiv.org/abs/1905.11946), MobileNetV2 (Sandler
-et al. 2018, https://arxiv.org/abs/1801.04381). Made for 224x224, they halve the map five times; the stem's share is
-left out, as is usual on CIFAR: a 3x3 convolution of stride 1 and no pooling behind it, so 8x8 images do, and 224x224
-still. All other layers are torchvision's: for 1000 classes resnet18 has 11.69 M parameters there, mobilenet_v2 3.50 M.
-Only where the stem was 7x7 there are fewer here, 40 for each of its channels and colours.
+et al. 2018, https://arxiv.org/abs/1801.04381). Made for 224x224 images, the networks halve the map five times. As is
+usual on CIFAR, the stem here is a 3x3 convolution of stride 1 without pooling, so that 8x8 images suffice; 224x224
+images still work. All other layers are torchvision's: for 1000 classes torchvision's resnet18 has 11.69 M parameters,
+mobilenet_v2 3.50 M. A stem of 7x7 in torchvision has 40 more weights for each of its channels and colours.
 
-DenseNet's `width` multiplies its growth rate and first channels, MobileNetV2's and EfficientNet's is their own width
-multiplier, which rounds to multiples of 8 (and MobileNetV2's last convolution never shrinks). ResNet has none.
+`width` multiplies growth rate and first channels of DenseNet. For MobileNetV2 and EfficientNet, `width` is the papers'
+width multiplier, rounded to multiples of 8 channels; the last convolution of MobileNetV2 never shrinks. ResNet has
+width 1 only.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ STAGES = (
 
 
 def resnet(classes: int, channels: int, width: float, *, depth: int) -> nn.Module:
-    """A torchvision ResNet; `width` must be 1, which `Model` checks."""
+    """Build torchvision's ResNet of `depth`; `width` must be 1, checked by `Model`."""
     made = getattr(_models(), f"resnet{depth}")(num_classes=classes)
     made.conv1 = _stem(channels, 64)
     made.maxpool = nn.Identity()
@@ -52,31 +53,31 @@ def resnet(classes: int, channels: int, width: float, *, depth: int) -> nn.Modul
 
 
 def densenet(classes: int, channels: int, width: float, *, depth: int) -> nn.Module:
-    """A torchvision DenseNet; `width` multiplies growth rate and first channels."""
+    """Build torchvision's DenseNet of `depth`; `width` multiplies growth rate and first channels."""
     growth, first, blocks = DENSENETS[depth]
     made = _models().DenseNet(scaled(growth, width), blocks, scaled(first, width), num_classes=classes)
     made.features.conv0 = _stem(channels, scaled(first, width))
     made.features.pool0 = nn.Identity()
     made.features.add_module("relu5", nn.ReLU(inplace=True))
-    made.features.add_module("pool5", nn.AdaptiveAvgPool2d(1))  # torchvision's forward does both again, for nothing
+    made.features.add_module("pool5", nn.AdaptiveAvgPool2d(1))  # torchvision's forward repeats both, without effect
     blocks_at = {f"block{i}": f"features.denseblock{i}" for i in (1, 2, 3)}
     taps = {"stem": "features.relu0", **blocks_at, "block4": "features.relu5"}
     return _fitted(made, taps, "classifier", "features.pool5")
 
 
 def mobilenet(classes: int, channels: int, width: float) -> nn.Module:
-    """A torchvision MobileNetV2; `width` is its own multiplier."""
+    """Build torchvision's MobileNetV2; `width` is the paper's width multiplier."""
     made = _models().MobileNetV2(classes, width)
     first = made.features[0]
     first[0] = _stem(channels, first[0].out_channels)
-    made.features.append(nn.AdaptiveAvgPool2d(1))  # torchvision's forward pools again, for nothing
+    made.features.append(nn.AdaptiveAvgPool2d(1))  # torchvision's forward pools again, without effect
     places = {"stem": 0, "stage1": 3, "stage2": 6, "stage3": 13, "stage4": 18}
     taps = {name: f"features.{place}" for name, place in places.items()}
     return _fitted(made, taps, "classifier.1", "features.19")
 
 
 def efficientnet(classes: int, channels: int, width: float, *, size: int) -> nn.Module:
-    """A torchvision EfficientNet; `width` multiplies its own multiplier."""
+    """Build torchvision's EfficientNet B0 to B5 by `size`; `width` multiplies the paper's width multiplier."""
     module = _models().efficientnet
     wide, deep, dropout = EFFICIENTNETS[size]
     stages = [module.MBConvConfig(*stage, width_mult=wide * width, depth_mult=deep) for stage in STAGES]
@@ -100,7 +101,7 @@ def _stem(channels: int, outer: int) -> nn.Conv2d:
 
 
 def _fitted(made: Any, taps: dict[str, str], head: str, pooling: str) -> nn.Module:
-    """What the rest of the house asks of a model, on one whose class is torchvision's."""
+    """Set `taps`, `head` and `pooling` (see `Family`) on a module of torchvision's, in place; return the module."""
     model: nn.Module = made
     made.taps, made.head, made.pooling = taps, head, pooling
     return model
@@ -112,7 +113,7 @@ PRETRAINED = {
     **{f"efficientnet-b{size}": f"efficientnet_b{size}" for size in range(len(EFFICIENTNETS))},
     "mobilenetv2": "mobilenet_v2",
 }
-"""Torchvision's name for each, by which its published weights are found."""
+"""Torchvision's name of each network, the key to its published weights."""
 
 FAMILY: dict[str, Family] = {
     **{

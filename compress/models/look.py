@@ -1,8 +1,8 @@
-"""The look at a user's own network before anything trains: whether it keeps what a search relies on, in both modes.
+"""Check a user's own network before any training, in eval and in training mode.
 
-Eval mode: the same images get the same logits, whatever else is in their batch, and no random number is drawn. Training
-mode: logits of the same shape, with a gradient. Both: the images stay as they are. The look spends the network: its
-weights, statistics and mode change.
+In eval mode equal images must get equal logits, whatever the rest of their batch, and no random number may be drawn. In
+training mode logits must have the same shape and a gradient. In neither mode may the images change. The check changes
+the network's weights, statistics and mode.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from compress.models.made import check_tensors
 from compress.models.own import maps_of
 
 IMAGES = 3
-"""Batch norm over single values wants two in training; a batch size written into a reshape is seldom three."""
+"""Images of the check. Batch norm needs two in training; a batch size fixed by mistake in a reshape is seldom three."""
 CLOSE = 1e-4
-"""Share of the largest logit by which logits may differ: float sums of another batch run in another order."""
+"""Largest difference of equal logits, as a share of the largest logit: another batch changes the order of sums."""
 CROWD = 512
 """Images of a batch when a model is measured."""
 CROWD_S = 10.0
-"""Seconds that so many may take in the look."""
+"""Seconds for `CROWD` images in the check; a slower network gets fewer."""
 OF_CROWD = 1e-2
-"""Share of the largest logit by which logits may differ in a large batch, for which other kernels may be chosen."""
+"""Largest difference of equal logits in a large batch, as a share of the largest logit: other kernels may run."""
 SMALL = 0.1
-"""Spread of the noise in place of zeros among the weights: a branch scaled by zero would not be seen."""
+"""Standard deviation of the noise in place of zero weights: a branch scaled by zero would go unchecked."""
 
 
 def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
-    """RecipeError unless a search can rely on the network, as images `(B, C, H, W)` show it; `IMAGES` are enough.
+    """Raise RecipeError unless a search can use the network; `images` are `(B, C, H, W)`, `IMAGES` of them suffice.
 
-    Tensors must be finite, float32 and free to train. Passes must be as the head of this file says, and lead through
-    the classifier. The module is changed.
+    Weights must be finite, float32 and trainable. Forward passes must follow the rules of the module docstring, and
+    call the classifier. The module is changed.
     """
     check_tensors(path, module)
     _fill_zeros(module)
@@ -60,34 +60,34 @@ def check_network(path: str, module: nn.Module, images: Tensor, classes: int) ->
     look.check_alike(first, alone=look.evaluate(images[:1]), again=look.evaluate(images))
     look.check_crowd(first, images)
     _check_taps(path, module, images)
-    with look.blamed("copy.deepcopy must copy it (of weight_norm take that of torch.nn.utils.parametrizations)"):
+    with look.refusing("copy.deepcopy must copy it (of weight_norm take that of torch.nn.utils.parametrizations)"):
         copy.deepcopy(module)
     look.train(images)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Runs the network as a search does, and complains in its name."""
+    """Run a network as a search does, and raise errors under the network's path."""
 
     path: str
     module: nn.Module
     classes: int
 
     def evaluate(self, images: Tensor) -> Tensor:
-        """Logits `(B, classes)` in eval mode."""
-        before = _dice()
-        with self.blamed(f"must take {_form_of(images)}"), torch.no_grad():
+        """Return logits `(B, classes)` in eval mode; RecipeError if the network draws random numbers."""
+        before = _random_state()
+        with self.refusing(f"must take {_form_of(images)}"), torch.no_grad():
             logits = self._run(self.module.eval(), images, "must give")
-        if _dice() != before:
+        if _random_state() != before:
             raise RecipeError(
-                f"{self.path}: must draw no random numbers in eval mode, it does{self._awake()}; "
+                f"{self.path}: must draw no random numbers in eval mode, it does{self._still_training()}; "
                 "where forward calls F.dropout, give it training=self.training"
             )
         return logits
 
     def train(self, images: Tensor) -> None:
-        """One step of the training loop, without the update."""
-        with self.blamed(f"must take {_form_of(images)} in training mode"):
+        """Run a step of the training loop without the update; RecipeError unless the classifier gets a gradient."""
+        with self.refusing(f"must take {_form_of(images)} in training mode"):
             logits = self._run(self.module.train(), images, "in training mode must give")
         if not logits.requires_grad:
             raise RecipeError(
@@ -95,7 +95,7 @@ class _Look:
                 "run nothing in forward under torch.no_grad, and detach nothing"
             )
         labels = torch.arange(len(images)) % self.classes
-        with self.blamed("must be trained by the gradient of its logits"):
+        with self.refusing("must be trained by the gradient of its logits"):
             functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         head = head_of(self.module)
         if all(weight.grad is None for weight in self.module.get_submodule(head).parameters()):
@@ -105,16 +105,16 @@ class _Look:
             )
 
     def check_alike(self, first: Tensor, *, alone: Tensor, again: Tensor) -> None:
-        """RecipeError unless logits of a batch agree with those of its first image alone and of the batch once more."""
+        """Raise RecipeError unless the logits of a batch are equal `again`, and of its first image `alone`."""
         if _apart(first, again) > CLOSE:
             raise RecipeError(
                 f"{self.path}: must give the same images the same logits in eval mode, got some "
-                f"{_apart(first, again):.1%} apart{self._awake()}; keep nothing in forward for the next call"
+                f"{_apart(first, again):.1%} apart{self._still_training()}; keep nothing in forward for the next call"
             )
         if _apart(first[:1], alone) > CLOSE:
             raise RecipeError(
                 f"{self.path}: an image's logits must not depend on the rest of its batch in eval mode, got some "
-                f"{_apart(first[:1], alone):.1%} apart{self._awake()}; {_remedy(self.module)}"
+                f"{_apart(first[:1], alone):.1%} apart{self._still_training()}; {_remedy(self.module)}"
             )
         if first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
             raise RecipeError(f"{self.path}: must give logits, got shares that add up to 1; leave the softmax out")
@@ -136,8 +136,8 @@ class _Look:
                 )
 
     @contextmanager
-    def blamed(self, must: str) -> Iterator[None]:
-        """What the user's code raises inside, as a RecipeError."""
+    def refusing(self, must: str) -> Iterator[None]:
+        """Turn any error of the user's code into a RecipeError with the broken rule `must`."""
         try:
             yield
         except RecipeError:
@@ -164,22 +164,22 @@ class _Look:
             raise RecipeError(f"{self.path}: {must} finite logits for images of noise, got {broken[0].item()}")
         return logits
 
-    def _awake(self) -> str:
-        """The first layer that `eval()` does not reach, in brackets; "" without any."""
+    def _still_training(self) -> str:
+        """Name the first layer in training mode after `eval()`, in brackets; "" without any."""
         name = next((name for name, layer in self.module.named_modules() if layer.training), None)
         return "" if name is None else f" ({name or 'it'} stays in training mode after eval())"
 
 
 def _remedy(module: nn.Module) -> str:
-    """What to do about logits that depend on the batch."""
+    """Return the remedy for logits depending on the batch."""
     norms = {name: layer for name, layer in module.named_modules() if isinstance(layer, _BatchNorm)}
     bare = next((name for name, layer in norms.items() if layer.running_mean is None), None)
     return f"give {bare} track_running_stats=True" if bare else "take means over each image, not over the batch"
 
 
 def _check_taps(path: str, module: nn.Module, images: Tensor) -> None:
-    there, taps = {name for name, _ in module.named_modules()}, taps_of(module)
-    maps = {tap for tap, _ in maps_of(module, [tap for tap in taps.values() if tap in there], images.clone())}
+    paths, taps = {name for name, _ in module.named_modules()}, taps_of(module)
+    maps = {tap for tap, _ in maps_of(module, [tap for tap in taps.values() if tap in paths], images.clone())}
     for name, tap in taps.items():
         if tap not in maps:
             raise RecipeError(f"{path}: its tap {name!r} must give maps (B, C, H, W), once, got {tap!r}")
@@ -191,13 +191,13 @@ def _fill_zeros(module: nn.Module) -> None:
             weight[weight == 0] = torch.randn(int((weight == 0).sum())) * SMALL
 
 
-def _apart(one: Tensor, other: Tensor) -> float:
-    """The largest difference, as a share of the largest absolute value."""
-    return float((one - other).abs().max() / one.abs().max().clamp(min=1e-12))
+def _apart(first: Tensor, second: Tensor) -> float:
+    """Return the largest difference, as a share of the largest absolute value of `first`."""
+    return float((first - second).abs().max() / first.abs().max().clamp(min=1e-12))
 
 
-def _dice() -> tuple[object, ...]:
-    """What the next random numbers depend on."""
+def _random_state() -> tuple[object, ...]:
+    """Return the states of the random generators of torch, Python and numpy."""
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(np.random.get_state(legacy=False))
 
 

@@ -1,4 +1,4 @@
-"""What a user's function made, as it is before it is run: the plain network, tensors to train, no seed set."""
+"""Check a user's network before its first run: no wrappers, trainable tensors, no seed set by its function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compress.errors import RecipeError
 
 
 def check_plain(path: str, module: nn.Module) -> None:
-    """RecipeError for a wrapper around the network or a layer, behind which nothing could be cut."""
+    """Raise RecipeError for a wrapper around the network or a layer: no layer inside a wrapper could be cut."""
     for name, layer in module.named_modules():
         if isinstance(layer, torch.jit.ScriptModule):
             raise RecipeError(
@@ -29,7 +29,11 @@ def check_plain(path: str, module: nn.Module) -> None:
 
 
 def check_tensors(path: str, module: nn.Module) -> None:
-    """RecipeError, with the name of the tensor, unless all are dense and there, and weights finite float32."""
+    """Raise RecipeError unless all tensors have values and are dense, and weights are finite float32.
+
+    Buffers may hold infinities but no NaN. All convolutions, linear layers and batch norms must be trainable. The error
+    names the tensor or layer.
+    """
     weights = dict(module.named_parameters())
     for name, tensor in chain(weights.items(), module.named_buffers()):
         if is_lazy(tensor) or tensor.is_meta:
@@ -45,21 +49,21 @@ def check_tensors(path: str, module: nn.Module) -> None:
         if len(broken):
             raise RecipeError(f"{path}: its weights must be finite, got {broken[0].item()} in {name}")
     for name, layer in module.named_modules():
-        kept = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
-        if kept and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
-            raise RecipeError(f"{path}: every layer must be there to train, got layer {name} frozen; set requires_grad")
+        frozen = [weight for weight in layer.parameters(recurse=False) if not weight.requires_grad]
+        if frozen and isinstance(layer, _ConvNd | nn.Linear | _BatchNorm):
+            raise RecipeError(f"{path}: every layer must be trainable, got layer {name} frozen; set requires_grad")
     if not any(weight.requires_grad for weight in weights.values()):
         raise RecipeError(f"{path}: must have weights to train, got none that require a gradient")
 
 
 def check_chance(path: str, make: Callable[[], object]) -> None:
-    """RecipeError where making the network sets torch's seed: whatever the seed of a search, all would begin alike."""
-    left = []
+    """Raise RecipeError if `make` sets torch's seed: trials of all seeds would start from the same weights."""
+    states = []
     for seed in (0, 1):
         torch.manual_seed(seed)
         make()
-        left.append(torch.get_rng_state())
-    if torch.equal(*left):
+        states.append(torch.get_rng_state())
+    if torch.equal(*states):
         raise RecipeError(
             f"{path}: must leave torch's seed to the search, it sets the seed; take torch.manual_seed out"
         )

@@ -1,8 +1,9 @@
-"""A user's own network by the function that makes it, `package.module:function`: imported, called, looked over.
+"""A user's own network by the path of its function, `package.module:function`: import, call, check.
 
-The function is called as `function(classes, channels)`, or with the width as a third argument if it has a parameter
-`width`. Its module may have `taps` and `head` as the zoo's have; what is missing is found. The current folder can be
-imported from, whichever way Python was started. A class that is an `nn.Module` is such a function too.
+The function is called as `function(classes, channels)`, or with the width as a third argument if the function has a
+parameter `width`. A subclass of `nn.Module` is a function too. The module returned may have `taps` and `head` like
+models of the zoo; a missing attribute is found. Modules in the current folder can be imported, however Python was
+started.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def is_own(name: str) -> bool:
-    """Whether a model's name is the path of a function; RecipeError when it looks like one and is none."""
+    """Whether a model's name is the path of a function; RecipeError for a name with a colon but no such form."""
     if ":" in name and not _PATH.fullmatch(name):
         raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
     return ":" in name
@@ -40,9 +41,9 @@ def is_own(name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def own_family(path: str) -> Family:
-    """The function as a family. RecipeError when it cannot be imported (MissingModel) or is none; once a process."""
+    """Import a function as a family, once a process; MissingModel if impossible, RecipeError if no function."""
     place, _, name = path.partition(":")
-    module = _imported(path, place)
+    module = _import(path, place)
     function = getattr(module, name, None)
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
@@ -52,20 +53,21 @@ def own_family(path: str) -> Family:
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
-    wide = _takes_width(function)
+    scales = _takes_width(function)
 
     def make(classes: int, channels: int, width: float) -> nn.Module:
-        return _made(path, function, (classes, channels, width) if wide else (classes, channels))
+        return _make(path, function, (classes, channels, width) if scales else (classes, channels))
 
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
-    return Family(make, "a network of the user's", "", fixed=not wide, fingerprint=_fingerprint(module, defined_in))
+    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=_fingerprint(module, defined_in))
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
-    """Find the stages of a module that names no taps, run on images `(B, C, H, W)`; they stay with it, maybe none.
+    """Find the stages of a module without `taps`, by a run on images `(B, C, H, W)`; set them as `taps_at`, maybe {}.
 
-    A stage is the last of its children at one size of map, if one of that size has a convolution inside; children that
-    run more than once do not count. A single child with convolutions is looked into instead.
+    Children of the module are grouped by the size of their maps. The last child of a group is a stage, if a child of
+    the group has a convolution. Children run more than once are ignored. If only a single child has convolutions,
+    the search continues among its children.
     """
     if isinstance(getattr(module, "taps", None), Mapping) or hasattr(module, "taps_at"):
         return
@@ -85,7 +87,10 @@ def name_taps(module: nn.Module, images: Tensor) -> None:
 
 
 def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tuple[str, tuple[int, ...]]]:
-    """Those of the submodules that run once and give maps, in the order they run, with the maps' height and width."""
+    """Return every submodule of `paths` run exactly once and giving maps `(B, C, H, W)`, in order of running.
+
+    An item is the path and the maps' (height, width). `images` are run in eval mode; the module's mode is restored.
+    """
     calls: list[tuple[str, object]] = []
     hooks = [
         module.get_submodule(path).register_forward_hook(lambda *io, path=path: calls.append((path, io[-1])))
@@ -107,16 +112,16 @@ def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tup
     ]
 
 
-def _imported(path: str, place: str) -> ModuleType:
+def _import(path: str, place: str) -> ModuleType:
     here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:  # the installed command does not look there, `python -m` does
+    if here not in sys.path and "" not in sys.path:  # `python -m` adds the current folder, the installed command not
         sys.path.append(here)
     importlib.invalidate_caches()
     try:
-        with _visiting(path):
-            return _loaded(place)
+        with _guarding_settings(path):
+            return _load(place)
     except RecipeError:
-        sys.modules.pop(place, None)  # refused once more if it is asked for once more
+        sys.modules.pop(place, None)  # the next import must fail the same way
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise MissingModel(
@@ -124,8 +129,8 @@ def _imported(path: str, place: str) -> ModuleType:
         ) from error
 
 
-def _loaded(place: str) -> ModuleType:
-    """The module; torchvision, if it imports that, is made ready first where it cannot be imported as it is."""
+def _load(place: str) -> ModuleType:
+    """Import a module; if its import of torchvision stops for want of operators, declare them and import again."""
     try:
         return importlib.import_module(place)
     except RuntimeError as error:
@@ -135,20 +140,20 @@ def _loaded(place: str) -> ModuleType:
     return importlib.import_module(place)
 
 
-def _made(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
-    for what, value in zip(("classes", "channels"), given, strict=False):  # they may come from a file
-        check_whole(f"{path}: {what}", value, 1)
+def _make(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+    for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
+        check_whole(f"{path}: {name}", value, 1)
     try:
-        with _visiting(path):
+        with _guarding_settings(path):
             made = _called(function, given)
         if isinstance(made, nn.Module) and not any(tensor.is_meta for tensor in made.parameters()):
-            made = made.cpu()  # a search moves it
+            made = made.cpu()  # a search moves the network to its device
     except RecipeError:
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         called = ", ".join(map(str, given))
-        wide = isinstance(error, TypeError) and len(given) > 2
-        remedy = "; width is a float: round what it is multiplied by" if wide else ""
+        with_width = isinstance(error, TypeError) and len(given) > 2
+        remedy = "; width is a float: round what it is multiplied by" if with_width else ""
         rule = f"{path}: must make a network when called with ({called})"
         raise RecipeError(f"{rule}, got {said(error)}{remedy}") from error
     if not isinstance(made, nn.Module):
@@ -170,8 +175,8 @@ def _called(function: Callable[..., object], given: tuple[Any, ...]) -> object:
 
 
 @contextmanager
-def _visiting(path: str) -> Iterator[None]:
-    """A user's code runs inside. It prints to standard error; RecipeError where it changes settings that all share."""
+def _guarding_settings(path: str) -> Iterator[None]:
+    """Run a user's code with its prints on standard error; RecipeError if the code changes torch's global settings."""
     before = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
     with redirect_stdout(sys.stderr):
         yield
@@ -181,12 +186,12 @@ def _visiting(path: str) -> Iterator[None]:
         torch.set_default_dtype(before[1])
         torch.set_default_device(before[2])
         names = ("torch.set_grad_enabled", "torch.set_default_dtype", "torch.set_default_device")
-        called = [name for name, one, other in zip(names, before, after, strict=True) if one != other]
+        called = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
         raise RecipeError(f"{path}: its module must leave torch's settings as they are, it calls {called[0]}")
 
 
 def _name_head(path: str, made: Any, classes: int) -> None:
-    """Leave the classifier's path as `head`, or beside something else of that name as `head_at`."""
+    """Set the classifier's path as `head`, or as `head_at` if the module uses `head` for a layer, in place."""
     linear = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear)}
     fits = [name for name, layer in linear.items() if layer.out_features == classes]
     given = getattr(made, "head", None)
@@ -206,12 +211,12 @@ def _name_head(path: str, made: Any, classes: int) -> None:
 def _takes_width(function: Callable[..., object]) -> bool:
     try:
         return "width" in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # it does not say
+    except (TypeError, ValueError):  # a function without a readable signature
         return False
 
 
 def _fingerprint(*modules: ModuleType) -> str:
-    """Sha256 of the modules' files and of those next to or below theirs that they take names from, and so on."""
+    """Return the sha256 of the modules' files and of all files of the same packages imported by them, recursively."""
     tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
     roots = {root for top in tops for root in _folders(top)}
     files: dict[str, Path] = {}
@@ -231,7 +236,7 @@ def _fingerprint(*modules: ModuleType) -> str:
 
 
 def _folders(top: ModuleType) -> list[Path]:
-    """A package's own, or the one that a single file lies in."""
+    """Return the folders of a package, or the folder of a single-file module."""
     file = getattr(top, "__file__", None)
     return [Path(path) for path in getattr(top, "__path__", [Path(file).parent] if file else [])]
 

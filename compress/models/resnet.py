@@ -1,11 +1,11 @@
 """The CIFAR ResNets of He et al. 2016, https://arxiv.org/abs/1512.03385, section 4.2.
 
-Depths 20, 32, 44, 56 and 110 stack basic blocks, 164 bottlenecks (https://arxiv.org/abs/1603.05027). Shortcuts that
-change shape are 1x1 projections (option B), not zero-padded ones (option A): the dependency graph that cuts channels
-cannot follow zero padding. That adds under one percent of parameters to the published counts.
+Depths 20, 32, 44, 56 and 110 stack basic blocks, 164 stacks bottlenecks (https://arxiv.org/abs/1603.05027). A shortcut
+between different shapes is a 1x1 projection (option B), not zero padding (option A): the dependency graph for cutting
+channels cannot follow zero padding. Projections add under 1 % of parameters to the published counts.
 
-`resnet8x4` and `resnet32x4` are RepDistiller's (Tian et al. 2020, https://arxiv.org/abs/1910.10699): stem and stages of
-32, 64, 128 and 256 channels, with projections. For 100 classes 1,233,540 and 7,433,860 parameters.
+`resnet8x4` and `resnet32x4` follow RepDistiller (Tian et al. 2020, https://arxiv.org/abs/1910.10699): stem and stages
+of 32, 64, 128 and 256 channels, with projections. For 100 classes they have 1,233,540 and 7,433,860 parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compress.models.family import Family, init_convolutions, scaled
 
 
 class Basic(nn.Module):
-    """Two 3x3 convolutions with `inside` channels between, and a shortcut."""
+    """Basic block: two 3x3 convolutions with `inside` channels between, and a shortcut."""
 
     expansion = 1
 
@@ -32,14 +32,14 @@ class Basic(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
+        """Map `(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
         y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         out: Tensor = self.relu(y + self.shortcut(x))
         return out
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions with `inside` channels between, and a shortcut; `outer` is four times as many."""
+    """Bottleneck: 1x1, 3x3, 1x1 convolutions with `inside` channels between, and a shortcut; `outer` is 4 `inside`."""
 
     expansion = 4
 
@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
+        """Map `(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
         y = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
         out: Tensor = self.relu(self.bn3(self.conv3(y)) + self.shortcut(x))
         return out
@@ -64,7 +64,7 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """A 3x3 stem and three stages of `widths` channels times `width`, the last two halving the map.
 
-    Those that a shortcut fixes, all but the ones inside a block, are times `shortcuts` too.
+    Channels a shortcut adds to, all but the channels inside a block, are multiplied by `shortcuts` too.
     """
 
     taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "stage3"}
@@ -99,7 +99,7 @@ class ResNet(nn.Module):
         init_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.stage3(self.stage2(self.stage1(self.stem(images))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
         return logits

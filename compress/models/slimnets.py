@@ -2,7 +2,7 @@
 
 Shapes as in the authors' code, https://github.com/ChristopherSweeney/SlimNets; parameters for ten classes on 32x32
 colour images, published in brackets: `snn-1k` 413,882 (415k), `snn-10k` 4,112,882 (4M), `cnn-1k` 488,806 (490k),
-`cnn-10k` 4,853,806 (4.9M), `alexnet` 2,472,266 (2.5M), `nin` 966,986 (965k). No BN anywhere, as there.
+`cnn-10k` 4,853,806 (4.9M), `alexnet` 2,472,266 (2.5M), `nin` 966,986 (965k). As in the paper, no network has BN.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from compress.models.family import Family, check_images, scaled
 
 LEAST = 14
-"""Side of the smallest image that leaves the second 5x5 convolution of an SNN or CNN something to look at."""
+"""Side in pixels of the smallest image of SNN and CNN: the second 5x5 convolution needs a 5x5 map."""
 
 
 class Sides(nn.Module):
-    """Hands images on; RecipeError for `who` when they are smaller than `least` by `least`."""
+    """Pass images on unchanged; RecipeError in the name of `who` for images smaller than `least` x `least`."""
 
     def __init__(self, who: str, least: int) -> None:
         super().__init__()
         self.who, self.least = who, least
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` as they are."""
+        """Return images `(B, C, H, W)` unchanged."""
         height, width = images.shape[2:]
         check_images(self.who, self.least, height, width)
         return images
@@ -35,7 +35,7 @@ class Sides(nn.Module):
 class Shallow(nn.Module):
     """Two 5x5 convolutions of 6 and 16 channels, then `hidden` layers of units, all times `width`.
 
-    The second pooling is to a 5x5 map, the size that 32x32 images come to: other sizes meet the same linear layers.
+    The second pooling gives a 5x5 map, as for 32x32 images: images of any size fit the same linear layers.
     """
 
     taps = {"stage1": "stage1", "stage2": "stage2"}
@@ -59,7 +59,7 @@ class Shallow(nn.Module):
         self.classifier = nn.Linear(inner, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` of at least 14x14 to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` of at least 14x14 to logits `(B, classes)`."""
         maps = self.stage2(self.pool(self.stage1(self.sides(images))))
         logits: Tensor = self.classifier(self.hidden(self.flatten(self.fit(maps))))
         return logits
@@ -68,7 +68,7 @@ class Shallow(nn.Module):
 class AlexNet(nn.Module):
     """Five convolutions of 64, 192, 384, 256 and 256 channels times `width`, the first 11x11 with stride 4.
 
-    A pooling of a map that is already 1x1 leaves it so, hence any size of image will do.
+    Images may have any size: pooling keeps a map of 1x1 as it is.
     """
 
     taps = {f"stage{i}": f"stage{i}" for i in (1, 2, 3)}
@@ -87,18 +87,18 @@ class AlexNet(nn.Module):
         self.classifier = nn.Linear(d, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.pool(self.stage3(self.pool(self.stage2(self.pool(self.stage1(images))))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
         return logits
 
 
 class NetworkInNetwork(nn.Module):
-    """Lin et al. 2013, https://arxiv.org/abs/1312.4400: 5x5, 5x5 and 3x3 convolutions, two 1x1 behind each.
+    """Lin et al. 2013, https://arxiv.org/abs/1312.4400: 5x5, 5x5 and 3x3 convolutions, two 1x1 after each.
 
-    The last 1x1 makes a map for each class, whose mean is the logit. Mean and 1x1 are both linear, so here the mean
-    comes first and the 1x1 is the classifier: the same function of the same weights. The ReLU that the authors' code
-    has on the class maps is left out, for it forbids negative logits.
+    In the paper the last 1x1 gives a map for each class, and the logit is the mean of the map. Mean and 1x1 are both
+    linear: here the mean comes first and the 1x1 is the linear classifier, the same function of the same weights. The
+    authors' code has a ReLU on the class maps; the ReLU is left out here, since with it no logit could be negative.
     """
 
     taps = {f"stage{i}": f"stage{i}" for i in (1, 2, 3)}
@@ -119,7 +119,7 @@ class NetworkInNetwork(nn.Module):
         self.classifier = nn.Linear(a, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.dropout(self.pool1(self.stage1(images)))
         maps = self.stage3(self.dropout(self.pool2(self.stage2(maps))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))

@@ -1,7 +1,8 @@
-"""A file of weights as the state dicts in it: read as tensors, never unpickled, none chosen.
+"""Read all state dicts of a file of weights, as tensors, without unpickling objects.
 
-A checkpoint of a training has its weights one or two keys down (`model`, `state_dict_ema`), beside an optimizer's. What
-`torch.compile` and `nn.DataParallel` put into the names, `_orig_mod` and `module`, says nothing about a network.
+The checkpoint of a training has its weights under a key or two (`model`, `state_dict_ema`), beside the optimizer's
+state. `torch.compile` and `nn.DataParallel` add `_orig_mod` and `module` to the names of tensors; `renamed` ignores
+both.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from compress.errors import RecipeError, said
 
 State = dict[str, Tensor]
 Place = tuple[str, ...]
-"""Keys that lead to a state dict in a file; none where the file is one."""
+"""Keys leading to a state dict in a file; () if the file itself is the state dict."""
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".pth.tar")
 DEEPEST = 4
-"""Keys down at which nothing is looked for."""
+"""Number of keys beyond which no state dict is searched for."""
 WRAPPERS = ("module", "_orig_mod")
 AVERAGED = "n_averaged"
-"""Counter of torch's `AveragedModel`."""
+"""Name of the counter in torch's `AveragedModel`."""
 
 
 def read_states(family: str, file: Path) -> dict[Place, State]:
-    """The state dicts in the file by their place, at least one; RecipeError where it cannot be read or has none."""
+    """Return the state dicts of a file by their place; RecipeError for an unreadable file, or without a state dict."""
     try:
-        with file.open("rb"), warnings.catch_warnings(action="ignore"):  # torch's, of the form of the file
-            held: Any = (
+        with file.open("rb"), warnings.catch_warnings(action="ignore"):  # torch warns about old file formats
+            content: Any = (
                 load_file(file)
                 if file.name.lower().endswith(".safetensors")
                 else torch.load(file, map_location="cpu", weights_only=True)
@@ -54,14 +55,14 @@ def read_states(family: str, file: Path) -> dict[Place, State]:
             f"{family}: {file} must hold a state dict, got no file that can be read as one ({said(error)}); save "
             "model.state_dict() anew"
         ) from error
-    found: dict[Place, State] = {(): {}} if held == {} else dict(_states(held, ()))
+    found: dict[Place, State] = {(): {}} if content == {} else dict(_states(content, ()))
     if not found:
         raise RecipeError(f"{family}: {file} must hold a state dict, tensors by name, got something else")
     return found
 
 
 def renamed(state: Mapping[str, Tensor], wanted: Mapping[str, object]) -> State:
-    """The state under the names of the network `wanted` where they differ in `WRAPPERS` alone, wherever these stand."""
+    """Return a state dict under the tensor names of `wanted`; names are equal if they differ in `WRAPPERS` alone."""
     own, theirs = ({plain_name(name): name for name in names} for names in (wanted, state))
     if all(name in wanted for name in state) or len(own) < len(wanted) or len(theirs) < len(state):
         return dict(state)
@@ -69,27 +70,27 @@ def renamed(state: Mapping[str, Tensor], wanted: Mapping[str, object]) -> State:
 
 
 def plain_name(name: str) -> str:
-    """A tensor's name without the wrappers."""
+    """Return a tensor's name without `WRAPPERS`."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def written(place: Place) -> str:
-    """A place as it is typed in Python, `['model']`; "" for the file itself."""
+    """Return a place as typed in Python, like `['model']`; "" for the file itself."""
     return "".join(f"[{key!r}]" for key in place)
 
 
 def unreadable(family: str, file: Path, error: OSError | ValueError) -> RecipeError:
-    """The sentence on weights that cannot be read."""
+    """Return the error for an unreadable file of weights."""
     why = getattr(error, "strerror", None) or error
     return RecipeError(f"{family}: its weights {file} must be readable, on every node that runs trials, got {why}")
 
 
-def _states(held: object, place: Place) -> Iterator[tuple[Place, State]]:
-    if not isinstance(held, dict) or not held or len(place) > DEEPEST:
+def _states(content: object, place: Place) -> Iterator[tuple[Place, State]]:
+    if not isinstance(content, dict) or not content or len(place) > DEEPEST:
         return
-    if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in held.items()):
-        yield place, dict(held)
+    if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()):
+        yield place, dict(content)
     else:
-        for key, value in held.items():
+        for key, value in content.items():
             if isinstance(key, str):
                 yield from _states(value, (*place, key))

@@ -1,9 +1,9 @@
 """VGG with BN for small images: Simonyan & Zisserman 2014, https://arxiv.org/abs/1409.1556, one linear classifier.
 
-As RepDistiller builds it (https://arxiv.org/abs/1910.10699): five blocks of 3x3 convolutions, pooling after the first
-three, which is as far as 8x8 images allow, then the mean over the map instead of the two hidden layers. VGG8 is theirs.
-Parameters: for 100 classes 3,965,028 (VGG8) and 9,462,180 (VGG13); for ten classes 20,040,522 (VGG19, "about 20 M" in
-SlimNets, which keeps hidden layers of 512 and leaves out BN).
+The networks follow RepDistiller (https://arxiv.org/abs/1910.10699), VGG8 included: five blocks of 3x3 convolutions,
+then the mean over the map in place of two hidden layers. Pooling follows the first three blocks only, as far as 8x8
+images allow. Parameters: for 100 classes 3,965,028 (VGG8) and 9,462,180 (VGG13); for ten classes 20,040,522 (VGG19).
+SlimNets has "about 20 M" for VGG19, with hidden layers of 512 and without BN.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONVOLUTIONS: dict[int, tuple[int, ...]] = {
 
 
 class VGG(nn.Module):
-    """Five blocks of 64, 128, 256, 512 and 512 channels times `width`; the input may be 8x8 or larger."""
+    """Five blocks of 64, 128, 256, 512 and 512 channels times `width`; images may be 8x8 or larger."""
 
     taps = {f"block{i}": f"block{i}" for i in range(1, 6)}
     head = "classifier"
@@ -47,7 +47,7 @@ class VGG(nn.Module):
         init_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.pool(self.block2(self.pool(self.block1(images))))
         maps = self.block5(self.block4(self.pool(self.block3(maps))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))

@@ -1,8 +1,8 @@
-"""Weights that a network begins with: a file of the user's, or torchvision's own out of the local cache.
+"""Initial weights of a network: a user's file, or torchvision's weights in the local cache.
 
-A file is `.safetensors`, or torch's with a state dict (`compress.models.states`), which may lie some keys down: the one
-state dict that fits is taken. Names, but for wrappers in them, and shapes must be the network's; only BN's step
-counters may be missing, and a tied tensor's second name. Numbers are taken if float32 holds them as they are.
+A file is `.safetensors`, or a torch file with state dicts at some depth (`compress.models.states`): the only state dict
+to fit is loaded. Names (apart from wrappers) and shapes must be the network's. Only BN's step counters and the second
+name of a tied tensor may be missing. Values must be exact in the network's dtype, and parameters finite.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from compress.models.states import SUFFIXES, State, read_states, renamed, unread
 
 TORCHVISION = "torchvision:"
 COUNTER = "num_batches_tracked"
-"""BN's step counter: not used with a fixed momentum, so not stored."""
+"""BN's step counter. BN with a fixed momentum never reads the counter: it is not stored."""
 _NAMED = 3
-"""So many names are listed in a complaint."""
+"""Names listed in an error message."""
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")
 
 
 def check_form(family: str, weights: str) -> None:
-    """RecipeError unless `weights` is a file by its suffix or, for a network of torchvision's, `torchvision:NAME`."""
+    """Raise RecipeError unless `weights` has a known suffix or, for torchvision's networks, is `torchvision:NAME`."""
     if weights.startswith(TORCHVISION):
         if family not in PRETRAINED:
             raise RecipeError(f"{family}: torchvision has no weights for it, only for {', '.join(PRETRAINED)}")
@@ -46,23 +46,23 @@ def check_form(family: str, weights: str) -> None:
 
 
 def digest(family: str, weights: str) -> str:
-    """Sha256 of the file, in hexadecimal; RecipeError when it cannot be read."""
+    """Return the sha256 of the file, in hexadecimal; RecipeError for an unreadable file."""
     file = _file(family, weights)
     try:
         status = os.stat(file)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("something that is no file")
         return _digest(file, status.st_size, status.st_mtime_ns)
-    except (OSError, ValueError) as error:  # the latter of a path that cannot be
+    except (OSError, ValueError) as error:  # ValueError for an impossible path
         raise unreadable(family, file, error) from error
 
 
 def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...]:
-    """Fill the module in place; return the layers that stay as they were initialised.
+    """Fill the module in place; return the layers left as initialised.
 
-    Weights of torchvision's may leave the first convolution and the classifier, made for other images and classes.
-    RecipeError names the first few tensors that are missing, unexpected or of another shape, the first number that is
-    not finite or would change, or the state dicts where several fit. The module is untouched then.
+    Only torchvision's weights may leave layers: the first convolution and the classifier, if made for other images or
+    classes. RecipeError names the first few tensors missing, unexpected or of another shape, the first number not
+    finite or not exact, or the state dicts if several fit; the module is unchanged.
     """
     file = _file(family, weights)
     states = read_states(family, file)
@@ -85,8 +85,9 @@ def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...
             f"{family}: {file} must hold one state dict that fits, got {places}; save the wanted one alone, with "
             f"torch.save(torch.load({file.name!r}){written(next(iter(chosen)))}, 'wanted.pt')"
         )
-    state = {name: _taken(f"{family}: {file}", name, first.state[name], like) for name, like in first.filled.items()}
-    first.check_tied(f"{family}: {file}")
+    who = f"{family}: {file}"
+    state = {name: _converted(who, name, first.state[name], like) for name, like in first.filled.items()}
+    first.check_tied(who)
     try:
         module.load_state_dict({**wanted, **state}, strict=False)
     except Exception as error:  # a user's own network may load in ways of its own
@@ -96,7 +97,7 @@ def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...
 
 @dataclass(frozen=True)
 class _Fit:
-    """A state dict beside the tensors `wanted` by a network, of which some layers may be of another shape."""
+    """A state dict compared with a network's tensors `wanted`; layers of `may_differ` may have another shape."""
 
     state: State
     wanted: dict[str, Tensor]
@@ -104,24 +105,24 @@ class _Fit:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """The layers of `may_differ` that are of another shape."""
+        """Layers of `may_differ` with another shape."""
         return tuple(layer for layer in self.may_differ if any(_layer(name) == layer for name in self._differing()))
 
     @property
     def filled(self) -> dict[str, Tensor]:
-        """The network's tensors that the state dict fills."""
+        """Tensors of the network filled by the state dict, by name."""
         return {name: t for name, t in self.wanted.items() if name in self.state and _layer(name) not in self.left}
 
     @property
     def matching(self) -> int:
-        """How many tensors have name and shape of one of the network's."""
+        """Number of tensors with the name and shape of a network's tensor."""
         return sum(name in self.state for name in self.wanted) - len(self._differing())
 
     @property
     def faults(self) -> list[str]:
-        """What is missing, unexpected, or of another shape."""
-        there = {id(self.wanted[name]) for name in self.state if name in self.wanted}
-        missing = [n for n, t in self.wanted.items() if id(t) not in there and not n.endswith(COUNTER)]
+        """Phrases on tensors missing, unexpected, or of another shape; empty if the state dict fits."""
+        present = {id(self.wanted[name]) for name in self.state if name in self.wanted}
+        missing = [n for n, t in self.wanted.items() if id(t) not in present and not n.endswith(COUNTER)]
         differs = [n for n in self._differing() if _layer(n) not in self.left]
         found = [
             _listed("missing", missing),
@@ -132,7 +133,7 @@ class _Fit:
 
     @property
     def complaint(self) -> str:
-        """The faults, and a prefix of all names if taking the prefix off mends all."""
+        """The faults as a phrase, with a hint if the state dict fits without a common prefix of its names."""
         prefixes = {name.partition(".")[0] for name in self.state}
         shorter = {name.partition(".")[2]: tensor for name, tensor in self.state.items()}
         helps = len(prefixes) == 1 and not _Fit(shorter, self.wanted, self.may_differ).faults
@@ -140,13 +141,13 @@ class _Fit:
         return "; ".join(self.faults) + hint
 
     def equals(self, other: _Fit) -> bool:
-        """Whether both fill the network alike."""
+        """Whether both state dicts fill the network with equal values."""
         return self.filled.keys() == other.filled.keys() and all(
             torch.equal(self.state[name], other.state[name]) for name in self.filled
         )
 
     def check_tied(self, who: str) -> None:
-        """RecipeError where two names of one tensor have different values."""
+        """Raise RecipeError if two names of a tied tensor have different values."""
         names: dict[int, str] = {}
         for name, tensor in self.filled.items():
             other = names.setdefault(id(tensor), name)
@@ -157,8 +158,8 @@ class _Fit:
         return [n for n, t in self.wanted.items() if n in self.state and self.state[n].shape != t.shape]
 
 
-def _taken(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
-    """The tensor as one of the network's; RecipeError unless its numbers are finite and stay as they are."""
+def _converted(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
+    """Return the tensor in the dtype of `like`; RecipeError unless its numbers are finite and exact in the dtype."""
     kind, wanted = (str(t.dtype).removeprefix("torch.") for t in (tensor, like))
     numbers = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_quantized)
     if (
@@ -167,19 +168,19 @@ def _taken(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
         or (like.is_floating_point() and not tensor.is_floating_point())
     ):
         raise RecipeError(f"{who}: {name} must hold {wanted} numbers, got {kind if not tensor.is_meta else 'none'}")
-    most = torch.complex128 if tensor.is_complex() else torch.float64
-    wide = tensor.to(most)
-    broken = wide[wide.isnan() if not isinstance(like, nn.Parameter) else ~wide.isfinite()]
+    widest = torch.complex128 if tensor.is_complex() else torch.float64
+    exact = tensor.to(widest)
+    broken = exact[exact.isnan() if not isinstance(like, nn.Parameter) else ~exact.isfinite()]
     if len(broken):
         raise RecipeError(f"{who}: {name} must be finite, got {broken[0].item()}")
     made = tensor.to(like.dtype)
-    if not torch.equal(made.to(most), wide):
+    if not torch.equal(made.to(widest), exact):
         raise RecipeError(f"{who}: {name} must fit into {wanted}, got {kind} that it would round; save it as {wanted}")
     return made
 
 
 def _file(family: str, weights: str) -> Path:
-    """Where the weights lie; RecipeError, with the address, when torchvision's are not in the cache."""
+    """Return the file of the weights; RecipeError with a URL if torchvision's weights are missing in the cache."""
     if not weights.startswith(TORCHVISION):
         return Path(weights)
     known: Any = import_torchvision().models.get_model_weights(PRETRAINED[family]).__members__
@@ -209,7 +210,7 @@ def _sides(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "a number"
 
 
-def _listed(what: str, names: Collection[str]) -> str:
-    """How many and the first few; "" for none."""
+def _listed(fault: str, names: Collection[str]) -> str:
+    """Return the number of names and the first few, in words; "" without names."""
     shown = ", ".join(list(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-    return f"{len(names)} {what} ({shown})" if names else ""
+    return f"{len(names)} {fault} ({shown})" if names else ""

@@ -1,8 +1,8 @@
 """The wide ResNets of Zagoruyko & Komodakis 2016, https://arxiv.org/abs/1605.07146, for small images.
 
 WRN-d-k has d layers in three stages of 16 k, 32 k and 64 k channels: pre-activation basic blocks, BN and ReLU before
-each 3x3 convolution, no dropout, as RepDistiller trains them (https://arxiv.org/abs/1910.10699). Where a block changes
-the number of channels its shortcut is a 1x1 convolution of the activated input. Parameters for 100 classes: 180,916
+each 3x3 convolution, no dropout, as in RepDistiller (https://arxiv.org/abs/1910.10699). In a block with another number
+of channels out than in, the shortcut is a 1x1 convolution of the activated input. Parameters for 100 classes: 180,916
 (16-1), 703,284 (16-2), 569,780 (40-1), 2,255,156 (40-2).
 """
 
@@ -16,7 +16,7 @@ from compress.models.family import Family, init_convolutions, scaled
 
 
 class PreActivation(nn.Module):
-    """BN, ReLU, 3x3 convolution, twice, beside the input as it is."""
+    """Pre-activation block: BN, ReLU, 3x3 convolution, twice, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class PreActivation(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, C, H, W)` to the same shape."""
+        """Map `(B, C, H, W)` to the same shape."""
         out: Tensor = x + self.conv2(self.relu(self.bn2(self.conv1(self.relu(self.bn1(x))))))
         return out
 
 
 class Widening(nn.Module):
-    """The same with another number of channels out; the shortcut is a convolution of the activated input."""
+    """Pre-activation block from `inner` to `outer` channels; the shortcut convolves the activated input (1x1)."""
 
     def __init__(self, inner: int, outer: int, stride: int) -> None:
         super().__init__()
@@ -45,16 +45,16 @@ class Widening(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
+        """Map `(B, inner, H, W)` to `(B, outer, H / stride, W / stride)`."""
         active = self.relu(self.bn1(x))
         out: Tensor = self.shortcut(active) + self.conv2(self.relu(self.bn2(self.conv1(active))))
         return out
 
 
 class WideResNet(nn.Module):
-    """`depth` layers, `widen` times 16, 32 and 64 channels, all times `width`; the last two stages halve the map.
+    """`depth` layers of `widen` times 16, 32 and 64 channels, all times `width`; the last two stages halve the map.
 
-    Maps are tapped before the next activation, but the last one as the classifier reads it.
+    The taps read maps before the next activation, except for the last: `last` is activated, as the classifier reads it.
     """
 
     taps = {"stem": "stem", "stage1": "stage1", "stage2": "stage2", "stage3": "last"}
@@ -80,7 +80,7 @@ class WideResNet(nn.Module):
         init_convolutions(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images `(B, C, H, W)` to logits `(B, classes)`."""
+        """Map images `(B, C, H, W)` to logits `(B, classes)`."""
         maps = self.last(self.stage3(self.stage2(self.stage1(self.stem(images)))))
         logits: Tensor = self.classifier(self.flatten(self.mean(maps)))
         return logits

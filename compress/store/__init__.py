@@ -1,1 +1,1 @@
-"""Where models are kept, by the hash of everything that led to them."""
+"""Stores of models, by the hash of everything a model depends on."""

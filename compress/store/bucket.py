@@ -1,7 +1,7 @@
-"""A store in a bucket.
+"""A store in a bucket, with a folder of the machine's own as its cache.
 
-An entry is one object, a zip of the files that any store has, so it is there whole or not at all. What a machine has
-read or made stays in a folder of its own as well; so do the trainings it has begun and what teachers have said.
+An entry is a single object, a zip of the files an entry has in any store: no reader sees half an entry. The cache holds
+every entry the machine has read or made, the checkpoints of unfinished trainings, and teachers' logits.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ SAMPLE = 20
 
 
 def is_remote(where: str) -> bool:
-    """Whether that is a URL, but not of a file."""
+    """Whether `where` is a URL other than `file://`."""
     return "://" in where and not where.startswith(LOCAL)
 
 
 def absolute(where: str) -> str:
-    """The same place for every process of this machine, in one spelling; ValueError of no place at all."""
+    """Return the absolute path or URL of a store, spelt the same for every process; ValueError for an empty name."""
     if not where.strip():
         raise ValueError(f"store must be a folder or a URL, got {where!r}")
     scheme, _, path = where.partition("://")
@@ -43,7 +43,7 @@ def absolute(where: str) -> str:
 
 
 def open_store(where: str) -> Store:
-    """The store in a folder or at a URL; ValueError when there can be none, DiskError when the disk refuses it."""
+    """Open the store in a folder or at a URL; ValueError for a URL of no bucket, DiskError if the disk refuses."""
     try:
         return RemoteStore(where) if is_remote(where) else Store(Path(absolute(where)))
     except OSError as error:
@@ -51,7 +51,7 @@ def open_store(where: str) -> Store:
 
 
 def check_store(where: str) -> None:
-    """ValueError unless a bucket can be written to; of a folder nothing is asked."""
+    """Raise ValueError unless the bucket can be written to; a folder is not tried."""
     if is_remote(where):
         try:
             RemoteStore(where).check()
@@ -60,29 +60,29 @@ def check_store(where: str) -> None:
 
 
 def check_readable(where: str) -> None:
-    """ValueError if entries in a folder are of a newer version; some are looked at, for all are many."""
+    """Raise ValueError if a folder has entries of a newer version; only the first `SAMPLE` entries are read."""
     if not is_remote(where):
         for record in itertools.islice(Path(absolute(where)).glob(f"??/*/{RECORD}"), SAMPLE):
             try:
                 readable(record.read_bytes())
             except Unreadable as error:
                 raise ValueError(f"store: entries in {where} cannot be read: {error}") from error
-            except (OSError, ValueError, KeyError, TypeError):  # damaged: made again when it is needed
+            except (OSError, ValueError, KeyError, TypeError):  # a damaged entry is made again when needed
                 continue
 
 
 class RemoteStore(Store):
-    """Entries below `url`; ValueError when that is of no bucket."""
+    """Entries below `url`; ValueError for a URL of no bucket."""
 
     def __init__(self, url: str) -> None:
         self.url = absolute(url)
         self.bucket = Bucket(self.url)
-        self._there: set[str] = set()
+        self._in_bucket: set[str] = set()
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         super().__init__(caches / "paretune" / hashlib.sha256(self.url.encode()).hexdigest()[:16])
 
     def check(self) -> None:
-        """ValueError unless objects can be written there, and none over another that was to be new."""
+        """Raise ValueError unless the bucket takes objects, and refuses to create an object twice."""
         bucket, probe = Bucket(self.url, patience=0.0), f"probe-{uuid.uuid4().hex}"
         try:
             created = [bucket.create(probe, b"") for _ in range(2)]
@@ -93,34 +93,33 @@ class RemoteStore(Store):
             raise ValueError(f"store must refuse to write an object twice, got {self.url}, which does not")
 
     def lock(self, key: str) -> Lease:
-        """As a folder's, for all machines that see the bucket."""
+        """Return the lease of an entry, respected by all machines with access to the bucket."""
         return Lease(self.bucket, f"locks/{key}.lease", self.lease_s)
 
     def get(self, key: str, of: Collection[Model] = ()) -> Entry | None:
-        """The entry, from this machine's folder or the bucket; DiskError when the bucket does not answer."""
+        """Return the entry, from the machine's cache or the bucket; DiskError if the bucket does not answer."""
         entry = super().get(key, of)
         if entry is not None:
-            if key not in self._there and not self.bucket.has(_object(key)):  # somebody has removed it
+            if key not in self._in_bucket and not self.bucket.has(_object(key)):  # removed from the bucket since
                 self._upload(key, entry.files(), (entry.path / RECORD).read_bytes())
-            self._there.add(key)
+            self._in_bucket.add(key)
             return entry
         packed = self.bucket.read(_object(key))
         if packed is None:
             return None
         try:
-            with zipfile.ZipFile(io.BytesIO(packed)) as found:
-                _check_sizes(found, len(packed))
-                record = found.read(RECORD)
-                said = readable(record)
-                files = Files(found.read(WEIGHTS), found.read(STRUCTURE))
-            self._checked(key, files, said, of)
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                _check_sizes(archive, len(packed))
+                record = archive.read(RECORD)
+                files = Files(archive.read(WEIGHTS), archive.read(STRUCTURE))
+            self._verify(key, files, readable(record), of)
         except Unreadable as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
-        except Exception as error:  # of a damaged zip anything may be raised
+        except Exception as error:  # a damaged zip may raise any error
             self._set_aside(key, packed, error)
             return None
-        self._there.add(key)
-        self._keep(key, files, record)
+        self._in_bucket.add(key)
+        self._write(key, files, record)
         return super().get(key, of)
 
     def put(
@@ -131,18 +130,18 @@ class RemoteStore(Store):
         made_from: Mapping[str, Any],
         taken_back: bool | None = None,
     ) -> Entry:
-        """To the bucket, then to this machine's folder; the entry that another has made meanwhile if there is one."""
+        """Write an entry to the bucket and the cache, or return the entry another process has written meanwhile."""
         entry = Entry(key, self.path(key), measured, made_from, taken_back)
         record = self._record(entry, files)
         while not self._upload(key, files, record):
-            made = self.get(key)  # if it was damaged it is set aside now
+            made = self.get(key)  # a damaged entry is set aside here: the next upload succeeds
             if made is not None:
                 return made
-        self._there.add(key)
-        return self._keep(key, files, record) or entry
+        self._in_bucket.add(key)
+        return self._write(key, files, record) or entry
 
     def _upload(self, key: str, files: Files, record: bytes) -> bool:
-        """Whether there was none."""
+        """Create the entry's object; False if the bucket has the object already."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as into:
             for name, data in ((WEIGHTS, files.weights), (STRUCTURE, files.structure), (RECORD, record)):
@@ -152,7 +151,7 @@ class RemoteStore(Store):
     def _set_aside(self, key: str, packed: bytes, error: Exception) -> None:
         aside = f"damaged/{key}-{uuid.uuid4().hex[:8]}"
         self.bucket.write(aside, packed)
-        if self.bucket.read(_object(key)) == packed:  # nobody was faster and has made it again
+        if self.bucket.read(_object(key)) == packed:  # else another process has made the entry again
             self.bucket.remove(_object(key))
         logging.getLogger(__name__).warning(
             "store: entry %s is damaged (%s: %s); moved to %s/%s and made again",
@@ -164,10 +163,10 @@ class RemoteStore(Store):
         )
 
 
-def _check_sizes(found: zipfile.ZipFile, most: int) -> None:
-    """StoreError for what would unpack to more bytes than the object has: ours are not deflated."""
-    if any(one.compress_type != zipfile.ZIP_STORED or one.file_size > most for one in found.infolist()):
-        raise StoreError("its files must lie in it as they are, not packed")
+def _check_sizes(archive: zipfile.ZipFile, most: int) -> None:
+    """Raise StoreError for a file stored compressed or larger than `most` bytes: `_upload` writes neither."""
+    if any(file.compress_type != zipfile.ZIP_STORED or file.file_size > most for file in archive.infolist()):
+        raise StoreError("its files must lie in the zip uncompressed")
 
 
 def _object(key: str) -> str:

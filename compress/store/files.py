@@ -1,6 +1,6 @@
-"""A model in a folder: `model.safetensors` and `structure.json`. Nothing in it is ever unpickled.
+"""A model in a folder: `model.safetensors` and `structure.json`. Neither file is ever unpickled.
 
-A user's own network is made again by the function that the structure names: that code is imported and called.
+A user's own network is built by the function named in the structure: the function is imported and called.
 """
 
 from __future__ import annotations
@@ -26,49 +26,49 @@ STRUCTURE = "structure.json"
 
 @dataclass(frozen=True)
 class Files:
-    """The two files of one model, as bytes."""
+    """The two files of a model, as bytes."""
 
     weights: bytes
     structure: bytes
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the weights file."""
+        """Size of the weights file in bytes."""
         return len(self.weights)
 
     @property
     def compressed_bytes(self) -> int:
-        """Bytes of the weights file deflated: what zeros are worth."""
+        """Size of the weights file in bytes, deflated: unlike `size_bytes`, smaller the more weights are zero."""
         return len(zlib.compress(self.weights, 1))
 
     @property
     def sha256(self) -> str:
-        """Over both files."""
+        """Checksum of both files, in hexadecimal digits."""
         return hashlib.sha256(self.weights + self.structure).hexdigest()
 
     @classmethod
     def of(cls, module: nn.Module, model: Model, *, classes: int, channels: int) -> Files:
-        """Pack a module that was built as `model`."""
+        """Pack a module built as `model`; RecipeError if the module has state other than tensors."""
         structure = describe(module, model, classes, channels)
         return cls(save(weights(module)), json.dumps(structure, separators=(",", ":")).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Files:
-        """From a folder; StoreError when a file is missing."""
+        """Read both files from a folder; StoreError if a file cannot be read."""
         try:
             return cls((folder / WEIGHTS).read_bytes(), (folder / STRUCTURE).read_bytes())
         except OSError as error:
             raise StoreError(f"{folder}: {error.strerror or error}") from error
 
     def write(self, folder: Path) -> None:
-        """Into an existing folder."""
+        """Write both files into an existing folder."""
         (folder / WEIGHTS).write_bytes(self.weights)
         (folder / STRUCTURE).write_bytes(self.structure)
 
     def module(self) -> nn.Module:
-        """The model, in eval mode on the CPU; StoreError when the files are not what they should be.
+        """Build the model, in eval mode on the CPU; StoreError if a file is damaged or the two do not fit together.
 
-        MissingModel when it is of a user's own network whose function cannot be imported here.
+        MissingModel if the function of a user's own network cannot be imported.
         """
         try:
             state = load(self.weights)
@@ -84,6 +84,6 @@ class Files:
             raise StoreError(f"weights: the structure's tensors must be [name, dtype, shape], got {error}") from error
 
     def origin(self) -> Model:
-        """The model of the zoo this one was cut from."""
+        """Return the model the structure was cut from, a model of the zoo or a user's own."""
         model: Model = decode(json.loads(self.structure)["model"])
         return model

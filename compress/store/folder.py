@@ -1,9 +1,11 @@
-"""Where stage results live: one folder an entry, named by the hash of everything that led to it.
+"""A store in a folder: every stage result is an entry, a folder named by the hash of everything the result depends on.
 
-An entry is written beside its place and renamed into it, so it is there whole or not at all; its record carries a
-checksum of itself and of the files, and an entry that fails it is moved to `damaged/` and made again. Two processes
-that want the same entry, on one node or on several, take turns at its lease: a file that its holder touches while it
-lives. Not every shared file system has locks, or gives those of a lost node free; all have a file's time.
+An entry is written under `partial/` and renamed into place: no reader sees half an entry. The record carries a checksum
+of itself and of the model's files. An entry with a wrong checksum is moved to `damaged/` and made again.
+
+Two processes in want of the same entry, on the same node or not, take turns at the entry's lease: a file touched by its
+holder for as long as the holder lives. Not every shared file system has locks, or frees the locks of a lost node; every
+file system has times of change.
 """
 
 from __future__ import annotations
@@ -33,19 +35,23 @@ from compress.store.lease import lives
 RECORD = "record.json"
 VERSION = 1
 LARGEST_RECORD = 2**24
-"""Bytes."""
+"""Size in bytes above which a record counts as damaged."""
 _DAMAGE: tuple[type[Exception], ...] = (FileNotFoundError, IsADirectoryError, NotADirectoryError, RecursionError)
 _DAMAGE += (ArithmeticError, AttributeError, LookupError, StoreError, TypeError, ValueError)
 DRAFT_S = 3600.0
-"""Seconds. Containers may share a host's name but not its processes: a younger draft may be of one that lives."""
+"""Age in seconds from which `tidy` removes a draft of a dead process.
+
+Containers may share a host's name but not its process numbers: the writer of a younger draft may live in another
+container.
+"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored, measured model: `made_from` is the JSON of what led to it, whose hash is the key.
+    """A stored, measured model. `made_from` is the JSON of everything the model depends on; its hash is the key.
 
-    `taken_back` says of a round of an adaptive pruner whether the entry is the model before the round; None of any
-    other entry, and of a round that an earlier version stored.
+    `taken_back` says of a round of an adaptive pruner whether the entry is the model before the round; None for any
+    other entry, and for a round that an earlier version stored.
     """
 
     key: str
@@ -55,29 +61,32 @@ class Entry:
     taken_back: bool | None = None
 
     def files(self) -> Files:
-        """The model's files; StoreError when they are gone."""
+        """Read the model's files; StoreError if they are gone."""
         return Files.read(self.path)
 
 
 class Lock(Protocol):
-    """Taken by one process after the other."""
+    """A lock held by at most one process at a time."""
 
     def acquire(self, timeout: float) -> object:
-        """`filelock.Timeout` after so many seconds."""
+        """Take the lock; `filelock.Timeout` after `timeout` seconds of waiting."""
 
     def release(self) -> None:
-        """For the next."""
+        """Give the lock back."""
 
 
 class Unreadable(Exception):
-    """An entry to be left as it is."""
+    """An entry of a newer version: neither read nor moved aside."""
 
 
 class Store:
-    """Entries below `root`, shared by all trials, studies and workers that see the folder."""
+    """Entries below `root`, shared by all trials, studies and workers with access to the folder."""
 
     lease_s: ClassVar[float] = 60.0
-    """After so long without a sign of life from another node its lease is taken over; of this one, at once."""
+    """Seconds without a sign of life, after which a lease of another node is taken over.
+
+    A lease of a dead process of the same node is taken over at once.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -85,26 +94,30 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:
-        """The entry's folder, there or not."""
+        """Return the entry's folder, whether or not the entry exists."""
         return self.root / key[:2] / key
 
     def checkpoint(self, key: str) -> Path:
-        """Where the training of an entry in the making keeps its last epoch."""
+        """Return the file for the last epoch of an entry's unfinished training."""
         return self.root / "partial" / f"{key}.pt"
 
     def views(self, key: str) -> Path:
-        """Where a teacher's logits are kept by view."""
+        """Return the file for a teacher's logits, by view of the images."""
         return self.root / "views" / f"{key}.f16"
 
     def lock(self, key: str) -> Lock:
-        """To be held while making the entry; a holder that was taken for dead and is not has made it in vain."""
+        """Return the lock to hold while making the entry.
+
+        A holder silent for `lease_s` is taken for dead, and the lease is taken over. If the holder is alive after all,
+        its work is in vain: `put` returns the entry of the other process.
+        """
         return SoftFileLease(self.root / "locks" / f"{key}.lease", lease_duration=self.lease_s)
 
     def get(self, key: str, of: Collection[Model] = ()) -> Entry | None:
-        """The entry, checked against its checksum; None when there is none, or it was damaged and moved aside.
+        """Return the entry, checked against its checksum; None if missing, or damaged and now moved aside.
 
-        With `of`, an entry of another network than those counts as damaged: a function it names would run. StoreError
-        when it is sound for all we know but cannot be read: a newer version's, or the disk does not answer.
+        With `of`, an entry of any other network counts as damaged: loading would run the function named in the entry.
+        StoreError for an entry of a newer version, or if the disk denies access; the entry stays in place.
         """
         path = self.path(key)
         if not (path / WEIGHTS).exists():
@@ -113,13 +126,13 @@ class Store:
             if (path / RECORD).stat().st_size > LARGEST_RECORD:
                 raise StoreError(f"its {RECORD} must have at most {LARGEST_RECORD:,} bytes")
             record = readable((path / RECORD).read_bytes())
-            return self._checked(key, Files.read(path), record, of)
+            return self._verify(key, Files.read(path), record, of)
         except (Unreadable, PermissionError) as error:
             raise StoreError(f"store: entry {key} cannot be read: {error}") from error
         except _DAMAGE as error:
             aside = self.root / "damaged" / f"{key}-{time.time_ns()}"
             aside.parent.mkdir(exist_ok=True)
-            with suppress(FileNotFoundError):  # another process has moved it already
+            with suppress(FileNotFoundError):  # another process has moved the entry already
                 os.rename(path, aside)
             logging.getLogger(__name__).warning(
                 "store: entry %s is damaged (%s: %s); moved to %s and made again",
@@ -130,8 +143,8 @@ class Store:
             )
             return None
 
-    def _checked(self, key: str, files: Files, record: dict[str, Any], of: Collection[Model]) -> Entry:
-        """The entry of that record; StoreError, or whatever comes of odd values, when it is damaged."""
+    def _verify(self, key: str, files: Files, record: dict[str, Any], of: Collection[Model]) -> Entry:
+        """Return the entry of a record; an error of `_DAMAGE` if the record or the files are damaged."""
         if record["key"] != key or record["sha256"] != _seal(files, record):
             raise StoreError("its checksum does not match")
         measured, made_from = Measurement(**record["measured"]), record["made_from"]
@@ -149,12 +162,12 @@ class Store:
         made_from: Mapping[str, Any],
         taken_back: bool | None = None,
     ) -> Entry:
-        """Write an entry, or give the one that another has made meanwhile.
+        """Write an entry, or return the entry another process has written meanwhile.
 
-        DiskError with the system's reason when the disk refuses it.
+        DiskError with the system's reason if the disk refuses.
         """
         entry = Entry(key, self.path(key), measured, made_from, taken_back)
-        return self._keep(key, files, self._record(entry, files)) or entry
+        return self._write(key, files, self._record(entry, files)) or entry
 
     def _record(self, entry: Entry, files: Files) -> bytes:
         record: dict[str, object] = {
@@ -168,8 +181,8 @@ class Store:
         record["sha256"] = _seal(files, record)
         return json.dumps(record, indent=1).encode()
 
-    def _keep(self, key: str, files: Files, record: bytes) -> Entry | None:
-        """Write the entry's files; what another has written there meanwhile."""
+    def _write(self, key: str, files: Files, record: bytes) -> Entry | None:
+        """Write the entry's files; return the entry if another process has written it meanwhile, else None."""
         path = self.path(key)
         draft = self.root / "partial" / f"{key}.{socket.gethostname()}-{os.getpid()}"
         try:
@@ -180,7 +193,7 @@ class Store:
                 with (draft / name).open("rb") as file:
                     os.fsync(file.fileno())
             path.parent.mkdir(exist_ok=True)
-            if path.exists() and not (path / WEIGHTS).exists():  # only a record that `clean` left
+            if path.exists() and not (path / WEIGHTS).exists():  # `clean` has left the record only
                 shutil.rmtree(path)
             os.rename(draft, path)
         except OSError as error:
@@ -192,10 +205,10 @@ class Store:
         return None
 
     def tidy(self) -> None:
-        """Take away what processes of this machine have left that died: leases, and files they were writing."""
+        """Remove leases and unfinished files of dead processes of this machine."""
         for file in (self.root / "locks").glob("*.lease"):
             lease = SoftFileLease(file, lease_duration=self.lease_s)
-            with suppress(Timeout, OSError):  # its holder lives, or is of another machine
+            with suppress(Timeout, OSError):  # the holder lives, or runs on another machine
                 lease.acquire(timeout=0)
                 lease.release()
         for draft in (self.root / "partial").glob(f"*.{socket.gethostname()}-*"):
@@ -206,7 +219,7 @@ class Store:
                     shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
     def drop_views(self) -> int:
-        """Delete what teachers have said, to be asked again when needed; the bytes freed."""
+        """Delete all teachers' logits, computed again when needed; return the bytes freed."""
         files = list((self.root / "views").glob("*.f16"))
         freed = sum(512 * file.stat().st_blocks for file in files)
         for file in files:
@@ -214,7 +227,7 @@ class Store:
         return freed
 
     def drop(self, key: str) -> int:
-        """Delete the entry's model but keep its record; the bytes freed."""
+        """Delete the entry's model but keep its record; return the bytes freed."""
         freed = 0
         for name in (WEIGHTS, STRUCTURE):
             file = self.path(key) / name
@@ -225,7 +238,7 @@ class Store:
 
 
 def readable(text: bytes) -> dict[str, Any]:
-    """A record, whatever else it says; Unreadable of a newer version's, or what comes of odd bytes."""
+    """Parse a record; Unreadable if of a newer version, ValueError, KeyError or TypeError if damaged."""
     record: dict[str, Any] = json.loads(text)
     if record["version"] > VERSION:
         raise Unreadable(f"written by a newer version, {record['version']}; this one reads {VERSION}")
@@ -233,6 +246,6 @@ def readable(text: bytes) -> dict[str, Any]:
 
 
 def _seal(files: Files, record: Mapping[str, object]) -> str:
-    """A hash of the files and of all the record says but this hash: a figure that changed is damage too."""
-    said = json.dumps({name: value for name, value in record.items() if name != "sha256"}, sort_keys=True)
-    return hashlib.sha256((files.sha256 + said).encode()).hexdigest()
+    """Return the sha256 of the files and of the whole record but its `sha256`: a changed figure is damage too."""
+    text = json.dumps({name: value for name, value in record.items() if name != "sha256"}, sort_keys=True)
+    return hashlib.sha256((files.sha256 + text).encode()).hexdigest()

@@ -1,7 +1,8 @@
-"""A lease on an object of a bucket, as `filelock.SoftFileLease` is one on a file.
+"""A lease on an object of a bucket: the counterpart of `filelock.SoftFileLease` for files.
 
-Who holds it writes it anew while it lives; who waits takes it over when it has not changed for a time by the waiter's
-own clock, or at once from a dead process of its own machine. Two may then hold it: what it guards bears that.
+The holder rewrites the object for as long as the holder lives. A waiter takes the lease over once the object has not
+changed for some seconds by the waiter's clock, or at once from a dead process of the waiter's machine. Two processes
+may then hold the lease: `Store.put` allows for two writers of an entry.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ POLL_S = 0.5
 
 
 class Lease:
-    """On the object `name` of `bucket`, for so many `seconds` at a time."""
+    """Lease on the object `name` of `bucket`, lost after `seconds` without a sign of life."""
 
     def __init__(self, bucket: Bucket, name: str, seconds: float) -> None:
         self.bucket, self.name, self.seconds = bucket, name, seconds
@@ -34,18 +35,18 @@ class Lease:
         self._heart: threading.Thread | None = None
 
     def acquire(self, timeout: float) -> None:
-        """`filelock.Timeout` after so many seconds; DiskError when the bucket does not answer."""
+        """Take the lease; `filelock.Timeout` after `timeout` seconds, DiskError if the bucket does not answer."""
         until = time.monotonic() + timeout
         while True:
-            held = self.bucket.read(self.name)
-            if held is None:
+            claim = self.bucket.read(self.name)
+            if claim is None:
                 if self.bucket.create(self.name, self._claim(0)):
                     break
-                held = self.bucket.read(self.name)
-            if self._is_ours(held):  # the answer to our claim was lost, and it was made twice
+                claim = self.bucket.read(self.name)
+            if self._is_ours(claim):  # the answer to our claim was lost, and the claim repeated
                 break
-            if held is not None and self._is_stale(held):
-                if self.bucket.read(self.name) == held:
+            if claim is not None and self._is_stale(claim):
+                if self.bucket.read(self.name) == claim:
                     self.bucket.remove(self.name)
             elif time.monotonic() > until:
                 raise Timeout(self.name)
@@ -56,7 +57,7 @@ class Lease:
         self._heart.start()
 
     def release(self) -> None:
-        """If it is still ours; one that cannot be given back expires."""
+        """Give the lease back if still held; if the bucket does not answer, the lease expires by itself."""
         self._released.set()
         if self._heart is not None:
             self._heart.join()
@@ -70,7 +71,7 @@ class Lease:
         return json.dumps({"token": self.token, "host": _host(), "pid": os.getpid(), "beat": beat}).encode()
 
     def _beat(self) -> None:
-        """Until it is released, or another has taken it over."""
+        """Rewrite the object until the lease is released, or another process has taken the lease over."""
         once = Bucket(self.bucket.url, patience=0.0)
         beat = 0
         while not self._released.wait(self.seconds / 3):
@@ -82,33 +83,33 @@ class Lease:
             except DiskError as error:  # the next beat may come through
                 logging.getLogger(__name__).warning("%s; the lease %s was not renewed", error, self.name)
 
-    def _is_ours(self, held: bytes | None) -> bool:
-        return held is not None and self.token.encode() in held
+    def _is_ours(self, claim: bytes | None) -> bool:
+        return claim is not None and self.token.encode() in claim
 
-    def _is_stale(self, held: bytes) -> bool:
+    def _is_stale(self, claim: bytes) -> bool:
         now = time.monotonic()
-        if held != self._seen[0]:
-            self._seen = held, now
+        if claim != self._seen[0]:
+            self._seen = claim, now
         with suppress(ValueError, KeyError, TypeError):
-            who = json.loads(held)
-            if who["host"] == _host() and not lives(who["pid"]):
+            holder = json.loads(claim)
+            if holder["host"] == _host() and not lives(holder["pid"]):
                 return True
         return now - self._seen[1] >= self.seconds
 
 
 def _host() -> str:
-    """Of processes with numbers of their own: a machine, or a container on it."""
+    """Name the machine, or the container with process numbers of its own."""
     with suppress(OSError):
         return f"{socket.gethostname()} {uuid.getnode():x} {os.readlink('/proc/self/ns/pid')}"
     return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
 def lives(pid: int) -> bool:
-    """Whether there is a process of that number here."""
+    """Whether this machine, or this container, has a process numbered `pid`."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's process
         return True
     return True

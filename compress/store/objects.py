@@ -1,4 +1,4 @@
-"""A bucket at a URL of fsspec: objects are read, written, written if there are none; a fault is waited out."""
+"""A bucket at a URL of fsspec: read, write, create and remove objects, and retry while the bucket does not answer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from compress.errors import DiskError
 
 T = TypeVar("T")
 PROTOCOLS = ("s3", "gs", "abfs")
-"""Whose file systems write an object only if there is none, when asked for that."""
+"""Protocols with a conditional write: their file systems can create an object and refuse to overwrite."""
 PATIENCE_S = 600.0
+"""Seconds during which a failed call is repeated, by default."""
 POLL_S = 5.0
 CONFLICT = "ConditionalRequestConflict"
-"""S3's answer to writing what somebody else writes or removes at that moment; s3fs has no error of its own for it."""
+"""S3's answer to a conditional write during another client's write or removal; s3fs has no error class for the code."""
 
 
 class Bucket:
-    """What lies below `url`; ValueError when it is of no bucket, or the package that fsspec needs for it is missing.
+    """Objects below `url`; ValueError for a URL of no bucket, or if fsspec lacks the package for the protocol.
 
-    Every verb tries for `patience` seconds, then it is a DiskError; at once when access is denied.
+    Every method retries for `patience` seconds, then raises DiskError; DiskError at once if access is denied.
     """
 
     def __init__(self, url: str, patience: float = PATIENCE_S) -> None:
@@ -38,17 +39,17 @@ class Bucket:
             raise ValueError(f"store: {url}: {error}") from error
 
     def read(self, name: str) -> bytes | None:
-        """The object's bytes, None without one."""
+        """Return the object's bytes, or None if the bucket has no object `name`."""
         with suppress(FileNotFoundError):
             return self._patiently(lambda: bytes(self.files.cat_file(self._path(name))), FileNotFoundError)
         return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Over what is there."""
+        """Write an object, over an existing object of the same name."""
         self._patiently(lambda: self.files.pipe_file(self._path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write it if there is none; whether there was none."""
+        """Write an object; return False, without writing, if the name is taken."""
 
         def create() -> bool:
             try:
@@ -64,11 +65,11 @@ class Bucket:
         return self._patiently(create)
 
     def has(self, name: str) -> bool:
-        """Whether it is there."""
+        """Whether the bucket has an object `name`."""
         return self._patiently(lambda: bool(self.files.exists(self._path(name))))
 
     def remove(self, name: str) -> None:
-        """If it is there."""
+        """Remove an object, if the bucket has it."""
         with suppress(FileNotFoundError):
             self._patiently(lambda: self.files.rm_file(self._path(name)), FileNotFoundError)
 
@@ -76,7 +77,10 @@ class Bucket:
         return f"{self.base}/{name}"
 
     def _patiently(self, act: Callable[[], T], expected: type[Exception] | None = None) -> T:
-        """Whatever else a library for buckets raises, for each has errors of its own, may pass."""
+        """Call `act` until it returns; raise `expected` as it comes, DiskError once `patience` is over.
+
+        Any other error may pass and is retried: every library for buckets has error classes of its own.
+        """
         until = time.monotonic() + self.patience
         while True:
             try:

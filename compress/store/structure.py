@@ -27,7 +27,7 @@ from compress.opaque import cuttable
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 FORM = 2
-"""Of the structure: 2 gives the constructor's own layers another shape, 1 put new ones in their place."""
+"""Version of the structure: 2 reshapes the constructor's own layers, 1 replaced them by new layers."""
 _CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
 _NORM = ("num_features", "eps", "momentum")
 _LINEAR = ("in_features", "out_features", "bias")
@@ -51,7 +51,7 @@ _UNUSUAL: dict[str, object] = {"padding_mode": "zeros", "affine": True, "track_r
 
 
 def describe(module: nn.Module, model: Model, classes: int, channels: int) -> dict[str, object]:
-    """What `rebuild` needs, JSON-ready; RecipeError when the module has state that is no tensor."""
+    """Return the structure `rebuild` needs, ready for JSON; RecipeError if the module has state other than tensors."""
     layers: dict[str, object] = {}
     for path, layer in module.named_modules():
         kind = cuttable(layer) or type(layer)
@@ -71,10 +71,10 @@ def describe(module: nn.Module, model: Model, classes: int, channels: int) -> di
 
 
 def rebuild(structure: Mapping[str, Any]) -> nn.Module:
-    """An untrained module of that structure, in eval mode; StoreError when the structure is not one.
+    """Build an untrained module of a structure, in eval mode; StoreError if the structure is damaged.
 
-    No layer becomes larger than all `tensors` together. MissingModel when the structure is of a user's own network
-    whose function cannot be imported here.
+    No layer becomes larger than all `tensors` together. MissingModel if the function of a user's own network cannot be
+    imported.
     """
     try:
         if structure.get("form", 1) > FORM:
@@ -84,31 +84,31 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
         for path, record in structure["layers"].items():
             kind = _LAYERS[record["type"]][0]
             subclass = record.get("subclass", kind.__name__)
-            said = {name: value for name, value in record.items() if name not in ("type", "subclass")}
-            _check_settings(path, said)
-            there = _layer_at(module, path, kind, subclass)
-            if there is not None and {name: _settings(there, said)[name] for name in said} == said:
+            wanted = {name: value for name, value in record.items() if name not in ("type", "subclass")}
+            _check_settings(path, wanted)
+            present = _layer_at(module, path, kind, subclass)
+            if present is not None and {name: _settings(present, wanted)[name] for name in wanted} == wanted:
                 continue
-            settings = {name: tuple(v) if isinstance(v, list) else v for name, v in said.items()}
+            settings = {name: tuple(v) if isinstance(v, list) else v for name, v in wanted.items()}
             if most is not None and _elements(settings) > most:
                 raise StoreError(f"structure: {path} must be no larger than the weights file, got {settings}")
             made = kind(**settings)
-            if there is None or structure.get("form", 1) < FORM or not _reshaped(there, made, settings):
+            if present is None or structure.get("form", 1) < FORM or not _reshape(present, made, settings):
                 if subclass != kind.__name__:
                     raise StoreError(f"structure: the constructor must make the {subclass} at {path}, it does not")
                 _place(module, path, made)
         for name in structure.get("frozen", ()):
             module.get_parameter(name).requires_grad_(False)
     except (MissingModel, StoreError):
-        raise  # the first says nothing against the structure
+        raise  # a function missing here is no damage of the structure
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise StoreError(f"structure: not a model's structure ({type(error).__name__}: {error})") from error
     return module.eval()
 
 
-def _check_settings(path: str, said: Mapping[str, object]) -> None:
-    """StoreError for a setting that is none: torch takes some, and fails, or worse does not, once images come."""
-    for name, value in said.items():
+def _check_settings(path: str, settings: Mapping[str, object]) -> None:
+    """Raise StoreError for an impossible value: torch takes some, and fails or computes nonsense on the first image."""
+    for name, value in settings.items():
         if not _is_setting(name, value):
             raise StoreError(f"structure: {path}: {name} must be a setting of its layer, got {value!r}"[:200])
 
@@ -118,7 +118,7 @@ def _is_setting(name: str, value: object) -> bool:
         return value in ("same", "valid")
     if name in _SIDES:
         least = 0 if name.endswith("padding") else 1
-        return isinstance(value, list) and len(value) == 2 and all(_is_count(one, least) for one in value)
+        return isinstance(value, list) and len(value) == 2 and all(_is_count(side, least) for side in value)
     if name in ("eps", "momentum"):
         return value is None or (type(value) in (int, float) and 0 <= value < inf)  # type: ignore[operator]
     if name in ("bias", "affine", "track_running_stats", "elementwise_affine"):
@@ -126,7 +126,7 @@ def _is_setting(name: str, value: object) -> bool:
     if name == "padding_mode":
         return value in ("zeros", "reflect", "replicate", "circular")
     if isinstance(value, list):
-        return all(_is_count(one, 1) for one in value)
+        return all(_is_count(size, 1) for size in value)
     return value is None or _is_count(value, 1)
 
 
@@ -135,10 +135,10 @@ def _is_count(value: object, least: int) -> bool:
 
 
 def weights(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Everything worth storing: one flat tensor a dtype, on the CPU, in the order of `tensors`.
+    """Return all values to store: a flat tensor for every dtype, on the CPU, in the order of `tensors`.
 
-    One tensor, not one a parameter: a header entry takes some 80 bytes, which for a network cut to a few thousand
-    parameters would be a third of the file.
+    A tensor for every parameter would cost a header entry of some 80 bytes each: a third of the file for a network cut
+    to a few thousand parameters.
     """
     flat: dict[str, list[torch.Tensor]] = {}
     for tensor in _stored(module).values():
@@ -147,14 +147,14 @@ def weights(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def tensors(module: nn.Module) -> list[list[object]]:
-    """What `weights` holds: `[name, dtype, shape]` of every tensor, in order."""
+    """Return `[name, dtype, shape]` of every tensor in `weights`, in order."""
     return [[name, _name(t), list(t.shape)] for name, t in _stored(module).items()]
 
 
 def load_weights(
     module: nn.Module, flat: Mapping[str, torch.Tensor], listed: list[tuple[str, str, list[int]]] | None = None
 ) -> nn.Module:
-    """Fill the module in place with what `weights` gave; StoreError when the two do not fit exactly.
+    """Fill the module in place with the result of `weights`; StoreError unless the two fit exactly.
 
     `listed` is the result of `tensors` when the model was stored; None for a structure without the list.
     """
@@ -182,12 +182,12 @@ def load_weights(
 
 
 def _may_lack(name: str, known: Mapping[str, object]) -> bool:
-    """Of BN's step counters that are used none was stored before."""
+    """Whether a tensor may be missing from the file: earlier versions stored no step counter of BN."""
     return name.endswith(COUNTER) and name not in known
 
 
 def _stored(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Return all tensors by name, without the step counters of BN with a fixed momentum: BN never reads those."""
+    """Return all tensors by name, without the step counters of BN with a fixed momentum: BN never reads them."""
     unread = {
         f"{path}.{COUNTER}" if path else COUNTER
         for path, layer in module.named_modules(remove_duplicate=False)
@@ -226,7 +226,7 @@ def _settings(layer: nn.Module, names: Iterable[str]) -> dict[str, object]:
 
 
 def _elements(settings: Mapping[str, Any]) -> int:
-    """How many weights a layer of these settings has, nearly."""
+    """Return roughly how many weights a layer of `settings` has."""
     if "kernel_size" in settings:
         across = settings["in_channels"] * settings["out_channels"] // max(1, settings["groups"])
         return int(across * prod(settings["kernel_size"]))
@@ -239,7 +239,7 @@ def _elements(settings: Mapping[str, Any]) -> int:
 
 
 def _layer_at(module: nn.Module, path: str, kind: type[nn.Module], name: str) -> nn.Module | None:
-    """Return the layer at a path if it is cut as a `kind` and its class has that name, else None."""
+    """Return the layer at a path if it is cut as a `kind` and its class is called `name`, else None."""
     try:
         layer = module.get_submodule(path)
     except AttributeError:
@@ -247,10 +247,10 @@ def _layer_at(module: nn.Module, path: str, kind: type[nn.Module], name: str) ->
     return layer if (cuttable(layer) or type(layer)) is kind and type(layer).__name__ == name else None
 
 
-def _reshaped(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> bool:
-    """Give the layer these settings of `made` and room for its weights; whether both have the same kinds of weights."""
+def _reshape(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> bool:
+    """Give the layer the `settings` of `made` and room for its weights; False unless both have the same weights."""
     parts = ("_parameters", "_buffers")
-    mine, new = ([{n: t is None for n, t in getattr(one, part).items()} for part in parts] for one in (layer, made))
+    mine, new = ([{n: t is None for n, t in getattr(each, part).items()} for part in parts] for each in (layer, made))
     if mine != new:
         return False
     for name, parameter in made.named_parameters(recurse=False):
@@ -263,7 +263,7 @@ def _reshaped(layer: nn.Module, made: nn.Module, settings: Iterable[str]) -> boo
 
 
 def _place(module: nn.Module, path: str, layer: nn.Module) -> None:
-    """Put a layer at its path; a layer that stood where a pair must stand makes room for a sequence."""
+    """Put a layer at its path; for a half of a factorized pair, replace the original layer by a sequence first."""
     parent, _, name = path.rpartition(".")
     holder = module.get_submodule(parent)
     if type(holder) in (kind for kind, _ in _LAYERS.values()) and not isinstance(holder, Projector):

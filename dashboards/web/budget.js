@@ -1,18 +1,18 @@
 "use strict";
-// The budget and the pick, as `search/amount.py`, `search/budget.py` and `search/choice.py` have them, preferring
-// accuracy; of a model made with several seeds the mean is weighed. Rows number the columns of `study.rows`.
+// The budget and the pick, preferring accuracy: a copy of `amount.py`, `budget.py` and `selection.py` of
+// `search/selection/`. A row is an index into the columns of `study.rows`; a row with several seeds is judged by its mean.
 
 const rows = study.rows;
 const count = rows.trial.length;
 const all = Array.from({ length: count }, (_, row) => row);
 rows.flops = rows.macs.map((macs) => 2 * macs);
 study.seeds.flops = study.seeds.macs.map((macs) => 2 * macs);
-const members = {}; // of rows that stand for several seeds, the study's own first
+const members = {}; // by row with several seeds: places in `study.seeds`, the study's own seed first
 study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
 const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
 const AS_NEAR = 2e-9; // a mean is rounded to nine digits
-const BOUNDS = { // in the order in which `search.budget.Budget` has them
+const BOUNDS = { // in the order of the fields of `search.selection.budget.Budget`
   max_params: "params", max_macs: "macs", max_size_bytes: "size_bytes", max_latency_ms: "latency_ms",
   min_accuracy: "validation",
 };
@@ -22,7 +22,7 @@ function option(name) {
   return name.replaceAll("_", "-");
 }
 
-/** A written amount of a bound as a number; an Error with a sentence for anything else. */
+/** Parse the typed amount of a bound, like "1.5M" or "10%"; throw an Error with a sentence for any other text. */
 function amount(text, name) {
   const match = /^(\d+\.?\d*|\.\d+)\s*([kMG%]?)$/.exec(text.trim());
   const number = match ? Number(match[1]) : Infinity;
@@ -43,7 +43,7 @@ function isWithin(name, has, limit) {
   return (name === "min_accuracy" ? limit - has : has - limit) <= ROUNDING * limit;
 }
 
-/** By which bounds figures miss, and by how much: costs relative, accuracy absolute. */
+/** Return the excess over every bound the figures miss, by name: of costs relative, of accuracy absolute. */
 function beyond(figures, at, bounds) {
   const over = {};
   for (const [name, figure] of Object.entries(BOUNDS)) {
@@ -54,15 +54,16 @@ function beyond(figures, at, bounds) {
   return over;
 }
 
-/** The sum of what misses, all relative. */
+/** Return the sum of all excesses, each relative to its bound. */
 function sum(over, bounds) {
   const relative = (name) => (name !== "min_accuracy" ? over[name] : over[name] / bounds[name]);
   return Object.keys(over).reduce((total, name) => total + relative(name), 0);
 }
 
 /**
- * What a row misses. Of several seeds the mean is weighed, and the one is shipped that misses least and then is nearest
- * to the mean, of those as near the least accurate: `shipped` is its place in `study.seeds`, whose costs count.
+ * Judge a row: `over` is its excess by bound, `total` their sum, `shipped` the place of the shipped seed in `study.seeds`,
+ * null for a row with a single seed. The shipped seed has the least total; among equals the accuracy nearest to the mean,
+ * then the lowest. Costs are the shipped seed's, accuracy is the lower of the mean and the shipped seed's.
  */
 function miss(row, bounds) {
   let over = beyond(rows, row, bounds), shipped = null;
@@ -82,26 +83,28 @@ function nearest(seeds, row) {
   return near.reduce((least, at) => (of[at] < of[least] ? at : least));
 }
 
-/** A figure of what ships of a row as `miss` has it. */
+/** Return a figure of the model shipped for a judged row. */
 function figureOf(one, name) {
   return one.shipped === null ? rows[name][one.row] : study.seeds[name][one.shipped];
 }
 
-/** Below 0 where a is the better one of two as `miss` has them; in accuracy itself they may be equal. */
+/** Compare two judged rows: negative if a is better, by accuracy, then params, MACs and bytes. */
 function compare(a, b) {
   const by = (name) => figureOf(a, name) - figureOf(b, name);
   return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
 }
 
-/** Every row as of `miss`, and the best one that misses nothing, null if there is none. */
+/** Judge every row; `first` is the best row within the bounds, null without any. */
 function judge(bounds) {
   const judged = all.map((row) => miss(row, bounds)), within = judged.filter((one) => one.total === 0);
   return { judged, first: within.reduce((best, one) => (best === null || compare(one, best) < 0 ? one : best), null) };
 }
 
 /**
- * What `bounds` (numbers by name) let one choose: `fits` says it of every row, `best` is null where nothing does,
- * `shipped` as of `miss`. Of `misses` and of `more`, what the least of a larger budget buys, `needs` is what to type.
+ * Choose within `bounds` (numbers by name). `fits` tells for every row whether the row is within the bounds, `best` is the
+ * best row or null, `shipped` its shipped seed as in `miss`, `binding` the bounds keeping a better model out. `more` is the
+ * model to be had for the smallest increase of the budget, `misses` are the nearest rows if no row fits; in both, `needs`
+ * has the amounts to type.
  */
 function choose(bounds) {
   const { judged, first } = judge(bounds), fits = judged.map((one) => one.total === 0);
@@ -116,13 +119,13 @@ function choose(bounds) {
     misses: [] };
 }
 
-/** What is picked when the bounds are just so wide that this one is within them, with what that one is over and needs. */
+/** Return the pick once the bounds are widened just enough to admit a judged row, with the row's `over` and `needs`. */
 function bought(one, bounds) {
   const wider = Object.fromEntries(Object.keys(one.over).map((name) => [name, held(one, name)]));
   return { ...told(one), row: judge({ ...bounds, ...wider }).first.row };
 }
 
-/** The command that takes exactly this pick; `texts` are amounts as they were typed, by bound. */
+/** Return the command for the same pick; `texts` are the amounts as typed, by bound. */
 function command(texts) {
   const bounds = Object.entries(texts).map(([name, text]) => ` --${option(name)} ${text.replace(/\s/g, "")}`);
   return `paretune select ${study.quoted}${bounds.join("")}`;

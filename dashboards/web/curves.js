@@ -1,8 +1,8 @@
-// Breakpoint curves: accuracy over sparsity, within the budget; those through the front strong, with both readings.
+// Breakpoint curves: accuracy over sparsity, within the budget; curves through the front strong, with tolerance and knee.
 
 const onFront = (curve) => curve.rows.some((row) => rows.front[row]);
 
-/** One trace a colour, dash and strength, its curves set apart by gaps: a thousand traces would take seconds. */
+/** Return a trace for every colour, dash and strength, its curves separated by gaps: a thousand traces take seconds. */
 function curveTraces() {
   const bundles = new Map();
   for (const curve of study.curves) {

@@ -1,4 +1,4 @@
-// From the packed library to drawn figures: the front first, the others once it is on the screen.
+// Unpack plotly.js and draw the figures: the front first, the others once the front is on the screen.
 
 const packed = (name) => document.getElementById(name).textContent;
 

@@ -1,4 +1,4 @@
-// The figure of the front: every model against one cost, what the budget leaves out dimmed, the pick marked.
+// The figure of the front: accuracy of every model over a cost, models beyond the budget dimmed, the pick marked.
 
 const TITLES = {
   params: "parameters", nonzero_params: "non-zero parameters", macs: "MACs for one image",
@@ -18,7 +18,7 @@ function marked(name, chosen, marker, more) {
   };
 }
 
-/** Traces of the models by group: opacity says on the front, beaten, or beyond the budget. */
+/** Return the traces of the models by group; opacity tells models on the front, dominated, and beyond the budget apart. */
 function modelTraces() {
   const { fits } = budget.choice;
   const models = all.filter((row) => row !== study.teacher);
@@ -35,7 +35,7 @@ function modelTraces() {
   });
 }
 
-/** Rows that stand for several seeds: the interval of their mean, and the single ones. */
+/** Return the traces of rows with several seeds: the interval of the mean, and the single seeds. */
 function seedTraces() {
   const several = all.filter((row) => rows.count[row] > 1);
   if (!several.length) return [];
@@ -50,7 +50,7 @@ function seedTraces() {
   ];
 }
 
-/** The best accuracy to be had at each cost within the budget. */
+/** Return the best accuracy at each cost within the budget, as steps. */
 function steps() {
   const within = all.filter((row) => budget.choice.fits[row]);
   within.sort((a, b) => rows[cost][a] - rows[cost][b] || rows.validation[b] - rows.validation[a]);

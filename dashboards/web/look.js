@@ -1,4 +1,4 @@
-// How figures look: in the reader's light or dark, on paper always light.
+// The look of figures: the reader's light or dark scheme, on paper always light.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const touch = matchMedia("(pointer: coarse)").matches;
@@ -9,17 +9,17 @@ const QUIET = "#8A8F98", TEACHER = "#D55E00";
 const CONFIG = { responsive: true, displayModeBar: false };
 let onPaper = false;
 
-const decades = () => (document.body.clientWidth < 640 ? 1 : "D2"); // on a phone; else 2 and 5 too
+const decades = () => (document.body.clientWidth < 640 ? 1 : "D2"); // ticks at 1, 10, 100; on wide screens at 2 and 5 too
 const ink = () => (dark.matches && !onPaper ? "#d5d8dd" : "#30343b");
 const grid = () => (dark.matches && !onPaper ? "#30343b" : "#e4e6ea");
 const strong = () => (dark.matches && !onPaper ? "#ffffff" : "#000000");
 
-/** Without automargin, with which Plotly draws thousands of points three times over. */
+/** Return an axis without automargin: with automargin Plotly draws thousands of points three times. */
 function axis(title, more) {
   return { title: { text: title, standoff: 8 }, gridcolor: grid(), linecolor: grid(), zeroline: false, ...more };
 }
 
-/** The axis of accuracies, over the points of `data`: bars may end beyond, those of two seeds often span all of it. */
+/** Return the axis of accuracies over the points of `data`. Bars may be cut off: of two seeds they often span the axis. */
 function accuracies(data) {
   const points = data.flatMap((one) => one.y).filter((y) => y !== null);
   if (!points.length) return axis("accuracy on validation", { tickformat: ".0%" });
@@ -28,7 +28,7 @@ function accuracies(data) {
   return axis("accuracy on validation", { tickformat: ".0%", autorangeoptions: { clipmin: low - space, clipmax: high + space } });
 }
 
-/** Bars of the intervals of rows' means, as far as they are accuracies; null has none. */
+/** Return the error bars of rows' means, clipped to [0, 1]; no bar for null. */
 function intervals(chosen, more) {
   const upTo = (room) => chosen.map((row) =>
     (row === null || rows.margin[row] === null ? null : Math.min(rows.margin[row], room(rows.validation[row]))));
@@ -41,7 +41,7 @@ function layout(x, y, more) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
     hoverlabel: { align: "left", font: { size: 12 } }, margin: { l: 68, r: 12, t: 28, b: 52 },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-    dragmode: touch ? false : "zoom", // a finger scrolls the page, it does not zoom
+    dragmode: touch ? false : "zoom", // a finger scrolls the page in place of zooming
     xaxis: x, yaxis: y, ...(onPaper ? { width: PAPER } : {}), ...more,
   };
 }
@@ -50,7 +50,7 @@ const palette = () => (dark.matches && !onPaper ? ON_DARK : PALETTE);
 const hue = (group) => palette()[study.groups.indexOf(study.words.group[group])] ?? QUIET;
 const groups = () => study.groups.map((name) => study.words.group.indexOf(name));
 
-/** A Plotly figure made elsewhere, in our colours. */
+/** Give a figure made in Python the reader's colours, in place. */
 function dressed(made) {
   for (const key of Object.keys(made.layout).filter((one) => /^[xy]axis/.test(one))) {
     made.layout[key].gridcolor = made.layout[key].linecolor = grid();

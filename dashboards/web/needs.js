@@ -1,15 +1,15 @@
-// The amount to type for a bound so that a model is within it, as `search/needs.py` has it: as short as lets in that one
-// and none that is beyond.
+// The amount to type for a bound to admit a model: the shortest amount admitting no model beyond. A copy of
+// `search/selection/widening.py`.
 
 const FEWEST = 3, EXACT = 16; // digits
 
-/** What a bound is held against; of accuracies the mean or that of the seed that ships, the lower. */
+/** Return the figure of a judged row compared with a bound; of accuracies the lower of the mean and the shipped seed. */
 function held(one, name) {
   const ships = figureOf(one, BOUNDS[name]);
   return name === "min_accuracy" ? Math.min(rows.validation[one.row], ships) : ships;
 }
 
-/** A row as of `miss`, with the amount by bound that it misses. */
+/** Add to a judged row `needs`: the amount to type for each bound the row misses. */
 function told(one) {
   return { ...one, needs: Object.fromEntries(Object.keys(one.over).map((name) => [name, shortest(name, held(one, name))])) };
 }
@@ -27,14 +27,14 @@ function shortest(name, value) {
   return rounded(value, EXACT, Math.round);
 }
 
-/** To so many significant digits; what is off by less than a float can tell stays. */
+/** Round by `how` to `digits` significant digits; a value within a float's error of a round number becomes that number. */
 function rounded(value, digits, how) {
   const decimals = digits - 1 - Math.floor(Math.log10(value)), scaled = value * 10 ** decimals, whole = Math.round(scaled);
   const kept = Math.abs(scaled - whole) < 1e-12 * scaled ? whole : how(scaled);
   return trimmed((kept / 10 ** decimals).toFixed(Math.max(0, decimals)));
 }
 
-/** Bounds as options. */
+/** Return the amounts as options of the command. */
 function typed(needs, between) {
   return Object.entries(needs).map(([name, text]) => `--${option(name)} ${text}`).join(between);
 }

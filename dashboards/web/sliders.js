@@ -1,10 +1,10 @@
-// The sliders, the pick, and the tables that follow them. `budget` is what all figures read.
+// The sliders, the pick, and the tables. All figures read `budget`.
 
-const GRID = 160; // stops of a slider at most, beside those of the front
+const GRID = 160; // stops of a slider at most, beside the stops for models of the front
 const budget = { texts: {}, bounds: {}, choice: null };
-const followers = []; // called with nothing whenever the budget moves
+const followers = []; // functions called without arguments whenever the budget changes
 
-/** Amounts as they are typed, rising, each just holding a model that is there: near a log scale, and the whole front. */
+/** Return a slider's stops as typed amounts, rising, each just admitting a model: on a log scale, and the whole front. */
 function stops(name) {
   const figures = rows[BOUNDS[name]];
   const typable = (one) => Number.isFinite(one) && (one > 0 || name === "min_accuracy");
@@ -20,7 +20,7 @@ function stops(name) {
   return [...new Set([...taken].sort((a, b) => a - b).map((value) => written(value, name)))];
 }
 
-/** Binds a slider and its box to a bound of the budget; what it gives back lifts the bound. */
+/** Bind a slider and its box to a bound of the budget; return a function to lift the bound. */
 function connect(field) {
   const name = field.dataset.bound, least = name === "min_accuracy";
   const slider = field.querySelector("input[type=range]"), box = field.querySelector("input[type=text]");
@@ -63,7 +63,7 @@ function connect(field) {
 }
 
 let waiting = false;
-/** To be called when a bound was. */
+/** Choose again and redraw after a bound has changed. */
 function moved() {
   budget.choice = choose(budget.bounds);
   showPick();
@@ -98,7 +98,7 @@ function showPick() {
   }
 }
 
-/** A table's row stays while one of the models it is about is within the budget. */
+/** Show a table's row if any of its models is within the budget. */
 function showTables() {
   const { fits } = budget.choice;
   for (const table of document.querySelectorAll("table[data-of]")) {

@@ -23,7 +23,7 @@ function onTest(row) {
   return percent(rows.test[row]) + spread;
 }
 
-/** Lines of at most 60 characters, broken between words. */
+/** Break a text between words, into lines of at most 60 characters. */
 function wrapped(text) {
   return text.replace(/(.{1,60})(?:, |$)/g, (line) => `${line.trimEnd()}\n`).trim().split("\n");
 }
@@ -38,7 +38,7 @@ function hover(row) {
   ].join("<br>");
 }
 
-/** Three digits, a cost rounded up and an accuracy down, so that the model it was read off stays within it. */
+/** Write a bound in three digits, a cost rounded up, an accuracy down: the bound still admits a model of that value. */
 function written(value, name) {
   if (name === "min_accuracy") return trimmed((Math.floor(1e4 * value + 1e-9) / 1e4).toFixed(4));
   if (!(value > 0)) return "0";
@@ -49,7 +49,7 @@ function written(value, name) {
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
-/** What a row misses, rounded up, and what it needs. */
+/** Say by how much a row misses each bound, rounded up, and the amounts it needs. */
 function missed({ row, over, needs }) {
   const by = ([name, share]) =>
     `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${name === "min_accuracy" ? "points" : "%"}`;

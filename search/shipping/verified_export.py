@@ -14,7 +14,7 @@ from compress.codec import decode
 from compress.data.tasks import FOLDER, Task, load_task
 from compress.errors import RecipeError, StoreError
 from compress.export.formats import export, read_card, write_card
-from compress.export.lineage import lineage, sources, told
+from compress.export.lineage import lineage, sentences, sources
 from compress.measurement import TIMES
 from compress.models import Model
 from compress.recipe import Recipe
@@ -115,7 +115,7 @@ def _origin(point: Point, task: Task) -> dict[str, object]:
         steps = lineage(recipe, task.fingerprint, point.id, (point.sparsity, point.variant))
     except RecipeError:  # initial weights are missing, or a teacher's module
         steps = []
-    return {"made": told(recipe, steps), "sources": sources(recipe, steps)}
+    return {"made": sentences(recipe, steps), "sources": sources(recipe, steps)}
 
 
 def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:

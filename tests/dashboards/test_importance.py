@@ -63,16 +63,16 @@ def test_chance_deals_levels_to_trials_and_not_to_their_points() -> None:
 
 def test_what_was_not_asked_is_a_level_of_its_own() -> None:
     record = study(*trials(4), trial(9, point(9, 0.5, 10), choices={"student": "a"}))
-    assert importance.levelled(record)[1]["coin"].tolist() == ["x", "x", "y", "y", "none"]
+    assert importance.points_and_levels(record)[1]["coin"].tolist() == ["x", "x", "y", "y", "none"]
 
 
 def test_numbers_of_many_values_are_cut_into_thirds() -> None:
     record = study(*trials())
-    assert importance.levelled(record)[1]["width"].tolist() == ["1 to 2"] * 4 + ["3 to 4"] * 4 + ["5 to 6"] * 4
+    assert importance.points_and_levels(record)[1]["width"].tolist() == ["1 to 2"] * 4 + ["3 to 4"] * 4 + ["5 to 6"] * 4
 
 
 def test_the_teacher_which_chose_nothing_is_left_out() -> None:
-    points, levels = importance.levelled(study(trial(0, point(0, 0.99, 1000)), *trials(4)))
+    points, levels = importance.points_and_levels(study(trial(0, point(0, 0.99, 1000)), *trials(4)))
     assert 0 not in set(points["trial"]) | set(levels.index)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from compress.distill import KD
 from compress.export.card import plain, text
-from compress.export.lineage import lineage, sources, told
+from compress.export.lineage import lineage, sentences, sources
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.plan import plan
@@ -148,7 +148,7 @@ CUT = Prune(L1Filter(), 0.75, Exponential(2), Recovery(ONCE))
 
 
 def story(wanted: Recipe, sparsity: float, variant: str) -> list[str]:
-    return told(wanted, lineage(wanted, "data", "unknown", (sparsity, variant)))
+    return sentences(wanted, lineage(wanted, "data", "unknown", (sparsity, variant)))
 
 
 def test_the_story_ends_where_the_point_is() -> None:
@@ -174,7 +174,7 @@ def test_who_finds_its_sparsity_itself_is_told_whole() -> None:
     wanted = recipe(Train(ONCE), Prune(APoZRounds(), recovery=Recovery(ONCE)))
     assert story(wanted, 0.3, "float")[-1].startswith("pruned with apoz-rounds (")
     rounds = plan(wanted, "data")[2]
-    assert ", round 2; recovered by" in told(wanted, lineage(wanted, "data", rounds.key, (0.3, "float")))[-1]
+    assert ", round 2; recovered by" in sentences(wanted, lineage(wanted, "data", rounds.key, (0.3, "float")))[-1]
 
 
 def test_sources_are_of_what_took_part() -> None:

@@ -82,7 +82,7 @@ def test_what_is_not_on_the_list_is_refused_before_the_first_step(
     written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, steps: list[Step]
 ) -> None:
     ran: list[object] = []
-    monkeypatch.setattr(standalone.Plain, "_run", lambda *_: ran.append(1))
+    monkeypatch.setattr(standalone.Network, "_run", lambda *_: ran.append(1))
     refused(written(FLAT, *steps), "is none of the operations that can run")
     assert ran == []
 

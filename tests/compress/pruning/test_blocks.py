@@ -54,7 +54,7 @@ WORKING = {
     "narrow": ("projected_shortcut",),
 }
 REFUSED = {
-    ("frozen", "svd"): "every layer must be there to train, got layer block.0 frozen; set requires_grad",
+    ("frozen", "svd"): "every layer must be trainable, got layer block.0 frozen; set requires_grad",
     ("norm_without_statistics", "int8"): "logits must not depend on .* give block.1 track_running_stats=True",
     ("hooked_relu", "l1-filter"): CUT + "block.2 is cut, block.2 computes something else",
     ("averaged", "taylor"): CUT + "block.two is cut, block.two computes something else",
