@@ -16,6 +16,7 @@ from optuna.storages import InMemoryStorage
 from compress.data.tasks import load_task
 from compress.machine.resources import usable_cpus
 from compress.store.bucket import check_readable, check_store
+from search.checks import check_whole
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
@@ -26,7 +27,7 @@ from search.sampling.optuna_study import OptunaStudy
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
-from search.settings import MOST_SEEDS, Settings, check_whole
+from search.settings import MOST_SEEDS, Settings
 from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.seeds import Family, families
