@@ -49,11 +49,11 @@ __all__ = [
 ]
 
 FORMATS = ("pt2", "safetensors")
-"""What a model is taken away in unless told otherwise."""
+"""Formats a model is exported in by default."""
 
 
 def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
-    """A study as its ledger has it; StudyError (a ValueError) when there is none of that name."""
+    """A study as read from its ledger; StudyError (a ValueError) for a name without a study."""
     return Study(home_folder(home), name).record
 
 
@@ -77,7 +77,7 @@ def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: boo
 
 
 def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
-    """The study's front, ready for JSON: the points by falling accuracy and what they were compared on."""
+    """The study's front, ready for JSON: points by falling accuracy, objectives, hypervolume in [0, 1]."""
     record = open_study(name, home)
     found = front_of(record.points, record.objectives)
     means = [family.mean for family in found]
@@ -91,7 +91,7 @@ def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:
-    """All trials of a study, in the order they were asked for."""
+    """All trials of a study, in the order of their numbers."""
     return open_study(name, home).trials
 
 
@@ -150,10 +150,11 @@ def take(
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, put it in `folder`, register it in MLflow.
+    """Export the model of a point to `folder`, measure the export in a new process, register the model in MLflow.
 
-    Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
-    safetensors; a model is registered with its program in any case. `prefer` and `robust` say how it was chosen.
+    Returns the measured figures, the `files` in the folder and the `registered` names. `formats` are of pt2, onnx and
+    safetensors; a model is registered with its pt2 program in any case. `budget`, `prefer` and `robust` say how the
+    point was chosen. ValueError for a folder or a format that cannot be written, RuntimeError for a failed export.
     """
     from search.shipping.release import ship
 
@@ -170,16 +171,16 @@ def check_export(
     home: Path | str | None = None,
     tracking_uri: str | None = None,
 ) -> None:
-    """ValueError unless models of the study can be exported there in these formats, and registered."""
+    """ValueError unless models of the study can be exported to `folder` in `formats`, and registered."""
     from search.shipping.release import check
 
     check(Settings(name, home=home_folder(home), tracking_uri=tracking_uri), folder, formats)
 
 
 def report(name: str, path: Path | None = None, *, home: Path | str | None = None) -> Path:
-    """Write the study's report, one HTML file, and return where; by default beside its ledger.
+    """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
 
-    ValueError when it cannot be written there.
+    ValueError for a path that cannot be written.
     """
     from dashboards import report as draw
 
@@ -194,7 +195,7 @@ def report(name: str, path: Path | None = None, *, home: Path | str | None = Non
 
 
 def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:
-    """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
+    """Bring MLflow up to date with the ledger; TrackingError (a ValueError) for a server that does not answer."""
     from dashboards import report as draw
     from search.tracking.client import check_reachable
     from search.tracking.sync import Sync
@@ -217,10 +218,10 @@ def methods() -> list[dict[str, str]]:
 def evaluate(
     folder: Path | str, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Measure an exported model afresh, on the task of its card or another one (`compress.export.evaluate_export`).
+    """Measure an exported model afresh, on the task of its card or on `task` (`compress.export.evaluate_export`).
 
-    A card does not say where a folder of images lay: unless one of its name is here, ValueError asks for `task`.
-    The code of somebody's own network runs only if `networks` names its function.
+    A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. The
+    code of a user's own network runs only if `networks` names the network's function, `package.module:function`.
     """
     import torch
 
@@ -238,7 +239,7 @@ def evaluate(
 
 
 def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:
-    """Drop the models of points that no front needs; how many, and the bytes freed. Figures stay."""
+    """Drop the models of points outside every front; returns their number and the bytes freed. Figures stay."""
     from search.study.clean import clean as drop
 
     folder = home_folder(home)

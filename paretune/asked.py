@@ -1,6 +1,6 @@
-"""What each verb is asked: one dataclass a verb, whose fields are the options of the command.
+"""Questions to the verbs: a dataclass for each verb of the command, its fields the verb's options.
 
-The functions of `import paretune` take the same fields as arguments; `show` is theirs alone, and has no option.
+`paretune.search` and `paretune.select` take the same fields as arguments; only they have `show`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]
 
 @dataclass(frozen=True, kw_only=True)
 class Search(Settings):
-    """A search as a Python caller asks for it: `show` draws progress on standard error."""
+    """The arguments of `paretune.search`: `Settings`, and `show` to draw progress on standard error."""
 
     home: Path | str | None = home_setting()  # type: ignore[assignment]  # a path once it is made
     show: bool = True
@@ -48,10 +48,9 @@ class Search(Settings):
 
 @dataclass(frozen=True)
 class Select(Budget):
-    """A choice within a budget: which model is best in it, and how many more seeds are made before.
+    """The arguments of `paretune.select`: a budget, how to choose within the budget, and seeds to be made before.
 
-    `prefer` is accuracy, params, latency or knee; `top` and `reseed`, if given, are at least 1 and 2. ValueError for
-    others.
+    `prefer` is accuracy, params, latency or knee; `top` is at least 1. ValueError for other values.
     """
 
     name: str = field(metadata=argument("Name of the study.", "study"))
@@ -75,9 +74,9 @@ class Select(Budget):
 
 @dataclass(frozen=True)
 class SelectAndExport(Select):
-    """`paretune select`: the choice, and where its model is written.
+    """`paretune select`: the choice, and where the chosen model is written.
 
-    ValueError for an option that is of no use without another.
+    ValueError for `address` without `reseed`, `format` without `export`, or an empty `export`.
     """
 
     _: KW_ONLY
@@ -99,7 +98,7 @@ class SelectAndExport(Select):
 
 @dataclass(frozen=True, kw_only=True)
 class OfStudy:
-    """`paretune clean`, and the options of every verb that reads a study."""
+    """`paretune clean`; also the options common to the verbs for a study that exists."""
 
     study: str = field(metadata=argument("Name of the study."))
     home: Path | None = home_setting()

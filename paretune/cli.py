@@ -56,7 +56,7 @@ def _options(
 
 @verb(app, Settings)
 def search(settings: Settings) -> None:
-    """Run a search, or go on with one; then say what it found."""
+    """Run a search, or resume a search, and print the front."""
     name, home = settings.name, settings.home
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
@@ -80,7 +80,7 @@ def search(settings: Settings) -> None:
 
 @verb(app, asked.Listing)
 def front(options: asked.Listing) -> None:
-    """The points no other point beats on the study's objectives."""
+    """The points that no other point beats on the study's objectives."""
     if options.json:
         return _print_json(paretune.front(options.study, home=options.home))
     return _show_front(options.study, options.home)
@@ -92,7 +92,7 @@ def _show_front(study: str, home: Path | None) -> None:
 
 @verb(app, asked.Listing)
 def trials(options: asked.Listing) -> None:
-    """Every trial: how it ended, what it tried, how many points it gave."""
+    """Every trial: its status, its choices, the number of its points."""
     found = paretune.trials(options.study, home=options.home)
     if options.json:
         return _print_json([trial.as_json() for trial in found])
@@ -101,7 +101,7 @@ def trials(options: asked.Listing) -> None:
 
 @verb(app, asked.Breakpoints)
 def breakpoints(options: asked.Breakpoints) -> None:
-    """Where every curve starts to fall faster than it shrinks."""
+    """The point of every curve from which accuracy falls faster than the model shrinks."""
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])
@@ -153,13 +153,13 @@ def select(options: asked.SelectAndExport) -> None:
 
 @verb(app, asked.Report)
 def report(options: asked.Report) -> None:
-    """Write the study as one HTML file that needs no network."""
+    """Write the study as a single HTML file that needs no network."""
     typer.echo(paretune.report(options.study, options.out, home=options.home))
 
 
 @verb(app, asked.Sync)
 def sync(options: asked.Sync) -> None:
-    """Bring MLflow up to what the ledger says."""
+    """Bring MLflow up to date with the study's ledger."""
     paretune.sync(options.study, home=options.home, tracking_uri=options.tracking_uri)
     typer.echo(f"sync: {options.study} is in MLflow")
 
@@ -175,7 +175,7 @@ def methods(options: asked.Methods) -> None:
 
 @verb(app, asked.Evaluate)
 def evaluate(options: asked.Evaluate) -> None:
-    """Measure an exported model afresh, in every format that lies there; exit code 1 if they answer differently."""
+    """Measure an exported model afresh, in every exported format; exit code 1 if the formats answer differently."""
     from search.shipping.verified_export import strange_forms
 
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
@@ -192,7 +192,7 @@ def evaluate(options: asked.Evaluate) -> None:
 
 @verb(app, asked.OfStudy)
 def clean(options: asked.OfStudy) -> None:
-    """Drop the stored models of points that no front needs; their figures stay."""
+    """Drop the stored models of points outside every front; their figures stay."""
     dropped, freed = paretune.clean(options.study, home=options.home)
     typer.echo(f"clean: dropped {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
 
@@ -203,7 +203,7 @@ def run() -> int:
 
 
 def _reported(name: str, home: Path | None) -> str:
-    """Where the report is; "" and a note where it cannot be, for the search is over and well."""
+    """Write the report and return its path; "" and a note if the disk refuses: the search itself went well."""
     try:
         return str(paretune.report(name, home=home))
     except ValueError as error:

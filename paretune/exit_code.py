@@ -14,7 +14,7 @@ LONGEST = 1000
 
 
 def exit_code(app: typer.Typer) -> int:
-    """Parse the process's words, carry them out, and return the exit code: 0, 1, 2 or `INTERRUPTED`.
+    """Parse and carry out the words of the process; returns the exit code: 0, 1, 2 or `INTERRUPTED`.
 
     A ValueError is a complaint about input, 2; a RuntimeError or OSError is failed work, 1.
     """

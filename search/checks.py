@@ -1,4 +1,4 @@
-"""Checks of one option's value: a number in its range, a folder to write to."""
+"""Checks of an option's value: a number in its range, a folder to write to."""
 
 from __future__ import annotations
 

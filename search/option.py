@@ -1,4 +1,4 @@
-"""Options of the command as dataclass fields: a field carries its default, its help text and how a person types it.
+"""Options of the command as dataclass fields: default, help text and spelling stand in the field.
 
     trials: int = setting(24, "Trials of the study in all.")
 
@@ -24,9 +24,9 @@ class Option:
     """How a person types a field.
 
     `help` is the text of `--help`. `name` is the option's name without dashes, "" for the field's own. `metavar`
-    stands for the value in `--help`, None for the name of its type. `read` turns the typed text into the value;
-    ValueError for text it cannot read. With `commas` a tuple is typed once, separated by commas; else the option is
-    repeated. An `is_argument` has no dashes and must be typed. `group` is one of `OWN`, `BOUND`, `SHARED`.
+    stands for the value in `--help`, None for the name of its type. `read` turns typed text into the value, and raises
+    ValueError for unreadable text. With `commas` a tuple is typed as a word with commas; else the option is repeated.
+    With `is_argument` the field has no dashes and must be typed. `group` is `OWN`, `BOUND` or `SHARED`.
     """
 
     help: str
@@ -48,7 +48,7 @@ def setting(
     commas: bool = False,
     group: int = OWN,
 ) -> T:
-    """A dataclass field with a default that is an option of the command; the rest as of `Option`."""
+    """A dataclass field with a default, shown as an option of the command; further arguments as of `Option`."""
     return field(default=default, metadata={_KEY: Option(help, name, metavar, read, commas, group=group)})
 
 
@@ -70,7 +70,7 @@ def typed_name(field_name: str, option: Option) -> str:
 
 
 def home_setting() -> Any:
-    """`--home`; None stands for the folder that `search.settings.home_folder` finds."""
+    """`--home`; None stands for the folder of `search.settings.home_folder`."""
     text = "Folder of all studies, models and MLflow's files; PARETUNE_HOME, else ./paretune-runs, if left out."
     return setting(None, text, metavar="PATH", read=_folder, group=SHARED)
 

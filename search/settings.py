@@ -1,4 +1,4 @@
-"""What a search is asked to do, and the checks that nothing is started unless all of it makes sense.
+"""Settings of a search, checked before anything is started.
 
 torch and Optuna are imported by the checks, not by this module: `paretune --help` shows the fields of `Settings` and
 must not wait for them.

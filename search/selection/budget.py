@@ -25,10 +25,11 @@ def _most(figure: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchBudget:
-    """Inclusive bounds that a search can be given: upper ones on costs, a lower one on validation accuracy.
+    """The inclusive bounds of a search: upper bounds on costs, a lower bound on validation accuracy.
 
     A field is `max_` or `min_` and the figure's name in `Measurement`, units included. An upper bound is above 0,
-    `min_accuracy` in [0, 1], or a share of the teacher's; ValueError for anything else. Fields stay as written.
+    `min_accuracy` in [0, 1]; either may be a share of the teacher's figure. ValueError for other values. The fields
+    keep an amount as written; `bounds` has the amounts as numbers.
     """
 
     max_params: Bound = _most("params")
@@ -51,19 +52,19 @@ class SearchBudget:
 
     @property
     def bounds(self) -> dict[str, Amount]:
-        """The bounds that are set, by field; `min_accuracy` is last."""
+        """The given bounds by field, `min_accuracy` last; ValueError for an amount that cannot be read."""
         return {name: _amount(name, bound) for name, bound in self.written.items()}
 
     @property
     def written(self) -> dict[str, Amount | str]:
-        """The bounds that are set, by field, as they were given."""
+        """The given bounds by field, as written."""
         given = {name: getattr(self, name, None) for name in BOUNDS}
         return {name: bound for name, bound in given.items() if bound is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(SearchBudget):
-    """The bounds of a choice among models that are made, so on their latency too."""
+    """The inclusive bounds of a choice among finished models: those of a search, and a bound on latency."""
 
     max_latency_ms: Bound = _bound("At most so many milliseconds an image: 1.5, or 50% of the unpruned teacher's.")
 
@@ -105,11 +106,11 @@ def _amount(name: str, bound: Amount | str) -> Amount:
 
 
 def option(name: str) -> str:
-    """A field as it is typed."""
+    """A field's name as typed after the dashes."""
     return name.replace("_", "-")
 
 
 def figure(point: Point, bound: str) -> float:
-    """What a point has of what is bounded."""
+    """The figure of a point that `bound`, a field of `Budget`, limits."""
     name = bound.removeprefix("max_")
     return float(getattr(point.measured, "accuracy_validation" if bound == "min_accuracy" else name))
