@@ -8,16 +8,17 @@ from __future__ import annotations
 import paretune_names  # noqa: F401  # isort: skip  before all others: our modules are found from here on
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.asked import Search, Select, taking
 from search.selection.budget import Budget
-from search.selection.preference import ACCURACY, LATENCY, check_preference
+from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
+from search.settings import Settings, home_folder
 from search.study.breakpoints import DELTA, Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
 from search.study.front import DEFAULT_OBJECTIVES, hypervolume
@@ -28,7 +29,6 @@ from search.study.study import Study
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
-    from search.settings import Settings
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -49,32 +49,24 @@ __all__ = [
 ]
 
 FORMATS = ("pt2", "safetensors")
-"""What a model is taken away in unless told otherwise."""
+"""Formats a model is exported in by default."""
 
 
-def home_folder(home: Path | str | None = None) -> Path:
-    """Where everything a study leaves lies: the argument, else PARETUNE_HOME, else ./paretune-runs."""
-    return Path(home or os.environ.get("PARETUNE_HOME") or "paretune-runs")
-
-
-def open_study(name: str, home: Path | None = None) -> StudyRecord:
-    """A study as its ledger has it; StudyError (a ValueError) when there is none of that name."""
+def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
+    """A study as read from its ledger; StudyError (a ValueError) for a name without a study."""
     return Study(home_folder(home), name).record
 
 
-def search(name: str, *, home: Path | None = None, show: bool = True, **settings: Any) -> StudyRecord:
-    """Run or resume a search.
+@taking(Search)
+def search(asked: Search) -> StudyRecord:
+    """Run or resume a search; returns the study as it stands at the end.
 
-    `settings` as of `search.settings.Settings`, but the bounds of a budget as `select` has them, written amounts;
-    `show` draws progress on standard error.
+    The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
+    `show` draws progress on standard error. ValueError before anything is started, RuntimeError for failed work.
     """
-    from search.settings import Settings
-
-    bounds = {name: settings.pop(name) for name in [*settings] if name.startswith(("max_", "min_"))}
-    wanted = Settings(name, home=home_folder(home), budget=Budget.parse(**bounds), **settings)
     from search.running import launch
 
-    return _followed(wanted, launch.search, show)
+    return _followed(asked, launch.search, asked.show)
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
@@ -84,8 +76,8 @@ def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: boo
     return followed(wanted, carry_out, draw, show=show)
 
 
-def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
-    """The study's front, ready for JSON: the points by falling accuracy and what they were compared on."""
+def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """The study's front, ready for JSON: points by falling accuracy, objectives, hypervolume in [0, 1]."""
     record = open_study(name, home)
     found = front_of(record.points, record.objectives)
     means = [family.mean for family in found]
@@ -98,59 +90,45 @@ def front(name: str, *, home: Path | None = None) -> dict[str, Any]:
     }
 
 
-def trials(name: str, *, home: Path | None = None) -> tuple[TrialRecord, ...]:
-    """All trials of a study, in the order they were asked for."""
+def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:
+    """All trials of a study, in the order of their numbers."""
     return open_study(name, home).trials
 
 
-def breakpoints(name: str, *, home: Path | None = None, delta: float = DELTA) -> list[Breakpoint]:
+def breakpoints(name: str, *, home: Path | str | None = None, delta: float = DELTA) -> list[Breakpoint]:
     """The breakpoints of every curve of a study; `delta` is the tolerated loss of accuracy in [0, 1]."""
     return find_breakpoints(open_study(name, home), delta)
 
 
-def select(
-    name: str,
-    *,
-    home: Path | None = None,
-    prefer: str = ACCURACY,
-    robust: bool = False,
-    reseed: int | None = None,
-    top: int = 1,
-    data: Path | None = None,
-    address: str | None = None,
-    tracking_uri: str | None = None,
-    show: bool = True,
-    **bounds: str | None,
-) -> Selection:
-    """The best model within a budget such as `max_params="20k", min_accuracy="97%"`, and why it is the best.
+@taking(Select)
+def select(asked: Select) -> Selection:
+    """The best model within a budget, and why: `select("name", max_params="20k", min_accuracy="97%")`.
 
-    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. Before,
-    with `reseed`, the best `top` or, if that is 1, three are made with so many seeds in all, on this machine or the Ray
-    at `address`; `show` draws progress on standard error. Where a latency decides, that of the models that matter is
-    measured again, here (`search/latencies.py`): their points carry the figures of now.
+    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. With
+    `reseed`, the best `top` models, or three if `top` is 1, are first made with so many seeds in all, on this machine
+    or the Ray at `address`; `show` draws progress on standard error. Where a latency decides, the latencies of the
+    models in question are measured again, here (`search/selection/latencies.py`): their points carry the new figures.
     """
-    check_preference(prefer)
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
-    budget = Budget.parse(**bounds)
-    study = Study(home_folder(home), name)
+    study = Study(home_folder(asked.home), asked.name)
     record = study.record
-    budget = budget.resolve(record.teacher)
-    if reseed is not None:
+    budget = Budget(**asked.bounds).resolve(record.teacher)
+    if asked.reseed is not None:
         from search.running import reseed as again
 
-        again.check_seeds(reseed)
-        count = top if top > 1 else again.FINALISTS
-        wanted = again.finalists(budget, prefer, count, robust=reseed if robust else 0)
-        settings = again.settings_of(study, reseed, data=data, address=address, tracking_uri=tracking_uri)
-        if again.lacks_seeds(record, wanted, reseed):
-            record = _followed(settings, lambda asked, told: again.reseed(asked, wanted, told), show)
-    if prefer != LATENCY and budget.max_latency_ms is None:
-        return choose(record.points, budget, prefer=prefer, robust=robust)
+        again.check_seeds(asked.reseed)
+        count = asked.top if asked.top > 1 else again.FINALISTS
+        wanted = again.finalists(budget, asked.prefer, count, robust=asked.reseed if asked.robust else 0)
+        settings = again.settings_of(
+            study, asked.reseed, data=asked.data, address=asked.address, tracking_uri=asked.tracking_uri
+        )
+        if again.lacks_seeds(record, wanted, asked.reseed):
+            record = _followed(settings, lambda given, told: again.reseed(given, wanted, told), asked.show)
+    if asked.prefer != LATENCY and budget.max_latency_ms is None:
+        return choose(record.points, budget, prefer=asked.prefer, robust=asked.robust)
     from search.selection.latencies import timed
 
-    found = timed(record, study.folder, budget, partial(_task, record, study, data), robust=robust)
-    return replace(choose(found.points, budget, prefer=prefer, robust=robust), latencies=found.said)
+    found = timed(record, study.folder, budget, partial(_task, record, study, asked.data), robust=asked.robust)
+    return replace(choose(found.points, budget, prefer=asked.prefer, robust=asked.robust), latencies=found.said)
 
 
 def _task(record: StudyRecord, study: Study, data: Path | None) -> Task:
@@ -168,16 +146,16 @@ def take(
     formats: Sequence[str] = FORMATS,
     prefer: str = ACCURACY,
     robust: bool = False,
-    home: Path | None = None,
+    home: Path | str | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
 ) -> dict[str, Any]:
-    """Export a point, prove it in a new process, put it in `folder`, register it in MLflow.
+    """Export the model of a point to `folder`, measure the export in a new process, register the model in MLflow.
 
-    Returns what was measured, the `files` in the folder, and the `registered` names. `formats` are of pt2, onnx and
-    safetensors; a model is registered with its program in any case. `prefer` and `robust` say how it was chosen.
+    Returns the measured figures, the `files` in the folder and the `registered` names. `formats` are of pt2, onnx and
+    safetensors; a model is registered with its pt2 program in any case. `budget`, `prefer` and `robust` say how the
+    point was chosen. ValueError for a folder or a format that cannot be written, RuntimeError for a failed export.
     """
-    from search.settings import Settings
     from search.shipping.release import ship
 
     settings = Settings(name, home=home_folder(home), data=data, tracking_uri=tracking_uri)
@@ -190,20 +168,19 @@ def check_export(
     folder: Path,
     formats: Sequence[str] = FORMATS,
     *,
-    home: Path | None = None,
+    home: Path | str | None = None,
     tracking_uri: str | None = None,
 ) -> None:
-    """ValueError unless models of the study can be exported there in these formats, and registered."""
-    from search.settings import Settings
+    """ValueError unless models of the study can be exported to `folder` in `formats`, and registered."""
     from search.shipping.release import check
 
     check(Settings(name, home=home_folder(home), tracking_uri=tracking_uri), folder, formats)
 
 
-def report(name: str, path: Path | None = None, *, home: Path | None = None) -> Path:
-    """Write the study's report, one HTML file, and return where; by default beside its ledger.
+def report(name: str, path: Path | None = None, *, home: Path | str | None = None) -> Path:
+    """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
 
-    ValueError when it cannot be written there.
+    ValueError for a path that cannot be written.
     """
     from dashboards import report as draw
 
@@ -217,10 +194,9 @@ def report(name: str, path: Path | None = None, *, home: Path | None = None) -> 
     return target
 
 
-def sync(name: str, *, home: Path | None = None, tracking_uri: str | None = None) -> None:
-    """Bring MLflow up to what the ledger says; TrackingError (a ValueError) when it cannot be reached."""
+def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:
+    """Bring MLflow up to date with the ledger; TrackingError (a ValueError) for a server that does not answer."""
     from dashboards import report as draw
-    from search.settings import Settings
     from search.tracking.client import check_reachable
     from search.tracking.sync import Sync
 
@@ -242,10 +218,10 @@ def methods() -> list[dict[str, str]]:
 def evaluate(
     folder: Path | str, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Measure an exported model afresh, on the task of its card or another one (`compress.export.evaluate_export`).
+    """Measure an exported model afresh, on the task of its card or on `task` (`compress.export.evaluate_export`).
 
-    A card does not say where a folder of images lay: unless one of its name is here, ValueError asks for `task`.
-    The code of somebody's own network runs only if `networks` names its function.
+    A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. The
+    code of a user's own network runs only if `networks` names the network's function, `package.module:function`.
     """
     import torch
 
@@ -262,8 +238,8 @@ def evaluate(
     return measure_export(folder, load_task(named if task is None else task, data), networks)
 
 
-def clean(name: str, *, home: Path | None = None) -> tuple[int, int]:
-    """Drop the models of points that no front needs; how many, and the bytes freed. Figures stay."""
+def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:
+    """Drop the models of points outside every front; returns their number and the bytes freed. Figures stay."""
     from search.study.clean import clean as drop
 
     folder = home_folder(home)

@@ -25,7 +25,10 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.store.folder import Store
+from paretune.asked import Select
+from search.option import options_of, typed_name
 from search.running import launch
+from search.settings import Settings
 from search.study.study import Study, point_event
 from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
 
@@ -36,14 +39,7 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = {
-    "time_budget_s": "--time-budget",
-    "trial_limit_s": "--trial-limit",
-    "students": "--student",
-    "teachers": "--teacher",
-    "start_from": "--from",
-}
-"""Settings whose option has another name."""
+OPTIONS = options_of(Select) | options_of(Settings)
 
 
 def tree(*folders: Path) -> dict[Path, bytes | None]:
@@ -132,7 +128,7 @@ def assert_one_line(code: int, out: str, err: str, sentence: str) -> None:
 def options(settings: dict[str, Any]) -> Iterator[str]:
     """As they are typed."""
     for name, value in settings.items():
-        option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        option = typed_name(name, OPTIONS[name])
         if value is True:
             yield option
         elif option in ("--student", "--teacher"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from compress.data.tasks import load_task
 from compress.machine.resources import usable_cpus
 from compress.store.bucket import check_readable, check_store
+from search.checks import check_whole
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.launch import Listener, carry_out, check_went_well
@@ -23,7 +24,7 @@ from search.running.take_up import reseeding
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
-from search.settings import MOST_SEEDS, Settings, check_whole
+from search.settings import MOST_SEEDS, Settings
 from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.seeds import Family, families

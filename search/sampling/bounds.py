@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from compress.costs import PredictedPoint
 from search.selection.budget import Budget
 
-UNFORESEEN = ("max_latency_ms",)
-"""Bounds on what is known only when a model is made."""
-
 
 @dataclass(frozen=True)
 class Bounds:
@@ -28,7 +25,7 @@ class Bounds:
             for name, amount in budget.bounds.items()
             if name != "min_accuracy"
         }
-        least = budget.min_accuracy
+        least = budget.bounds.get("min_accuracy")
         return cls(most, least.value if least else 0.0, bool(least and least.is_share))
 
     def over(self, points: Sequence[PredictedPoint]) -> dict[str, float]:
@@ -44,14 +41,6 @@ class Bounds:
         if self.of_teacher:
             return 1.0 if teacher is None else 1 - self.least * teacher
         return 1 - self.least
-
-
-def check_foreseen(budget: Budget) -> None:
-    """ValueError for a bound on something that is not known before a model is made."""
-    for name in UNFORESEEN:
-        if name in budget.bounds:
-            option = name.replace("_", "-")
-            raise ValueError(f"{option}: not known before training, so no bound of a search, got {budget.bounds[name]}")
 
 
 UNBOUNDED = Bounds({})

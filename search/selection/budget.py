@@ -2,65 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
+from search.option import BOUND, setting
 from search.selection.amount import Amount, parse_amount
 from search.study.record import Point
 
-__all__ = ["Amount", "Budget", "figure", "option", "parse_amount"]
+__all__ = ["Amount", "Bound", "Budget", "SearchBudget", "figure", "option", "parse_amount"]
+
+Bound = Amount | str | None
+"""An amount, also as written (`20k`, `10%`); None is no bound."""
 
 
-@dataclass(frozen=True)
-class Budget:
-    """Inclusive upper bounds on costs and a lower one on validation accuracy; None is no bound.
+def _bound(help: str) -> Any:
+    return setting(None, help, metavar="AMOUNT", group=BOUND)
+
+
+def _most(figure: str) -> Any:
+    return _bound(f"At most so many {figure}: 20k, 2M, 1.5G, or 10% of the unpruned teacher's.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchBudget:
+    """The inclusive bounds of a search: upper bounds on costs, a lower bound on validation accuracy.
 
     A field is `max_` or `min_` and the figure's name in `Measurement`, units included. An upper bound is above 0,
-    `min_accuracy` in [0, 1], or a share of the teacher's; a ValueError says so for anything else.
+    `min_accuracy` in [0, 1]; either may be a share of the teacher's figure. ValueError for other values. The fields
+    keep an amount as written; `bounds` has the amounts as numbers.
     """
 
-    max_params: Amount | None = None
-    max_nonzero_params: Amount | None = None
-    max_macs: Amount | None = None
-    max_flops: Amount | None = None
-    max_size_bytes: Amount | None = None
-    max_latency_ms: Amount | None = None
-    min_accuracy: Amount | None = None
+    max_params: Bound = _most("params")
+    max_nonzero_params: Bound = _most("params that are not 0")
+    max_macs: Bound = _most("MACs an image")
+    max_flops: Bound = _most("FLOPs an image")
+    max_size_bytes: Bound = _most("bytes")
+    min_accuracy: Bound = _bound("At least this accuracy on validation: in [0, 1], or 97% of the teacher's.")
 
     def __post_init__(self) -> None:
         for name, amount in self.bounds.items():
             if name != "min_accuracy" and not amount.value > 0:
                 raise ValueError(f"{option(name)} must be above 0, got {amount}")
-        least = self.min_accuracy
+        least = self.bounds.get("min_accuracy")
         if least is not None and not least.is_share and least.value > 1:
             hint = f" (did you mean {least}%?)" if least.value <= 100 else ""
             raise ValueError(
                 f"min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%, got {least}{hint}"
             )
 
-    @classmethod
-    def parse(cls, **texts: str | None) -> Budget:
-        """A budget of written amounts by field: `Budget.parse(max_params="20k", min_accuracy="97%")`.
-
-        An unknown field or an amount that cannot be read is a ValueError.
-        """
-        known = [field.name for field in fields(cls)]
-        for name in texts:
-            if name not in known:
-                raise ValueError(f"budget: unknown bound {name!r}, known are {', '.join(known)}")
-        return cls(**{name: parse_amount(text, option(name)) for name, text in texts.items() if text is not None})
-
     @property
     def bounds(self) -> dict[str, Amount]:
-        """The bounds that are set, by field."""
-        amounts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: amount for name, amount in amounts.items() if amount is not None}
+        """The given bounds by field, `min_accuracy` last; ValueError for an amount that cannot be read."""
+        return {name: _amount(name, bound) for name, bound in self.written.items()}
+
+    @property
+    def written(self) -> dict[str, Amount | str]:
+        """The given bounds by field, as written."""
+        given = {name: getattr(self, name, None) for name in BOUNDS}
+        return {name: bound for name, bound in given.items() if bound is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(SearchBudget):
+    """The inclusive bounds of a choice among finished models: those of a search, and a bound on latency."""
+
+    max_latency_ms: Bound = _bound("At most so many milliseconds an image: 1.5, or 50% of the unpruned teacher's.")
+
+    @classmethod
+    def parse(cls, **texts: str | None) -> Budget:
+        """A budget of written amounts by field, read at once: `Budget.parse(max_params="20k", min_accuracy="97%")`.
+
+        ValueError for an unknown field or an amount that cannot be read.
+        """
+        for name in texts:
+            if name not in BOUNDS:
+                raise ValueError(f"budget: unknown bound {name!r}, known are {', '.join(BOUNDS)}")
+        return cls(**cls(**texts).bounds)
 
     def __str__(self) -> str:
         return ", ".join(f"{option(name)} {amount}" for name, amount in self.bounds.items()) or "none"
 
     def resolve(self, teacher: Point | None) -> Budget:
         """The same budget in absolute numbers; ValueError for a share while no teacher is measured."""
-        resolved = {}
+        resolved = self.bounds
         for name, amount in self.bounds.items():
             if not amount.is_share:
                 continue
@@ -70,15 +94,23 @@ class Budget:
             if name == "min_accuracy" and amount.value * whole > 1:
                 raise ValueError(f"min-accuracy: {amount} of the teacher's {whole:.4g} is over 1")
             resolved[name] = Amount(amount.value * whole)
-        return replace(self, **resolved)
+        return Budget(**resolved)
+
+
+BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: name.startswith("min_")))
+"""Fields of a budget, upper bounds first."""
+
+
+def _amount(name: str, bound: Amount | str) -> Amount:
+    return parse_amount(bound, option(name)) if isinstance(bound, str) else bound
 
 
 def option(name: str) -> str:
-    """A field as it is typed."""
+    """A field's name as typed after the dashes."""
     return name.replace("_", "-")
 
 
 def figure(point: Point, bound: str) -> float:
-    """What a point has of what is bounded."""
+    """The figure of a point that `bound`, a field of `Budget`, limits."""
     name = bound.removeprefix("max_")
     return float(getattr(point.measured, "accuracy_validation" if bound == "min_accuracy" else name))

@@ -42,7 +42,7 @@ def alias(budget: Budget, prefer: str = ACCURACY) -> str:
         for name, amount in budget.bounds.items()
         if name.startswith("max_")
     ]
-    least = budget.min_accuracy
+    least = budget.bounds.get("min_accuracy")
     over = [] if least is None else [f"over-{_number(100 * least.value)}-{'percent-' * least.is_share}accuracy"]
     words = "-".join([*(["under", *under] if under else []), *over])
     return (_PREFERRED[prefer] + words).rstrip("-") or "best"

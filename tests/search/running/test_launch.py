@@ -32,7 +32,6 @@ from search.running import launch
 from search.running.driver import Driver
 from search.running.resume import check_study
 from search.sampling.optuna_study import OptunaStudy, open_storage
-from search.selection.budget import Budget
 from search.settings import Settings
 from search.study.front import front
 from search.study.record import StudyRecord
@@ -229,7 +228,7 @@ def test_ray_and_its_files_are_gone_afterwards(cold: Done) -> None:
 
 
 def test_a_study_that_starts_from_another_trains_nothing_of_its_front_again(cold: Done) -> None:
-    record = searched("from", cold.home, start_from="cold", budget=Budget.parse(max_params="100%")).record
+    record = searched("from", cold.home, start_from="cold", max_params="100%").record
     best = {point.trial for point in front(cold.record.points, cold.record.objectives)}
     choices = [trial.choices for trial in cold.record.trials if trial.id in best and trial.choices]
     again = [trial for trial in record.trials if trial.choices in choices]
@@ -260,7 +259,7 @@ def test_a_study_that_is_complete_is_resumed_without_ray(cold: Done, monkeypatch
         ({"resume": True, "task": "folder:x"}, r"was begun with task 'digits', got 'folder:/.*/x'"),
         ({"name": "new", "resume": True}, "study new: there is none in .* to resume"),
         (
-            {"resume": True, "budget": Budget.parse(max_params="2k")},
+            {"resume": True, "max_params": "2k"},
             "study cold: was begun with the bounds none, got max-params 2000; begin a new one with --from cold",
         ),
         ({"name": "new", "start_from": "nowhere"}, "study nowhere: there is none in"),

@@ -6,7 +6,7 @@ import pytest
 
 from compress.costs import PredictedPoint
 from compress.measure import Costs
-from search.sampling.bounds import Bounds, check_foreseen
+from search.sampling.bounds import Bounds
 from search.selection.budget import Budget
 
 WHOLE = {"params": 2000.0, "macs": 500.0, "flops": 1000.0, "size_bytes": 8000.0, "nonzero_params": 2000.0}
@@ -48,8 +48,3 @@ def test_an_accuracy_is_absolute_or_a_share_of_the_teachers_once_that_is_known()
     shared = bounds(min_accuracy="90%")
     assert shared.worst(None) == 1.0
     assert shared.worst(0.5) == pytest.approx(0.55)
-
-
-def test_what_is_not_known_before_training_is_no_bound_of_a_search() -> None:
-    with pytest.raises(ValueError, match="max-latency-ms: not known before training, so no bound of a search, got 1"):
-        check_foreseen(Budget.parse(max_latency_ms="1"))

@@ -1,0 +1,152 @@
+"""Questions to the verbs: a dataclass for each verb of the command, its fields the verb's options.
+
+`paretune.search` and `paretune.select` take the same fields as arguments; only they have `show`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import wraps
+from inspect import signature
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from search.option import argument, data_setting, home_setting, json_setting, setting, tracking_setting
+from search.selection.budget import Budget
+from search.selection.preference import ACCURACY, PREFERENCES, check_preference
+from search.settings import Settings
+from search.study.breakpoints import DELTA
+
+P = ParamSpec("P")
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`."""
+
+    def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
+        @wraps(carry_out)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return carry_out(made(*args, **kwargs))
+
+        returned = signature(carry_out).return_annotation
+        call.__signature__ = signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
+        return call
+
+    return of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Settings):
+    """The arguments of `paretune.search`: `Settings`, and `show` to draw progress on standard error."""
+
+    home: Path | str | None = home_setting()  # type: ignore[assignment]  # a path once it is made
+    show: bool = True
+
+
+@dataclass(frozen=True)
+class Select(Budget):
+    """The arguments of `paretune.select`: a budget, how to choose within the budget, and seeds to be made before.
+
+    `prefer` is accuracy, params, latency or knee; `top` is at least 1. ValueError for other values.
+    """
+
+    name: str = field(metadata=argument("Name of the study.", "study"))
+    _: KW_ONLY
+    prefer: str = setting(ACCURACY, f"What is best within the budget: {', '.join(PREFERENCES)}.")
+    robust: bool = setting(False, "Compare by the lower end of the 95 % confidence over seeds.")
+    reseed: int | None = setting(None, "First make the best, three or --top, with so many seeds in all.")
+    top: int = setting(1, "Show so many of the points within the budget, the best first.")
+    address: str | None = setting(None, "A running Ray cluster for --reseed, such as auto.")
+    home: Path | str | None = home_setting()
+    data: Path | None = data_setting()
+    tracking_uri: str | None = tracking_setting()
+    show: bool = True
+
+    def __post_init__(self) -> None:
+        check_preference(self.prefer)
+        if self.top < 1:
+            raise ValueError(f"top must be at least 1, got {self.top}")
+        super().__post_init__()
+
+
+@dataclass(frozen=True)
+class SelectAndExport(Select):
+    """`paretune select`: the choice, and where the chosen model is written.
+
+    ValueError for `address` without `reseed`, `format` without `export`, or an empty `export`.
+    """
+
+    _: KW_ONLY
+    export: str | None = setting(None, "Write the model to this folder, prove it, register it.", metavar="PATH")
+    format: tuple[str, ...] | None = setting(
+        None, "What to write there: pt2, onnx, safetensors; without onnx if left out.", commas=True
+    )
+    json: bool = json_setting()
+
+    def __post_init__(self) -> None:
+        if self.address is not None and self.reseed is None:
+            raise ValueError(f"address must come with --reseed N, got {self.address!r} alone")
+        if self.format is not None and self.export is None:
+            raise ValueError(f"format must come with --export DIR, got {','.join(self.format)!r} alone")
+        if self.export == "":
+            raise ValueError("export must name a folder, got ''")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfStudy:
+    """`paretune clean`; also the options common to the verbs for a study that exists."""
+
+    study: str = field(metadata=argument("Name of the study."))
+    home: Path | None = home_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(OfStudy):
+    """`paretune front` and `paretune trials`."""
+
+    json: bool = json_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breakpoints(Listing):
+    """`paretune breakpoints`."""
+
+    delta: float = setting(DELTA, "Tolerated loss of accuracy, in [0, 1].")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(OfStudy):
+    """`paretune report`."""
+
+    out: Path | None = setting(None, "File to write; report.html in the study's folder if left out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync(OfStudy):
+    """`paretune sync`."""
+
+    tracking_uri: str | None = tracking_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Methods:
+    """`paretune methods`."""
+
+    json: bool = json_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """`paretune evaluate`."""
+
+    folder: Path = field(metadata=argument("An exported model."))
+    task: str | None = setting(None, "Task to measure the model on; its card's if left out.")
+    networks: tuple[str, ...] = setting(
+        (), "package.module:function of a network of your own, whose code may run.", name="network"
+    )
+    data: Path | None = data_setting()
+    json: bool = json_setting()

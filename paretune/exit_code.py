@@ -1,0 +1,41 @@
+"""The command carried out: a failure becomes one sentence on standard error and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; typer's own."""
+LONGEST = 1000
+"""Characters of a complaint."""
+
+
+def exit_code(app: typer.Typer) -> int:
+    """Parse and carry out the words of the process; returns the exit code: 0, 1, 2 or `INTERRUPTED`.
+
+    A ValueError is a complaint about input, 2; a RuntimeError or OSError is failed work, 1.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        code: int = app(standalone_mode=False) or 0
+    except typer.TyperException as error:  # of the options themselves
+        code = _complain(f"{error.format_message().rstrip('.')}; see paretune --help", 2)
+    except ValueError as error:  # every complaint about input is one
+        code = _complain(str(error), 2)
+    except (RuntimeError, OSError) as error:
+        code = _complain(str(error), 1)
+    if code == INTERRUPTED:
+        _complain("interrupted; everything finished is kept", code)
+    return code
+
+
+def _complain(sentence: str, code: int) -> int:
+    """Write one line, however long the words of the user and whatever control characters are in them."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(sentence.splitlines()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    typer.echo(f"paretune: {line}", err=True)
+    return code

@@ -1,0 +1,82 @@
+"""The parameters of the command, made from a dataclass of `paretune/asked.py`: typer reads them as a signature.
+
+A command is a function of one value, `@verb(app, Report) def report(asked: Report)`. Typer is shown a function with one
+parameter a field; the typed words become the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
+from inspect import Parameter, Signature
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import typer
+
+from search.option import Option, options_of, typed_name
+
+A = TypeVar("A")
+TYPED = (Path, bool, int, float, str)
+"""Types of a typed value; of a union the first is taken, so text for a path is a path."""
+
+
+def verb(app: typer.Typer, made: type[A]) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
+    """Make a function of a value a command, named like the function, whose options are the fields of the value."""
+
+    def command(carry_out: Callable[[A], None]) -> Callable[[A], None]:
+        def typed(**words: Any) -> None:
+            options = options_of(made)
+            carry_out(made(**{name: _value(word, options[name]) for name, word in words.items() if word is not None}))
+
+        parameters = _parameters(made)
+        typed.__doc__ = carry_out.__doc__
+        typed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        typed.__annotations__ = {each.name: each.annotation for each in parameters}
+        app.command(carry_out.__name__)(typed)
+        return carry_out
+
+    return command
+
+
+def _parameters(made: type) -> list[Parameter]:
+    hints, defaults = get_type_hints(made), {each.name: each.default for each in fields(made)}
+    return [_parameter(name, hints[name], defaults[name], option) for name, option in options_of(made).items()]
+
+
+def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
+    kind = _kind(hint, option)
+    if option.is_argument:
+        place = typer.Argument(help=option.help, metavar=option.name or None, show_default=False)
+        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
+    read = option.read and partial(_read, option.read)
+    dashed = typer.Option(typed_name(name, option), help=option.help, metavar=option.metavar, parser=read)
+    if isinstance(default, tuple):
+        default = ",".join(default) if option.commas else None
+    kind = kind | None if default is None else kind
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, dashed])
+
+
+def _kind(hint: Any, option: Option) -> Any:
+    """The type of the typed value: a word with commas or a list for a tuple, else the first of `TYPED` in `hint`."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if any(get_origin(kind) is tuple for kind in kinds):
+        return str if option.commas else list[str]
+    return next(kind for kind in TYPED if kind in kinds)
+
+
+def _value(word: Any, option: Option) -> Any:
+    """The field's value, from the value that typer read."""
+    if option.commas:
+        return tuple(part.strip() for part in word.split(","))
+    return tuple(word) if isinstance(word, list) else word
+
+
+def _read(read: Callable[[str], object], text: str) -> object:
+    """The value that `read` makes of the text; typer puts the option's name before a complaint."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
