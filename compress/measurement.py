@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+FLOPS_A_MAC = 2
+"""A multiplication and an addition."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -33,7 +36,7 @@ class Measurement:
     @property
     def flops(self) -> int:
         """Floating point operations of one image: two a MAC."""
-        return 2 * self.macs
+        return FLOPS_A_MAC * self.macs
 
     def is_of(self, other: Measurement) -> bool:
         """Whether both are of one and the same stored model, as far as figures tell: all are equal but the times."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from compress.figures import computed
+
 TORCH_PRUNING = "https://github.com/VainF/Torch-Pruning"
 NNI = "https://github.com/microsoft/nni, 2.10.1"
 CHEN = "Chen 2021, https://doi.org/10.1007/s40747-020-00248-y"
@@ -74,5 +76,5 @@ CURVES = {
 
 def published(task: str) -> dict[str, list[dict[str, object]]]:
     """What is known of a task, ready for JSON; both lists empty where nothing is."""
-    models = [{**asdict(one), "flops": 2 * one.macs} for one in MODELS.get(task, ())]
+    models = [{**asdict(one), **computed({"macs": one.macs})} for one in MODELS.get(task, ())]
     return {"models": models, "curves": [asdict(one) for one in CURVES.get(task, ())]}

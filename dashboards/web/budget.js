@@ -5,17 +5,16 @@
 const rows = study.rows;
 const count = rows.trial.length;
 const all = Array.from({ length: count }, (_, row) => row);
-rows.flops = rows.macs.map((macs) => 2 * macs);
-study.seeds.flops = study.seeds.macs.map((macs) => 2 * macs);
+const COSTS = Object.fromEntries(study.costs.map((one) => [one.name, one])); // as `compress/figures.py` has them
+for (const { name, of, times } of study.costs.filter((one) => one.of)) {
+  for (const each of [rows, study.seeds]) each[name] = each[of].map((figure) => times * figure);
+}
 const members = {}; // of rows that stand for several seeds, the study's own first
 study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
 const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
 const AS_NEAR = 2e-9; // a mean is rounded to nine digits
-const BOUNDS = { // in the order in which `search.budget.Budget` has them
-  max_params: "params", max_macs: "macs", max_size_bytes: "size_bytes", max_latency_ms: "latency_ms",
-  min_accuracy: "validation",
-};
+const BOUNDS = study.bounds; // figures by bound
 const SUFFIXES = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
 
 function option(name) {
@@ -90,7 +89,7 @@ function figureOf(one, name) {
 /** Below 0 where a is the better one of two as `miss` has them; in accuracy itself they may be equal. */
 function compare(a, b) {
   const by = (name) => figureOf(a, name) - figureOf(b, name);
-  return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
+  return study.ties.reduce((apart, name) => apart || by(name), rows.validation[b.row] - rows.validation[a.row]);
 }
 
 /** Every row as of `miss`, and the best one that misses nothing, null if there is none. */

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compress.costs import PredictedPoint
+from compress.figures import COSTS
 from search.selection.budget import Budget
 
-UNFORESEEN = ("max_latency_ms",)
+UNFORESEEN = tuple(cost.bound for cost in COSTS if cost.bound and not cost.is_foreseen)
 """Bounds on what is known only when a model is made."""
 
 
@@ -34,7 +35,7 @@ class Bounds:
     def over(self, points: Sequence[PredictedPoint]) -> dict[str, float]:
         """{} if one of the points is within all bounds, else the share by which the nearest one is over each."""
         misses = [
-            {name: by for name, most in self.most.items() if (by := _cost(point, name) / most - 1) > 1e-9}
+            {name: by for name, most in self.most.items() if (by := point.figures[name] / most - 1) > 1e-9}
             for point in points
         ]
         return min(misses, key=lambda miss: (len(miss) > 0, sum(miss.values())), default={})
@@ -55,8 +56,3 @@ def check_foreseen(budget: Budget) -> None:
 
 
 UNBOUNDED = Bounds({})
-
-
-def _cost(point: PredictedPoint, name: str) -> float:
-    costs = {**vars(point.costs), "flops": 2 * point.costs.macs, "size_bytes": point.size_bytes}
-    return float(costs[name])
