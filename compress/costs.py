@@ -21,6 +21,7 @@ from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
+from compress.figures import computed
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -41,6 +42,12 @@ class PredictedPoint:
     variant: str
     costs: Costs
     size_bytes: int
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Every counted cost, by name."""
+        known = {**vars(self.costs), "size_bytes": self.size_bytes}
+        return {**known, **computed(known)}
 
 
 def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.errors import RecipeError
+from compress.figures import foreseen
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
@@ -26,7 +27,7 @@ UPDATE = 3
 
 @dataclass(frozen=True)
 class Guess:
-    """Estimated place on the curve and costs of one point; costs by the names in `Measurement`."""
+    """Estimated place on the curve of one point, and every cost known before training, by name."""
 
     sparsity: float
     variant: str
@@ -86,15 +87,8 @@ class Estimator:
         dense = 1.0 if masked else left
         byte = whole["params"] * dense
         size = byte if step.variant == "int8" else 4 * byte
-        costs = {
-            "params": whole["params"] * dense,
-            "nonzero_params": whole["params"] * left,
-            "macs": whole["macs"] * dense,
-            "flops": 2 * whole["macs"] * dense,
-            "size_bytes": size,
-            "compressed_bytes": size * (left if masked else 1.0),
-        }
-        return Guess(sparsity, step.variant, costs)
+        main = {"params": byte, "macs": whole["macs"] * dense, "size_bytes": size}
+        return Guess(sparsity, step.variant, foreseen(main, kept=left if masked else 1.0))
 
     def _costs(self, model: Model) -> dict[str, float]:
         if model in self._impossible:

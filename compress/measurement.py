@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+FLOPS_A_MAC = 2
+"""A multiplication and an addition."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -33,7 +36,7 @@ class Measurement:
     @property
     def flops(self) -> int:
         """Return the floating point operations of one image: two a MAC."""
-        return 2 * self.macs
+        return FLOPS_A_MAC * self.macs
 
     def is_of(self, other: Measurement) -> bool:
         """Return whether both can be of the same stored model: all figures but the times are equal."""

@@ -5,45 +5,25 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
+from compress.figures import COSTS, FIGURES, MAIN, TIES, VALIDATION
 from dashboards.page import section
 
-BOUNDS = {
-    "max_params": "parameters at most",
-    "max_macs": "MACs at most",
-    "max_size_bytes": "bytes on disk at most",
-    "max_latency_ms": "latency in ms at most",
-    "min_accuracy": "accuracy at least",
-}
-FIGURES = {
-    "validation": "validation",
-    "test": "test",
-    "params": "params",
-    "macs": "MACs",
-    "flops": "FLOPs",
-    "size_bytes": "bytes",
-    "latency_ms": "ms",
-}
-AXES = {
-    "params": "params",
-    "nonzero_params": "non-zero params",
-    "macs": "MACs",
-    "flops": "FLOPs",
-    "size_bytes": "bytes",
-    "compressed_bytes": "bytes, deflated",
-    "latency_ms": "latency",
-}
+BOUNDED = (*MAIN, VALIDATION)
+"""Figures with a slider."""
+PICKED = tuple(one for one in FIGURES if not one.is_sparse)
+"""Figures of the pick."""
 
 
 def budget(pick: Mapping[str, str], name: str, command: str) -> str:
     """Return the section for picking a model within a budget.
 
     Until the script has run, and on paper, the section shows the most accurate model: `pick` has its figures by the
-    keys of `FIGURES` (empty if the study has no model), `name` its name, `command` the command that exports it.
+    keys of `PICKED` (empty if the study has no model), `name` its name, `command` the command that exports it.
     """
-    fields = "\n".join(_field(bound, label) for bound, label in BOUNDS.items())
+    fields = "\n".join(_field(one.bound, f"{one.title} at {'most' if one.is_cost else 'least'}") for one in BOUNDED)
     figures = "".join(
-        f'<div><dt>{label}</dt><dd data-figure="{key}">{html.escape(pick.get(key, ""))}</dd></div>'
-        for key, label in FIGURES.items()
+        f'<div><dt>{one.label}</dt><dd data-figure="{one.key}">{html.escape(pick.get(one.key, ""))}</dd></div>'
+        for one in PICKED
     )
     hidden = "" if pick else " hidden"
     return section(
@@ -80,8 +60,31 @@ spellcheck="false" aria-describedby="note-{bound}">
 def axes(has_published: bool) -> str:
     """Return the radio buttons for the cost axis of the front, and a checkbox for published results if known."""
     radios = "".join(
-        f'<label><input type="radio" name="cost" value="{key}"{" checked" if key == "params" else ""}>{label}</label>'
-        for key, label in AXES.items()
+        f'<label><input type="radio" name="cost" value="{cost.name}"{"" if at else " checked"}>{cost.label}</label>'
+        for at, cost in enumerate(COSTS)
     )
     layer = '<label><input type="checkbox" id="published">published results</label>' if has_published else ""
     return f'<fieldset class="axes"><legend>Against</legend>{radios}{layer}</fieldset>'
+
+
+def legend() -> dict[str, object]:
+    """The table of figures for the page's script, ready for JSON.
+
+    `costs` has a row a cost; a cost without a column in `dashboards.models.columns` is `times` as much as the cost in
+    `of`. `bounds` has the keys of figures with a slider, by bound. `ties` names the costs that rank equally accurate
+    models.
+    """
+    costs = [
+        {
+            "name": cost.name,
+            "unit": cost.style.unit,
+            "axis": cost.axis,
+            "bound": cost.bound,
+            "main": cost in MAIN,
+            "whole": cost.style.spec == ",",
+            "of": cost.of if cost.is_computed else "",
+            "times": cost.times,
+        }
+        for cost in COSTS
+    ]
+    return {"costs": costs, "bounds": {one.bound: one.key for one in BOUNDED}, "ties": [cost.name for cost in TIES]}

@@ -12,6 +12,7 @@ from functools import cached_property
 from statistics import stdev
 from typing import Any
 
+from compress.figures import RECORDED
 from dashboards import theme
 from dashboards.choices import choice_names, level, summary
 from search.study.front import front
@@ -19,7 +20,6 @@ from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family, families
 
 TEACHER = "the unpruned teacher"
-COSTS = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes", "latency_ms")
 _PREFERRED = ("order", "method")
 
 
@@ -113,11 +113,7 @@ def columns(models: Models) -> dict[str, Any]:
 
 def _figures(points: Sequence[Point]) -> dict[str, list[Any]]:
     measured = [point.measured for point in points]
-    return {
-        "validation": [m.accuracy_validation for m in measured],
-        "test": [m.accuracy_test for m in measured],
-        **{name: [getattr(m, name) for m in measured] for name in COSTS},
-    }
+    return {one.key: [one.value(m) for m in measured] for one in RECORDED}
 
 
 def _spread(family: Family) -> float | None:

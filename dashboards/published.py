@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from compress.figures import computed
+
 TORCH_PRUNING = "https://github.com/VainF/Torch-Pruning"
 NNI = "https://github.com/microsoft/nni, 2.10.1"
 CHEN = "Chen 2021, https://doi.org/10.1007/s40747-020-00248-y"
@@ -74,5 +76,5 @@ CURVES = {
 
 def published(task: str) -> dict[str, list[dict[str, object]]]:
     """Return the published models and curves of a task, ready for JSON; both lists are empty for other tasks."""
-    models = [{**asdict(model), "flops": 2 * model.macs} for model in MODELS.get(task, ())]
+    models = [{**asdict(model), **computed({"macs": model.macs})} for model in MODELS.get(task, ())]
     return {"models": models, "curves": [asdict(curve) for curve in CURVES.get(task, ())]}

@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from compress.figures import TEST
 from dashboards import controls, curves, history, importance, levels, spending, tables
 from dashboards.curves import Curve
 from dashboards.models import Models, columns
@@ -66,6 +67,7 @@ def report(study: StudyRecord) -> str:
     ]
     data: dict[str, Any] = {
         **columns(models),
+        **controls.legend(),
         "quoted": shlex.quote(study.name),
         "groups": sorted({models.group(row) for row in range(len(models.means)) if row != models.teacher}),
         "curves": [{**vars(line), "rows": list(line.rows)} for line in lines],
@@ -145,11 +147,6 @@ def _budget(models: Models) -> str:
     if best is not None:
         row, m = models.row[best.id], best.measured
         name = f"Most accurate: trial {best.trial} at {100 * best.sparsity:.3g} %"
-        costs = {"params": m.params, "macs": m.macs, "flops": m.flops, "size_bytes": m.size_bytes}
-        pick = {
-            "validation": tables.validation(models, row),
-            "test": tables.percent(models.means[row].measured.accuracy_test),
-            **{name: f"{cost:,}" for name, cost in costs.items()},
-            "latency_ms": f"{m.latency_ms:.3g}",
-        }
+        pick = {one.key: one.written(m) for one in controls.PICKED}
+        pick |= {"validation": tables.validation(models, row), "test": TEST.written(models.means[row].measured)}
     return controls.budget(pick, name, f"paretune select {shlex.quote(models.study.name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compress.figures import ACCURACIES, MAIN, TEST, VALIDATION
 from dashboards import spending
 from dashboards.choices import summary
 from dashboards.curves import Curve
@@ -14,8 +15,9 @@ from search.selection.selection import choose
 from search.study.record import StudyRecord
 from search.tracking.description import SHARES
 
-_MODEL = (Column("trial"), Column("pruned"), *(Column(name) for name in ("validation", "test", "params")))
-_COSTS = (Column("MACs"), Column("bytes"), Column("latency, ms"), Column("variant", "word"))
+_SIZE, *_OTHERS = MAIN
+_MODEL = (Column("trial"), Column("pruned"), *(Column(one.label) for one in (*ACCURACIES, _SIZE)))
+_COSTS = (*(Column(cost.label) for cost in _OTHERS), Column("variant", "word"))
 
 
 def best_by_size(models: Models) -> str:
@@ -48,7 +50,7 @@ def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
     best = [line for line in lines if members.intersection(line.rows)]
     if not best:
         return ""
-    read = ("validation", "test")
+    read = [one.label for one in ACCURACIES]
     names = ("trial", "variant", "unpruned", "tolerance", *read, "knee", *read)
     rows = [[str(line.trial), line.variant, *_readings(models, line)] for line in best]
     follows = Follows("curves through the front", [line.rows for line in best])
@@ -64,11 +66,11 @@ def _readings(models: Models, line: Curve) -> list[str]:
     seeds = line.tolerances if len(line.tolerances) > 1 else ()
     spread = f" ({min(seeds):.0%} to {max(seeds):.0%}, {len(seeds)} seeds)" if seeds else ""
     first = [validation(models, line.rows[0]), f"{tolerated.sparsity:.0%}{spread}"]
-    first += [validation(models, line.tolerance), percent(tolerated.measured.accuracy_test)]
+    first += [validation(models, line.tolerance), TEST.written(tolerated.measured)]
     if line.knee is None:
         return [*first, "", "", ""]
     bend = models.means[line.knee]
-    return [*first, f"{bend.sparsity:.0%}", validation(models, line.knee), percent(bend.measured.accuracy_test)]
+    return [*first, f"{bend.sparsity:.0%}", validation(models, line.knee), TEST.written(bend.measured)]
 
 
 def spent(study: StudyRecord) -> str:
@@ -109,26 +111,20 @@ def unfinished(study: StudyRecord) -> str:
 
 def _model(models: Models, row: int) -> list[str]:
     mean = models.means[row]
-    accuracies = [validation(models, row), percent(mean.measured.accuracy_test)]
-    return [str(mean.trial), f"{mean.sparsity:.0%}", *accuracies, f"{mean.measured.params:,}"]
+    figures = [validation(models, row), TEST.written(mean.measured), _SIZE.written(mean.measured)]
+    return [str(mean.trial), f"{mean.sparsity:.0%}", *figures]
 
 
 def _costs(models: Models, row: int) -> list[str]:
     mean = models.means[row]
-    m = mean.measured
-    return [f"{m.macs:,}", f"{m.size_bytes:,}", f"{m.latency_ms:.3g}", mean.variant]
+    return [*(cost.written(mean.measured) for cost in _OTHERS), mean.variant]
 
 
 def validation(models: Models, row: int) -> str:
     """Return a row's validation accuracy in words, with its margin if the row has several seeds."""
     margin = models.families[row].margin
-    interval = "" if margin is None else f" ± {percent(margin)}"
-    return percent(models.means[row].measured.accuracy_validation) + interval
-
-
-def percent(accuracy: float) -> str:
-    """Return an accuracy in [0, 1] in per cent."""
-    return f"{100 * accuracy:.2f}%"
+    interval = "" if margin is None else f" ± {VALIDATION.style.text(margin)}"
+    return VALIDATION.written(models.means[row].measured) + interval
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from compress.figures import ACCURACIES, named
 from search.selection.budget import option
 from search.selection.preference import KNEE
 from search.selection.rated import RatedModel
@@ -18,6 +19,8 @@ from search.study.breakpoints import Breakpoint
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import front_of, middle
 from search.study.study import INTERRUPTED
+
+_SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 
 
 def front_table(found: Mapping[str, Any]) -> Table:
@@ -37,9 +40,8 @@ def points_table(found: Iterable[RatedModel]) -> Table:
 
 
 def _points(points: Iterable[Mapping[str, Any]]) -> Table:
-    table = _table(
-        "point", "trial", "student", "stages", "bits", "sparsity", "validation", "test", "params", "FLOPs", "kB", "ms"
-    )
+    figures = (*(one.label for one in ACCURACIES), *(cost.column.unit for cost in _SHOWN))
+    table = _table("point", "trial", "student", "stages", "bits", "sparsity", *figures)
     for p in points:
         table.add_row(
             p["id"][:8],
@@ -48,12 +50,8 @@ def _points(points: Iterable[Mapping[str, Any]]) -> Table:
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
-            _over_seeds(p, "validation"),
-            _over_seeds(p, "test"),
-            f"{p['params']:,}",
-            f"{p['flops']:,}",
-            f"{p['size_bytes'] / 1000:.1f}",
-            f"{p['latency_ms']:.2f}",
+            *(_over_seeds(p, one.split) for one in ACCURACIES),
+            *(cost.column.text(p[cost.name]) for cost in _SHOWN),
         )
     return table
 

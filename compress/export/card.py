@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from compress.figures import ACCURACIES, ACCURACY, COSTS
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#])")
 _LINK = re.compile(r"https://[\w.~:/?#@!$&'()*+,;=%-]+")
 
@@ -93,13 +95,8 @@ def _figures(facts: Mapping[str, Any]) -> str:
     found = facts.get("measured")
     if not found:
         return ""
-    rows = [
-        ("validation accuracy", f"{found['accuracy']['validation']:.4f}"),
-        ("test accuracy", f"{found['accuracy']['test']:.4f}"),
-        ("parameters", f"{found['params']:,}, of which {found['nonzero_params']:,} are not zero"),
-        ("operations for one image", f"{found['macs']:,} MACs, {found['flops']:,} FLOPs"),
-        ("bytes of `model.safetensors`", f"{found['size_bytes']:,}, deflated {found['compressed_bytes']:,}"),
-    ]
+    rows = [(f"{one.split} {ACCURACY}", f"{found[ACCURACY][one.split]:.4f}") for one in ACCURACIES]
+    rows += [(cost.axis, cost.style.text(found[cost.name])) for cost in COSTS if cost.is_foreseen]
     spread = facts.get("spread")
     if spread:
         rows.append(
@@ -110,7 +107,7 @@ def _figures(facts: Mapping[str, Any]) -> str:
             )
         )
     same = plain(found.get("elsewhere") or "the search had recorded the same")
-    body = f"Measured of the exported network in a new process; {same}."
+    body = f"Measured of the exported network in a new process; {same}. Bytes are those of `model.safetensors`."
     return f"## What was measured\n\n{body}\n\n{_table(('what', 'figure'), rows)}\n\n{_latency(found)}"
 
 

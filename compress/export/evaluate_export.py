@@ -21,6 +21,7 @@ from compress.export import standalone
 from compress.export.archive import Foreign, repack_program
 from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
+from compress.figures import ACCURACIES, ACCURACY, computed
 from compress.machine.numerics import exact
 from compress.measure import accuracy, device_name, latency, measure, processor
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -188,9 +189,9 @@ def _figures(module: nn.Module, task: Task, files: Files) -> dict[str, Any]:
         line = str(error).strip().partition("\n")[0]
         raise ExportError(f"evaluate: {STRUCTURE} cannot be run: {type(error).__name__}: {line}") from error
     figures = asdict(measured)
-    split = {"validation": figures.pop("accuracy_validation"), "test": figures.pop("accuracy_test")}
+    split = {one.split: figures.pop(one.name) for one in ACCURACIES}
     del figures["seconds"]
-    return {"accuracy": split, **figures, "flops": measured.flops}
+    return {ACCURACY: split, **figures, **computed(figures)}
 
 
 @exact()

@@ -5,17 +5,16 @@
 const rows = study.rows;
 const count = rows.trial.length;
 const all = Array.from({ length: count }, (_, row) => row);
-rows.flops = rows.macs.map((macs) => 2 * macs);
-study.seeds.flops = study.seeds.macs.map((macs) => 2 * macs);
+const COSTS = Object.fromEntries(study.costs.map((cost) => [cost.name, cost])); // the table of `compress/figures.py`
+for (const { name, of, times } of study.costs.filter((cost) => cost.of)) {
+  for (const each of [rows, study.seeds]) each[name] = each[of].map((figure) => times * figure);
+}
 const members = {}; // by row with several seeds: places in `study.seeds`, the study's own seed first
 study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
 const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
 const AS_NEAR = 2e-9; // a mean is rounded to nine digits
-const BOUNDS = { // in the order of the fields of `search.selection.budget.Budget`
-  max_params: "params", max_macs: "macs", max_size_bytes: "size_bytes", max_latency_ms: "latency_ms",
-  min_accuracy: "validation",
-};
+const BOUNDS = study.bounds; // figures by bound
 const SUFFIXES = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
 
 function option(name) {
@@ -91,7 +90,7 @@ function figureOf(one, name) {
 /** Compare two judged rows: negative if a is better, by accuracy, then params, MACs and bytes. */
 function compare(a, b) {
   const by = (name) => figureOf(a, name) - figureOf(b, name);
-  return rows.validation[b.row] - rows.validation[a.row] || by("params") || by("macs") || by("size_bytes");
+  return study.ties.reduce((apart, name) => apart || by(name), rows.validation[b.row] - rows.validation[a.row]);
 }
 
 /** Judge every row; `first` is the best row within the bounds, null without any. */

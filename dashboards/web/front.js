@@ -1,11 +1,5 @@
 // The figure of the front: accuracy of every model over a cost, models beyond the budget dimmed, the pick marked.
 
-const TITLES = {
-  params: "parameters", nonzero_params: "non-zero parameters", macs: "MACs for one image",
-  flops: "FLOPs for one image", size_bytes: "bytes on disk", compressed_bytes: "bytes on disk, deflated",
-  latency_ms: "latency in ms, batch 1",
-};
-const BOUND_OF = { params: "max_params", macs: "max_macs", size_bytes: "max_size_bytes", latency_ms: "max_latency_ms" };
 const INSIDE = 0.95, BEATEN = 0.4, BEYOND = 0.1;
 let cost = "params", showsPublished = false, hovers = null;
 
@@ -73,7 +67,7 @@ function publishedTraces() {
 
 function boundLines() {
   const line = { color: QUIET, width: 1, dash: "dash" }, at = budget.bounds, lines = [];
-  const most = cost === "flops" && "max_macs" in at ? 2 * at.max_macs : at[BOUND_OF[cost]];
+  const { bound, of, times } = COSTS[cost], most = of ? times * at[COSTS[of].bound] : at[bound];
   if (most > 0) lines.push({ type: "line", x0: most, x1: most, yref: "paper", y0: 0, y1: 1, line });
   if ("min_accuracy" in at) lines.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: at.min_accuracy, y1: at.min_accuracy, line });
   return lines;
@@ -94,7 +88,7 @@ function drawFront() {
     data.push(marked("the pick", [best], { symbol: "circle-open", size: 18, color: strong(), line: { width: 3 } }, { meta: "pick" }));
   }
   return Plotly.react("front", data, layout(
-    axis(`${TITLES[cost]} (log scale)`, { type: "log", exponentformat: "SI", dtick: decades() }),
+    axis(`${COSTS[cost].axis} (log scale)`, { type: "log", exponentformat: "SI", dtick: decades() }),
     accuracies(data),
     { height: 480, shapes: boundLines(), uirevision: cost },
   ), CONFIG);

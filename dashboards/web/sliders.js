@@ -91,10 +91,10 @@ function showPick() {
   if (best === null) return say("pick-name", count ? "No model is within the budget." : "No model has been measured yet.");
   const ships = shipped === null ? "" : `, of its seeds trial ${study.seeds.trial[shipped]}'s`;
   say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}${ships}`);
-  const figure = (name) => figureOf({ row: best, shipped }, name);
-  const shown = { validation: onValidation(best), test: onTest(best), latency_ms: three.format(figure("latency_ms")) };
+  const accuracies = { validation: onValidation(best), test: onTest(best) };
   for (const cell of document.querySelectorAll("#pick-figures dd")) {
-    cell.textContent = shown[cell.dataset.figure] ?? number.format(figure(cell.dataset.figure));
+    const name = cell.dataset.figure;
+    cell.textContent = accuracies[name] ?? costText(name, figureOf({ row: best, shipped }, name));
   }
 }
 

@@ -5,7 +5,8 @@ const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const up = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, roundingMode: "ceil" });
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)}%`;
-const UNITS = { size_bytes: "bytes", compressed_bytes: "bytes, deflated", latency_ms: "ms", macs: "MACs", flops: "FLOPs" };
+/** A cost as it is shown: whole, or to three digits. */
+const costText = (name, value) => (COSTS[name].whole ? number : three).format(value);
 
 function label(row) {
   const variant = study.words.variant[rows.variant[row]];
@@ -29,11 +30,12 @@ function wrapped(text) {
 }
 
 function hover(row) {
+  const costs = study.costs.filter((one) => one.main).map(({ name, unit }) => `${costText(name, rows[name][row])} ${unit}`);
   return [
     `<b>${plain(label(row))}</b>`,
     `validation ${onValidation(row)}, test ${onTest(row)}`,
-    `${number.format(rows.params[row])} params, ${number.format(rows.macs[row])} MACs`,
-    `${number.format(rows.size_bytes[row])} bytes, ${three.format(rows.latency_ms[row])} ms`,
+    costs.slice(0, 2).join(", "),
+    costs.slice(2).join(", "),
     ...wrapped(study.words.recipe[rows.recipe[row]]).map(plain),
   ].join("<br>");
 }

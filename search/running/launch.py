@@ -11,6 +11,7 @@ from pathlib import Path
 from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
+from compress.figures import ACCURACY, LATENCY, foreseen
 from compress.measure import latency
 from compress.models import Model
 from compress.store.bucket import check_readable, check_store, open_store
@@ -89,7 +90,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
         optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
         optuna_study.check_ours(has_asked=bool(study.trials))
-        reference = {"accuracy": 0.0, "latency_ms": _latency(space.teacher, task)} if new else {}
+        reference = {ACCURACY: 0.0, LATENCY: _latency(space.teacher, task)} if new else {}
         listener.said(task.opening)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
@@ -184,14 +185,7 @@ def check_went_well(driver: Driver, who: str, again: str) -> None:
 def _costs(space: Space, task: Task) -> dict[str, float]:
     """Of the unpruned teacher: with accuracy 0 the reference point of the hypervolume."""
     teacher = predict(space.baseline(task.name, 0), task)[0]
-    return {
-        "params": teacher.costs.params,
-        "nonzero_params": teacher.costs.params,
-        "macs": teacher.costs.macs,
-        "flops": 2 * teacher.costs.macs,
-        "size_bytes": teacher.size_bytes,
-        "compressed_bytes": teacher.size_bytes,
-    }
+    return foreseen(teacher.figures)
 
 
 def _latency(model: Model, task: Task) -> float:

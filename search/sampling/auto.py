@@ -11,13 +11,14 @@ import torch
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.estimate import Estimator
+from compress.figures import LATENCY
 from compress.recipe import Recipe
 from search.sampling.acquisition import Acquisition
 from search.sampling.bounds import Bounds
 from search.sampling.cost_model import CostModel
 from search.sampling.in_progress import InProgress
 from search.sampling.outlook import Choices
-from search.study.front import ANYWHERE, LATENCY, Place, measured_on, value
+from search.study.front import ANYWHERE, Place, measured_on, value
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
 from spaces import Space

@@ -31,7 +31,7 @@ class Bounds:
     def over(self, points: Sequence[PredictedPoint]) -> dict[str, float]:
         """{} if one of the points is within all bounds, else the share by which the nearest one is over each."""
         misses = [
-            {name: by for name, most in self.most.items() if (by := _cost(point, name) / most - 1) > 1e-9}
+            {name: by for name, most in self.most.items() if (by := point.figures[name] / most - 1) > 1e-9}
             for point in points
         ]
         return min(misses, key=lambda miss: (len(miss) > 0, sum(miss.values())), default={})
@@ -44,8 +44,3 @@ class Bounds:
 
 
 UNBOUNDED = Bounds({})
-
-
-def _cost(point: PredictedPoint, name: str) -> float:
-    costs = {**vars(point.costs), "flops": 2 * point.costs.macs, "size_bytes": point.size_bytes}
-    return float(costs[name])

@@ -12,9 +12,9 @@ from scipy.optimize import nnls
 
 from compress.errors import RecipeError
 from compress.estimate import Estimator, Guess
+from compress.figures import LATENCY
 from compress.recipe import Recipe
 from compress.stages import Prune
-from search.study.front import COSTS
 from search.study.record import Point
 
 RECENT = 200
@@ -113,8 +113,7 @@ class CostModel:
     def _whole(self, guess: Guess) -> Guess:
         """With latency, which falls by less than the work: here with the root of the MACs."""
         share = guess.costs["macs"] / self.reference["macs"]
-        costs = {**guess.costs, "latency_ms": self.reference["latency_ms"] * share**0.5}
-        return Guess(guess.sparsity, guess.variant, {name: costs[name] for name in COSTS})
+        return Guess(guess.sparsity, guess.variant, {**guess.costs, LATENCY: self.reference[LATENCY] * share**0.5})
 
 
 def _finder(recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compress.figures import TIES
 from compress.measurement import Measurement
 from search.selection.preference import KNEE, LATENCY, PARAMS, above_line
 from search.selection.rated import RatedModel
@@ -48,13 +49,11 @@ def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
 
 
 def _size(mine: Measurement, its: Measurement) -> str:
-    sizes = {
-        "params": mine.params - its.params,
-        "MACs": mine.macs - its.macs,
-        "bytes": mine.size_bytes - its.size_bytes,
-    }
-    name, more = next(((name, by) for name, by in sizes.items() if by), ("params", 0))
-    return f"{abs(more):,} {name} {'more' if more > 0 else 'fewer'}" if more else "the same size and MACs"
+    for cost in TIES:
+        more = cost.value(mine) - cost.value(its)
+        if more:
+            return f"{cost.style.text(abs(more))} {cost.style.unit} {'more' if more > 0 else 'fewer'}"
+    return "the same size and MACs"
 
 
 def _against(lost: float, won: float, digits: int) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from compress.data.tasks import Task
 from compress.errors import StoreError
+from compress.figures import LATENCY, TIES
 from compress.machine.resources import usable_cpus
 from compress.measure import device_name, latency, machine_name, using_threads
 from compress.store.bucket import open_store
@@ -27,7 +28,7 @@ from compress.store.folder import Entry
 from compress.train import training_device
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
-from search.study.front import LATENCY, Place, measured_on
+from search.study.front import Place, measured_on
 from search.study.record import Point, StudyRecord
 from search.study.seeds import Family, families
 
@@ -138,7 +139,7 @@ def _unbeaten(found: Sequence[Family]) -> list[Family]:
 def _row(point: Point) -> tuple[float, ...]:
     m = point.measured
     steps = math.log(m.latency_ms, STEP) // 1 if m.latency_ms > 0 else 0.0
-    return (1 - m.accuracy_validation, m.params, m.macs, m.size_bytes, steps)
+    return (1 - m.accuracy_validation, *(cost.value(m) for cost in TIES), steps)
 
 
 def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:

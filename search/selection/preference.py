@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from compress.figures import TIES
 from search.study.record import Point
 
 ACCURACY, PARAMS, LATENCY, KNEE = PREFERENCES = ("accuracy", "params", "latency", "knee")
@@ -48,7 +49,7 @@ def _figure(prefer: str, point: Point) -> float:
 
 def _by_accuracy(point: Point) -> tuple[float, ...]:
     m = point.measured
-    return (-m.accuracy_validation, m.params, m.macs, m.size_bytes)
+    return (-m.accuracy_validation, *(cost.value(m) for cost in TIES))
 
 
 def above_line(points: Sequence[Point]) -> Callable[[Point], float]:

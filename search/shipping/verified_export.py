@@ -15,6 +15,7 @@ from compress.data.tasks import FOLDER, Task, load_task
 from compress.errors import RecipeError, StoreError
 from compress.export.formats import export, read_card, write_card
 from compress.export.lineage import lineage, sentences, sources
+from compress.figures import COSTS
 from compress.measurement import TIMES
 from compress.models import Model
 from compress.recipe import Recipe
@@ -27,7 +28,7 @@ from search.study.seeds import families
 from search.study.study import RENEWED, Study, point_event
 from search.worker_path import ROOT
 
-CHECKED = ("params", "nonzero_params", "macs", "size_bytes")
+CHECKED = tuple(cost.name for cost in COSTS if cost.is_exact and not cost.is_computed)
 CLOSE = 1e-4
 """Greatest difference of a form's logits from the network's, relative where the logits are beyond 1."""
 INT8_AGREEMENT = 0.99

@@ -20,16 +20,15 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.figures import ACCURACY, COSTS, LATENCY
 from search.study.record import Point
 
-LATENCY = "latency_ms"
-COSTS = ("params", "nonzero_params", "macs", "flops", "size_bytes", "compressed_bytes", LATENCY)
 Place = tuple[str, str, int]
 """Device, machine and number of threads of a latency."""
 ANYWHERE: Place = ("", "", 0)
 """Place of a point where latency is no objective."""
-OBJECTIVES = ("accuracy", *COSTS)
-DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
+OBJECTIVES = (ACCURACY, *(cost.name for cost in COSTS))
+DEFAULT_OBJECTIVES = (ACCURACY, "params", "flops")
 
 
 def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
@@ -46,7 +45,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 
 def value(point: Point, objective: str) -> float:
     """Return the objective of a point, lower is better: the validation error, or the cost as recorded."""
-    if objective == "accuracy":
+    if objective == ACCURACY:
         return 1.0 - point.measured.accuracy_validation
     return float(getattr(point.measured, objective))
 
@@ -166,7 +165,7 @@ def _volume(rows: NDArray[np.float64], objectives: Sequence[str], reference_poin
         return 0.0
     scaled = np.empty_like(rows)
     for column, name in enumerate(objectives):
-        if name != "accuracy":
+        if name != ACCURACY:
             scaled[:, column] = np.log1p(rows[:, column]) / math.log1p(reference_point[name])
         else:
             scaled[:, column] = rows[:, column] / (1.0 - reference_point[name])

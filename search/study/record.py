@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from compress.figures import ACCURACY, accuracies, costs
 from compress.measurement import Measurement
 
 Choice = str | int | float | bool | None
@@ -42,14 +43,8 @@ class Point:
             "recipe": dict(self.recipe),
             "sparsity": self.sparsity,
             "variant": self.variant,
-            "accuracy": {"validation": m.accuracy_validation, "test": m.accuracy_test},
-            "params": m.params,
-            "nonzero_params": m.nonzero_params,
-            "macs": m.macs,
-            "flops": m.flops,
-            "size_bytes": m.size_bytes,
-            "compressed_bytes": m.compressed_bytes,
-            "latency_ms": m.latency_ms,
+            ACCURACY: accuracies(m),
+            **costs(m),
             "latency_p95_ms": m.latency_p95_ms,
             "device": m.device,
             "threads": m.threads,
@@ -105,7 +100,7 @@ class StudyRecord:
     """Everything known of a study, as read from its ledger.
 
     `reference_point` holds accuracy 0 and the costs of the space's unpruned teacher, by objective name (every cost of
-    `search.study.front.COSTS`). `trials` come in the order of their asking; trial 0 is the plain teacher. `store` is
+    `compress.figures.COSTS`). `trials` come in the order of their asking; trial 0 is the plain teacher. `store` is
     the folder or URL of the models.
     """
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from scipy.special import stdtrit
 
+from compress.figures import LATENCY, RECORDED, TEST, VALIDATION
 from search.study.front import front, measured_on
 from search.study.record import Point
 
@@ -69,13 +70,14 @@ class Family:
         """
         if len(self.points) == 1:
             return self.points[0]
-        costs = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes")
         means: dict[str, Any] = {
-            name: round(fmean(getattr(point.measured, name) for point in self.points)) for name in costs
+            cost.name: round(fmean(cost.value(point.measured) for point in self.points))
+            for cost in RECORDED
+            if cost.is_foreseen
         }
         alike = [point for point in self.points if measured_on(point) == measured_on(self.points[0])]
-        means["latency_ms"] = fmean(point.measured.latency_ms for point in alike)
-        means |= {"accuracy_validation": self.validation, "accuracy_test": self.test}
+        means[LATENCY] = fmean(point.measured.latency_ms for point in alike)
+        means |= {VALIDATION.name: self.validation, TEST.name: self.test}
         return replace(self.points[0], measured=replace(self.points[0].measured, **means))
 
     def as_json(self) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from compress.figures import LATENCY
 from search.study.events import check_asked, check_ended, check_header, check_named, check_point
 from search.study.ledger import FILE, Event, Ledger
 from search.study.record import (
@@ -195,7 +196,7 @@ class Study:
         reference: dict[str, float] = self.header["reference_point"]
         if teacher is None or self.header.get("latency_of") != TEACHER:
             return reference
-        return {**reference, "latency_ms": teacher.measured.latency_ms}
+        return {**reference, LATENCY: teacher.measured.latency_ms}
 
     @property
     def record(self) -> StudyRecord:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from compress.figures import ACCURACIES, TEST, VALIDATION, named
 from search.selection.budget import Amount, Budget
 from search.selection.rated import RatedModel
 from search.selection.selection import choose
@@ -25,6 +26,7 @@ SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 PAGE = "report.html"
 FOR_TRAINING = "workflowType=machine_learning"
 """Part of links without which MLflow 3 shows its pages for language models."""
+_SHOWN = named("params", "flops", "size_bytes")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
@@ -110,8 +112,9 @@ def _table(study: StudyRecord) -> list[str]:
         fits = choose(study.points, budget).fits
         if fits:
             rows[fits[0].family.points[0].id] = f"| {share:.0%} of the teacher {_row(fits[0])}"
-    names = "params at most", "validation", "test", "params", "FLOPs", "bytes", "model"
-    return ["\n".join([f"| {' | '.join(names)} |", "| --- | " + "---: | " * 5 + "--- |", *rows.values()])]
+    figures = [one.label for one in (*ACCURACIES, *_SHOWN)]
+    names = ["params at most", *figures, "model"]
+    return ["\n".join([f"| {' | '.join(names)} |", f"| --- | {'---: | ' * len(figures)}--- |", *rows.values()])]
 
 
 def _row(rated: RatedModel) -> str:
@@ -119,11 +122,9 @@ def _row(rated: RatedModel) -> str:
     family, point, m = rated.family, rated.point, rated.point.measured
     seeds = "" if family.margin is None else f" ± {100 * family.margin:.2f} ({len(family.points)} seeds)"
     cells = (
-        f"{family.validation:.2%}{seeds}",
-        f"{family.test:.2%}",
-        f"{m.params:,}",
-        f"{m.flops:,}",
-        f"{m.size_bytes:,}",
+        f"{VALIDATION.style.text(family.validation)}{seeds}",
+        TEST.style.text(family.test),
+        *(cost.written(m) for cost in _SHOWN),
         f"trial {point.trial} at {point.sparsity:.0%}" + ("" if point.variant == "float" else f", {point.variant}"),
     )
     return "".join(f"| {cell} " for cell in cells) + "|"

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.encoding import digest
+from compress.figures import FIGURES, TEST, VALIDATION
 from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
 from search.study.record import Point, StudyRecord, TrialRecord
@@ -122,7 +123,7 @@ def family_metrics(family: Family) -> list[Step]:
     the larger.
     """
     count = len(family.points)
-    means = {"seeds": count, "mean_validation_accuracy": family.validation, "mean_test_accuracy": family.test}
+    means = {"seeds": count, **{f"mean_{name}": mean for name, mean in mean_accuracies(family).items()}}
     margin = {} if family.margin is None else {"margin": family.margin}
     return point_metrics(family.points[0]) + [(key, value, count) for key, value in {**means, **margin}.items()]
 
@@ -134,18 +135,12 @@ def per_mille(point: Point) -> int:
 
 def figures(point: Point) -> dict[str, float]:
     """Return a point's measured figures by metric key, accuracies in [0, 1]."""
-    m = point.measured
-    return {
-        "validation_accuracy": m.accuracy_validation,
-        "test_accuracy": m.accuracy_test,
-        "params": m.params,
-        "nonzero_params": m.nonzero_params,
-        "macs": m.macs,
-        "flops": m.flops,
-        "size_bytes": m.size_bytes,
-        "compressed_bytes": m.compressed_bytes,
-        "latency_ms": m.latency_ms,
-    }
+    return {figure.metric: figure.value(point.measured) for figure in FIGURES}
+
+
+def mean_accuracies(family: Family) -> dict[str, float]:
+    """Return a family's mean accuracies in [0, 1], by metric key."""
+    return {VALIDATION.metric: family.validation, TEST.metric: family.test}
 
 
 class Course:

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dashboards.models import COSTS, TEACHER, Models, columns
+from compress.figures import RECORDED
+from dashboards.models import TEACHER, Models, columns
 from search.study.record import Choice, TrialRecord
 from tests.dashboards.records import point, study, trial
 
@@ -43,7 +44,7 @@ def test_figures_travel_unrounded() -> None:
     exact = 1 / 3
     told = columns(models(trial(1, point(1, exact, 100))))
     assert json.loads(json.dumps(told))["rows"]["validation"] == [exact]
-    assert set(COSTS) <= set(told["rows"])
+    assert {one.key for one in RECORDED} <= set(told["rows"])
 
 
 def test_the_front_is_of_means_under_the_studys_objectives() -> None:
@@ -81,5 +82,5 @@ def test_without_a_choice_of_words_all_points_are_one_group() -> None:
 
 def test_an_empty_study_has_all_columns_and_no_row() -> None:
     told = columns(models())
-    assert set(COSTS) <= set(told["rows"])
+    assert {one.key for one in RECORDED} <= set(told["rows"])
     assert not any(told["rows"].values())

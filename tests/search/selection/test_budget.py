@@ -1,9 +1,11 @@
 import math
+from dataclasses import fields
 
 import pytest
 
+from compress.figures import FIGURES
 from compress.measurement import Measurement
-from search.selection.budget import Amount, Budget, parse_amount
+from search.selection.budget import Amount, Budget, figure, parse_amount
 from search.study.record import Point
 
 
@@ -81,6 +83,13 @@ def test_shares_are_of_the_teachers_figures() -> None:
     assert resolved == Budget(
         max_params=Amount(100), max_flops=Amount(500), max_macs=Amount(7), min_accuracy=Amount(0.4)
     )
+
+
+def test_the_bounds_are_those_of_the_table_of_figures() -> None:
+    assert {field.name for field in fields(Budget)} == {one.bound for one in FIGURES if one.bound}
+    model = point(0.8, params=7, macs=5, size=3)
+    for one in (one for one in FIGURES if one.bound):
+        assert figure(model, one.bound) == one.value(model.measured)
 
 
 def test_an_absolute_budget_needs_no_teacher() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from compress.figures import RECORDED
 from compress.models import Model
 from compress.store.bucket import open_store
 from compress.store.files import Files
@@ -19,8 +20,7 @@ from search.study.study import Study
 
 Event = Callable[..., dict[str, Any]]
 Form = Callable[[int], dict[str, Any]]
-COSTS = ("params", "nonzero_params", "macs", "size_bytes", "compressed_bytes", "latency_ms")
-BAD: dict[str, float] = {"accuracy_validation": 0.1, **dict.fromkeys(COSTS, 5000)}
+BAD: dict[str, float] = {one.name: 5000 if one.is_cost else 0.1 for one in RECORDED}
 
 
 @pytest.fixture
