@@ -21,7 +21,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from benchmarks.processes import processes, workers
+from benchmarks.scale.processes import processes, workers
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.study import Study
 from tests.search.running.searches import said, start, wait

@@ -9,8 +9,8 @@ students: distillers against plain training. recovery: distillers against fine-t
 (Chen 2021). pruners: channel pruners against random channels; adaptive: those whose MACs are known only afterwards,
 against the same. gradual: schedules of many steps against one cut (SlimNets 2018). lowrank: factorizers against a
 narrower network. Only when asked for, betas and weights: other weights than the published of every distiller, for
-students and for recoveries; resrep: by when it chooses; losers: why some recoveries lose. `benchmarks/settings.py` says
-with which networks.
+students and for recoveries; resrep: by when it chooses; losers: why some recoveries lose. `settings.py` says with
+which networks.
 
 Differences are paired by seed; a method that loses by more than two of their standard deviations is marked. A task may
 be `folder:PATH`, named after its last folder; of a large one `--images` takes a fixed part of the training images. A
@@ -34,15 +34,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.comparison import Place, Run, Section, carry_out, table
 from benchmarks.machine import machine
-from benchmarks.parts import PARTS
-from benchmarks.settings import DIGITS, OTHERS
+from benchmarks.methods.comparison import Place, Run, Section, carry_out, table
+from benchmarks.methods.parts import PARTS
+from benchmarks.methods.settings import DIGITS, OTHERS
 from compress.recipe import Recipe
 from spaces.space import Effort
 
 ON_DEMAND = ("betas", "weights", "resrep", "losers")
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 LEGEND = (
     "Bold: loses to its baseline by more than two standard deviations of the differences. Seconds: of the recipe's own "
     "points, training and measuring, without the beginning it shares."

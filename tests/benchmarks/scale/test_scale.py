@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bars import Row, table
-from benchmarks.replay import POINTS, ByChance, begun, replay
-from benchmarks.scale import write
-from benchmarks.simulation import overlap, record, simulate
+from benchmarks.scale.replay import POINTS, ByChance, begun, replay
+from benchmarks.scale.scale import write
+from benchmarks.scale.simulation import overlap, record, simulate
 from search.study.study import Study
 
 

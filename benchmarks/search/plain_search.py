@@ -1,6 +1,6 @@
 """The obvious search, for comparison: Ray Tune and its Optuna searcher as they come, one point a trial.
 
-    python -m benchmarks.plain_search tpe|nsga2|random|asha --out FILE [--seed 0] [--seconds 1800] [--teachers DIR]
+    python -m benchmarks.search.plain_search tpe|nsga2|random|asha --out FILE [--seed 0] [--seconds 1800] [--teachers D]
 
 Same space (joint on digits), same training code, two trials at once. The teachers are trained before, for nothing, or
 are in DIR from an earlier search with the same seed; what else a point needs, its trial trains. `asha` takes
@@ -32,8 +32,8 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from ray.tune.stopper import Stopper
 
-from benchmarks.one_point import points_of
-from benchmarks.teachers import teach
+from benchmarks.search.one_point import points_of
+from benchmarks.search.teachers import teach
 from compress.data.tasks import load_task
 from compress.errors import RecipeError
 from compress.measurement import Measurement

@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.bars import Row, table
-from benchmarks.growth import front_rows, replay_rows, tpe_rows
-from benchmarks.launching import busy_rows, cost_rows
 from benchmarks.machine import machine
-from benchmarks.mirroring import mirror_rows
-from benchmarks.simulation import simulation_rows
+from benchmarks.scale.growth import front_rows, replay_rows, tpe_rows
+from benchmarks.scale.launching import busy_rows, cost_rows
+from benchmarks.scale.mirroring import mirror_rows
+from benchmarks.scale.simulation import simulation_rows
 
-RESULTS = Path(__file__).parent / "results" / "scale.md"
+RESULTS = Path(__file__).parents[1] / "results" / "scale.md"
 
 
 def parts(home: Path, trials: int) -> dict[str, Callable[[], Iterator[Row]]]:

@@ -1,10 +1,10 @@
 """How many compute seconds a search needs, over the recorded table: ours, each idea switched off, and the obvious ones.
 
-    python -m benchmarks.search_replay [--only NAME ...] [--seeds 20] [--seconds 6000]
+    python -m benchmarks.search.replay [--only NAME ...] [--seeds 20] [--seconds 6000]
 
-Replays what `benchmarks/searches.py` has, many seeds of the sampler each; every training is one recorded with
-`benchmarks/recording.py`. Shares are of the hypervolume of the whole table, on validation, the reference point as in
-every study (`search/front.py`): accuracy 0 and the costs of the unpruned resnet20. Prints Markdown and writes
+Replays what `searches.py` has, many seeds of the sampler each; every training is one recorded with
+`recording.py`. Shares are of the hypervolume of the whole table, on validation, the reference point as in
+every study (`search/study/front.py`): accuracy 0 and the costs of the unpruned resnet20. Prints Markdown and writes
 `benchmarks/results/search_replay.md`.
 """
 
@@ -23,11 +23,11 @@ import optuna
 import torch
 
 from benchmarks.machine import machine
-from benchmarks.recording import recorded
-from benchmarks.searches import Ours, Plain
-from benchmarks.workers import ENOUGH, WORKERS, Course, best
+from benchmarks.search.recording import recorded
+from benchmarks.search.searches import Ours, Plain
+from benchmarks.search.workers import ENOUGH, WORKERS, Course, best
 
-RESULTS = Path(__file__).parent / "results" / "search_replay.md"
+RESULTS = Path(__file__).parents[1] / "results" / "search_replay.md"
 SHARES = (0.8, 0.9, 0.95, 0.97, 0.99)
 BASE = "plain, TPE"
 BARS = {0.95: 4, 0.97: 5}
@@ -125,7 +125,7 @@ def _page(found: dict[str, list[Course]], seeds: int, seconds: float) -> str:
     points = sum(map(len, recorded().values()))
     rows = f"{len(found)} of {len(SEARCHES)} searches" if len(found) < len(SEARCHES) else "all searches"
     return (
-        f"# Compute seconds of a search, replayed\n\n`python -m benchmarks.search_replay --seeds {seeds} "
+        f"# Compute seconds of a search, replayed\n\n`python -m benchmarks.search.replay --seeds {seeds} "
         f"--seconds {seconds:g}`, {rows}, on {machine()}.\n\n"
         f"{len(recorded()) - 1} recipes and {points} points of digits, each trained once; {WORKERS} workers. A search "
         f"ends with {ENOUGH:.1%} of the best hypervolume. Median and quartiles over {seeds} seeds of the sampler.\n\n"

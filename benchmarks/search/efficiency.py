@@ -1,12 +1,12 @@
 """Compute seconds until a search has found a share of the best hypervolume known: real trainings, search by search.
 
-    python -m benchmarks.search_efficiency [--searches ours tpe ... "plain tpe" ...] [--seeds 0 1 ...] [--trials 80]
+    python -m benchmarks.search.efficiency [--searches ours tpe ... "plain tpe" ...] [--seeds 0 1 ...] [--trials 80]
                                            [--times 5.5] [--teachers DIR]
 
 Every one of ours is a whole `paretune search` of `joint` on digits in a home of its own, so nothing but its own
 teachers and students is shared: `ours`, as it comes; `ours, whole curves`, without early stopping; `ours, tpe` and so
-on, with another sampler; `ours, nothing shared` and `ours, a point a trial`, see `benchmarks/without.py`. The `plain`
-ones are Ray Tune and its Optuna searcher as they come, see `benchmarks/plain_search.py`; one ends after so many
+on, with another sampler; `ours, nothing shared` and `ours, a point a trial`, see `without.py`. The `plain`
+ones are Ray Tune and its Optuna searcher as they come, see `plain_search.py`; one ends after so many
 `--times` the compute seconds in which `ours` came to 97 % with the same seed. Theirs and those of `ours, nothing
 shared` are teachers that cost nothing, kept in DIR for the next. Searches run one after the other, seed by seed, two
 trials at once on two cores.
@@ -15,7 +15,7 @@ Compute seconds are those of the points, training and measuring, in the order th
 what went into rounds that were taken back; a model that several of our trials share is counted once. A seed is of the
 search and of its trainings: what one finds lucky weights for, another cannot reach, so the best hypervolume is that of
 all points of all searches with the same seed, on validation; the reference point is accuracy 0 and the costs of the
-unpruned resnet20, as in every study (`search/front.py`). What was searched is recorded (`benchmarks/courses.py`) and
+unpruned resnet20, as in every study (`search/study/front.py`). What was searched is recorded (`courses.py`) and
 not searched again; `ours, papers first` is what ours was while `auto` still looked at the papers' recipes first, and
 cannot be searched any more. Prints Markdown and writes `benchmarks/results/search_efficiency.md`.
 """
@@ -37,16 +37,16 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from benchmarks.courses import RECORDED, Came, Course, hypervolume, moving, read, write
 from benchmarks.machine import machine
-from benchmarks.plain_search import WAYS
-from benchmarks.without import keys
+from benchmarks.search.courses import RECORDED, Came, Course, hypervolume, moving, read, write
+from benchmarks.search.plain_search import WAYS
+from benchmarks.search.without import keys
 from compress.measurement import Measurement
 from search.sampling.optuna_study import SAMPLERS
 from search.study.record import measurement_from_json
 from search.study.study import Study
 
-RESULTS = Path(__file__).parent / "results" / "search_efficiency.md"
+RESULTS = Path(__file__).parents[1] / "results" / "search_efficiency.md"
 SHARES = (0.8, 0.9, 0.95, 0.97, 0.99)
 NAME = "efficiency"
 OURS = {
@@ -63,7 +63,7 @@ Known = dict[tuple[str, int], Course]
 
 def searched(home: Path, search: str, seed: int, trials: int, teachers: Path) -> Course:
     """One of ours, run."""
-    verb = ["benchmarks.without", WITHOUT[search]] if search in WITHOUT else ["paretune", "search"]
+    verb = ["benchmarks.search.without", WITHOUT[search]] if search in WITHOUT else ["paretune", "search"]
     options = OURS.get(search, ["--teachers", str(teachers)])
     command = [sys.executable, "-m", *verb, "--name", NAME, "--home", str(home), *options]
     command += ["--trials", str(trials), "--seed", str(seed)]
@@ -111,7 +111,16 @@ def plainly(out: Path, search: str, seed: int, known: Known, times: float, teach
     ours = known["ours", seed]
     enough = ours.until(0.97 * best_known(known, seed))
     seconds = times * (ours.compute if enough is None else enough)
-    command = [sys.executable, "-m", "benchmarks.plain_search", PLAIN[search], "--seed", str(seed), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.search.plain_search",
+        PLAIN[search],
+        "--seed",
+        str(seed),
+        "--out",
+        str(out),
+    ]
     more = ["--seconds", str(seconds), "--teachers", str(teachers)]
     subprocess.run([*command, *more], check=True, capture_output=True, env=os.environ | FIRST)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -234,7 +243,7 @@ def main() -> None:
                     found = plainly(Path(folder) / "points.jsonl", search, seed, known, chosen.times, teachers)
             write(found, chosen.recorded)
             print(f"{search}, seed {seed}", file=sys.stderr)
-    text = "# Compute seconds of a search\n\n`python -m benchmarks.search_efficiency`, all that is recorded. "
+    text = "# Compute seconds of a search\n\n`python -m benchmarks.search.efficiency`, all that is recorded. "
     text += Table(read(chosen.recorded)).markdown()
     chosen.out.write_text(text)
     print(text)

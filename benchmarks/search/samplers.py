@@ -1,7 +1,7 @@
 """How many evaluations a searcher needs on tables whose exact front is known: ours against Optuna's samplers.
 
     pip install 'paretune[bench]'
-    python -m benchmarks.samplers [--table 0 1 2] [--samplers auto tpe gp nsga2 random] [--seeds 10]
+    python -m benchmarks.search.samplers [--table 0 1 2] [--samplers auto tpe gp nsga2 random] [--seeds 10]
 
 Every searcher sees one table at a time, two objectives, nothing but choices and figures, but `auto` is told the sizes
 of networks that were not tried, as a search knows the costs of a recipe before it trains. Prints Markdown with means
@@ -25,10 +25,10 @@ import optuna
 from scipy.stats import t as student
 
 from benchmarks.machine import machine
-from benchmarks.tables import KnownSizes, Row, Table
+from benchmarks.search.tables import KnownSizes, Row, Table
 from search.sampling.acquisition import Acquisition
 
-RESULTS = Path(__file__).parent / "results" / "samplers.md"
+RESULTS = Path(__file__).parents[1] / "results" / "samplers.md"
 TABLES = (
     Table("nasbench201", "cifar10"),
     Table("hpolib", "protein_structure"),
@@ -118,7 +118,7 @@ def main() -> None:
             for name in chosen.samplers
         }
         found = {key: [job.result() for job in waiting] for key, waiting in jobs.items()}
-    text = f"# Evaluations on tables with a known front\n\n`python -m benchmarks.samplers` on {machine()}.\n\n"
+    text = f"# Evaluations on tables with a known front\n\n`python -m benchmarks.search.samplers` on {machine()}.\n\n"
     text += "Share of the exact hypervolume, mean and 95 % interval.\n\n" + report(found) + "\n"
     chosen.out.write_text(text)
     print(text)

@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from benchmarks.bars import Row
-from benchmarks.replay import POINTS, SPACE, TASK, ByChance, begun, made_up, silent
+from benchmarks.scale.replay import POINTS, SPACE, TASK, ByChance, begun, made_up, silent
 from compress.data.tasks import load_task
 from compress.measurement import Measurement
 from compress.pipeline import Made
@@ -82,8 +82,8 @@ def run(
 
 
 def plain(what: str, trials: int) -> float:
-    """What `benchmarks.plain_ray` measures, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.plain_ray", what, "--trials", str(trials)]
+    """What `benchmarks.search.plain_ray` measures, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.search.plain_ray", what, "--trials", str(trials)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (figure,) = json.loads(done.stdout.strip().splitlines()[-1]).values()
     return float(figure)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.courses import Came, Course, moving, read, write
-from benchmarks.one_point import chain, points_of
-from benchmarks.plain_search import Spent
-from benchmarks.search_efficiency import Table
+from benchmarks.search.courses import Came, Course, moving, read, write
+from benchmarks.search.efficiency import Table
+from benchmarks.search.one_point import chain, points_of
+from benchmarks.search.plain_search import Spent
 from compress.data.tasks import Task
 from compress.measurement import Measurement
 from compress.models import Model

@@ -1,8 +1,8 @@
 """Why low rank loses to a narrower network at 90 %: the beginning that `svd` gives, or the pairs of layers themselves?
 
-    python -m benchmarks.pairs [--task digits] [--images N] [--seeds 3]
+    python -m benchmarks.methods.pairs [--task digits] [--images N] [--seeds 3]
 
-The networks of the part `lowrank` of `benchmarks/methods.py`, each trained for as long as from scratch and at that
+The networks of the part `lowrank` of `compare.py`, each trained for as long as from scratch and at that
 rate: the narrower one; the pairs that begin as `svd` left them; the same pairs begun anew, so that only their shape is
 left of it; and these with a BN between the two, as Tai et al. 2016 train theirs from scratch. One seed is one trained
 original. Prints Markdown and writes `benchmarks/results/pairs-TASK.md`.
@@ -22,18 +22,18 @@ from statistics import mean, stdev
 import torch
 from torch import nn
 
-from benchmarks.comparison import Place
-from benchmarks.equal import narrower
-from benchmarks.losers import FACTORIZED
 from benchmarks.machine import machine
-from benchmarks.settings import DIGITS, OTHERS, Setting
+from benchmarks.methods.comparison import Place
+from benchmarks.methods.equal import narrower
+from benchmarks.methods.losers import FACTORIZED
+from benchmarks.methods.settings import DIGITS, OTHERS, Setting
 from compress.data.tasks import Task
 from compress.lowrank import SVD, factorize
 from compress.measure import accuracy
 from compress.models.family import init_convolutions
 from compress.train import Loss, fit
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def begun_anew(model: nn.Module) -> nn.Module:
@@ -121,7 +121,7 @@ def main() -> None:
     asked = f"--task {'folder:' * chosen.task.startswith('folder:')}{name} --seeds {count}"
     asked += f" --images {chosen.images}" * bool(chosen.images)
     text = f"# {FACTORIZED:.0%} of {setting.factorized} gone by svd: the beginning or the shape?\n\n"
-    text += f"`python -m benchmarks.pairs {asked}` on {machine()}.\n\n{report(found, task, setting)}"
+    text += f"`python -m benchmarks.methods.pairs {asked}` on {machine()}.\n\n{report(found, task, setting)}"
     (RESULTS / f"pairs-{name}.md").write_text(text)
     print(text)
 

@@ -1,6 +1,6 @@
 """Ray Tune by itself, for comparison: with its own Optuna searcher as it comes, or bare with reused actors.
 
-    python -m benchmarks.plain_ray busy|bare --trials 40
+    python -m benchmarks.search.plain_ray busy|bare --trials 40
 
 Prints one line of JSON. Imports nothing of this project, which sets Ray up for itself when it is imported.
 """

@@ -2,7 +2,7 @@
 
 Time is simulated. A worker's message waits until the driver is free, and then holds it for as long as the real driver,
 Optuna study and ledger take over it here and now. How long trials last and when their points come is a table
-recorded from a real study (`python -m benchmarks.simulation STUDY [HOME]` makes it).
+recorded from a real study (`python -m benchmarks.scale.simulation STUDY [HOME]` makes it).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bars import Row
-from benchmarks.replay import ByChance, begun, made_up, silent
+from benchmarks.scale.replay import ByChance, begun, made_up, silent
 from search.running.driver import Driver
 from search.running.job import Job
 from search.sampling.optuna_study import OptunaStudy
 from search.study.ledger import Ledger
 
-TABLE = Path(__file__).parent / "recorded" / "durations-digits.json"
+TABLE = Path(__file__).parents[1] / "recorded" / "durations-digits.json"
 Curve = list[tuple[float, int]]
 """Messages of one trial: seconds since its start, points that come with it; the last one is its end."""
 
@@ -140,7 +140,7 @@ def simulation_rows(home: Path, trials: int, workers: int) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Record a table: `python -m benchmarks.simulation STUDY [HOME]`."""
+    """Record a table: `python -m benchmarks.scale.simulation STUDY [HOME]`."""
     home = Path(sys.argv[2] if len(sys.argv) > 2 else "paretune-runs")
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(json.dumps(record(Ledger(home / "studies" / sys.argv[1]))) + "\n")

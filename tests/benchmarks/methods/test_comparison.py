@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.channels import cut_at_once
-from benchmarks.comparison import Entry, Place, Run, Section, carry_out, entry, fewer, table
-from benchmarks.equal import at_macs, narrower
-from benchmarks.methods import asked_for, few
-from benchmarks.parts import PARTS
-from benchmarks.settings import DIGITS
+from benchmarks.methods.channels import cut_at_once
+from benchmarks.methods.compare import asked_for, few
+from benchmarks.methods.comparison import Entry, Place, Run, Section, carry_out, entry, fewer, table
+from benchmarks.methods.equal import at_macs, narrower
+from benchmarks.methods.parts import PARTS
+from benchmarks.methods.settings import DIGITS
 from compress.costs import predict
 from compress.data.splits import TensorSplit
 from compress.data.tasks import Task, load_task

@@ -8,12 +8,12 @@ import numpy as np
 import optuna
 import pytest
 
-from benchmarks.grid import FACTORIZED, GRID, TASK, everything
-from benchmarks.halving import Halving, ranked
-from benchmarks.recording import recorded
-from benchmarks.search_replay import SHARES, report, until
-from benchmarks.searches import Ours, Plain
-from benchmarks.workers import WORKERS, best, needed, rows, task, teacher
+from benchmarks.search.grid import FACTORIZED, GRID, TASK, everything
+from benchmarks.search.halving import Halving, ranked
+from benchmarks.search.recording import recorded
+from benchmarks.search.replay import SHARES, report, until
+from benchmarks.search.searches import Ours, Plain
+from benchmarks.search.workers import WORKERS, best, needed, rows, task, teacher
 from compress.plan import plan
 from spaces.joint import DEEPEST
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.comparison import Entry, Section, entry
-from benchmarks.equal import narrower
-from benchmarks.settings import Setting
+from benchmarks.methods.comparison import Entry, Section, entry
+from benchmarks.methods.equal import narrower
+from benchmarks.methods.settings import Setting
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Cosine, Distiller, SimKD

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import reported
-from benchmarks.channels import adaptive, pruners, resrep
-from benchmarks.comparison import Entry, Section, entry
-from benchmarks.equal import narrower
-from benchmarks.losers import FINE_TUNING, losers, weights
-from benchmarks.settings import Setting
+from benchmarks.methods import reported
+from benchmarks.methods.channels import adaptive, pruners, resrep
+from benchmarks.methods.comparison import Entry, Section, entry
+from benchmarks.methods.equal import narrower
+from benchmarks.methods.losers import FINE_TUNING, losers, weights
+from benchmarks.methods.settings import Setting
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller

@@ -1,6 +1,6 @@
 """A long search over the joint space with a fault every minute, and the account at its end.
 
-    python -m benchmarks.faults [--trials 200] [--every 60] [--seed 0] [--keep DIR]
+    python -m benchmarks.scale.faults [--trials 200] [--every 60] [--seed 0] [--keep DIR]
 
 A real `paretune search` on digits, with Optuna's database in SQLite and a real MLflow server. The faults, each in turn,
 in an order by chance: a worker killed, the driver killed, the driver interrupted, Optuna's database locked for 20 s,
@@ -33,14 +33,14 @@ from optuna.trial import TrialState
 
 from benchmarks.bars import Row, table
 from benchmarks.machine import machine
-from benchmarks.processes import workers
+from benchmarks.scale.processes import workers
 from compress.store.files import WEIGHTS
 from compress.store.folder import Store
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import front
 from search.study.study import Study
 
-RESULTS = Path(__file__).parent / "results" / "faults.md"
+RESULTS = Path(__file__).parents[1] / "results" / "faults.md"
 NAME = "faults"
 AWAY_S = 20.0
 PORT = 5791
@@ -266,7 +266,7 @@ def main() -> None:
     codes = ", ".join(f"{code} ({count})" for code, count in Counter(search.codes).items())
     asked = f"--trials {chosen.trials} --every {chosen.every:g}"
     text = (
-        f"# A search among faults\n\n`python -m benchmarks.faults {asked}` on {machine()}; {minutes:.0f} minutes.\n\n"
+        f"# A search among faults\n\n`python -m benchmarks.scale.faults {asked}` on {machine()}; {minutes:.0f} min.\n\n"
     )
     text += f"Faults: {faults}. The driver's exit codes, negative ones are signals: {codes}."
     text += " At its end MLflow's server was away, and `paretune sync` was typed, as it said." if followed else ""

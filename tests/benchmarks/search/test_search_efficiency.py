@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from optuna.storages import InMemoryStorage
 
-from benchmarks.one_point import chain
-from benchmarks.search_efficiency import course
-from benchmarks.without import Alone, PointByPoint, PointJob, alone, keys, point_by_point
+from benchmarks.search.efficiency import course
+from benchmarks.search.one_point import chain
+from benchmarks.search.without import Alone, PointByPoint, PointJob, alone, keys, point_by_point
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.measurement import Measurement

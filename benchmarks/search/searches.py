@@ -15,10 +15,10 @@ from typing import Any
 import optuna
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-from benchmarks.grid import GRID, TASK
-from benchmarks.halving import Halving
-from benchmarks.recording import Row
-from benchmarks.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
+from benchmarks.search.grid import GRID, TASK
+from benchmarks.search.halving import Halving
+from benchmarks.search.recording import Row
+from benchmarks.search.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
 from compress.plan import Step
 from compress.recipe import Recipe
 from search.running.driver import Driver

@@ -16,7 +16,7 @@ from typing import Any, cast
 from search.study.front import DEFAULT_OBJECTIVES, GrowingFront
 from search.study.record import Point
 
-RECORDED = Path(__file__).parent / "recorded" / "efficiency-digits.jsonl"
+RECORDED = Path(__file__).parents[1] / "recorded" / "efficiency-digits.jsonl"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Our search without one of its ideas, for comparison; of those that no option of `paretune search` takes out.
 
-    python -m benchmarks.without sharing|curves --home DIR --name NAME --teachers DIR [--seed 0] [--trials 80]
+    python -m benchmarks.search.without sharing|curves --home DIR --name NAME --teachers DIR [--seed 0] [--trials 80]
 
 The space joint on digits. `sharing`: every trial has a store of its own with nothing in it but the teachers, which cost
-nothing, as they do a plain search (`benchmarks/plain_search.py`), and what to try next is weighed by what it takes
+nothing, as they do a plain search (`plain_search.py`), and what to try next is weighed by what it takes
 then. `curves`: a trial makes one point of its curve and what that is made from, and nobody hears of another. A recipe
 is not tried twice, so each stands for one point: the first that is asked of it.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
-from benchmarks.one_point import chain, points_of
-from benchmarks.teachers import teach
+from benchmarks.search.one_point import chain, points_of
+from benchmarks.search.teachers import teach
 from compress.data.tasks import Task
 from compress.estimate import Estimator
 from compress.pipeline import Made

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from benchmarks import reported
-from benchmarks.comparison import Entry, Run, Section, entry
-from benchmarks.equal import at_macs
-from benchmarks.settings import Setting
+from benchmarks.methods import reported
+from benchmarks.methods.comparison import Entry, Run, Section, entry
+from benchmarks.methods.equal import at_macs
+from benchmarks.methods.settings import Setting
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.pruning import PRUNERS, Adaptive, L1Filter, OneShot, Pruner, Random, ResRep

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.grid import GRID, TASK
-from benchmarks.halving import Floats
-from benchmarks.one_point import chain
-from benchmarks.recording import Row, recorded
+from benchmarks.search.grid import GRID, TASK
+from benchmarks.search.halving import Floats
+from benchmarks.search.one_point import chain
+from benchmarks.search.recording import Row, recorded
 from compress.data.tasks import Task, load_task
 from compress.plan import Step, plan
 from compress.quantize import QUANTIZERS

@@ -1,8 +1,8 @@
 """A table of real trainings, so that samplers and schedulers can be compared in seconds: every recipe of the grid.
 
-    python -m benchmarks.recording [--home DIR]
+    python -m benchmarks.search.recording [--home DIR]
 
-trains all of `benchmarks/grid.py` once, a process a core with one thread each, and writes
+trains all of `grid.py` once, a process a core with one thread each, and writes
 `benchmarks/recorded/curves-digits.csv.gz`: a row a point, its choices, its place on the curve and its figures.
 `seconds` are of the processor, so that what else runs on the machine does not count; a model's own, without what it was
 made from. With `--home` what is stored there is taken as it is, and a recording that was cut short goes on.
@@ -25,14 +25,14 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks.grid import GRID, TASK, Given, build, everything
+from benchmarks.search.grid import GRID, TASK, Given, build, everything
 from compress.data.tasks import load_task
 from compress.measurement import Measurement
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.store.folder import Store
 
-TABLE = Path(__file__).parent / "recorded" / "curves-digits.csv.gz"
+TABLE = Path(__file__).parents[1] / "recorded" / "curves-digits.csv.gz"
 Row = tuple[float, str, Measurement]
 """A point: its sparsity, variant and figures."""
 FIGURES = [field.name for field in fields(Measurement) if field.name != "machine"]  # one machine a table

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bars import Row
-from benchmarks.replay import ByChance, begun, replay, silent
+from benchmarks.scale.replay import ByChance, begun, replay, silent
 from compress.measurement import Measurement
 from search.sampling.optuna_study import OptunaStudy
 from search.study.front import DEFAULT_OBJECTIVES, GrowingFront, front, hypervolume

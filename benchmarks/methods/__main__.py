@@ -1,0 +1,5 @@
+"""`python -m benchmarks.methods`."""
+
+from benchmarks.methods.compare import main
+
+main()

@@ -1,0 +1,1 @@
+"""What a search costs beside its trainings, and how the cost grows."""

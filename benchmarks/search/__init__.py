@@ -1,0 +1,1 @@
+"""How soon a search finds what there is to find, against others."""
