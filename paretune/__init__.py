@@ -45,6 +45,7 @@ __all__ = [
     "search",
     "select",
     "sync",
+    "take",
     "trials",
 ]
 
@@ -71,7 +72,7 @@ def search(asked: Search) -> StudyRecord:
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
     from dashboards import report as draw
-    from search.running.follow import followed
+    from search.progress.follow import followed
 
     return followed(wanted, carry_out, draw, show=show)
 

@@ -17,9 +17,9 @@ from compress.data.tasks import Task, load_task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
+from search.progress.display import Progress
 from search.running.driver import Driver
 from search.running.job import Job
-from search.running.progress import Progress
 from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES

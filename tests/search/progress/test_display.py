@@ -15,7 +15,7 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
 from compress.training import Training
-from search.running.progress import Progress
+from search.progress.display import Progress
 from search.study.record import Choice, StudyRecord, TrialRecord
 from tests.dashboards.records import point, study, trial
 
