@@ -80,7 +80,7 @@ def test_an_export_measures_in_a_new_process_what_was_recorded(made: Study, tmp_
     assert card["sources"]["l1-filter"] == L1Filter.source
     text = (tmp_path / "out" / "card.md").read_text()
     assert f"| test accuracy | {point.measured.accuracy_test:.4f} |" in text
-    assert f"| parameters | {point.measured.params:,}, of which" in text
+    assert f"| parameters | {point.measured.params:,} |" in text
     assert "Seed 0." in text
     assert f"<{L1Filter.source}>" in text
 
