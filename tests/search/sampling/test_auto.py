@@ -465,7 +465,7 @@ def test_a_network_that_cannot_be_built_at_a_width_is_not_chosen_at_it(
             raise RecipeError("my_net: its width must be a half or one")
         return predict(recipe, task)
 
-    monkeypatch.setattr("compress.estimate.foresee", picky)
+    monkeypatch.setattr("compress.estimate.predict", picky)
     driver = begun(trials=STARTUP + 3)
     made = carry_out(driver, event)
     assert len(made) == STARTUP + 3

@@ -274,8 +274,8 @@ def test_the_journal_keeps_a_study_for_the_next_process(
     tmp_path: Path, study: Study, make: Callable[..., Point]
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from search.sampling.optuna_study import Proposer, open_storage\n"
-        "asked = Proposer(open_storage(None, Path(sys.argv[1])), 's', ('accuracy', 'params'), 0).ask()\n"
+        "import sys; from pathlib import Path; from search.sampling.optuna_study import OptunaStudy, open_storage\n"
+        "asked = OptunaStudy(open_storage(None, Path(sys.argv[1])), 's', ('accuracy', 'params'), 0).ask()\n"
         "asked.suggest_float('sparsity', 0.0, 0.95)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)

@@ -413,13 +413,13 @@ from pathlib import Path
 import search.tracking.sync, search.tracking.fields
 assert not {"mlflow", "pandas", "plotly"} & set(sys.modules), "imported too early"
 from search.settings import Settings
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 from search.tracking.client import check_reachable
 from tests.search.mirrored import bare_export, point, report, study, trial
 folder = Path(sys.argv[1])
 uri = f"sqlite:///{folder}/mlflow.db"
 check_reachable(uri)
-mirror = Tracker(uri, "demo", draw=report)
+mirror = Sync(uri, "demo", draw=report)
 mirror.sync(study(trial(0)))
 mirror.register(bare_export(folder / "export"), "m", point(0, 0.1), {})
 """

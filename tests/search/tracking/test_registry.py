@@ -181,13 +181,13 @@ def test_a_version_asks_for_mlflow_and_torch_alone_and_names_nothing_of_this_mac
 REGISTERS = """
 import sys
 from pathlib import Path
-from search.tracking.sync import Tracker
+from search.tracking.sync import Sync
 from tests.search.mirrored import point
 uri, folder, number = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
 for n in range(3):
-    print(Tracker(uri, "demo").register(Path(folder), "m", point(0, int(number) / 10), {"max_params": "20k"}))
+    print(Sync(uri, "demo").register(Path(folder), "m", point(0, int(number) / 10), {"max_params": "20k"}))
 """
 
 
