@@ -30,7 +30,7 @@ from compress.checkpoint import Checkpoint
 from compress.data import tasks
 from compress.data.splits import TensorSplit
 from compress.data.tasks import Task, load_task
-from compress.distill.views import Views
+from compress.distill.teacher_logits import Views
 from compress.export import evaluate_export
 from compress.export.formats import CARD, SEAL, _card_seal, _seal, export
 from compress.export.standalone import load, seal

@@ -27,8 +27,8 @@ from benchmarks.machine import machine
 from benchmarks.steps import AUGMENT, CLASSES, Cases, Times, built, random_images, recovering, timed, trained, whole
 from compress.data.splits import TensorSplit
 from compress.distill import DISTILLERS, KD
+from compress.distill.teacher_logits import Views
 from compress.distill.teaching import Teaching, observe
-from compress.distill.views import Views
 from compress.measure import count
 from compress.models import Model
 from compress.pruning import PRUNERS, DuringTraining

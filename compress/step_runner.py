@@ -9,8 +9,8 @@ from torch import nn
 
 from compress.data.splits import Batch
 from compress.data.tasks import Task
+from compress.distill.teacher_logits import Views
 from compress.distill.teaching import Teaching
-from compress.distill.views import Views
 from compress.machine.numerics import exact
 from compress.machine.stopwatch import Stopwatch
 from compress.measure import accuracy

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.asked import Search, Select, taking
+from paretune.verb_options import Search, Select, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose

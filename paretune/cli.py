@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 
 import paretune
-from paretune import asked
+from paretune import verb_options as asked
 from paretune.exit_code import exit_code
-from paretune.options import verb
+from paretune.signature import verb
 from paretune.words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
 from search.hints import program
 from search.settings import Settings

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks import check_folder, check_number, check_whole
-from search.option import data_setting, home_setting, setting, tracking_setting
+from search.option_fields import data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
 from search.study.study import check_name

@@ -25,8 +25,8 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.store.folder import Store
-from paretune.asked import Select
-from search.option import options_of, typed_name
+from paretune.verb_options import Select
+from search.option_fields import options_of, typed_name
 from search.running import launch
 from search.settings import Settings
 from search.study.study import Study, point_event

@@ -22,7 +22,7 @@ from benchmarks.foreign_files import Kind, tried
 from benchmarks.foreign_kinds import KEY, KINDS, SMALL, _resealed, few, prepared
 from compress.errors import ExportError
 from compress.export import evaluate_export
-from compress.export.archive import Foreign, repack_program
+from compress.export.foreign_program import Foreign, repack_program
 from compress.export.formats import CARD, SEAL, export, read_card
 from compress.measurement import Measurement
 from compress.store.files import STRUCTURE, WEIGHTS, Files

@@ -421,7 +421,7 @@ def test_what_stands_in_the_way_of_an_export_is_said_before_anything_trains(
 
     monkeypatch.setattr(launch, "hold", stop)
     assert_refused(call("search", "--home", "home", "--student", "my_net:Net", "--teacher", "my_net:Net"), "far enough")
-    said = [record.message for record in caplog.records if record.name == "search.running.resume"]
+    said = [record.message for record in caplog.records if record.name == "search.running.begin_checks"]
     assert len(said) == (why is not None)
     for line in said:
         assert re.search(f"my_net:Net: its models will be .* not exported in every format: export: .*{why}", line)

@@ -18,9 +18,9 @@ from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
 from search.progress.display import Progress
+from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job
-from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.record import StudyRecord

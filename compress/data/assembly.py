@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from compress.data.cache import Facts, FolderCache
 from compress.data.folders import Listing, channels_of, list_images, typical_size
 from compress.data.images import AS_THEY_ARE, Files, Report, decode_all, decode_blocks
+from compress.data.pixel_cache import Facts, FolderCache
 from compress.data.splits import Augment, DataError, Split, StreamSplit, TensorSplit, fits
 from compress.data.survey import Moments, Part, fingerprint
 

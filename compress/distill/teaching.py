@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from compress.data.splits import Batch
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.projector import pooling, ship
-from compress.distill.views import Views
+from compress.distill.teacher_logits import Views
 from compress.machine.numerics import lay_out
 from compress.models.family import head_of, taps_of
 from compress.models.own import name_taps

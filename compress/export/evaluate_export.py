@@ -18,7 +18,7 @@ from torch.export.passes import move_to_device_pass
 from compress.data.tasks import Task
 from compress.errors import ExportError, RecipeError, StoreError
 from compress.export import standalone
-from compress.export.archive import Foreign, repack_program
+from compress.export.foreign_program import Foreign, repack_program
 from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
 from compress.figures import ACCURACIES, ACCURACY, computed

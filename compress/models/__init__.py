@@ -12,9 +12,9 @@ from torch import nn
 
 from compress.errors import RecipeError, check_above_zero, check_kind
 from compress.models import cnn, imagenet, resnet, slimnets, vgg, weights, wrn
+from compress.models.check_constructed import check_chance
+from compress.models.check_network import IMAGES, check_network
 from compress.models.family import Family, check_images
-from compress.models.look import IMAGES, check_network
-from compress.models.made import check_chance
 from compress.models.own import is_own, own_family
 
 MODELS: dict[str, Family] = {

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from compress.errors import MissingModel, RecipeError, check_whole, said
 from compress.machine.vision import import_torchvision, needs_operators
+from compress.models.check_constructed import check_plain
 from compress.models.family import Family
-from compress.models.made import check_plain
 
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

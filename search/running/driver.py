@@ -34,7 +34,7 @@ Ending = tuple[Status, str]
 
 
 class Driver:
-    """The state of a search; `search/running/take_up.py` makes it. The constructor writes nothing into the study.
+    """The state of a search, made by `search/running/begin_or_resume.py`; the constructor writes nothing into the study.
 
     The driver asks its `sources` for trials, in their order. After every change of the state `heard` is called.
     """

@@ -17,13 +17,13 @@ from compress.models import Model
 from compress.store.bucket import check_readable, check_store, open_store
 from search.environment import spare_loopback
 from search.hints import command
+from search.running.begin_checks import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.running.begin_or_resume import take_up
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
 from search.running.expected_time import announcement
 from search.running.failures import DeviceError
-from search.running.resume import budget_of, check_given, check_study, earlier_of, given_models, hold
-from search.running.take_up import take_up
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, OptunaStudy, answering, check_sampler, open_storage

@@ -22,8 +22,8 @@ from search.running.driver import Driver
 from search.running.failures import DeviceError, gpu_lost, last_error, reason_gone
 from search.running.interrupts import listen
 from search.running.job import Job, StepResult
-from search.running.scheduler import Scheduler
 from search.running.sources import NotNow
+from search.running.tune_scheduler import Scheduler
 from search.running.worker import Compression
 from search.settings import Settings
 from search.worker_path import folders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from search.option import BOUND, setting
+from search.option_fields import BOUND, setting
 from search.selection.amount import Amount, parse_amount
 from search.study.record import Point
 

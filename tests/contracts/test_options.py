@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 import paretune
 from compress.data.tasks import TASKS
-from paretune import asked, cli
-from paretune.asked import Search, Select, SelectAndExport
-from search.option import options_of, typed_name
+from paretune import cli
+from paretune import verb_options as asked
+from paretune.verb_options import Search, Select, SelectAndExport
+from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
 from search.selection.budget import BOUNDS, Budget
 from search.settings import Settings

@@ -371,7 +371,9 @@ UNSTEADY = {
 def test_a_network_that_is_another_when_it_is_measured_is_not_recorded(
     source: Source, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str, other: str, sentence: str
 ) -> None:
-    monkeypatch.setattr("compress.models.look.CROWD", 30)  # else the look before the training refuses two of them
+    monkeypatch.setattr(
+        "compress.models.check_network.CROWD", 30
+    )  # else the look before the training refuses two of them
     source("mine/net.py", NET.replace(text, other))
     with pytest.raises(RecipeError, match=sentence):
         next(pipeline.run(Recipe("digits", Model("mine.net:Net"), (Train(ONCE),))))

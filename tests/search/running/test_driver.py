@@ -21,8 +21,8 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
 from compress.training import Training
+from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
-from search.running.take_up import take_up
 from search.sampling.optuna_study import OptunaStudy
 from search.study.study import INTERRUPTED, Study
 from spaces import SPACES, Space

@@ -21,12 +21,12 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from compress.data.tasks import Task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
+from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job, StepResult
-from search.running.scheduler import Scheduler
 from search.running.sources import NotNow
-from search.running.take_up import take_up
 from search.running.tune_loop import _Callback
+from search.running.tune_scheduler import Scheduler
 from search.running.worker import Compression
 from search.sampling import connection as line_file
 from search.sampling.optuna_study import OptunaStudy, answering, open_storage

@@ -29,8 +29,8 @@ from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
 from compress.training import Training
 from search.running import launch
+from search.running.begin_checks import check_study
 from search.running.driver import Driver
-from search.running.resume import check_study
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
 from search.study.front import front

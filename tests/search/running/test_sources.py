@@ -11,10 +11,10 @@ from optuna.storages import InMemoryStorage
 
 from compress.data.tasks import Task
 from compress.recipe import Recipe
+from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.replicates import Replicates
 from search.running.sources import NewRecipes, NotNow, OtherSeeds, Resumed
-from search.running.take_up import take_up
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Answer, Asked

@@ -18,9 +18,9 @@ from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
 from search.running import tune_loop
+from search.running.begin_or_resume import take_up
 from search.running.failures import reason_gone
 from search.running.job import Job
-from search.running.take_up import take_up
 from search.running.tune_loop import WAITING, _Callback, _Searcher
 from search.sampling.optuna_study import OptunaStudy
 from search.settings import Settings

@@ -21,10 +21,10 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.folder import Store
 from compress.train import VISIBLE, training_device
+from search.running.begin_or_resume import take_up
 from search.running.devices import ALLOCATOR, share_gpu
 from search.running.failures import DeviceError, GpuLost
 from search.running.job import Job, StepResult
-from search.running.take_up import take_up
 from search.running.tune_loop import _Callback
 from search.running.worker import END_S, Compression
 from search.sampling.optuna_study import OptunaStudy, open_storage

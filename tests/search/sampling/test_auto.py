@@ -24,9 +24,9 @@ from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training import Training
+from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job
-from search.running.take_up import take_up
 from search.sampling.acquisition import STARTUP
 from search.sampling.bounds import UNBOUNDED, Bounds
 from search.sampling.optuna_study import AUTO, SAMPLERS, OptunaStudy

@@ -20,11 +20,11 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.training import Training
+from search.running.begin_or_resume import reseeding, take_up
 from search.running.driver import Driver
 from search.running.job import Job
 from search.running.replicates import ENOUGH, Wanted
 from search.running.sources import NotNow
-from search.running.take_up import reseeding, take_up
 from search.sampling.optuna_study import OptunaStudy
 from search.study.front import front
 from search.study.record import Point, StudyRecord

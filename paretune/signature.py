@@ -1,4 +1,4 @@
-"""The parameters of the command, made from a dataclass of `paretune/asked.py`: typer reads them as a signature.
+"""The parameters of the command, made from a dataclass of `paretune/verb_options.py`: typer reads them as a signature.
 
 A command is a function of one value, `@verb(app, Report) def report(asked: Report)`. Typer is shown a function with one
 parameter a field; the typed words become the value.
@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from search.option import Option, options_of, typed_name
+from search.option_fields import Option, options_of, typed_name
 
 A = TypeVar("A")
 TYPED = (Path, bool, int, float, str)

@@ -12,7 +12,7 @@ from inspect import signature
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from search.option import argument, data_setting, home_setting, json_setting, setting, tracking_setting
+from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, PREFERENCES, check_preference
 from search.settings import Settings

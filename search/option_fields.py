@@ -2,7 +2,7 @@
 
     trials: int = setting(24, "Trials of the study in all.")
 
-`paretune/options.py` makes the parameters of the command from such fields. A field without an option is for Python
+`paretune/signature.py` makes the parameters of the command from such fields. A field without an option is for Python
 callers alone.
 """
 

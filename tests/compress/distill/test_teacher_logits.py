@@ -16,8 +16,8 @@ from torch import Tensor
 
 from compress.data.tasks import Task
 from compress.distill import KD
+from compress.distill.teacher_logits import CHUNK, Views
 from compress.distill.teaching import Teaching
-from compress.distill.views import CHUNK, Views
 from compress.machine.stopwatch import Stopwatch
 from compress.models import Model
 from compress.pipeline import Pipeline

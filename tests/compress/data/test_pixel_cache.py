@@ -152,7 +152,7 @@ def test_a_folder_decoded_before_images_were_turned_is_decoded_anew(
 ) -> None:
     name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
     load_task(name, cache_dir=cache)
-    monkeypatch.setattr("compress.data.cache.DECODING", 3)
+    monkeypatch.setattr("compress.data.pixel_cache.DECODING", 3)
     seen = count_decodes(monkeypatch)
     load_task(name, cache_dir=cache)
     assert len(seen) == 50

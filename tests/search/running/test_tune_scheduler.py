@@ -18,7 +18,7 @@ from compress.stages import Prune, Recovery, Train
 from compress.training import Training
 from search.running import launch
 from search.running.job import Job
-from search.running.scheduler import Scheduler
+from search.running.tune_scheduler import Scheduler
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
 from search.study.front import front

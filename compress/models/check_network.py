@@ -21,8 +21,8 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.errors import RecipeError, said
+from compress.models.check_constructed import check_tensors
 from compress.models.family import head_of, taps_of
-from compress.models.made import check_tensors
 from compress.models.own import maps_of
 
 IMAGES = 3
