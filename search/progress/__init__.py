@@ -1,1 +1,1 @@
-"""How a search is followed: progress and notes in the terminal, MLflow beside it."""
+"""Progress of a search: shown in the terminal, and written to MLflow."""

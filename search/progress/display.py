@@ -1,6 +1,7 @@
-"""What a search shows while it runs: trials, points, front, hypervolume, time left, where the time goes.
+"""Show a running search: trials, points, front, hypervolume, time left, share of the time by purpose.
 
-On a terminal one block that is redrawn, elsewhere a line a finished trial; always on standard error.
+A terminal shows a block, redrawn as the study changes. Elsewhere every finished trial prints a line. All output goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from search.study.record import StudyRecord, TrialRecord
 from search.study.totals import Totals
 
 SHOWN = 8
-"""Running trials that are listed, and notes."""
+"""Most running trials listed, and most notes."""
 
 
 class Progress:
-    """A context; call it with the study whenever it has changed. `trials` is the number wanted, without repeats."""
+    """Shows a study; a context manager, to be called with the study after every change.
+
+    `trials` is the number of trials wanted, without replicates.
+    """
 
     def __init__(self, trials: int, console: Console | None = None) -> None:
         self.trials = trials
@@ -54,7 +58,7 @@ class Progress:
             self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
 
     def __call__(self, record: StudyRecord, driver: Driver) -> None:
-        """Show the study as it stands."""
+        """Show the study's present state."""
         changed = self.totals.follow(record)
         done = [trial for trial in changed if trial.status != "running"]
         self.done_said.difference_update(trial.id for trial in changed if trial.status == "running")
@@ -78,11 +82,11 @@ class Progress:
                 self.say(f"trial {_at_work(trial)}")
 
     def say(self, line: str) -> None:
-        """Show a sentence, without wrapping."""
+        """Print a sentence, without wrapping."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:
-        """One finished trial in one line."""
+        """Return the line of a finished trial."""
         reason = f": {ended.reason}" if ended.reason else ""
         chosen = [_shown(name, value) for name, value in ended.choices.items() if value is not False]
         names = ", ".join(chosen) or "the plain teacher"
@@ -92,7 +96,7 @@ class Progress:
         )
 
     def block(self) -> Table:
-        """The whole display, as of now; a thread of `Live` draws."""
+        """Return the whole display, as of now; called by a thread of `Live`."""
         table = Table.grid(padding=(0, 2))
         for name, value in self.rows:
             table.add_row(name, value)
@@ -104,7 +108,7 @@ class Progress:
         return table
 
     def figures(self) -> dict[str, str]:
-        """What is worth knowing now, by name."""
+        """Return the study's figures by name, as text."""
         states, spent, front = self.totals.states, self.totals.spent, self.totals.front
         done = sum(states.values()) - states["running"]
         failed = f", {states['failed']} failed" if states["failed"] else ""
@@ -121,7 +125,7 @@ class Progress:
 
     def _left(self, done: int) -> str:
         now = done - (self.done_before or 0)
-        if not now or not self.totals.points or done >= self.trials:  # repeats with other seeds show as they come
+        if not now or not self.totals.points or done >= self.trials:  # the number of replicates is not known ahead
             return "unknown"
         return _duration((time.monotonic() - self.started) / now * max(0, self.trials - done))
 
@@ -131,17 +135,17 @@ def _duration(seconds: float) -> str:
 
 
 def _working(record: StudyRecord, driver: Driver) -> list[TrialRecord]:
-    """Trials in a worker's hands; other running trials wait in the queue."""
+    """Return the trials a worker runs now; other running trials wait in the queue."""
     return [trial for trial in record.trials if trial.status == "running" and trial.id in driver.started]
 
 
 def _at_work(trial: TrialRecord) -> str:
-    """Say a running trial in a few words; before the first point, name the networks in training."""
+    """Describe a running trial in a few words; before the first point, name the networks in training."""
     if trial.points:
         return f"{trial.id}: {len(trial.points)} points"
     try:
         recipe = Recipe.from_json(trial.recipe)
-    except RecipeError:  # of another version
+    except RecipeError:  # a recipe of another version
         return f"{trial.id}: no point yet"
     taught = f" taught by {recipe.teacher}" if recipe.teacher else ""
     epochs = recipe.stages[0].training.epochs if isinstance(recipe.stages[0], Train | Distill) else 0
@@ -149,7 +153,7 @@ def _at_work(trial: TrialRecord) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    """A choice in a word: of what is simply on, its name."""
+    """Return a choice's value as a word; for True, the choice's name."""
     if value is True:
         return name
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""A search as a person follows it: drawn on standard error, and in MLflow."""
+"""Follow a search: progress on standard error, and a mirror in MLflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.tracking.sync import Sync
 from search.tracking.writer import Draw
 
 CLOSE_S = 120.0
-"""How long MLflow has at the end."""
+"""Seconds for MLflow to finish at the end."""
 
 
 def followed(
@@ -25,11 +25,12 @@ def followed(
     *,
     show: bool,
 ) -> StudyRecord:
-    """Carry it out, mirrored in MLflow with `draw` for its report; `show` draws progress.
+    """Run `carry_out` with a mirror in MLflow, and progress on the terminal if `show`; `draw` makes MLflow's report.
 
-    TrackingError when a server that is named is none; one that is down may come back, which is said.
+    TrackingError for a tracking URI that names no MLflow. A server that is down is noted only: the server may come
+    back.
     """
-    if wanted.tracking_uri is not None:  # the home's own database is made on the way
+    if wanted.tracking_uri is not None:  # the home's own database is created on demand
         try:
             check_reachable(wanted.mlflow_uri)
         except Unanswered as error:
@@ -40,7 +41,7 @@ def followed(
     with Progress(wanted.trials) as progress:
 
         class Watch(launch.Listener):
-            """Draws, and hands on to MLflow."""
+            """Prints the progress, and posts the study to MLflow."""
 
             def said(self, line: str) -> None:
                 if show:

@@ -1,1 +1,1 @@
-"""How a search is run, from what is asked for to the last point."""
+"""Run a search, from its settings to the last point."""

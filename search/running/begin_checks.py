@@ -1,4 +1,4 @@
-"""What a study was begun with, and whether it may be begun, or gone on with, as is asked."""
+"""Settings a study was begun with, and checks of a new or resumed study against them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spaces import SPACES, Space
 
 
 def hold(settings: Settings, held: ExitStack) -> Study:
-    """The study, locked, as it stands now that nobody else writes; one that is never begun leaves nothing behind."""
+    """Return the study, locked and read again under the lock; a study that is never begun leaves nothing behind."""
     first = Study(settings.home, settings.name)
     held.enter_context(first.lock())
     study = Study(settings.home, settings.name)
@@ -33,13 +33,13 @@ def hold(settings: Settings, held: ExitStack) -> Study:
 
 
 def check_study(study: Study, settings: Settings) -> None:
-    """StudyError unless the study may be begun, or resumed with these settings."""
+    """Raise StudyError unless the study may be begun, or resumed with the settings."""
     if study.exists and not settings.resume:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if settings.resume and not study.exists:
         raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
     asked = {"space": settings.space, "task": settings.task}
-    if settings.objectives != DEFAULT_OBJECTIVES:  # left out, they are the study's own
+    if settings.objectives != DEFAULT_OBJECTIVES:  # left out, the study's own objectives hold
         asked["objectives"] = ",".join(settings.objectives)
     for what, got in asked.items() if study.exists else ():
         begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
@@ -55,14 +55,15 @@ def check_study(study: Study, settings: Settings) -> None:
 
 
 def budget_of(study: Study) -> Budget:
-    """What the study was bounded by when it was begun."""
+    """Return the bounds the study was begun with."""
     return Budget(**{name: Amount(**amount) for name, amount in study.header.get("budget", {}).items()})
 
 
 def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
-    """The study that this one starts from, or was started from, if that is there still.
+    """Return the study this study starts from, or was started from; None without any.
 
-    StudyError unless it says something of what is asked for.
+    None, with a warning logged, if a resumed study's earlier study is gone. StudyError if a new study's is missing, if
+    the earlier study has another task or space, or if the header names another.
     """
     name = settings.start_from
     if study.exists:
@@ -86,9 +87,10 @@ def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
 
 
 def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:
-    """What the header says of models given by the user: for each by name what may change behind it; {} without any.
+    """Return the header's entry on models given by the user, {} without given models.
 
-    StudyError when a study that exists was begun with others, or what is behind a name has changed since.
+    The entry has for each name the fingerprints of the files and code behind the name. StudyError when an existing
+    study was begun with other models, or a fingerprint has changed since.
     """
     header = study.header
     found = {}
@@ -112,7 +114,7 @@ def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[s
 
 
 def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
-    """The space over the given models; RecipeError unless all of them do for the task.
+    """Return the space over the given models; RecipeError for a model that does not suit the task.
 
     Notes are logged on weights that fit nothing, and on a user's network that cannot be exported.
     """
@@ -132,7 +134,7 @@ def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], 
 
 
 def _warn_of_exports(model: Model, task: Task) -> None:
-    """Log what will stand in the way of `select --export`: hours of training may lie before it."""
+    """Log the reason why `select --export` will not write every format: hours of training may lie before the export."""
     with torch.random.fork_rng(devices=[]):
         built = model.build(len(task.classes), task.channels)
     why = unexported(built, (task.channels, task.size, task.size))

@@ -1,4 +1,4 @@
-"""Takes a study up: writes its first trials, and makes the driver with its sources."""
+"""Take a study up: write its first trials, and make the driver with its sources."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def take_up(
     early_stopping: bool = True,
     seeds: int = 1,
 ) -> Driver:
-    """Make the driver of a search for `trials` trials in all, of a new study or a resumed one.
+    """Make the driver of a search for `trials` trials in all, of a new study or a resumed study.
 
     A new study begins with the plain teacher and with the front of the `earlier` study. The unfinished trials of a
-    resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little
-    more of it. With several `seeds` the recipes of the front are made again with other seeds, by further trials, once
-    there is nothing else to hand out.
+    resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little of
+    its remaining points. With several `seeds`, further trials repeat the recipes of the front with other seeds, once no
+    other trial is left.
     """
     seed, new = study.header["seed"], not study.trials
     if new:
@@ -65,7 +65,7 @@ def take_up(
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:
-    """Have Optuna ask first for the earlier front's choices; the note names choices the space does not take."""
+    """Enqueue the earlier front's choices in Optuna; return a note on choices the space does not take."""
     best = {family.points[0].trial for family in front_of(earlier.points, optuna_study.objectives)}
     asked = [trial for trial in earlier.trials if trial.choices and "seed" not in trial.choices]
     found = [trial.choices for trial in asked if trial.id in best]
@@ -80,7 +80,7 @@ def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, t
 
 
 def reseeding(study: Study, task: Task, seeds: int, wanted: Wanted) -> Driver:
-    """Make the driver for the points `wanted` with `seeds` in all; no new recipe is asked for."""
+    """Make the driver that gives the models `wanted` their `seeds`, without any new recipe."""
     replicates = Replicates(seeds, study.header["seed"], task.fingerprint, wanted)
     optuna_study = OptunaStudy(InMemoryStorage(), study.name, study.header["objectives"], 0, "random")
     in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))

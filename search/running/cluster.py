@@ -1,6 +1,6 @@
-"""Ray as a search finds it: what it needs is checked, it is started or joined, and left without a trace.
+"""Ray for a search: check the options, start a Ray or join a cluster, and leave no trace.
 
-Ray keeps no truth: its results are passed on as they come, its own files live in a temporary folder.
+Ray keeps no truth: results are passed on at once, and Ray's own files live in a temporary folder.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from search.tracking.client import ENVIRONMENT
 from search.worker_path import ROOT
 
 _VARIABLES = {
-    **ENVIRONMENT,  # Tune imports MLflow, before anyone here does
+    **ENVIRONMENT,  # Tune imports MLflow before our own code does
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files a trial
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its pickled state is never restored
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Tune's pickled state is never restored
     "TUNE_MAX_PENDING_TRIALS_PG": "16",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a traceback for what becomes a trial's reason
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # no traceback: the error becomes the trial's reason
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # of SIGTERM it makes a crash, with a stack of C++
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # the handler turns SIGTERM into a crash with a C++ stack
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` Ray would copy the current folder, and run another Python
 }
 for _name, _value in _VARIABLES.items():
@@ -49,7 +49,7 @@ ROUNDING = 1e-6
 
 @contextmanager
 def started(settings: Settings, scratch: Path) -> Iterator[None]:
-    """A Ray of our own, or a connection to the one at `address`; SIGTERM and SIGHUP are treated as Ctrl-C meanwhile."""
+    """Start a Ray of our own, or join the cluster at `address`; SIGTERM and SIGHUP act as Ctrl-C meanwhile."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "job_config": _job()}
     with listening(), ExitStack() as held:
         if settings.address is None:
@@ -69,7 +69,7 @@ def started(settings: Settings, scratch: Path) -> Iterator[None]:
 
 
 def _shut_down() -> None:
-    with listening(None):  # it takes a second or two, and must be whole
+    with listening(None):  # a shutdown takes a second or two, and must not be interrupted
         gc.collect()  # a Ray object that another thread's collector frees after the shutdown ends the process
         gc.disable()
         try:
@@ -79,19 +79,22 @@ def _shut_down() -> None:
 
 
 class _Fixed(list[str]):
-    """Ray adds the current folder and the script's to what workers look in first; a user's modules belong last."""
+    """Folders where workers look for modules first. Ray would add the current folder and the script's.
+
+    A user's modules belong last.
+    """
 
     def extend(self, more: Iterable[str]) -> None:
         """Add nothing."""
 
 
 def _job() -> JobConfig:
-    """Workers look for our modules where this process has them, before all other folders (`search.worker_path`)."""
+    """Return a config: workers look for our modules first, where this process has them (`search.worker_path`)."""
     return JobConfig(_py_driver_sys_path=_Fixed([ROOT]))
 
 
 def _reason(error: BaseException) -> str:
-    """Ray says of a wrong token only that it could not connect."""
+    """Return the reason of a failed connection; Ray's own message does not name a wrong token."""
     cause: BaseException | None = error
     while cause is not None:
         if "AuthenticationError" in str(cause):
@@ -101,7 +104,7 @@ def _reason(error: BaseException) -> str:
 
 
 def check_fits(settings: Settings) -> None:
-    """ValueError when this machine, if it is to be the whole cluster, has not what one trial takes."""
+    """Raise ValueError if a trial takes more than this machine has; a joined cluster is not checked."""
     if settings.address is None:
         for option, asked, have in (
             ("cpus-per-trial", settings.cpus_per_trial, usable_cpus()),
@@ -112,19 +115,20 @@ def check_fits(settings: Settings) -> None:
 
 
 def places(settings: Settings) -> int:
-    """How many trials fit at once on the nodes that are there now, none across two nodes."""
+    """Return how many trials fit at once on the nodes alive now, each trial on a single node."""
     needed = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial or 0.0}
     there = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return sum(min(int(have.get(name, 0) / need + ROUNDING) for name, need in needed.items() if need) for have in there)
 
 
 def check_address(address: str | None) -> None:
-    """ValueError unless it is auto, or somebody listens at HOST:PORT: Ray itself tries for minutes, or for good.
+    """Raise ValueError unless the address is auto or a HOST:PORT that answers.
 
-    `auto` follows RAY_ADDRESS, as Ray does. Without an address Ray is our own, RAY_ADDRESS is not followed, and a note
-    says so; ValueError then when there is no folder for its files.
+    Ray itself would try for minutes, or for ever. `auto` follows RAY_ADDRESS, as Ray does. Without an address Ray is
+    our own: RAY_ADDRESS is not followed, and a note says so. ValueError also without a folder for the files of our own
+    Ray, and in a process already connected to a Ray.
     """
-    if ray.is_initialized():  # it is not ours to shut down
+    if ray.is_initialized():  # a Ray that is not ours to shut down
         raise ValueError("address: this process must be connected to no Ray yet, it is; call ray.shutdown() before")
     who, given = "address:", os.environ.get("RAY_ADDRESS") or "auto"
     if address is None:
@@ -139,20 +143,23 @@ def check_address(address: str | None) -> None:
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
-    if "://" in host or not (host and port.isdigit()):  # of a URL Ray would carry the driver to another machine
+    if "://" in host or not (host and port.isdigit()):  # with a URL Ray would move the driver to another machine
         raise ValueError(
             f"{who} must be auto or HOST:PORT of the Ray that this machine belongs to, got {address!r}; "
             "from elsewhere type `ray job submit`"
         )
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError, UnicodeError, ValueError) as error:  # of a port or a host that cannot be
+    except (OSError, OverflowError, UnicodeError, ValueError) as error:  # all but OSError: an impossible port or host
         raise ValueError(f"{who} no Ray cluster answers at {address!r}: {error}") from error
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A short-lived folder for Ray's own files; what killed drivers left goes too. ValueError as `short_folder`."""
+    """Yield a short-lived folder for Ray's own files, and remove the folders of killed drivers.
+
+    ValueError as `short_folder`.
+    """
     place = short_folder()
     for left in place.glob("paretune-*-*"):
         owner = left.name.split("-")[1]

@@ -1,4 +1,4 @@
-"""The GPUs of a trial: as many as were asked for, else one where there are any. What was chosen is said in a line."""
+"""GPUs of a trial: as many as were asked for, otherwise one where there are any; a note states the choice."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from search.settings import Settings
 ONE = 1.0
 """GPUs of a trial where `--gpus-per-trial` is left out and there are GPUs."""
 ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
-"""Variables that tell torch how to allocate a GPU's memory, read when it does so first; the first is for all kinds."""
+"""Variables with torch's settings for GPU memory, read at the first allocation; the first is for all kinds of GPU."""
 
 
 def share_gpu(share: float) -> None:
-    """Let this process take so much of a GPU's memory, in (0, 1); to be called before it has any.
+    """Limit this process to a share of a GPU's memory, in (0, 1); call before the first allocation.
 
-    Torch keeps what it has freed in pieces of the sizes it had, of which a share has little room for other sizes: they
-    can grow here, unless the user has told torch something else.
+    Torch keeps freed memory in segments of their first size, and in a share there is little room for other sizes.
+    Expandable segments grow instead; a user's own setting of the allocator is kept.
     """
     if not any(name in os.environ for name in ALLOCATOR):
         os.environ[ALLOCATOR[0]] = "expandable_segments:True"
@@ -30,14 +30,14 @@ def share_gpu(share: float) -> None:
 
 @dataclass(frozen=True)
 class Room:
-    """CPUs and GPUs that trials may take, over all nodes."""
+    """CPUs and GPUs for trials, over all nodes."""
 
     cpus: float
     gpus: float
 
     @classmethod
     def of(cls, address: str | None) -> Room:
-        """Of this machine, or of all nodes of the Ray at `address`, to which this process is connected.
+        """Return the room of this machine, or of all nodes of the Ray at `address`, to which this process is connected.
 
         GPUs of this machine count if torch can use them: Ray counts others too.
         """
@@ -48,10 +48,10 @@ class Room:
 
 
 def settled(settings: Settings, begun: float | None, room: Room) -> tuple[Settings, str]:
-    """The settings with a number of `gpus_per_trial`, and a line for the user; "" where there is nothing to say.
+    """Return the settings with a number of `gpus_per_trial`, and a note for the user, "" without a note.
 
-    Left out, the number is the one the study was `begun` with, as far as this machine has it; in a new study, for which
-    `begun` is None, one GPU where there are any.
+    If left out, the number is as when the study was `begun`, at most 1, and without a cluster at most this machine's
+    GPUs. In a new study `begun` is None: the number is 1 where there are GPUs, otherwise 0.
     """
     asked = settings.gpus_per_trial
     if asked is not None:
@@ -67,10 +67,10 @@ def settled(settings: Settings, begun: float | None, room: Room) -> tuple[Settin
 
 
 def _fed(settings: Settings, gpus: float, room: Room) -> str:
-    """How many trials run at once on the GPUs, and whether the CPUs are enough for all."""
+    """Return a note on how many trials run at once on the GPUs, and whether the CPUs are enough for all."""
     by_gpu, by_cpu = int(room.gpus / gpus + 1e-6), int(room.cpus // settings.cpus_per_trial)
     if not by_gpu or not by_cpu:
-        return ""  # nodes are yet to come, which is said where trials wait for them
+        return ""  # nodes are yet to come: `tune_loop.py` says so
     line = f"trials take {_gpus(gpus)} each, {min(by_gpu, by_cpu)} at once on {_gpus(room.gpus)} and {room.cpus:g} CPUs"
     if by_cpu < by_gpu:
         cpus = settings.cpus_per_trial
@@ -80,7 +80,7 @@ def _fed(settings: Settings, gpus: float, room: Room) -> str:
 
 
 def _idle(settings: Settings, asked: float | None, begun: float | None, room: Room) -> str:
-    """Why trials run on the CPU, where somebody might think otherwise."""
+    """Return a note on why trials run on the CPU, where a user might expect a GPU; "" otherwise."""
     if asked is not None:
         return ""
     if begun:

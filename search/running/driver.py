@@ -1,6 +1,6 @@
-"""The driver of a search: hands out recipes, writes results down, tells Optuna. Knows nothing of Ray.
+"""The driver of a search, independent of Ray: hands out recipes, writes results down, informs Optuna.
 
-Order of writing: first the ledger, then Optuna, then the mirrors. Whatever dies in between, the ledger is right.
+Results are written into the ledger first, then into Optuna, then into the mirrors. After a crash the ledger is right.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from search.study.record import Point, Status
 from search.study.study import EARLY, INTERRUPTED, RENEWED, Study
 
 Ending = tuple[Status, str]
-"""How a trial ends, and why."""
+"""Status at the end of a trial, and the reason."""
 
 
 class Driver:
-    """The state of a search, made by `search/running/begin_or_resume.py`; the constructor writes nothing into the study.
+    """The state of a search. `search/running/begin_or_resume.py` makes a driver; the constructor writes nothing.
 
-    The driver asks its `sources` for trials, in their order. After every change of the state `heard` is called.
+    The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Driver:
     def next(self) -> Job | None:
         """Hand out the next trial; None when no trial is left.
 
-        A trial stands back while a running trial makes a model it needs, unless there is nothing else to do. NotNow
-        while a source has to wait.
+        A trial that needs a model in the making stays in the queue, unless no other trial is left. NotNow while a
+        source has to wait.
         """
         while True:
             ready = next((trial for trial in self.queue if not self.in_progress.would_wait(trial)), None)
@@ -84,13 +84,13 @@ class Driver:
                 return self._hand_out(self.queue[0]) if self.queue else None
 
     def look_ahead(self) -> None:
-        """Have one trial at hand before a worker is free: to ask and to check takes longer than to hand out."""
+        """Queue a trial before a worker is free: asking Optuna and checking a recipe take longer than handing out."""
         if not self.queue and self.started:
             with suppress(NotNow):
                 self._take(reserve=1)
 
     def _take(self, reserve: int = 0) -> bool:
-        """Queue the next trial of the first source with any left; False if all are empty or the queue is full."""
+        """Queue the next trial of the first source with any left; False if no source has any or the queue is full."""
         for source in self.sources:
             if len(self.queue) + reserve >= source.ahead:
                 return False
@@ -103,7 +103,7 @@ class Driver:
         return False
 
     def _line_up(self, asked: Asked) -> None:
-        """Queue a trial: a new one begins, an ended one goes back to running."""
+        """Queue a trial: a new trial begins, an ended trial goes back to running."""
         trial = asked.trial
         if trial is None:
             trial = self.study.ask(asked.recipe.as_json(), asked.choices, asked.number)
@@ -138,7 +138,7 @@ class Driver:
         self.heard()
 
     def _learn(self, trial: int, added: Point) -> None:
-        """Tell the samplers of a new point."""
+        """Pass a new point on to the samplers, and note a second device."""
         number = self.study.trials[trial].optuna
         if self.optuna_study.compares(added) and number is not None:
             self.connection.tell(partial(self.optuna_study.tell_point, number, added))
@@ -147,7 +147,7 @@ class Driver:
         self.notes += self._devices.notes_on(added)
 
     def _ending(self, trial: int, odd: PointError | None) -> Ending | None:
-        """Decide whether a trial with new points ends at once, and how; None while the trial goes on."""
+        """Return the end of a trial with new points; None while the trial goes on."""
         if odd is not None:
             return "failed", str(odd)
         if trial in self.given_up and self.auto is not None and self.auto.has_more(trial):
@@ -157,11 +157,11 @@ class Driver:
         return None
 
     def has_ended(self, trial: int) -> bool:
-        """Whether the trial is over for the driver; its worker may still run."""
+        """Return whether the trial has ended for the driver; its worker may still run."""
         return self.study.trials[trial].status != "running"
 
     def end(self, trial: int, status: Status, reason: str, seconds: float, spent: Mapping[str, float]) -> None:
-        """End a trial; an ended trial stays as it is."""
+        """End a trial; an ended trial stays as before."""
         if self.has_ended(trial):
             return
         self.in_progress.end(trial)
@@ -175,7 +175,7 @@ class Driver:
         self.heard()
 
     def close(self) -> None:
-        """End all running trials as interrupted; `--resume` takes them up again."""
+        """End all running trials as interrupted; `--resume` continues them."""
         now = time.monotonic()
         for trial, state in self.study.trials.items():
             if state.status == "running":
@@ -187,12 +187,12 @@ class Driver:
         self.optuna_study.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
 
     def say(self, note: str) -> None:
-        """Add a sentence for people."""
+        """Add a note for people."""
         self.notes.append(note)
         self.heard()
 
     def guard(self, action: Callable[[], None]) -> None:
-        """Run an action of the driver's loop; keep its exception, to end the search and not Tune's loop."""
+        """Run an action of the driver's loop; an exception is kept, to end the search without breaking Tune's loop."""
         try:
             action()
         except NotNow:
@@ -201,14 +201,14 @@ class Driver:
             self.give_up(error)
 
     def give_up(self, error: Exception) -> None:
-        """The search cannot go on; the first reason counts."""
+        """End the search with an error; only the first error counts."""
         if self.failure is None:
             self.failure = error
             logging.getLogger(__name__).debug("driver", exc_info=error)
 
 
 def _sound(points: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], PointError | None]:
-    """Split points before the first odd figure: the sound points, and the complaint, None without any."""
+    """Return the points before the first invalid point, and its error; None if all points are valid."""
     for place, point in enumerate(points):
         try:
             check_point(point)

@@ -22,22 +22,22 @@ from spaces import Space
 from spaces.space import effort
 
 LONG_S = 600.0
-"""Seconds. A longer teacher or trial is announced."""
+"""Seconds of a teacher's training or a trial above which the time is announced."""
 SHORT_MACS = 1e12
-"""A cheaper teacher is not timed: at 2 GMAC/s, slow for a core, the training ends within `LONG_S`."""
+"""MACs of a teacher's training below which no step is timed: at 2 GMAC/s, slow for a core, `LONG_S` is not reached."""
 STEP_S = 0.4
 """Seconds of a timed step, at most."""
 STEPS = 3
 COUNTABLE_S = 1.0
-"""Seconds of a teacher's training for an image. A slower teacher is reason enough: its students are not counted."""
+"""Seconds of a teacher's training for an image above which a trial's time is not estimated."""
 TYPICAL = 12
 """Recipes drawn from the space; the median stands for a trial."""
 
 
 def announcement(settings: Settings, space: Space, task: Task, macs: float) -> str | None:
-    """Say how long the teacher and a typical trial of a new study take here; None if short, or not known.
+    """Return a sentence on the time of the teacher and of a typical trial here; None if short, or not known.
 
-    `macs` are the unpruned teacher's for an image. Workers of a cluster and GPUs are not this CPU: None for them.
+    `macs` are the unpruned teacher's for an image. The time is not known on GPUs and on a cluster's workers.
     """
     if settings.address is not None or settings.gpus_per_trial:
         return None
@@ -47,7 +47,7 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     assert isinstance(first, Train)
     try:
         an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
-    except Exception:  # a network that cannot be trained is for its trial to name
+    except Exception:  # a network that cannot be trained is reported by its trial
         return None
     teacher = an_image * len(task.train) * first.training.epochs
     countable = an_image < COUNTABLE_S or not teacher
@@ -68,7 +68,7 @@ def said(name: str, teacher_s: float, trial_s: float) -> str | None:
 
 
 def about(seconds: float) -> str:
-    """Round a time: minutes below 90, hours below 48, else days."""
+    """Return a rounded time: minutes below 90, hours below 48, else days."""
     for unit, length, most in (("min", 60, 90), ("h", 3600, 48)):
         if seconds < most * length:
             return f"about {max(1, round(seconds / length))} {unit}"
@@ -76,16 +76,16 @@ def about(seconds: float) -> str:
 
 
 def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) -> float:
-    """Seconds of the teacher's training for an image, forward and backward: the least of `STEPS` steps.
+    """Return the seconds of the teacher's training for an image, forward and backward: the least of `STEPS` steps.
 
     The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network too slow for two
-    images is not trained at all: the forward pass, timed alone, says enough.
+    images is not trained at all: the time of the forward pass is multiplied.
     """
     with using_threads(threads), torch.random.fork_rng(devices=[]):
         model = space.teacher.build(len(task.classes), task.channels)
         forward = _forward(model.eval(), task)
         if forward < STEP_S:
-            forward = _forward(model, task)  # the first one sets up a good deal
+            forward = _forward(model, task)  # the first pass includes set-up
         if 2 * UPDATE * forward > STEPS * STEP_S:
             return UPDATE * forward
         batch = min(2, batch_size)  # batch norm over one value is refused
@@ -110,7 +110,10 @@ def _step(model: nn.Module, task: Task, batch: int) -> float:
 
 
 def typical_macs(space: Space, task: Task, seed: int) -> float:
-    """MACs of a trial's trainings without the teacher's, which trials share: the median of `TYPICAL` recipes."""
+    """Return the MACs of a trial's trainings, the median of `TYPICAL` recipes.
+
+    The teacher's training is left out, as trials share the teacher.
+    """
     estimator, chance = Estimator(task), np.random.default_rng(seed)
     drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, TYPICAL)
     recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]

@@ -1,4 +1,4 @@
-"""What an exception in a worker means: too little memory, a GPU that is lost to this process, or one nobody can use."""
+"""Kinds of exceptions in a worker: too little memory, a GPU lost to the process, a GPU no process can use."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pathlib import Path
 import torch
 
 OF_MACHINE = ("can't allocate memory", "std::bad_alloc")
-"""What torch says when the machine's memory is full."""
+"""Torch's messages when the machine's memory is full."""
 OF_GPU = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
-"""What CUDA and its libraries say when a GPU's memory is full; each library has words of its own."""
+"""Messages of CUDA and its libraries when a GPU's memory is full; each library has words of its own."""
 NO_KERNEL = "no kernel image is available"
-"""CUDA's words for a GPU that this torch was not built for."""
+"""CUDA's words for a GPU this torch was not built for."""
 REMEDY = "install a torch made for that GPU and its driver, or search with --gpus-per-trial 0"
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-"""Ray's errors are painted for a terminal."""
+"""Colours for a terminal in Ray's errors."""
 
 
 class GpuLost(RuntimeError):
-    """CUDA cannot be used any more in this process; another process may do better."""
+    """Raised when this process cannot use CUDA any more; another process may do better."""
 
 
 class DeviceError(RuntimeError):
-    """No process of this machine can use the GPU that a trial was given."""
+    """Raised when no process of this machine can use the GPU given to a trial."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, a GPU's or the machine's."""
+    """Return whether memory ran out, a GPU's or the machine's."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in (*OF_MACHINE, *OF_GPU))
 
 
 def out_of_memory(error: Exception | str, gpus: float) -> str:
-    """Why a trial with so many GPUs failed, and the option that gives it more memory."""
+    """Return why a trial with so many GPUs failed, and the option that gives a trial more memory."""
     what = (str(error) or "this trial asked for more than there is").splitlines()[0]
     if not gpus or isinstance(error, MemoryError | str) or any(words in what for words in OF_MACHINE):
         return f"out of memory: {what}; a larger --cpus-per-trial runs fewer trials at once"
@@ -46,19 +46,19 @@ def out_of_memory(error: Exception | str, gpus: float) -> str:
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether every further call of CUDA in this process will fail, as after a bad access or a failed assertion."""
+    """Return whether every further call of CUDA in this process will fail, as after a bad access."""
     if not isinstance(error, RuntimeError) or is_out_of_memory(error):
         return False
     return isinstance(error, torch.AcceleratorError) or str(error).startswith(("CUDA error", "cuDNN error"))
 
 
 def lost(error: Exception) -> str:
-    """Say which GPU is lost and why."""
+    """Return a sentence on the lost GPU and the reason."""
     return f"a GPU of {socket.gethostname()} failed: {str(error).splitlines()[0]}"
 
 
 def check_gpu(gpus: float) -> None:
-    """DeviceError when Ray gave a GPU to a trial and torch sees none."""
+    """Raise DeviceError when Ray gave a GPU to a trial and torch sees none."""
     if gpus and not torch.cuda.is_available():
         raise DeviceError(
             f"a trial was given a GPU of {socket.gethostname()}, but {_torch()} sees none there; the driver may be too "
@@ -67,7 +67,7 @@ def check_gpu(gpus: float) -> None:
 
 
 def unusable(error: Exception) -> str:
-    """Say that torch has no code for this machine's GPU; "" for any other error."""
+    """Return a sentence if torch has no code for this machine's GPU; "" for any other error."""
     said = str(error).partition("\n")[0]
     return f"{_torch()} has no code for the GPU of {socket.gethostname()}: {REMEDY}" if NO_KERNEL in said else ""
 
@@ -78,7 +78,7 @@ def _torch() -> str:
 
 
 def reason_gone(file: str | None, deaths: int) -> str:
-    """Why a trial's worker is gone for good, in a sentence, from the file in which Tune keeps its errors."""
+    """Return why a trial's worker is gone for good, in a sentence, from Tune's file of the trial's errors."""
     last = last_error(file)
     lines = last.strip().splitlines()[1:]
     if "low on memory" in last:
@@ -91,13 +91,13 @@ def reason_gone(file: str | None, deaths: int) -> str:
 
 
 def last_error(file: str | None) -> str:
-    """What was last written into the file in which Tune keeps a trial's errors; "" without one."""
+    """Return the last error in Tune's file of a trial's errors; "" without a file."""
     there = file is not None and Path(file).exists()
     text = Path(file or "").read_text(encoding="utf-8", errors="replace") if there else ""
     return COLOUR.sub("", text).rpartition("Failure # ")[2]
 
 
 def gpu_lost(error: str) -> str:
-    """The sentence of a worker that lost its GPU; "" of one that ended otherwise."""
+    """Return the sentence of a worker that lost its GPU; "" for a worker that ended otherwise."""
     _, found, rest = error.rpartition(f"{GpuLost.__name__}: ")
     return rest.splitlines()[0] if found else ""

@@ -1,4 +1,4 @@
-"""Signals that end a search: Ctrl-C, `kill`, a closed terminal. A burst of them counts as one.
+"""Signals that end a search: Ctrl-C, `kill`, a closed terminal. Signals in quick succession count as a single signal.
 
 `timeout` sends its signal twice, to the search and to its process group; a person types Ctrl-C twice. A second signal
 would break off the ending that the first began.
@@ -18,17 +18,17 @@ from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 BURST_S = 1.0
-"""A signal within so many seconds of the last is passed over."""
+"""Seconds after a signal in which further signals are passed over."""
 
 
 class _Callback:
-    """The handler of all three signals. `act` is what a signal does, None for nothing."""
+    """The handler of all three signals; `act` is the action on a signal, None for nothing."""
 
     def __init__(self, act: Callable[[int, FrameType | None], Any] | None) -> None:
         self.act = act
 
     last = float("-inf")
-    """When the last signal came, of all handlers, by the monotonic clock."""
+    """Time of the last signal, of all handlers, by the monotonic clock."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -41,7 +41,7 @@ class _Callback:
 
 
 def _leave_terminal() -> None:
-    """Print to nobody where the terminal is closed: an error there would break off the ending."""
+    """Redirect output to the null device if the terminal is closed: an error there would break off the ending."""
     for stream in (1, 2):
         try:
             os.tcgetpgrp(stream)
@@ -53,10 +53,10 @@ def _leave_terminal() -> None:
 
 
 def listen(act: Callable[[int, FrameType | None], Any] | None = signal.default_int_handler) -> dict[int, Any]:
-    """Let every one of the signals do `act`, a `KeyboardInterrupt` if left out; returns the handlers before.
+    """Make every signal do `act`, a `KeyboardInterrupt` if left out; return the handlers before.
 
-    A signal that is ignored stays ignored: `nohup` and a shell's `&` ask for that. Python hears signals in its main
-    thread only; elsewhere nothing changes.
+    An ignored signal stays ignored: `nohup` and a shell's `&` ask for that. Python handles signals in its main thread
+    only; elsewhere nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
@@ -66,7 +66,7 @@ def listen(act: Callable[[int, FrameType | None], Any] | None = signal.default_i
 
 @contextmanager
 def listening(act: Callable[[int, FrameType | None], Any] | None = signal.default_int_handler) -> Iterator[None]:
-    """Hear signals as `listen` does until the context ends."""
+    """Handle signals as `listen` does until the context ends."""
     before = listen(act)
     try:
         yield

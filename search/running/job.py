@@ -1,4 +1,4 @@
-"""The border between driver and worker: a job goes out as the config of a Tune trial, step results come back."""
+"""Messages between driver and worker: a job is the config of a Tune trial, a step result the result of a step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class Job:
     """A trial for a worker.
 
     `trial` is its number, `recipe` the recipe's JSON form, `store` a folder or URL, `fingerprint` the task's, `data` a
-    folder or None, `threads` and `gpus` (a number, at most 1) the worker's share of its node, `limit` the trial's
-    seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the trial.
+    folder or None. `threads` and `gpus` (a number, at most 1) are the worker's share of its node. `limit` is the
+    trial's seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the
+    trial.
     """
 
     trial: int
@@ -31,23 +32,23 @@ class Job:
     used: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """The config of a Tune trial; the recipe is text, because Tune looks into dicts for values to search over."""
+        """Return the config of a Tune trial; the recipe is text, as Tune looks into dicts for values to search over."""
         return {**vars(self), "recipe": json.dumps(dict(self.recipe)), "folders": list(self.folders)}
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Job:
-        """Read a config; keys that Tune or a benchmark has added are passed over."""
+        """Read a config; keys added by Tune or by a benchmark are passed over."""
         known = {one.name: config[one.name] for one in fields(Job) if one.name in config}
         return Job(**{**known, "recipe": json.loads(config["recipe"])})
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """A worker's points since its last step, and, in the last step, how the trial ended.
+    """A worker's points since its last step, and, in the last step, the end of the trial.
 
     `points` are events as `point_event` makes them, `notes` warnings to show, `spent` seconds since the trial began, by
     purpose. `failed` is the reason of a failed trial, "" of a complete trial, None of any other. Two ends are not the
-    trial's fault: `stuck`, the disk refuses more, and `unfit`, there is no GPU to use; both are "" otherwise.
+    trial's fault, and both are "" otherwise: `stuck`, the disk refuses more, and `unfit`, no GPU is usable.
     `worked_seconds` are the worker's own seconds, once the trial has ended.
     """
 
@@ -61,16 +62,16 @@ class StepResult:
 
     @property
     def done(self) -> bool:
-        """Whether the worker takes no further step for the trial."""
+        """Return whether the worker takes no further step for the trial."""
         return self.failed is not None or bool(self.stuck or self.unfit)
 
     @property
     def status(self) -> Status:
-        """The trial's status after the step; "running" as well after a full disk or without a usable GPU."""
+        """Return the trial's status after the step; "running" also after a full disk or without a usable GPU."""
         return "running" if self.failed is None else "failed" if self.failed else "complete"
 
     def as_json(self) -> dict[str, Any]:
-        """The result of a step of Tune, with Tune's own key `done`; lists and dicts are text."""
+        """Return the result of a step of Tune, with Tune's own key `done`; lists and dicts are text."""
         texts = {name: json.dumps(getattr(self, name)) for name in ("points", "spent", "notes")}
         ends = {name: getattr(self, name) for name in ("stuck", "unfit") if getattr(self, name)}
         if self.failed is not None:
@@ -79,7 +80,7 @@ class StepResult:
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> StepResult:
-        """Read a result among the keys of Tune's own; KeyError when it has no points."""
+        """Read a step result among Tune's own keys; KeyError without points."""
         return cls(
             points=json.loads(result["points"]),
             spent=json.loads(result["spent"]),
@@ -92,5 +93,5 @@ class StepResult:
 
     @staticmethod
     def is_last(result: Mapping[str, Any]) -> bool:
-        """Whether a worker wrote the result in its last step; Tune sets `done` in other results as well."""
+        """Return whether a worker wrote the result in its last step; Tune sets `done` in other results as well."""
         return bool(result.keys() & {"stuck", "unfit", "failed"})

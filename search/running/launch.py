@@ -1,4 +1,4 @@
-"""A search from beginning to end: what is asked for is checked, Ray comes up, its trials are run and written down."""
+"""Run a search from beginning to end: check the settings, start Ray, run the trials, write the results down."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ from search.study.study import TEACHER, Study
 from spaces import Space
 
 LATENCY_MS = 2000.0
-"""For the teacher's latency: a network that takes seconds an image need not be timed thirty times."""
+"""Milliseconds for measuring the teacher's latency: a network of seconds per image is timed fewer than thirty times."""
 
 
 class Listener:
-    """Is told in the driver how a search goes; override what is of interest."""
+    """Follows a search in the driver's process; override the methods of interest."""
 
     def said(self, line: str) -> None:
-        """A sentence for people on what is about to be done."""
+        """Take a sentence for people on the next action."""
 
     def ready(self) -> None:
-        """All that was asked for is possible; the study is about to be begun or taken up."""
+        """Take note that all settings are checked; next, the study is begun or resumed."""
 
     def heard(self, study: StudyRecord, driver: Driver) -> None:
-        """Something has changed."""
+        """Take note of a change of the study."""
 
     def over(self, study: StudyRecord) -> None:
-        """The study stays as it is; Ray has yet to be shut down, which takes a second."""
+        """Take note of the end of the study; Ray's shutdown follows, and takes a second."""
 
 
 class SearchFailed(RuntimeError):
-    """The search could not go on; what was finished before is kept."""
+    """Raised when a search cannot go on; finished points are kept."""
 
 
 def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
-    """Run or resume a study and return it as it stands at the end.
+    """Run or resume a study; return the study's record at the end.
 
-    ValueError (StudyError, DataError ...) before anything is started; SearchFailed when the driver itself could not go
-    on. Ctrl-C and SIGTERM end it early with everything kept.
+    ValueError (StudyError, DataError ...) before anything is started; SearchFailed when the driver could not go on.
+    Ctrl-C and SIGTERM end the search early, and finished points are kept.
     """
     listener = listener or Listener()
     spare_loopback()
@@ -149,13 +149,13 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
 
 
 def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """The sampler and the objectives: as asked for, and where nothing was, as the study was begun."""
+    """Return the sampler and the objectives: as asked for, otherwise as the study was begun."""
     objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
     return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
 def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener: Listener) -> None:
-    """Run what the driver has, if Ray has a folder to run in, and bring the study to its end."""
+    """Run the driver's trials and close the study; without `scratch`, Ray's folder, no trial runs."""
     driver.heard = lambda: listener.heard(driver.study.record, driver)
     try:
         if scratch is not None:
@@ -169,7 +169,7 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
 
 
 def check_went_well(driver: Driver, who: str, again: str) -> None:
-    """SearchFailed if the driver had to give up."""
+    """Raise SearchFailed if the driver gave up."""
     if driver.failure is not None:
         is_told = isinstance(driver.failure, DiskError | DeviceError | TimeoutError)
         kind = "" if is_told else f"{type(driver.failure).__name__}: "
@@ -183,13 +183,16 @@ def check_went_well(driver: Driver, who: str, again: str) -> None:
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:
-    """Of the unpruned teacher: with accuracy 0 the reference point of the hypervolume."""
+    """Return the costs of the unpruned teacher: with accuracy 0, the reference point of the hypervolume."""
     teacher = predict(space.baseline(task.name, 0), task)[0]
     return foreseen(teacher.figures)
 
 
 def _latency(model: Model, task: Task) -> float:
-    """Median in ms of the untrained model on one image, here and now; of fewer calls where they would take seconds."""
+    """Return the median latency in ms of the untrained model on one image, on this machine.
+
+    A model that takes long is timed in fewer calls.
+    """
     built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
     first = latency(built, shape, calls=1)[0]
     return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

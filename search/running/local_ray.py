@@ -1,4 +1,4 @@
-"""A Ray of our own: its processes apart from the terminal's signals, and a second try where the first one fails."""
+"""Start a Ray of our own: processes out of reach of the terminal's signals, and a second try after a failed start."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from search.running.interrupts import listening
 
 TRIES = 2
-"""Ray gives its own processes 30 s; a busy machine, or a cold disk, may need more the first time."""
+"""Tries of a start: Ray gives its processes 30 s, and a busy machine or a cold disk may need more the first time."""
 
 
 def start(**options: Any) -> None:
-    """`ray.init` with these options. RuntimeError, one sentence, when Ray does not come up in two tries.
+    """Call `ray.init` with the options. RuntimeError, in one sentence, when Ray does not come up in two tries.
 
-    KeyboardInterrupt leaves nothing running.
+    After KeyboardInterrupt nothing is left running.
     """
     reasons: list[str] = []
     AuthenticationTokenLoader.instance().reset_cache()  # another Ray of this process had another token
@@ -47,9 +47,10 @@ def start(**options: Any) -> None:
 
 @contextmanager
 def _apart() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Give Ray's processes sessions of their own: Ctrl-C and `timeout` then reach the driver alone, which ends Ray.
+    """Give Ray's processes sessions of their own, and yield the processes.
 
-    Yields the processes. Ray's own handler of SIGTERM, which would replace ours, is left out.
+    Ctrl-C and `timeout` then reach the driver alone, and the driver ends Ray. Ray's own handler of SIGTERM is left out:
+    ours stays in place.
     """
     services, utils = ray._private.services, ray._private.utils
     theirs, handler = services.ConsolePopen, utils.set_sigterm_handler
@@ -71,7 +72,7 @@ def _no_handler(handler: Callable[..., object]) -> None:
 
 
 def _clear(processes: list[subprocess.Popen[bytes]]) -> None:
-    """End the processes of a start that failed."""
+    """End the processes of a failed start."""
     with listening(None):
         with suppress(Exception, SystemExit):
             ray.shutdown()
@@ -82,6 +83,6 @@ def _clear(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _said(error: BaseException) -> str:
-    """The first line of what Ray said."""
+    """Return the first line of Ray's message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

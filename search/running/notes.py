@@ -1,4 +1,4 @@
-"""What a search has to say besides its points: the first note of each kind, and how often the kind came."""
+"""Notes of a search: the first note of each kind, and the number of notes of the kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.study.front import Place, measured_on, mixed
 from search.study.record import Point
 
 VARIES = re.compile(
-    r"\btrial \d+\b"  # who
+    r"\btrial \d+\b"  # the trial
     r"|\b[0-9a-f]{32}\b"  # the key of a point
     r"|(?<![\w.])(?:\d{3,}|\d?\.\d{3,}|\d[\d.]*e[-+]\d+|\d[\d.]* ?%)(?![\w.])"  # counts and shares; 0.12 may be a layer
     r"|(?<=got )\d[\d.]*"
@@ -28,7 +28,7 @@ class Notes:
         self._heard = 0
 
     def hear(self, notes: Sequence[str]) -> list[str]:
-        """Count the end of a growing list; return the first note of each new kind."""
+        """Count the new notes at the end of a growing list; return the first note of each new kind."""
         known = len(self._first)
         for note in notes[self._heard :]:
             kind = VARIES.sub("#", note)
@@ -38,19 +38,19 @@ class Notes:
         return list(self._first.values())[known:]
 
     def repeated(self) -> list[str]:
-        """The notes whose kind came more than once, with how often."""
+        """Return the first note of every kind that came more than once, with the number of times."""
         return [f"{times} times: {self._first[kind]}" for kind, times in self._times.items() if times > 1]
 
 
 class MixedDevices:
-    """Says once, where latency is an objective, when points of two devices cannot be compared."""
+    """Notes once, where latency is an objective, that points of two devices cannot be compared."""
 
     def __init__(self, objectives: Sequence[str], points: Iterable[Point]) -> None:
         self.objectives = objectives
         self._places: dict[Place, Point] = {measured_on(point, objectives): point for point in points}
 
     def notes_on(self, added: Point) -> list[str]:
-        """The note on a second device, with the first point of that device; else nothing."""
+        """Return the note on a second device, with the first point of that device; else nothing."""
         known = len(self._places)
         self._places.setdefault(measured_on(added, self.objectives), added)
         if not known == 1 < len(self._places):
@@ -63,7 +63,7 @@ class MixedDevices:
 
 
 class KeptWarnings(logging.Handler):
-    """Keeps warnings: an actor's prints reach nobody."""
+    """Keeps warnings: nobody sees the prints of an actor."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -74,7 +74,7 @@ class KeptWarnings(logging.Handler):
         self.said.append(record.getMessage())
 
     def take(self) -> list[str]:
-        """The warnings since the last call."""
+        """Return the warnings since the last call."""
         said, self.said = self.said, []
         return said
 

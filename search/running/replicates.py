@@ -1,4 +1,4 @@
-"""Replicates: recipes to carry out again with another seed, and how far, until wanted models have enough seeds."""
+"""Replicates: recipes to carry out again with another seed, and how far, until the wanted models have enough seeds."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from search.study.study import INTERRUPTED
 
 ENOUGH = "the rest of its curve was not wanted with this seed"
 Wanted = Callable[[StudyRecord], Sequence[Family]]
-"""The models to have several seeds, as the study stands, the most important first."""
+"""Returns the models to have several seeds, given the study's record, the most important first."""
 
 
 def on_front(record: StudyRecord) -> list[Family]:
-    """The models on the front of the means."""
+    """Return the models on the front of the means."""
     return front_of(record.points, record.objectives)
 
 
 class Replicates:
-    """For a study whose own seed is `first`: every model `wanted` is to have `seeds` seeds, `first` included."""
+    """Gives every model `wanted` its `seeds` seeds, the study's own seed `first` included."""
 
     def __init__(self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front) -> None:
         self.seeds, self.first, self.fingerprint, self.wanted = seeds, first, fingerprint, wanted
         self._same: dict[str, bool] = {}
 
     def is_ours(self, family: Family) -> bool:
-        """Whether its recipe would give the same model here and now, not another version's or of other data."""
+        """Return whether the model's recipe would make the same model now, by this version and of this data."""
         own = family.points[0]
         if own.id not in self._same:
             made = plan(Recipe.from_json(own.recipe), self.fingerprint)
@@ -39,7 +39,10 @@ class Replicates:
         return self._same[own.id]
 
     def families(self, form: Mapping[str, Any]) -> dict[str, str]:
-        """By each key of a recipe's points, the same point's key with the study's own seed; {} for the own seed."""
+        """Return, by the key of each point of a recipe, the same point's key with the study's own seed.
+
+        {} for a recipe with the study's own seed.
+        """
         if form["seed"] == self.first:
             return {}
         recipe = Recipe.from_json(form)
@@ -47,7 +50,7 @@ class Replicates:
         return {step.key: first.key for step, first in zip(plan(recipe, self.fingerprint), own, strict=True)}
 
     def due(self, record: StudyRecord, known: Mapping[str, int]) -> Asked | None:
-        """The next recipe with another seed; `known` are the study's trials by recipe id.
+        """Return the next recipe with another seed; `known` are the study's trials by recipe id.
 
         A trial goes on if it ended before the wanted point, and could have gone on.
         """
@@ -62,7 +65,7 @@ class Replicates:
         return None
 
     def is_enough(self, record: StudyRecord, trial: int) -> bool:
-        """Whether a trial with another seed has made all wanted points, and could make more."""
+        """Return whether a trial with another seed has made all wanted points, and could make more."""
         told = record.trials[trial]
         if told.recipe["seed"] == self.first or len(told.points) >= len(self.families(told.recipe)):
             return False
@@ -71,8 +74,9 @@ class Replicates:
         return not any(first.recipe == recipe and first.id not in made for first in firsts)
 
     def _lacking(self, record: StudyRecord) -> Iterator[Family]:
-        """The models that lack seeds. A model is left out if only another seed's trial came to it, as the own seed's
-        trial ended before.
+        """Yield the models that lack seeds.
+
+        A model is left out if the trial of the study's own seed ended before its point.
         """
         for family in self.wanted(record) if self.seeds > 1 else ():
             if len(family.points) < self.seeds and not family.points[0].family and self.is_ours(family):

@@ -1,8 +1,8 @@
-"""The finalists of a choice once more with other seeds, as further trials of their study, so that luck is not chosen.
+"""Run the finalists of a choice again with other seeds, as further trials of their study, to rule out luck.
 
 Finalists are the best models within the budget, by the means over the seeds each has so far. A lucky model falls back
 when another seed disagrees, and the next model becomes a finalist: the reseed ends when the best have all their seeds.
-Of a curve only the wanted part is made.
+Only the wanted part of a curve is made.
 """
 
 from __future__ import annotations
@@ -31,16 +31,19 @@ from search.study.seeds import Family, families
 from search.study.study import INTERRUPTED, Study, StudyError
 
 FINALISTS = 3
-"""How many, unless more are to be compared."""
+"""Number of finalists, unless more models are to be compared."""
 
 
 def check_seeds(seeds: int) -> None:
-    """ValueError unless so many can be asked for."""
+    """Raise ValueError unless so many seeds can be asked for."""
     check_whole("reseed", seeds, 2, MOST_SEEDS)
 
 
 def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wanted:
-    """The best `count` models within a resolved budget; with `robust` seeds a model's lower end must be in it too."""
+    """Return a function for the best `count` models within a resolved budget.
+
+    With `robust` seeds a model's lower end must be within the budget too.
+    """
 
     def wanted(record: StudyRecord) -> list[Family]:
         found = [rated.family for rated in choose(record.points, budget, prefer=prefer).fits]
@@ -58,15 +61,17 @@ def finalists(budget: Budget, prefer: str, count: int, *, robust: int = 0) -> Wa
 
 
 def lacks_seeds(record: StudyRecord, wanted: Wanted, seeds: int) -> bool:
-    """Whether there is anything to do."""
+    """Return whether a `wanted` model lacks seeds."""
     return any(len(family.points) < seeds and not family.points[0].family for family in wanted(record))
 
 
 def settings_of(
     study: Study, seeds: int, *, data: Path | None = None, address: str | None = None, tracking_uri: str | None = None
 ) -> Settings:
-    """The settings the study was begun with; a trial gets as many cores as then, or all cores of this machine. For GPUs
-    see `search/running/devices.py`."""
+    """Return the settings the study was begun with.
+
+    A trial gets as many cores as then, at most all cores of this machine. For GPUs see `search/running/devices.py`.
+    """
     header = study.header
     settings = Settings(
         study.name,
@@ -87,9 +92,9 @@ def settings_of(
 
 
 def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
-    """Make the `wanted` points with the settings' `seeds` in all; return the study as it stands then.
+    """Make the `wanted` points with the settings' `seeds` in all; return the study's record at the end.
 
-    Trials of an interrupted search stay unfinished. ValueError and SearchFailed as in a search; KeyboardInterrupt after
+    Trials of an interrupted search stay unfinished. ValueError and SearchFailed as in a search. KeyboardInterrupt after
     Ctrl-C: finished points are kept, and the same call goes on.
     """
     listener = listener or Listener()
@@ -116,7 +121,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
         begun = study.header.get("gpus_per_trial", 0.0)
         settings, chosen = settled(settings, begun, Room.of(settings.address))
         listener.ready()
-        for trial, state in study.trials.items():  # of a driver that was killed
+        for trial, state in study.trials.items():  # trials of a killed driver
             if state.status == "running":
                 study.end(trial, "stopped", INTERRUPTED, 0.0, {})
         driver = reseeding(study, task, settings.seeds, wanted)

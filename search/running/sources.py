@@ -14,11 +14,11 @@ from search.sampling.suggest import Answer, Asked, Suggester
 from search.study.study import Study
 
 SET_ASIDE = 4
-"""Trials that may stand back for a model in the making; asked too far ahead, Optuna knows less."""
+"""Trials that may wait for a model in the making; recipes asked for further ahead are chosen from fewer results."""
 
 
 class NotNow(Exception):
-    """Nothing can be handed out yet: ask again."""
+    """Raised while nothing can be handed out yet: ask again."""
 
 
 class Source(Protocol):
@@ -26,17 +26,17 @@ class Source(Protocol):
 
     @property
     def ahead(self) -> float:
-        """The most trials that may lie in the driver's queue, the source's next included."""
+        """Return the most trials that may lie in the driver's queue, the source's next included."""
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """Answer with the next recipe, or with no recipe; `known` are the study's trials by recipe id.
+        """Return the next recipe, or no recipe; `known` are the study's trials by recipe id.
 
-        NotNow while the source has to wait before it can answer.
+        NotNow while the source has to wait before an answer.
         """
 
 
 class Resumed:
-    """Running trials of the study that no worker has: just begun, or taken up again."""
+    """Running trials of the study without a worker: just begun, or resumed."""
 
     ahead = math.inf
 
@@ -45,7 +45,7 @@ class Resumed:
         self.trials = deque(trial for trial, state in study.trials.items() if state.status == "running")
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """The trials by their numbers, each once."""
+        """Return the trials in the order of their numbers, each once."""
         if not self.trials:
             return Answer(None)
         trial = self.trials.popleft()
@@ -67,7 +67,7 @@ class NewRecipes:
     def next(self, known: Mapping[str, int]) -> Answer:
         """Ask the suggester for a recipe; after its first answer without a recipe, ask no more.
 
-        NotNow while Optuna's database does not answer, TimeoutError after a long silence (`connection.py`).
+        NotNow while Optuna's database does not answer, TimeoutError after a long outage (`connection.py`).
         """
         if self.left <= 0:
             return Answer(None)
@@ -80,7 +80,7 @@ class NewRecipes:
 
 
 class OtherSeeds:
-    """Recipes that lack seeds by `replicates`, asked for only when a worker is free."""
+    """Recipes that lack seeds by `replicates`, looked for only when a worker is free."""
 
     ahead = 1
 
@@ -88,7 +88,7 @@ class OtherSeeds:
         self.study, self.replicates = study, replicates
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """Answer with the next recipe that lacks seeds; NotNow while a running trial may still change the choice."""
+        """Return the next recipe that lacks seeds; NotNow while a running trial may still change the choice."""
         asked = self.replicates.due(self.study.record, known)
         if asked is None and self.replicates.seeds > 1 and self._is_running():
             raise NotNow

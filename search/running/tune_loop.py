@@ -1,4 +1,4 @@
-"""Ray Tune: asks the driver for trials, runs them, and hands their results to the driver."""
+"""Run the driver's trials in Ray Tune, and pass the workers' results to the driver."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from search.settings import Settings
 from search.worker_path import folders
 
 RETRIES = 2
-"""Of a trial whose worker died, since its last points."""
+"""Retries of a trial whose worker died, counted from the last points."""
 RETRIES_ON_A_CLUSTER = 10
-"""Nodes are lost there through no fault of the trial, the more so spot instances."""
+"""Retries on a cluster, where nodes are lost through no fault of the trial, spot instances above all."""
 WAITING = 8
-"""Trials in wait for a place on a cluster with an autoscaler: Ray starts nodes for waiting trials."""
+"""Trials waiting for a place on a cluster with an autoscaler: Ray starts nodes for waiting trials."""
 COUNT_SECONDS = 1.0
 
 
 class _Searcher(Searcher):
-    """Gives trials to Tune. Tune's own limit on trials at once is fixed at the start; this limit follows the nodes."""
+    """Gives trials to Tune. Tune's own limit on concurrent trials is fixed; the limit here follows the nodes."""
 
     def __init__(self, driver: Driver, settings: Settings) -> None:
         super().__init__(metric="done", mode="max")
@@ -48,7 +48,7 @@ class _Searcher(Searcher):
         self.places, self.counted = 0, -math.inf
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles all it is given; there is nothing here to bring back
+        return {}  # Tune pickles every object; nothing here has to be restored
 
     def suggest(self, trial_id: str) -> Any:
         if len(self.live) >= self._room():
@@ -64,7 +64,7 @@ class _Searcher(Searcher):
         return self._complete(found[0]).as_json()
 
     def _complete(self, job: Job) -> Job:
-        """The job with its share of a node, the data's folder and the places of a user's modules."""
+        """Return the job with its share of a node, the data's folder and the places of a user's modules."""
         return replace(
             job,
             data=str(self.settings.data.resolve()) if self.settings.data else None,
@@ -75,7 +75,7 @@ class _Searcher(Searcher):
         )
 
     def _room(self) -> int:
-        """How many trials may be with Tune as the cluster is now."""
+        """Return the most trials Tune may hold, by the nodes alive now."""
         now = time.monotonic()
         if now - self.counted >= COUNT_SECONDS:
             first = self.counted < 0
@@ -86,21 +86,21 @@ class _Searcher(Searcher):
         return max(1, self.places) + (WAITING if self.settings.address else 0)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Make room for another trial; the callback below hears the end."""
+        """Make room for another trial; `_Callback` handles the end itself."""
         self.live.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save."""
+        """Save nothing."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+        """Restore nothing."""
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-        """Nothing to save."""
+        """Save nothing."""
 
 
 class _Callback(tune.Callback):
-    """Hears from Tune how trials come on."""
+    """Receives Tune's events of trials."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -110,22 +110,22 @@ class _Callback(tune.Callback):
         return {}
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Listen to Ctrl-C as well: Tune takes a second Ctrl-C for leave to stop where it stands."""
+        """Handle Ctrl-C as well: a second Ctrl-C would make Tune stop at once."""
         ends: Any = signal.getsignal(signal.SIGINT)
         if callable(ends):
             listen(ends)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """Note when a worker begins: a worker counts its own time, and the next is told of time before."""
+        """Note when a worker begins, to give the next worker the seconds used before."""
         self.since[trial.trial_id] = time.monotonic()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
-        """Of a trial's last result; the others are for the scheduler to hear."""
+        """Handle a trial's last result; the scheduler handles all others."""
         if StepResult.is_last(result):
             self.hear(Job.from_json(trial.config).trial, result)
 
     def hear(self, number: int, result: dict[str, Any]) -> bool:
-        """Hand a worker's step result to the driver; whether any point is new."""
+        """Hand a worker's step result to the driver; return whether any point is new."""
         state = self.driver.study.trials[number]
         before = len(state.points)
         self.driver.guard(lambda: self._heard(number, StepResult.from_json(result)))
@@ -196,14 +196,14 @@ class _Stopper(tune.Stopper):
 
 
 def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
-    """Run the driver's trials until there are no more; Tune's own files go below `scratch`."""
+    """Run the driver's trials until no trial is left; Tune's own files go below `scratch`."""
     ear = _Callback(driver)
     tuner = tune.Tuner(
         tune.with_resources(Compression, {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial or 0.0}),
         tune_config=tune.TuneConfig(
             search_alg=_Searcher(driver, settings),
             scheduler=Scheduler(ear.hear, driver.has_ended),
-            num_samples=-1,  # until the driver has none left
+            num_samples=-1,  # until the driver has no trial left
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),

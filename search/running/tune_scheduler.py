@@ -1,10 +1,10 @@
-"""Early stopping in Ray Tune: trials the driver has ended are stopped.
+"""Early stopping in Ray Tune: trials ended by the driver are stopped.
 
-The sampler `auto` decides (`search/sampling/acquisition.py`): asked for the next recipe, its answer also names the
-running trials to give up, by the same measure, expected hypervolume improvement a second. A curve whose rest is worth
-less than a share of the other recipes ends with its next points. Finished points stay, and Optuna hears of the trial as
-failed, never as complete. Ray's own schedulers take a single metric, and Optuna counts trials stopped by them as
-complete.
+The sampler `auto` decides (`search/sampling/acquisition.py`): the answer with the next recipe also names the running
+trials to give up, by the same measure, expected hypervolume improvement per second. A curve ends with its next points
+if its remaining points are worth less than a share of the best candidate. Finished points stay, and Optuna records the
+trial as failed, never as complete. Ray's own schedulers take a single metric, and Optuna would count trials they stop
+as complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from search.running.job import Job
 
 
 class Scheduler(FIFOScheduler):
-    """`hear(number, result)` takes a trial's result and says whether any point is new; `ended(number)` says whether
+    """Stops trials the driver has ended.
+
+    `hear(number, result)` takes a trial's result and returns whether any point is new. `ended(number)` returns whether
     the driver has ended the trial.
     """
 
@@ -27,11 +29,14 @@ class Scheduler(FIFOScheduler):
         self.hear, self.ended = hear, ended
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles all it is given; there is nothing here to bring back
+        return {}  # Tune pickles every object; nothing here has to be restored
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Hear the result and decide; Tune calls this before its callbacks, but not for a last result."""
+        """Hand the result to the driver, and decide whether the trial goes on.
+
+        Tune calls this method before its callbacks, but not for a last result.
+        """
         number = Job.from_json(trial.config).trial
         if self.hear(number, result):
-            trial.run_metadata.num_failures = 0  # it has come on: deaths of its workers count from here
+            trial.run_metadata.num_failures = 0  # after a new point, deaths of workers count from zero
         return str(TrialScheduler.STOP if self.ended(number) else TrialScheduler.CONTINUE)

@@ -1,4 +1,4 @@
-"""The worker: runs a trial, a few points a step. The only code of this project inside a Ray actor."""
+"""The worker runs a trial, a few points a step: the only code of this project inside a Ray actor."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ from search.worker_path import settle
 
 STEP_SECONDS = 1.0
 GRACE_S = 5.0
-"""For a point about to be finished at a trial's limit."""
+"""Seconds after a trial's limit for a point about to be finished."""
 END_S = 1.0
-"""For the reason to reach the driver, before a process without its GPU ends."""
+"""Seconds for the reason to reach the driver, before a process without its GPU ends."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Compression(tune.Trainable):
-    """Carries out a recipe: each step of Tune gives the next points, the last step says how the trial ended.
+    """Carries out a recipe: each step of Tune makes the next points, the last step says how the trial ended.
 
-    The config is a `Job`. An actor is reused: only the loaded task is kept, on its training device.
+    The config is a `Job`. An actor is reused, and keeps only the loaded task, on the training device.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin; failures come in `step`, whose result can tell them."""
+        """Begin a trial; failures are left to `step`, whose result can report them."""
         job = Job.from_json(config)
         if not job.gpus:
-            hide_gpus()  # Ray hides them only where its own node was started with a variable set
+            hide_gpus()  # Ray hides GPUs only on a node started with the variable of `cluster.py`
         settle(job.folders)
         self.data: tuple[Task, Task] | None = None
         if 0 < job.gpus < 1 and torch.cuda.is_available():
@@ -74,7 +74,7 @@ class Compression(tune.Trainable):
         self.notes = keep_warnings()
 
     def _free(self) -> None:
-        """Let go of the trial's networks; others may share the GPU, so its memory is given back."""
+        """Drop the trial's networks, and give their GPU memory back to other trials."""
         self.pipeline: Pipeline | None = None
         self.points: Iterator[Made] | None = None
         torch.cuda.empty_cache()
@@ -85,18 +85,18 @@ class Compression(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Make points for a second or longer; without any more points, say how the trial ended.
+        """Make points for at least a second; without any more points, say how the trial ended.
 
-        A trip to the driver and back costs a tenth of a second on a busy machine, often more than a point; points are
-        in the store by then, so no point is lost with the worker. After GpuLost the process ends, and Tune begins the
-        trial again in another process.
+        A message to the driver and back costs a tenth of a second on a busy machine, often more than a point. Points
+        are in the store before the message, so no point is lost with the worker. After GpuLost the process ends, and
+        Tune begins the trial again in another process.
         """
         with self._watched():
             return self._step().as_json()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """End this process soon after the trial's limit, as nothing else ends a hanging call."""
+        """End this process soon after the trial's limit: nothing else ends a hanging call."""
         if self.job.limit is not None:
             faulthandler.dump_traceback_later(GRACE_S + max(0.0, self._left(self.job.limit)), exit=True, file=2)
         try:
@@ -105,7 +105,7 @@ class Compression(tune.Trainable):
             faulthandler.cancel_dump_traceback_later()
 
     def _left(self, limit: float) -> float:
-        """Seconds to the trial's limit."""
+        """Return the seconds to the trial's limit."""
         return limit - self.job.used - (time.perf_counter() - self.started)
 
     def _step(self) -> StepResult:
@@ -118,7 +118,7 @@ class Compression(tune.Trainable):
             again = False
             try:
                 made = next(self._points(), None)
-            except Exception as error:  # a user's own network may raise anything; what Tune gets to see it tries again
+            except Exception as error:  # a user's own network may raise anything; Tune would try again
                 end = self._end_by(error)
                 again = not end.done
             else:
@@ -126,7 +126,7 @@ class Compression(tune.Trainable):
                     end = StepResult(failed="")
                 else:
                     points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
-            if again:  # not in the handler: the exception holds what its frames hold
+            if again:  # not in the handler: the exception keeps the networks of its frames
                 self._begin_again()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
         worked = time.perf_counter() - self.started
@@ -143,9 +143,10 @@ class Compression(tune.Trainable):
         torch.cuda.empty_cache()
 
     def _end_by(self, error: Exception) -> StepResult:
-        """How the trial ends after an exception; not done, to try once more, for memory may be free by now.
+        """Return the end of the trial after an exception.
 
-        GpuLost when this process can use the GPU no more: the process ends soon after.
+        The result is not done after the first lack of memory: the trial goes on once more. GpuLost when this process
+        cannot use the GPU any more; the process ends soon after.
         """
         if isinstance(error, DiskError):
             return StepResult(stuck=str(error))
@@ -188,7 +189,7 @@ class Compression(tune.Trainable):
 
 
 def _check_images(task: Task, begun: str | None) -> None:
-    """RecipeError where this node has other images than the driver: their models would be of another task."""
+    """Raise RecipeError where this node has other images than the driver: its models would belong to another task."""
     if begun not in (None, task.fingerprint):
         raise RecipeError(
             f"{task.name}: every node must have the images the search began with, fingerprint {str(begun)[:8]}, "

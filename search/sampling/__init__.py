@@ -1,1 +1,1 @@
-"""What to try next: Optuna's samplers and our own acquisition function."""
+"""Choice of the next recipe: Optuna's samplers and our own acquisition function."""

@@ -1,8 +1,8 @@
-"""Chooses the next recipes by the improvement of the front expected for each second of work.
+"""Choose the next recipes by expected hypervolume improvement per second of work.
 
-Costs are guessed before a training, and how far guesses are off is learned, so only a model's error is uncertain. A
-trial gives a curve: a recipe is worth the improvement of all its points. Models in the store are free. A running trial
-counts as if it came out as expected.
+Costs are estimated before training, and the bias of the estimates is learned from measured points, so only a model's
+error is uncertain. A trial yields a curve, so a recipe is worth the improvement of all its points. Stored models take
+no seconds. The points of a running trial count as measured, with their expected values.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from search.sampling.surrogate import MOST, Encoder, Surrogate
 from spaces.space import Trial, place
 
 DRAWS = 300
-"""Recipes looked at for a choice."""
+"""Recipes drawn for a choice."""
 STARTUP = 8
-"""Trials with points before anything is expected of others; until then recipes are to lie far apart."""
+"""Trials with points before the surrogate is used; with fewer trials, recipes far apart in cost are chosen."""
 SPREAD = 60
-"""Recipes looked at for a choice until then; the recipe farthest from others in cost, for each second, is taken."""
+"""Recipes compared for a choice with fewer than `STARTUP` trials, by their distance in cost from others, per second."""
 SLACK = 1.05
-"""How far out of the box, on its logarithmic scale, costs may be guessed for a point to count as inside."""
+"""Largest scaled cost, as estimated, of a point that counts as inside the box; the box ends at 1."""
 OUT = 1.1
-"""Where on this scale a point over a limit is placed: outside, but no further from the rest than need be."""
+"""Scaled cost given to a point over a limit: outside the box, and no farther out than needed."""
 POOR = 0.25
-"""Share of the best recipe's worth a second: a trial whose rest is worth less is given up."""
+"""Share of the best candidate's worth per second. A trial whose remaining points are worth less is given up."""
 GROWN = 1.1
-"""Growth of the points seen before the surrogate is fitted from another start than its last fit."""
+"""Growth factor of the points seen, after which the fit of the surrogate also begins at a random start."""
 CLOSEST = 40
-"""Recipes weighed again after each choice, the best of all recipes looked at."""
+"""Best candidates kept after each choice, to be weighed again for the next choice."""
 
 
 class Chosen(NamedTuple):
-    """The candidates to try next, and of each running trial whether its rest is worth far less than they are."""
+    """The candidates to try next, and for each running trial whether to give the trial up."""
 
     candidates: list[Candidate]
     given_up: list[bool]
@@ -54,10 +54,11 @@ class Chosen(NamedTuple):
 
 @dataclass
 class Acquisition:
-    """`costs` are the objectives besides the error, `reference` their values at the end of the box.
+    """Chooses candidates by expected improvement per second.
 
-    `worst` is the error at the box's end: 1 for all errors, less where an accuracy is asked for. `limits` are on costs
-    besides the objectives: a point guessed to be over a limit counts as out of the box.
+    `build` makes a recipe from a trial's values. `costs` are the objectives besides the error, and `reference` has
+    their values at the end of the box. `worst` is the error at the end of the box, 1 without a least accuracy. `limits`
+    bound costs outside the objectives: a point estimated over a limit counts as outside the box.
     """
 
     build: Callable[[Trial], Named]
@@ -73,21 +74,22 @@ class Acquisition:
     climbed: int = 0
 
     def add(self, choices: Choices, trial: int, guess: Guess, error: float, costs: Mapping[str, float]) -> None:
-        """Add a trial's measured point, with the guess before it."""
+        """Add a measured point of a trial, with the estimate made before the measurement."""
         placed = place(choices, guess.sparsity, guess.variant) if choices else {}
         self.seen.append(Seen(placed, trial, error, self._scaled(costs), self._scaled(guess.costs)))
 
     def measure_against(self, cost: str, end: float) -> None:
-        """Move the end of the box in a cost; all costs seen are scaled anew."""
+        """Move the end of the box along `cost` to `end`; the costs of all points seen are scaled again."""
         scale = np.ones(len(self.costs))
         scale[self.costs.index(cost)] = math.log1p(self.reference[cost]) / math.log1p(end)
         self.reference = {**self.reference, cost: end}
         self.seen = [one._replace(costs=one.costs * scale, guessed=one.guessed * scale) for one in self.seen]
 
     def choose(self, tried: Container[str], running: Sequence[tuple[Choices, Named]], count: int) -> Chosen:
-        """The next `count` recipes, fewer if no more are found, none of them `tried`, as `running` are.
+        """Return the next `count` recipes, or fewer if no more are found, and the running trials to give up.
 
-        A recipe whose points are all there or in the making is free, but adds nothing, and is not chosen.
+        Recipes in `tried` are left out; `tried` contains the `running` recipes. Recipes whose models are all stored or
+        in the making are left out as well: choosing them adds nothing.
         """
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
         found = self._found(tried, chance)
@@ -98,7 +100,7 @@ class Acquisition:
         return self._most(found, going, count, chance)
 
     def _found(self, tried: Container[str], chance: np.random.Generator) -> dict[Candidate, Ahead]:
-        """Candidates with new points, out of the box only where no other is found."""
+        """Return untried candidates with new points; candidates outside the box only where no other is found."""
         drawn = candidates(self.build, self._best(), chance, DRAWS)
         new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
         found = {one: ahead for one, ahead in new if ahead.points and not self.outlook.is_made(one.recipe)}
@@ -108,7 +110,7 @@ class Acquisition:
         return found
 
     def _apart(self, found: dict[Candidate, Ahead], running: list[Ahead], count: int) -> list[Candidate]:
-        """The candidates farthest from all points in cost, for each second they take."""
+        """Return the candidates farthest from all points in cost, per second of work."""
         there = [*(one.costs for one in self.seen), *(costs for one in running for costs in one.costs)]
         share = {one: self._likely_a_second(one) for one in found}
         return far_apart({one: its.costs for one, its in found.items()}, share, there, count)
@@ -116,7 +118,7 @@ class Acquisition:
     def _most(
         self, found: dict[Candidate, Ahead], running: list[Ahead], count: int, chance: np.random.Generator
     ) -> Chosen:
-        """The candidates of most improvement a second, each chosen as if those before came out as expected."""
+        """Return the candidates of most improvement per second, each given the expected points of earlier choices."""
         expected = self._expect([*running, *found.values()], chance)
         mean, deviation, cost, parts = expected
         errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
@@ -144,7 +146,7 @@ class Acquisition:
         return Chosen(chosen, given_up)
 
     def _expect(self, curves: list[Ahead], chance: np.random.Generator) -> Expected:
-        """Fit the surrogate to the points seen, and ask for the expected points of these curves."""
+        """Fit the surrogate to the points seen; return the expected points of the curves."""
         encode = Encoder(self.distributions)
         used = self._used(chance)
         off = np.array([one.costs - one.guessed for one in used])
@@ -167,7 +169,7 @@ class Acquisition:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
     def _worth_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
-        """The worth of each running trial's rest; its points come first among the expected."""
+        """Return the worth of the remaining points of each running trial; `expected` begins with the running trials."""
         errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
         now = HypervolumeImprovement(errors, costs, self.worst)
         mean, deviation, cost, parts = expected
@@ -179,7 +181,7 @@ class Acquisition:
     def _worth_of_rest(
         self, now: HypervolumeImprovement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats
     ) -> float:
-        """The improvement expected of a running trial's points to come, for each second left."""
+        """Return the expected improvement of a trial's remaining points, per second left; infinite without points."""
         if not len(mean):
             return math.inf
         gain = now.of_curves(mean, deviation, cost, np.zeros(1, dtype=np.intp))
@@ -191,7 +193,7 @@ class Acquisition:
         return Ahead(choices, recipe, points, np.array(costs).reshape(len(points), len(self.costs)))
 
     def _used(self, chance: np.random.Generator) -> list[Seen]:
-        """At most as many observations as the surrogate bears: the front's, and a random part of the others."""
+        """Return at most `MOST` observations for the surrogate: first the front, then a random sample of the others."""
         usable = [number for number, one in enumerate(self.seen) if one.choices]
         if len(usable) > MOST:
             front = set(self._front())
@@ -210,9 +212,9 @@ class Acquisition:
         return [int(number) for number in np.flatnonzero(moocore.is_nondominated(rows))]
 
     def _fits(self, one: Guess) -> bool:
-        """Whether the guess may be within the limits."""
+        """Return whether the estimated costs are within the limits, up to `SLACK`."""
         return all(math.log1p(one.costs[name]) <= SLACK * math.log1p(most) for name, most in self.limits.items())
 
     def _scaled(self, costs: Mapping[str, float]) -> Floats:
-        """Costs as the hypervolume has them: on a logarithmic scale, the reference at 1."""
+        """Return costs on the hypervolume's logarithmic scale, the reference at 1; shape `(len(self.costs),)`."""
         return np.array([math.log1p(costs[name]) / math.log1p(self.reference[name]) for name in self.costs])

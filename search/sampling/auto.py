@@ -1,4 +1,4 @@
-"""The sampler `auto`: tells `Acquisition` what the ledger knows, and proposes values of the space."""
+"""The sampler `auto`: passes the ledger's points to `Acquisition`, and proposes values of the space."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from search.study.study import Study
 from spaces import Space
 
 TOGETHER = 8
-"""Trials in flight for each recipe chosen at once: a choice takes up to a second."""
+"""Running trials for each further recipe of a choice: a choice takes up to a second."""
 OVER = ("complete", "failed")
 """Statuses the cost model learns from."""
 
 
 class Proposal(NamedTuple):
-    """Choices to ask about next, in their order, and the running trials not worth going on with."""
+    """Choices to enqueue in Optuna, in order, and the numbers of the running trials to give up."""
 
     choices: list[Choices]
     given_up: frozenset[int]
 
 
 class Auto:
-    """Proposes choices for a study; `in_progress` has the models in the store or in the making."""
+    """Proposes choices for a study; `in_progress` has the models stored or in the making."""
 
     def __init__(
         self, study: Study, space: Space, task: Task, seed: int, in_progress: InProgress, bounds: Bounds
@@ -69,7 +69,7 @@ class Auto:
 
         Where latency is an objective, costs are learned only from points on the device of the study's first point.
         """
-        state = self.study.trials[trial]  # one that only repeats another with another seed was not asked about
+        state = self.study.trials[trial]  # a replicate's choices were not asked by Optuna
         self.place = self.place or measured_on(point, self.acquisition.costs)
         self._add(self._recipe(trial), {} if state.optuna is None else state.choices, trial, point)
         while self.early:
@@ -79,14 +79,14 @@ class Auto:
             self.acquisition.worst = self.bounds.worst(point.measured.accuracy_validation)
 
     def _refer(self) -> None:
-        """The teacher was measured on the trials' device: its latency is the reference from now on."""
+        """Take the teacher's latency as the reference from now on, as measured on the trials' device."""
         latency = self.study.reference_point.get(LATENCY)
         if latency is not None and LATENCY in self.acquisition.costs:
             self.cost_model.reference = {**self.cost_model.reference, LATENCY: latency}
             self.acquisition.measure_against(LATENCY, min(latency, self.bounds.most.get(LATENCY, latency)))
 
     def ended(self, trial: int) -> None:
-        """A trial is complete, or has failed."""
+        """Learn from the end of a trial, complete or failed."""
         state = self.study.trials[trial]
         if state.status == "failed":
             self.cost_model.failed(self._recipe(trial), len(state.points))
@@ -95,9 +95,10 @@ class Auto:
             self.cost_model.ended(self._recipe(trial), came)
 
     def learn_from(self, earlier: StudyRecord, takes: Callable[[Choices], bool]) -> None:
-        """Learn all points of another study of the same task, for choices the space `takes`.
+        """Learn from all points of another study of the same task, for choices the space `takes`.
 
-        The plain teacher's points count if this space has the same teacher. Models no longer to be found are left out.
+        The plain teacher's points count if this space has the same teacher. Trials whose models cannot be found any
+        more are left out.
         """
         for trial in earlier.trials:
             asked = {name: value for name, value in trial.choices.items() if name != "seed"}
@@ -105,9 +106,9 @@ class Auto:
                 recipe = Recipe.from_json(trial.recipe)
                 if not (takes(asked) if asked else recipe.student == self.teacher):
                     continue
-                for point in trial.points:  # one made again says nothing of its choices
+                for point in trial.points:  # a replicate counts without its choices
                     known = recipe, {} if "seed" in trial.choices else asked, -1 - trial.id, point
-                    if LATENCY in self.acquisition.costs and self.place is None:  # whose device is this study's
+                    if LATENCY in self.acquisition.costs and self.place is None:  # the study's device is not known yet
                         self.early.append(known)
                     else:
                         self._add(*known)
@@ -119,11 +120,14 @@ class Auto:
             self.acquisition.add(choices, trial, guess, value(point, "accuracy"), costs)
 
     def has_more(self, trial: int) -> bool:
-        """Whether the trial has points left to make."""
+        """Return whether the trial has points left to make."""
         return bool(self.cost_model.points(self._recipe(trial)))
 
     def choose(self, tried: Container[str], more: int = 0) -> Proposal:
-        """Propose choices, `more` than usual; none if everything has been `tried`. A trial without points goes on."""
+        """Propose choices, `more` than usual; empty if all recipes were `tried`.
+
+        A trial without points is not given up.
+        """
         numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
@@ -140,7 +144,7 @@ class Auto:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute in a single thread: the cores belong to the trials, and small matrices gain nothing from a second."""
+    """Compute in a single thread: the cores belong to the trials, and small matrices gain nothing from more threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

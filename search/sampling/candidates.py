@@ -1,4 +1,4 @@
-"""Recipes that might be tried next: drawn at random from a space, or one choice away from ones that did well."""
+"""Candidates for the next recipe: drawn at random from a space, or good recipes with a single choice drawn again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spaces.space import Trial
 
 @dataclass
 class Draw:
-    """A trial that answers a space by chance, or with what is `given` where that is a value asked for."""
+    """A trial that answers a space at random, or with the `given` value where the space allows the value."""
 
     chance: np.random.Generator
     given: Mapping[str, Choice] = field(default_factory=dict)
@@ -24,13 +24,13 @@ class Draw:
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of `choices`."""
+        """Return an element of `choices`."""
         fits = name in self.given and self.given[name] in choices
         drawn = self.given[name] if fits else choices[int(self.chance.integers(len(choices)))]
         return self._keep(name, drawn, CategoricalDistribution(tuple(choices)))
 
     def suggest_float(self, name: str, low: float, high: float) -> float:
-        """A number in `[low, high]`."""
+        """Return a number in `[low, high]`."""
         given = self.given.get(name)
         fits = isinstance(given, int | float) and low <= given <= high
         return float(
@@ -43,16 +43,16 @@ class Draw:
 
 
 class Named(Protocol):
-    """What a space builds: equal ones have one `id`."""
+    """A recipe; equal recipes have equal ids."""
 
     @property
     def id(self) -> str:
-        """Hash of all it says."""
+        """Hash of the recipe's content."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Choices, what they may be chosen from, and the recipe they make."""
+    """Choices, their distributions, and the recipe they make."""
 
     params: Mapping[str, Choice]
     distributions: Mapping[str, BaseDistribution]
@@ -65,9 +65,9 @@ def candidates(
     chance: np.random.Generator,
     count: int,
 ) -> Iterator[Candidate]:
-    """As many different recipes as `count` draws give: half by chance, half of `best` with one choice drawn again.
+    """Yield the different recipes of `count` draws: half at random, half from `best` with a single choice drawn again.
 
-    Choices that make no recipe are left out.
+    A draw that makes no recipe is left out.
     """
     seen: set[str] = set()
     for number in range(count):

@@ -1,4 +1,4 @@
-"""The line to Optuna's database, which may be away for a while: what it misses it is told once it is back."""
+"""The connection to Optuna's database; results missed in an outage are written once the database answers again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Callable
 from search.sampling.optuna_study import UNREACHABLE, why
 
 PATIENCE_S = 600.0
-"""So long a search goes on without Optuna's database."""
+"""Seconds a search goes on without Optuna's database."""
 RETRY_S = 2.0
-"""Between two attempts to reach it, each of which may hold the driver up: SQLite waits 5 s for a lock."""
+"""Seconds between attempts to reach the database. An attempt may delay the driver: SQLite waits 5 s for a lock."""
 
 
 class Connection:
-    """`catch_up` tells the database of everything after an outage; `say` is told when one begins and ends."""
+    """Runs actions on the database.
+
+    `catch_up` writes all missed results after an outage. `say` shows a sentence when an outage begins and ends.
+    """
 
     def __init__(self, catch_up: Callable[[], None], say: Callable[[str], None]) -> None:
         self.catch_up, self.say = catch_up, say
@@ -22,14 +25,14 @@ class Connection:
         self._retry_at = 0.0
 
     def tell(self, action: Callable[[], None]) -> None:
-        """Carry out what only says what the ledger has already: nothing during an outage."""
+        """Run an action that only repeats the ledger; during an outage the action is skipped."""
         if self._away_since is None:
             self.reach(action)
 
     def reach(self, action: Callable[[], None]) -> bool:
-        """Carry out what needs the database, which after an outage first hears of what it missed; or False.
+        """Run an action that needs the database; False if the database does not answer.
 
-        TimeoutError when it has been away for `PATIENCE_S` seconds.
+        After an outage `catch_up` runs first. TimeoutError after an outage of `PATIENCE_S` seconds.
         """
         now = time.monotonic()
         if self._away_since is not None and now < self._retry_at:
@@ -53,7 +56,7 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """One more attempt to tell it everything, at once."""
+        """Try once more, at once, to write all missed results."""
         self._retry_at = 0.0
         if not self.reach(lambda: None):
             self.say("Optuna's database has not heard of everything; --resume tells it the rest")

@@ -1,4 +1,4 @@
-"""What can be said of a recipe before it is carried out: where its points will lie, and how long it will take here."""
+"""Predict, before a recipe is carried out, the costs of its points and the seconds of work in this search."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from compress.stages import Prune
 from search.study.record import Point
 
 RECENT = 200
-"""Models whose times the rates are taken from."""
+"""Most recent models whose times give the rates."""
 LEAST_SECONDS = 0.01
-"""Of a recipe whose models are all there: reading them takes time as well."""
+"""Seconds of a recipe whose models are all stored: loading the models takes time as well."""
 
 
 @dataclass
 class CostModel:
-    """`known` are keys of models that are there or in the making, `there` of those that are there; `reference` has the
-    costs of the unpruned teacher.
+    """Predicts costs and seconds of recipes, and learns from measured points.
+
+    `known` are the keys of models stored or in the making, `there` the keys of stored models. `reference` has the costs
+    of the unpruned teacher.
     """
 
     estimator: Estimator
@@ -39,9 +41,9 @@ class CostModel:
     _tried: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def points(self, recipe: Recipe) -> list[Guess]:
-        """The recipe's points that were not learned from yet, in the order they are made, with all costs.
+        """Return the recipe's points not learned from yet, in the order of their making, with all costs.
 
-        None of a network that cannot be built.
+        Empty for a network that cannot be built.
         """
         new = [step for step in self.estimator.steps(recipe) if step.key not in self._learned]
         try:
@@ -50,17 +52,20 @@ class CostModel:
             return []
 
     def is_made(self, recipe: Recipe) -> bool:
-        """Whether all its models are there or in the making: they come without it."""
+        """Return whether all models of the recipe are stored or in the making."""
         return not self.estimator.missing(recipe, self.known)
 
     def seconds(self, recipe: Recipe) -> float:
-        """For what is missing; a training costs its MACs, and every model the same for measuring and storing."""
+        """Return the seconds of work on the recipe's missing models.
+
+        The time of a training is proportional to its MACs. Measuring and storing take the same time for every model.
+        """
         return self._seconds(recipe, self.known)
 
     def _seconds(self, recipe: Recipe, known: Container[str]) -> float:
         if self._rates is None:
             rows = np.array([(macs, 1.0) for macs, _ in self._times] or [(1.0, 1.0)])
-            scale = np.maximum(rows.max(0), 1.0)  # all may have come trained
+            scale = np.maximum(rows.max(0), 1.0)  # all MACs are 0 where every model came trained
             found, _ = nnls(rows / scale, np.array([seconds for _, seconds in self._times] or [1.0]))
             self._rates = float(found[0] / scale[0]), float(found[1] / scale[1])
         missing = self.estimator.missing(recipe, known)
@@ -68,20 +73,20 @@ class CostModel:
         return LEAST_SECONDS + sum(a_mac * self.estimator.training(step) + a_model for step in missing)
 
     def rest(self, recipe: Recipe) -> float:
-        """For what is not there yet of a recipe that is being carried out; as `seconds` it is."""
+        """Return the seconds of work on models not stored yet, for a running recipe."""
         return self._seconds(recipe, self.there)
 
     def likely(self, recipe: Recipe) -> float:
-        """The share of its points to be that will come: all, but for a method that finds its sparsity.
+        """Return the share of the recipe's points likely to be made, in (0, 1].
 
-        On a network it may find each time that none will do, or little. And of a network whose trials fail as many
-        will come as have come of it.
+        The share is lower for a network on which adaptive pruners made fewer points than planned, and for a network
+        whose trials failed.
         """
         shares = [self._tried.get(name, (0, 0)) for name in (_finder(recipe), *_networks(recipe))]
         return math.prod(min(1.0, (1 + came) / (1 + predicted)) for came, predicted in shares)
 
     def ended(self, recipe: Recipe, came: int) -> None:
-        """A trial is complete, and has so many points of a network that was cut."""
+        """Learn from a complete trial; `came` is the number of its points with a pruned network."""
         steps = self.estimator.steps(recipe)
         if _finder(recipe):
             self._try(_finder(recipe), came, sum(step.parent is not None for step in steps))
@@ -89,7 +94,7 @@ class CostModel:
             self._try(name, len(steps), len(steps))
 
     def failed(self, recipe: Recipe, came: int) -> None:
-        """A trial has failed, after so many points."""
+        """Learn from a failed trial; `came` is the number of its points."""
         for name in _networks(recipe):
             self._try(name, came, len(self.estimator.steps(recipe)))
 
@@ -98,9 +103,9 @@ class CostModel:
         self._tried[name] = before[0] + came, before[1] + predicted
 
     def learn(self, recipe: Recipe, point: Point) -> Guess | None:
-        """From a measured point of the recipe; what would have been guessed of it, its sparsity known.
+        """Learn from a measured point of the recipe; return the estimate of the point at its measured sparsity.
 
-        None of a point that the recipe would not make today, such as one from before a stage's code changed.
+        None for a point the recipe would not make today, as after a change of a stage's code.
         """
         step = next((step for step in self.estimator.steps(recipe) if step.key == point.id), None)
         if step is None:
@@ -111,17 +116,17 @@ class CostModel:
         return self._whole(self.estimator.guess(step, point.sparsity))
 
     def _whole(self, guess: Guess) -> Guess:
-        """With latency, which falls by less than the work: here with the root of the MACs."""
+        """Return the guess with a latency, assumed to fall with the square root of the MACs."""
         share = guess.costs["macs"] / self.reference["macs"]
         return Guess(guess.sparsity, guess.variant, {**guess.costs, LATENCY: self.reference[LATENCY] * share**0.5})
 
 
 def _finder(recipe: Recipe) -> str:
-    """The methods that find their sparsity, and on which network; nothing where there are none."""
+    """Return the names of the recipe's adaptive pruners and its student; "" without adaptive pruners."""
     found = [stage.method.name for stage in recipe.stages if isinstance(stage, Prune) and stage.method.adaptive]
     return " ".join([*found, str(recipe.student)]) if found else ""
 
 
 def _networks(recipe: Recipe) -> list[str]:
-    """What has to be trained."""
+    """Return the networks to train, each with its role."""
     return [f"{role} {model}" for role, model in (("student", recipe.student), ("teacher", recipe.teacher)) if model]

@@ -1,9 +1,10 @@
-"""How much of the box a point is expected to add to what is dominated, when its costs are known and its error is not.
+"""Expected hypervolume improvement of points with known costs and uncertain error.
 
-For every place in the space of costs there is a least error so far among the points that cost no more; a point adds
-where its costs are within a place's, as much as its error falls below that. With a normal error the expectation is
-that of expected improvement, in closed form, summed over the places. Exact expected hypervolume improvement (Yang et
-al. 2019, https://doi.org/10.1007/s10898-019-00798-7) but for the grid, on which the costs so far are rounded.
+The space of costs is a grid of cells. The level of a cell is the least error so far among points that cost no more than
+the cell. A new point improves every cell that costs no less than the point, by the difference of the cell's level and
+the point's error. For a normally distributed error the expected difference is expected improvement, in closed form. The
+sum over the cells is exact expected hypervolume improvement (Yang et al. 2019,
+https://doi.org/10.1007/s10898-019-00798-7), except that earlier points' costs are rounded to the grid.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 CELLS = {1: 256, 2: 32, 3: 12, 4: 6, 5: 4}
-"""A side, by the number of costs; more costs get 3."""
+"""Cells along an axis, by the number of costs; 3 for more costs."""
 
 
 class HypervolumeImprovement:
-    """`errors` `(n,)` and `costs` `(n, d)` of what is there, all scaled to [0, 1], the box ends at `worst` and ones."""
+    """Expected improvement over earlier points with `errors` `(n,)` and `costs` `(n, d)`, scaled to [0, 1].
+
+    The box ends at the error `worst` and at 1 in every cost.
+    """
 
     def __init__(self, errors: Floats, costs: Floats, worst: float = 1.0) -> None:
         self.side = CELLS.get(costs.shape[1], 3)
@@ -33,7 +37,10 @@ class HypervolumeImprovement:
         self.levels, self.cells = np.unique(best, return_inverse=True)
 
     def of_each(self, mean: Floats, deviation: Floats, costs: Floats) -> Floats:
-        """Of every place, what each point is expected to add there: `(n, places)`; the sum of a row is its whole."""
+        """Return the expected improvement of each point in each cell, `(n, cells)`.
+
+        A point's improvement in all cells is the sum of its row.
+        """
         z = (self.levels - mean[:, None]) / deviation[:, None]
         density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
         gain = deviation[:, None] * (z * ndtr(z) + density)
@@ -45,6 +52,10 @@ class HypervolumeImprovement:
         return added
 
     def of_curves(self, mean: Floats, deviation: Floats, costs: Floats, starts: NDArray[np.intp]) -> Floats:
-        """Of points in a row, a curve beginning at each of `starts`: in every place its best point counts."""
+        """Return the expected improvement of each curve, `(len(starts),)`.
+
+        The points of all curves stand in a row, and a curve begins at each of `starts`. In every cell a curve's best
+        point counts.
+        """
         whole: Floats = np.maximum.reduceat(self.of_each(mean, deviation, costs), starts, axis=0).sum(1)
         return whole

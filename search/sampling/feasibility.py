@@ -1,4 +1,4 @@
-"""Which recipes may be carried out: each is looked at once, before anything trains."""
+"""Check once, before any training, whether a recipe can be carried out and is within the bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.sampling.bounds import Bounds
 
 
 class Feasibility:
-    """Judges the recipes of a search; `say` is told of each impossible recipe."""
+    """Judges the recipes of a search; `say` shows a note on each impossible recipe."""
 
     def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
         self.task, self.bounds, self.say = task, bounds, say
@@ -23,16 +23,19 @@ class Feasibility:
 
     @property
     def refused(self) -> Set[str]:
-        """Ids of the recipes found impossible or out of bounds."""
+        """Return the ids of the recipes found impossible or out of bounds."""
         return self._refused.keys()
 
     def over(self, recipe: Recipe) -> dict[str, float] | None:
-        """By how much the recipe is out of bounds; None if it may be carried out; {} if it is impossible."""
+        """Return the share by which each bound is exceeded.
+
+        None for a recipe to carry out, {} for an impossible recipe.
+        """
         if recipe.id in self._refused:
             return self._refused[recipe.id]
         try:
             self._look_at(recipe)
-        except Exception as error:  # RecipeError, or whatever else a user's own network says
+        except Exception as error:  # RecipeError, or any error of a user's own network
             self._refused[recipe.id] = {}
             ours = isinstance(error, RecipeError)
             self.say(f"a recipe was not tried: {error if ours else f'{recipe.student} failed ({said(error)})'}")
@@ -43,7 +46,7 @@ class Feasibility:
         return over or None
 
     def _look_at(self, recipe: Recipe) -> None:
-        """Raise as `check` does; a recipe less deep than a cut that was possible on the same network is not checked."""
+        """Raise as `check` does. A recipe passes unchecked if a deeper cut of the same network was possible."""
         check_labels(recipe, self.task)
         bones, deep = depth(recipe)
         self._deepest = max(self._deepest, deep or 0.0)

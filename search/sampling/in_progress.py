@@ -1,4 +1,4 @@
-"""Models in the making, so that no worker waits for a model while there is other work."""
+"""Track the models in the making: no worker is to wait for a model while there is other work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from compress.recipe import Recipe
 
 
 class InProgress:
-    """Follows the models of trials by key: `add` each trial once, `start` it, tell the keys `made`, and its `end`."""
+    """Tracks the models of trials by key.
+
+    Call `add` once for each trial, `start` when a worker begins the trial, `made` with the keys of its points, and
+    `end` when the trial ends.
+    """
 
     def __init__(self, fingerprint: str, made: Iterable[str] = ()) -> None:
         self.fingerprint = fingerprint
@@ -21,29 +25,29 @@ class InProgress:
 
     @property
     def there(self) -> Set[str]:
-        """The keys of the models made so far."""
+        """Return the keys of the models made so far."""
         return self._made
 
     def __contains__(self, key: object) -> bool:
-        """Whether a model is there or in the making."""
+        """Return whether a model is made or in the making."""
         return key in self._made or key in self._makers
 
     def add(self, trial: int, recipe: Recipe) -> None:
-        """Add a trial: it will need the models of this recipe."""
+        """Add a trial with the models of its recipe."""
         self._steps[trial] = plan(recipe, self.fingerprint)
 
     def start(self, trial: int) -> None:
-        """A worker makes the trial's models now."""
+        """Note a worker on the trial: the trial's missing models are in the making."""
         self._making[trial] = _keys(self._steps[trial]) - self._made
         self._makers.update(self._making[trial])
 
     def made(self, trial: int, keys: Iterable[str]) -> None:
-        """Note points of the trial as made, and all models before them."""
+        """Note points of the trial, and all models before them, as made."""
         found = set(keys)
         self._made |= _keys([step for step in self._steps.get(trial, []) if step.key in found])
 
     def end(self, trial: int) -> None:
-        """The trial makes no more."""
+        """Note the trial's end: its missing models are no longer in the making."""
         self._steps.pop(trial, None)
         for key in self._making.pop(trial, ()):
             self._makers[key] -= 1
@@ -51,12 +55,12 @@ class InProgress:
                 del self._makers[key]
 
     def would_wait(self, trial: int) -> bool:
-        """Whether the trial needs a model that a started trial is about to make."""
+        """Return whether the trial needs a model in the making by a started trial."""
         return any(key in self._makers for key in _keys(self._steps[trial]) - self._made)
 
 
 def _keys(steps: Iterable[Step]) -> set[str]:
-    """The keys of the steps and of all steps before them."""
+    """Return the keys of the steps and of all steps before them."""
     found: set[str] = set()
     waiting = list(steps)
     while waiting:

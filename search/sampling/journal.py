@@ -1,7 +1,7 @@
-"""Optuna's journal file without a wait for the disk at every value: the ledger is the truth, this is its echo.
+"""Optuna's journal file, written without a wait for the disk at every value: the ledger is the truth.
 
-What a process has written outlives it; the last seconds may go with the machine. `OptunaStudy.catch_up` tells what is
-missing then.
+Written lines outlive the process; the last seconds may be lost with the machine. `OptunaStudy.catch_up` then writes the
+lost results again.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class Journal(BaseJournalBackend):
-    """The journal at `path`, for one writer, which holds the study's lock; a last line cut short is taken away."""
+    """The journal at `path`, for a single writer with the study's lock; an incomplete last line is removed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read, self._offset = 0, 0
         path.touch()
         self._size = _mend(path)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)  # to open it takes longer than to write a line
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)  # opening takes longer than writing a line
         weakref.finalize(self, os.close, self._file)
         self._last: list[tuple[int, dict[str, Any]]] = []
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The logs from that number on, oldest first; the place is kept, so that the next call begins there."""
+        """Yield the logs from a number on, oldest first; the place in the file is kept for the next call."""
         if log_number_from < self._read:
             self._read, self._offset = 0, 0
         if self._offset == self._size:
@@ -62,13 +62,13 @@ class Journal(BaseJournalBackend):
         return self._read > number
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write the lines and leave it to the system when they reach the disk."""
+        """Write the logs as lines, without a wait for the disk. OSError of a full disk, the file as before."""
         lines = [sealed(_JSON.encode(log)).encode() for log in logs]
         size = sum(map(len, lines))
         try:
             if os.write(self._file, b"".join(lines)) != size:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:  # of a full disk, which may have taken a part
+        except OSError:  # a full disk may have taken a part of the lines
             os.truncate(self._path, self._size)
             raise
         self._last = list(zip(map(len, lines), logs, strict=True))
@@ -76,7 +76,10 @@ class Journal(BaseJournalBackend):
 
 
 class OneWriters(JournalStorage):
-    """The storage in the journal at `path`. It knows which trials wait; Optuna would look through all for them."""
+    """The storage in the journal at `path`.
+
+    The waiting trials are remembered: Optuna would look through all trials for them.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(Journal(path))
@@ -85,7 +88,7 @@ class OneWriters(JournalStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """As Optuna has it."""
+        """Return the trials as Optuna does, waiting trials without a look at all trials."""
         if states != WAITING:
             return super().get_all_trials(study_id, deepcopy, states)
         if study_id in self._waiting:
@@ -97,7 +100,7 @@ class OneWriters(JournalStorage):
         return copy.deepcopy(found) if deepcopy else found
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """As Optuna has it."""
+        """Create a trial as Optuna does, and remember a waiting trial."""
         made = super().create_new_trial(study_id, template_trial)
         if template_trial is not None and template_trial.state == TrialState.WAITING and study_id in self._waiting:
             self._waiting[study_id].append(self.get_trial(made).number)
@@ -105,7 +108,7 @@ class OneWriters(JournalStorage):
 
 
 def open_journal(path: Path) -> OneWriters:
-    """The storage in the journal at `path`; a damaged journal is set aside, and Optuna told again what it may be told.
+    """Open the storage in the journal at `path`; a damaged journal is moved aside, and a new journal begun.
 
     OSError of the disk.
     """
@@ -113,7 +116,7 @@ def open_journal(path: Path) -> OneWriters:
         return _checked(OneWriters(path))
     except OSError:
         raise
-    except Exception as error:  # of odd values Optuna raises whatever comes
+    except Exception as error:  # Optuna has no error of its own for odd values
         aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
         os.rename(path, aside)
         logging.getLogger(__name__).warning(
@@ -127,7 +130,7 @@ def open_journal(path: Path) -> OneWriters:
 
 
 def _checked(storage: OneWriters) -> OneWriters:
-    """ValueError for trials with values, or notes of our own, that are none."""
+    """Return the storage; ValueError for a trial whose values or user attributes have a wrong type."""
     for study in storage.get_all_studies():
         for trial in storage.get_all_trials(study._study_id, deepcopy=False):
             numbers = all(type(value) in (int, float) for value in trial.values or ())

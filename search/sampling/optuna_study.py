@@ -1,7 +1,7 @@
-"""Optuna as the one that proposes: ask and tell on a persistent study.
+"""Optuna proposes recipes: ask and tell on a persistent study.
 
-Every point of a curve is told as an observation of its own, under its own sparsity. A failed trial is told as failed,
-so that no half-trained value ever counts. What the ledger knows and Optuna does not, after a crash, is told on opening.
+Every point of a curve is an observation of its own, at its own sparsity. A failed trial is reported as failed, so no
+half-trained value counts. After a crash, points that only the ledger has are added on opening.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed),
 }
-"""Optuna's samplers by name. What `auto` asks for is chosen by `search.sampling.acquisition`, else by chance."""
+"""Optuna's samplers by name. Choices of `auto` come from `search.sampling.acquisition`, or else are random."""
 
 UNREACHABLE = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
-"""What a database raises that is locked or gone; a journal file has its own way of waiting."""
+"""Errors of a database that is locked or gone; a journal file raises neither."""
 
 
 def check_sampler(sampler: str, objectives: Sequence[str]) -> None:
-    """ValueError where `auto` would have no error to expect: costs alone are known before anything trains."""
+    """Raise ValueError for `auto` without accuracy as an objective: costs alone are known before any training."""
     if sampler == AUTO and "accuracy" not in objectives:
         others = ", ".join(name for name in SAMPLERS if name != AUTO)
         raise ValueError(
@@ -52,7 +52,7 @@ def check_sampler(sampler: str, objectives: Sequence[str]) -> None:
 
 
 class OptunaStudy:
-    """Proposes choices of one space for one study; objectives as of `search.study.front`, all minimised."""
+    """Proposes choices of a space for a study; the objectives are defined in `search.study.front`, all minimised."""
 
     def __init__(
         self,
@@ -80,34 +80,34 @@ class OptunaStudy:
         self._place: Place | None = None
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
-        """Choices to be asked about before any others."""
+        """Enqueue choices, to be asked before any others."""
         for choices in beginnings:
             self.study.enqueue_trial(dict(choices))
 
     @property
     def waiting(self) -> bool:
-        """Whether there are choices that were not asked about yet."""
+        """Return whether enqueued choices are left."""
         return bool(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def ask(self, *, at_random: bool = False) -> optuna.Trial:
-        """A new trial for a space to ask values of."""
+        """Return a new trial, for the space to ask for values."""
         self.study.sampler = self._random if at_random else self._own
         return self.study.ask()
 
     def compares(self, point: Point) -> bool:
-        """Whether it is of the same device as the first point asked about here, if latency is an objective.
+        """Return whether the point is from the same device as the first point; True unless latency is an objective.
 
-        Optuna is told of no others: their latency says nothing beside that of the first.
+        Optuna gets no points of other devices: their latencies cannot be compared with the first point's.
         """
         here = measured_on(point, self.objectives)
         self._place = self._place or here
         return here == self._place
 
     def tell_point(self, number: int, point: Point) -> None:
-        """One more observation, of the asked trial's choices with the point's own sparsity; nothing a second time."""
+        """Add the point as an observation of the asked trial's choices at the point's own sparsity; once only."""
         last, known = self._shared
         asked = known if number == last and known is not None else self._asked(number)
-        if not asked.params or (number, point.id) in self._told:  # of one that is lost there is nothing to observe
+        if not asked.params or (number, point.id) in self._told:  # a lost trial has no choices
             return
         now = datetime.now()
         made = optuna.trial.FrozenTrial(  # `create_trial` would convert every distribution anew
@@ -125,12 +125,12 @@ class OptunaStudy:
             intermediate_values={},
         )
         kept = self._storage.get_trial(self._storage.create_new_trial(self._id, template_trial=made))
-        # a journal reads back copies of its own, the greatest part of what a long study holds in memory
+        # shared: the journal's own copies would take most of a long study's memory
         kept.params, kept.distributions, kept.user_attrs = made.params, asked.distributions, made.user_attrs
         self._told.add((number, point.id))
 
     def tell_end(self, number: int, points: Sequence[Point]) -> None:
-        """The asked trial is over: told its point nearest to the sparsity asked about, or as failed without one."""
+        """End the asked trial with its point nearest to the asked sparsity; as failed without points."""
         asked = self._asked(number)
         if asked.state.is_finished():
             return
@@ -146,7 +146,7 @@ class OptunaStudy:
             self.study.tell(number, self.values(best))
 
     def _asked(self, number: int) -> optuna.trial.FrozenTrial:
-        """By number, without a list of all trials; distributions that were met before are shared."""
+        """Return the trial by its number, without listing all trials; equal distributions are shared."""
         asked = self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(self._id, number))
         if number != self._shared[0]:
             kinds = {(name, kind): kind for name, kind in asked.distributions.items()}
@@ -155,17 +155,17 @@ class OptunaStudy:
         return asked
 
     def forget(self, number: int) -> None:
-        """The asked trial will not be run."""
+        """Report the asked trial as failed: the trial will not be run."""
         self.study.tell(number, state=TrialState.FAIL)
 
     def refuse(self, asked: optuna.Trial, over: Mapping[str, float]) -> None:
-        """The trial is outside the bounds, by `over`: told as infeasible, without any value."""
+        """Report the asked trial as infeasible; `over` has the share by which each bound is exceeded."""
         for name, by in over.items():
             asked.set_constraint(name, by)
         self.study.tell(asked.number, state=TrialState.PRUNED)
 
     def values(self, point: Point) -> list[float]:
-        """Error and the logarithms of the costs: what is told. ValueError when one is not finite."""
+        """Return the error, and the costs as logarithms of base 10. ValueError unless all are finite."""
         told = [
             value(point, name) if name == "accuracy" else math.log10(max(value(point, name), 1e-9))
             for name in self.objectives
@@ -175,7 +175,7 @@ class OptunaStudy:
         return told
 
     def check_ours(self, *, has_asked: bool) -> None:
-        """ValueError when the storage holds another study of this name; `has_asked` says whether ours asked before."""
+        """Raise ValueError if the storage holds another study of the same name; `has_asked` if our study has trials."""
         directions = len(self.study.directions)
         if directions != len(self.objectives):
             raise ValueError(
@@ -189,19 +189,20 @@ class OptunaStudy:
             )
 
     def _fill(self, last: int) -> None:
-        """Numbers up to `last` that the ledger knows and a lost end of the journal had are not given out again."""
+        """Add failed trials up to `last`: Optuna may give no number of the ledger out again."""
         for _ in range(len(self.study.get_trials(deepcopy=False)), last + 1):
             self.study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
 
     def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
-        """Tell what the ledger knows and this study does not; `numbers` are Optuna's by trial of the ledger."""
+        """Add the points and ends that only the ledger has; `numbers` are Optuna's numbers by the ledger's trials."""
         self._fill(max((number for number in numbers.values() if number is not None), default=-1))
         trials = self.study.get_trials(deepcopy=False)
         self._told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}
         known = {number for number in numbers.values() if number is not None}
         for stray in [t.number for t in trials if t.state == TrialState.RUNNING and t.number not in known]:
             self.forget(stray)
-        for lost in [t for t in trials if t.state == TrialState.WAITING and t.number in known]:  # was asked, as `_fill`
+        # waiting for Optuna, asked in the ledger: the journal lost its end
+        for lost in [t for t in trials if t.state == TrialState.WAITING and t.number in known]:
             self._storage.set_trial_state_values(lost._trial_id, TrialState.FAIL)
         for trial in record.trials:
             number = numbers[trial.id]
@@ -214,21 +215,24 @@ class OptunaStudy:
 
 
 def open_storage(url: str | None, folder: Path) -> optuna.storages.BaseStorage:
-    """A database by its URL, or a journal file in the study's folder."""
+    """Open a database by its URL, or without a URL the journal file in the study's folder.
+
+    ValueError for a database in memory, or a database that cannot be opened.
+    """
     if url is None:
         return open_journal(folder / "optuna.journal")
     if in_memory(url):
         raise ValueError(f"storage-url must name a database that lasts, such as sqlite:///PATH, got {url!r}")
     try:
         return optuna.storages.RDBStorage(url)
-    except Exception as error:  # whatever a database driver raises
+    except Exception as error:  # every database driver has errors of its own
         why = str(error).partition("\n")[0]
         raise ValueError(f"storage-url: cannot open {shown(url)!r}: {type(error).__name__}: {why}") from error
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """ValueError instead of what a database raises that does not answer."""
+    """Raise ValueError in place of the errors of a database that does not answer."""
     try:
         yield
     except UNREACHABLE as error:
@@ -236,12 +240,12 @@ def answering() -> Iterator[None]:
 
 
 def why(error: BaseException) -> str:
-    """The first line of what the database itself said."""
+    """Return the first line of the database's own message."""
     return str(error.__cause__ or error).partition("\n")[0]
 
 
 def choices_of(trial: optuna.Trial) -> dict[str, Choice]:
-    """What the space asked for, by name."""
+    """Return the values the space asked for, by name."""
     return dict(trial.params)
 
 

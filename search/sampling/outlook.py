@@ -1,4 +1,4 @@
-"""Values for the acquisition function: recipes before they are carried out, running recipes, measured points."""
+"""Inputs and outputs of the acquisition function: predicted recipes, measured points, expected points."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ Choices = Mapping[str, Choice]
 
 
 class Outlook(Protocol):
-    """Predicts a recipe's points, seconds and chances."""
+    """Predicts a recipe's points, their share likely to be made, and the seconds of work."""
 
     def points(self, recipe: Any) -> list[Guess]:
-        """The recipe's new points; empty where all its points are measured."""
+        """Return the recipe's new points; empty where all its points are measured."""
 
     def seconds(self, recipe: Any) -> float:
-        """Seconds of work on new models, for a recipe not yet begun."""
+        """Return the seconds of work on new models, for a recipe not yet begun."""
 
     def rest(self, recipe: Any) -> float:
-        """Seconds of work left, for a running recipe."""
+        """Return the seconds of work left, for a running recipe."""
 
     def likely(self, recipe: Any) -> float:
-        """The share of its points likely to come, in (0, 1]."""
+        """Return the share of the recipe's points likely to be made, in (0, 1]."""
 
     def is_made(self, recipe: Any) -> bool:
-        """Whether all its models are there or in the making by other trials."""
+        """Return whether all models of the recipe are stored, or in the making by other trials."""
 
 
 class Seen(NamedTuple):
-    """A measured point: choices, error and scaled costs, and the costs as guessed before.
+    """A measured point: choices, error, scaled costs, and the scaled costs estimated before the measurement.
 
-    A point of a recipe the space does not build has no choices: it is on the front, but says nothing of other points.
+    A point of a recipe the space does not build has no choices: the front counts the point, the surrogate leaves the
+    point out.
     """
 
     choices: Choices
@@ -49,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """A recipe's points to come, and their costs besides the error, scaled: a row a point."""
+    """A recipe's points still to be made, and their scaled costs without the error, shape `(points, costs)`."""
 
     choices: Choices
     recipe: Named
@@ -58,9 +59,9 @@ class Ahead(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """Points to come of several recipes: mean and deviation of the error, and scaled costs, a row a point.
+    """Expected points of several recipes: mean and deviation of the error `(n,)`, scaled costs `(n, costs)`.
 
-    `parts` are the places of each recipe's points.
+    `parts` has the slice of each recipe's points.
     """
 
     mean: Floats

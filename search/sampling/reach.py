@@ -1,4 +1,4 @@
-"""A budget that no network of a space can come down to is refused before anything is started."""
+"""Refuse a budget below every network of a space, before anything is started."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from spaces import Space
 
 DRAWS = 200
 LEAST = (Train(Training()), Prune(APoZRounds(spare_shortcuts=False)), Quantize(Int8()))
-"""Goes on for as long as accuracy allows, so that the least it can leave is one channel everywhere."""
+"""Stages of the smallest model: pruning goes on while accuracy allows, down to a single channel in every layer."""
 
 
 def check_within_reach(bounds: Bounds, space: Space, task: Task) -> None:
-    """ValueError if none of a space's students could be within the bounds with one channel left everywhere.
+    """Raise ValueError if every student of the space, with a single channel in every layer, is over the bounds.
 
-    Of a user's own network and of one without channels to cut it is not said how small they can become.
+    A user's own network and a network without channels to cut pass: their smallest size is not known.
     """
     nearest: dict[str, float] = {}
     for student in students(space, task):
@@ -47,7 +47,7 @@ def check_within_reach(bounds: Bounds, space: Space, task: Task) -> None:
 
 
 def students(space: Space, task: Task) -> Iterator[Model]:
-    """Different ones of recipes drawn by chance."""
+    """Yield the different students of `DRAWS` random recipes."""
     chance = np.random.default_rng(0)
     seen = set()
     for _ in range(DRAWS):

@@ -1,4 +1,4 @@
-"""The first recipes of a search: far apart in cost, for each second they take; there is nothing to learn from yet."""
+"""Choose the first recipes of a search, far apart in cost per second of work: there are no points to learn from yet."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from search.sampling.outlook import Floats
 def far_apart(
     costs: Mapping[Candidate, Floats], share: Mapping[Candidate, float], there: Sequence[Floats], count: int
 ) -> list[Candidate]:
-    """At most `count` candidates, each with a point farthest in cost from those `there` and those chosen before.
+    """Return at most `count` candidates, each with a point far in cost from those `there` and from earlier choices.
 
-    `costs` are scaled, a row a point to come; `there` has a row a point. `share` weighs the distances.
+    `costs` are scaled, a row for each point of a candidate; `there` has a row for each point. `share` weighs the
+    distances.
     """
     known = np.array(there) if there else np.ones((1, 1))
     near = {one: _distances(its, known) for one, its in costs.items()}
@@ -32,6 +33,6 @@ def far_apart(
 
 
 def _distances(points: Floats, others: Floats) -> Floats:
-    """Each point's distance from the nearest of the others, along the axis on which they are farthest apart."""
+    """Return each point's Chebyshev distance from the nearest of the others."""
     distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
     return distances

@@ -1,4 +1,4 @@
-"""Asks Optuna for choices until they make a new, feasible recipe within the bounds."""
+"""Ask Optuna for choices until they make a new, feasible recipe within the bounds."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from search.study.study import Study
 from spaces import Space
 
 REPEATS = 50
-"""Asks in a row with only known recipes before the space counts as exhausted."""
+"""Known recipes Optuna may suggest for a trial before the space counts as exhausted."""
 STUBBORN = 5
-"""After so many repeated or impossible suggestions, suggest at random: TPE can repeat itself for ever."""
+"""Repeated or impossible suggestions before Optuna suggests at random: TPE can repeat itself for ever."""
 OUTSIDE = 200
-"""Asks for a trial with recipes out of bounds, or impossible recipes, before the search counts as done."""
+"""Recipes out of bounds, or impossible recipes, Optuna may suggest for a trial before the search ends."""
 
 
 class Asked(NamedTuple):
-    """A recipe to try, the choices behind it, and their number in Optuna, None if Optuna was not asked.
+    """A recipe to try, the choices of the recipe, and their trial number in Optuna, None without Optuna.
 
-    `trial` is the number of the trial to go on with, None to begin another.
+    `trial` is the number of the trial to continue, None to begin a new trial.
     """
 
     recipe: Recipe
@@ -41,10 +41,10 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The recipe found, None if there is none left, and the running trials to end early.
+    """The recipe found, None if no recipe is left, and the running trials to end early.
 
-    The sampler `auto` expects too little of the rest of the trials `given_up`; None if the sampler weighed no trial, so
-    that the answer before still holds.
+    The sampler `auto` expects too little of the remaining points of the trials in `given_up`. None means the sampler
+    weighed no trial: the `given_up` of the answer before still holds.
     """
 
     asked: Asked | None
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Suggester:
-    """Suggests recipes for a study; `auto` is the sampler of that name, if used. `say` hears why no recipe is found."""
+    """Suggests recipes for a study; `auto` is None under another sampler. `say` shows why no recipe is found."""
 
     def __init__(
         self,
@@ -69,14 +69,14 @@ class Suggester:
         self.feasibility, self.auto, self.say = feasibility, auto, say
 
     def next(self, known: Mapping[str, int]) -> Answer:
-        """Suggest a recipe not among the `known`, trials by recipe id; no recipe when all are tried."""
+        """Suggest a recipe not among the `known`, trials by recipe id; no recipe when the space is exhausted."""
         failed = Counter(repeated=0, outside=0, impossible=0)
         given_up: frozenset[int] | None = None
         others: list[Choices] | None = [] if self.auto is not None else None
         while failed["repeated"] < REPEATS and failed["outside"] < OUTSIDE and failed["impossible"] < OUTSIDE:
             if self.auto is not None and not self.optuna_study.waiting and others is not None:
                 refused = failed["outside"] + failed["impossible"]
-                if not others:  # as many more as were refused: to look at one takes less time than to choose it
+                if not others:  # more by the number refused: checking takes less time than choosing
                     proposal = self.auto.choose(known.keys() | self.feasibility.refused, refused)
                     others, given_up = proposal.choices or None, proposal.given_up
                 if others is not None:
@@ -92,7 +92,7 @@ class Suggester:
         return Answer(None, given_up)
 
     def _take(self, asked: Trial, known: Mapping[str, int]) -> Recipe | str:
-        """The recipe of Optuna's choices; else answer Optuna, and name the kind of failure."""
+        """Return the recipe of Optuna's choices; otherwise end Optuna's trial, and return the kind of failure."""
         try:
             recipe = self.space.build(asked, self.task, self.seed)
         except RecipeError:
@@ -111,7 +111,7 @@ class Suggester:
         return "impossible"
 
     def _answer(self, number: int, trial: int) -> None:
-        """Answer Optuna's repeated recipe with the points of its first trial."""
+        """End Optuna's trial of a repeated recipe with the points of the recipe's first trial."""
         first = self.study.trials[trial]
         if first.status == "complete":
             self.optuna_study.tell_end(number, list(first.points.values()))
@@ -129,7 +129,7 @@ class Suggester:
 
 
 def takes(space: Space, task: str, seed: int, choices: Mapping[str, Choice]) -> bool:
-    """Whether the space makes a recipe of just these choices: another study may have been about other models."""
+    """Return whether the space makes a recipe of exactly these choices; another study may have had other models."""
     draw = Draw(np.random.default_rng(0), choices)
     try:
         space.build(draw, task, seed)

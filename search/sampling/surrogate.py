@@ -1,7 +1,7 @@
-"""What is expected of choices that were not tried: a Gaussian process over everything that was measured.
+"""A Gaussian process over all measured points predicts the points of untried choices.
 
-Matern kernel of smoothness 5/2 with a length for every choice, all found by maximum a posteriori; the prior of the
-lengths grows with the number of choices (Hvarfner et al. 2024, https://arxiv.org/abs/2402.02229).
+The Matern kernel of smoothness 5/2 has a length scale for every choice. All length scales are found by maximum a
+posteriori; their prior grows with the number of choices (Hvarfner et al. 2024, https://arxiv.org/abs/2402.02229).
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from search.study.record import Choice
 Floats = NDArray[np.float64]
 Choices = Mapping[str, Choice]
 MOST = 500
-"""Observations a process is fitted to: its time grows with their cube."""
+"""Most observations a process is fitted to: the time of a fit grows with their cube."""
 NOISE = 0.01
-"""Of the kernel's scale: what is thought likely before anything is seen."""
+"""Prior of the noise, as a share of the kernel's scale."""
 BETWEEN = -5.0, 5.0
-"""What logarithms of lengths and scale are kept between."""
+"""Bounds of the logarithms of length scales and kernel scale."""
 STEPS = 25
-"""Of the search for a process, from each start."""
+"""Iterations of a fit, at most, from each start."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Choices as numbers: a column of [0, 1] for what has an order, one for each value of what has none.
+    """Encodes choices as numbers.
 
-    A choice that a recipe does not have is zero in all its columns.
+    A choice with ordered values takes two columns: the place of the value in [0, 1], and a column for an absent choice.
+    A choice with unordered values takes a column for each value, all zero for an absent choice.
     """
 
     distributions: Mapping[str, BaseDistribution]
 
     @property
     def choices(self) -> list[int]:
-        """Which choice each column is of, by number."""
+        """Return the number of the choice behind each column."""
         widths = [len(one.choices) if _unordered(one) else 2 for one in self.distributions.values()]
         return [number for number, width in enumerate(widths) for _ in range(width)]
 
     def __call__(self, rows: Sequence[Choices]) -> Floats:
-        """Shape `(len(rows), columns)`."""
+        """Return the encoded rows, shape `(len(rows), columns)`."""
         columns: list[list[float]] = []
         for name, known in self.distributions.items():
             values = [row.get(name, _ABSENT) for row in rows]
@@ -69,7 +70,7 @@ def _unordered(known: BaseDistribution) -> TypeGuard[CategoricalDistribution]:
 
 
 def _place(known: BaseDistribution, value: Choice) -> float:
-    """In [0, 1]."""
+    """Return the place of a value within its distribution, in [0, 1]; 0 for an absent choice."""
     if value is _ABSENT:
         return 0.0
     if isinstance(known, CategoricalDistribution):
@@ -82,13 +83,13 @@ def _place(known: BaseDistribution, value: Choice) -> float:
 
 
 class Surrogate:
-    """Mean and standard deviation of one figure, the mean of others, at rows of an encoder.
+    """Predicts the mean and standard deviation of a figure, and the means of others, at encoded rows.
 
-    `seen` has shape `(n, columns)`, `figure` `(n,)`, `others` `(n, m)`: they share the kernel that fits the figure, and
-    far from everything seen they are expected to be zero. `choices` says which choice each column is of.
+    `seen` has shape `(n, columns)`, `figure` `(n,)`, `others` `(n, m)`. The others share the kernel fitted to the
+    figure; far from all observations their means are zero. `choices` has the number of the choice behind each column.
 
-    The likelihood has several peaks, some of which explain everything by noise: it is climbed from each of `starts`,
-    such as the `logs` of a process fitted to fewer observations, and the highest end is taken.
+    The likelihood has several maxima, and at some of them noise explains all observations. The fit climbs from each of
+    `starts`, for example the `logs` of a process fitted to fewer observations, and keeps the highest maximum.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Surrogate:
             self.weights = torch.cholesky_solve(known, self.factor)
 
     def __call__(self, rows: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of the figure mean and deviation, `(n,)` each; of the others the means, `(n, m)`."""
+        """Return mean and deviation of the figure, `(n,)` each, and the means of the others, `(n, m)`."""
         with torch.no_grad():
             near = self._kernel(torch.as_tensor(rows), self.logs)
             means = near @ self.weights
@@ -117,7 +118,11 @@ class Surrogate:
         return mean, deviation.numpy() * self.scale, means[:, 1:].numpy()
 
     def _fit(self, wanted: Tensor, start: Tensor) -> tuple[float, Tensor]:
-        """How unlikely at best, and the logarithms of all lengths, of the kernel's scale and of the noise's share."""
+        """Fit the process from `start`; return the least loss, and the logarithms found.
+
+        The loss is the negative logarithm of the posterior. The logarithms are those of all length scales, of the
+        kernel's scale and of the noise's share.
+        """
         logs = start.clone().requires_grad_()
         search = torch.optim.LBFGS([logs], max_iter=STEPS, tolerance_change=1e-2, line_search_fn="strong_wolfe")
 
@@ -136,7 +141,7 @@ class Surrogate:
         return float(loss().detach()), logs.detach()
 
     def _factor(self, logs: Tensor) -> Tensor:
-        """Of the covariance of what was seen, noise included."""
+        """Return the Cholesky factor of the observations' covariance, noise included."""
         scale, noise = logs[-2].clamp(*BETWEEN).exp(), logs[-1].clamp(2 * BETWEEN[0], 0).exp()
         factor: Tensor = torch.linalg.cholesky(
             self._kernel(self.seen, logs) + scale * (noise + 1e-6) * torch.eye(len(self.seen), dtype=torch.double)
