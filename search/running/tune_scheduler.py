@@ -1,10 +1,10 @@
 """Early stopping in Ray Tune: trials ended by the driver are stopped.
 
-The sampler `auto` decides (`search/sampling/acquisition.py`): the answer with the next recipe also names the running
-trials to give up, by the same measure, expected hypervolume improvement per second. A curve ends with its next points
-if its remaining points are worth less than a share of the best candidate. Finished points stay, and Optuna records the
-trial as failed, never as complete. Ray's own schedulers take a single metric, and Optuna would count trials they stop
-as complete.
+The sampler `auto` decides (`search/sampling/early_stopping.py`), and the driver ends the trial (`driver.py`). An answer
+with the next recipe also names the running trials to give up, by the same measure, expected hypervolume improvement per
+second. A curve ends with its next points if its remaining points are worth less than a share of the best candidate.
+Finished points stay, and Optuna records the trial as failed, never as complete. Ray's own schedulers take a single
+metric, and Optuna would count trials they stop as complete.
 """
 
 from __future__ import annotations

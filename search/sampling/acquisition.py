@@ -20,6 +20,7 @@ from optuna.distributions import BaseDistribution
 from torch import Tensor
 
 from compress.estimate import Guess
+from search.sampling import early_stopping
 from search.sampling.candidates import Candidate, Named, candidates
 from search.sampling.ehvi import HypervolumeImprovement
 from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen
@@ -37,8 +38,6 @@ SLACK = 1.05
 """Largest scaled cost, as estimated, of a point that counts as inside the box; the box ends at 1."""
 OUT = 1.1
 """Scaled cost given to a point over a limit: outside the box, and no farther out than needed."""
-POOR = 0.25
-"""Share of the best candidate's worth per second. A trial whose remaining points are worth less is given up."""
 GROWN = 1.1
 """Growth factor of the points seen, after which the fit of the surrogate also begins at a random start."""
 CLOSEST = 40
@@ -122,14 +121,14 @@ class Acquisition:
         expected = self._expect([*running, *found.values()], chance)
         mean, deviation, cost, parts = expected
         errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
-        of_rest = self._worth_of_rests(running, expected)
+        rests = self._worths_of_rests(running, expected)
         for part in parts[: len(running)]:
             errors += list(mean[part])
             costs += list(cost[part])
         ahead = list(zip(found, parts[len(running) :], strict=True))
         share = {one.recipe.id: self._likely_a_second(one) for one in found}
         chosen: list[Candidate] = []
-        given_up = [False] * len(running)
+        stopped = [False] * len(running)
         while ahead and len(chosen) < count:
             improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
             at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
@@ -137,13 +136,13 @@ class Acquisition:
             gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
             worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
             if not chosen:
-                given_up = [rest < POOR * float(worth.max()) for rest in of_rest]
+                stopped = early_stopping.given_up(rests, float(worth.max()))
             ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
             best, part = ahead.pop(0)
             chosen.append(best)
             errors += list(mean[part])
             costs += list(cost[part])
-        return Chosen(chosen, given_up)
+        return Chosen(chosen, stopped)
 
     def _expect(self, curves: list[Ahead], chance: np.random.Generator) -> Expected:
         """Fit the surrogate to the points seen; return the expected points of the curves."""
@@ -168,24 +167,15 @@ class Acquisition:
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
-    def _worth_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
+    def _worths_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
         """Return the worth of the remaining points of each running trial; `expected` begins with the running trials."""
         errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
         now = HypervolumeImprovement(errors, costs, self.worst)
         mean, deviation, cost, parts = expected
         return [
-            self._worth_of_rest(now, its.recipe, mean[part], deviation[part], cost[part])
+            early_stopping.worth_of_rest(now, mean[part], deviation[part], cost[part], self.outlook.rest(its.recipe))
             for its, part in zip(running, parts, strict=False)
         ]
-
-    def _worth_of_rest(
-        self, now: HypervolumeImprovement, recipe: Named, mean: Floats, deviation: Floats, cost: Floats
-    ) -> float:
-        """Return the expected improvement of a trial's remaining points, per second left; infinite without points."""
-        if not len(mean):
-            return math.inf
-        gain = now.of_curves(mean, deviation, cost, np.zeros(1, dtype=np.intp))
-        return float(gain[0]) / self.outlook.rest(recipe)
 
     def _ahead(self, choices: Choices, recipe: Named) -> Ahead:
         points = self.outlook.points(recipe)

@@ -60,7 +60,7 @@ def searched(home: Path, *, whole_curves: bool) -> StudyRecord:
     """With as many trials at once as cores, and once two have points none is worth going on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "long", LONG)
-        patch.setattr("search.sampling.acquisition.Acquisition._worth_of_rest", lambda *_: -math.inf)
+        patch.setattr("search.sampling.early_stopping.worth_of_rest", lambda *_: -math.inf)
         patch.setattr("search.sampling.acquisition.STARTUP", 2)
         settings = Settings("s", space="long", trials=TRIALS, home=home, whole_curves=whole_curves)
         return launch.search(settings)

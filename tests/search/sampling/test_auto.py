@@ -203,7 +203,7 @@ def test_a_recipe_out_of_bounds_is_answered_without_a_training(
 def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
     begun: Callable[..., Driver], event: Event, monkeypatch: pytest.MonkeyPatch, poor: float, early_stopping: bool
 ) -> None:
-    monkeypatch.setattr("search.sampling.acquisition.POOR", poor)
+    monkeypatch.setattr("search.sampling.early_stopping.POOR", poor)
     driver = begun(trials=STARTUP + 9, early_stopping=early_stopping)
     carry_out(driver, event, STARTUP + 3)
     job = driver.next()
@@ -232,7 +232,7 @@ def test_a_trial_whose_rest_promises_little_ends_with_its_next_points(
 def test_a_curve_that_comes_to_its_end_is_complete_whatever_it_promised(
     begun: Callable[..., Driver], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.sampling.acquisition.POOR", math.inf)
+    monkeypatch.setattr("search.sampling.early_stopping.POOR", math.inf)
     driver = begun(trials=STARTUP + 9)
     carry_out(driver, event, STARTUP + 3)
     job = driver.next()
@@ -251,7 +251,7 @@ def test_a_curve_that_comes_to_its_end_is_complete_whatever_it_promised(
 def test_a_trial_without_points_is_not_ended(
     begun: Callable[..., Driver], event: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.sampling.acquisition.POOR", math.inf)
+    monkeypatch.setattr("search.sampling.early_stopping.POOR", math.inf)
     driver = begun(trials=STARTUP + 9)
     carry_out(driver, event, STARTUP + 3)
     jobs = [driver.next() for _ in range(3)]
