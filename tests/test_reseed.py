@@ -34,7 +34,7 @@ from search.study.record import StudyRecord
 from search.study.seeds import families
 from search.study.study import INTERRUPTED, Study, point_event
 from search.tracking.client import connect
-from tests.search.running.searches import wait
+from tests.search.processes.searches import wait
 
 CUT = Prune(L1Filter(), 0.6, OneShot(3), Recovery(Training(epochs=1)))
 REFERENCE = {"accuracy": 0.0, "params": 10_000, "macs": 200_000, "flops": 400_000, "latency_ms": 1.0}

@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 from benchmarks.scale.processes import processes, workers
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.study import Study
-from tests.search.running.searches import said, start, wait
+from tests.search.processes.searches import said, start, wait
 
 pytestmark = pytest.mark.slow
 INTERRUPTED = 130
