@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     yield folder
     for pid, words in processes():
-        if b"driver.py" in words and str(folder).encode() in words:
+        if b"searches.py" in words and str(folder).encode() in words:
             os.kill(pid, signal.SIGKILL)
 
 
