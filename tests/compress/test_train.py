@@ -180,7 +180,7 @@ def test_short_epochs_are_not_worth_a_checkpoint(tiny: Task, tmp_path: Path, mon
 def test_a_loss_that_is_no_number_is_a_sentence(tiny: Task) -> None:
     model = build()
     nn.init.constant_(model.get_parameter("classifier.bias"), math.nan)
-    with pytest.raises(TrainingError, match=r"the loss became nan in epoch 1 of 4 at lr 0\.05; lower the learning"):
+    with pytest.raises(TrainingError, match=r"the loss became nan in epoch 1 of 4 at lr 0\.05, which is too high"):
         fit(Loss(model), tiny.train, SHORT, seed=0, augment=None)
 
 
