@@ -117,6 +117,7 @@ def test_a_part_can_be_asked_for_a_few_methods_alone(task: Task) -> None:
     assert few(section, None) == section
 
 
+@pytest.mark.slow
 def test_baselines_of_a_method_whose_costs_are_known_afterwards_come_to_its_macs(task: Task) -> None:
     cut = predict(cut_at_once(task, DIGITS, Random(), 0.4), task)[-1].costs.macs
     measured, methods = replace(measurement(0.5), macs=cut), set()
