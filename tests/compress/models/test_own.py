@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -371,9 +372,8 @@ UNSTEADY = {
 def test_a_network_that_is_another_when_it_is_measured_is_not_recorded(
     source: Source, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str, other: str, sentence: str
 ) -> None:
-    monkeypatch.setattr(
-        "compress.models.check_network.CROWD", 30
-    )  # else the look before the training refuses two of them
+    checks = importlib.import_module("compress.models.check_network")
+    monkeypatch.setattr(checks, "CROWD", 30)  # else the check before the training refuses two of them
     source("mine/net.py", NET.replace(text, other))
     with pytest.raises(RecipeError, match=sentence):
         next(pipeline.run(Recipe("digits", Model("mine.net:Net"), (Train(ONCE),))))
