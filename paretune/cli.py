@@ -92,7 +92,7 @@ def _show_front(study: str, home: Path | None) -> None:
 
 @verb(app, asked.Listing)
 def trials(options: asked.Listing) -> None:
-    """Every trial: its status, its choices, the number of its points."""
+    """Every trial with status, choices and number of points."""
     found = paretune.trials(options.study, home=options.home)
     if options.json:
         return _print_json([trial.as_json() for trial in found])

@@ -1,7 +1,7 @@
-"""A home that the code before the rooms wrote: every verb says of its study what that code said.
+"""A home of earlier code: every verb prints the same figures as the earlier code did.
 
-`fixtures/home-1.tar.xz` holds the home of a search of five trials (`cnn`, one epoch each), without the models that no
-front needs, and `expected/`: what `front`, `trials`, `breakpoints` and `select --max-params 1k` printed then as JSON.
+`fixtures/home-1.tar.xz` holds the home of a search of five trials (`cnn`, one epoch each) with the models of the front,
+and `expected/`, the JSON output of `front`, `trials`, `breakpoints` and `select --max-params 1k` by the earlier code.
 """
 
 from __future__ import annotations

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import nn
 
 from compress.data.splits import Batch
-from compress.encoding import encode
 from compress.errors import check_kind, check_share
 from compress.lowrank import Factorizer, factorize
 from compress.pruning import OneShot, Schedule
+from compress.stages.cut import Cut
 from compress.stages.lesson import Recovery
-from compress.stages.prune import structural
-from compress.stages.stage import Stage
 from compress.stages.words import cut, recovered
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Factorize(Stage):
+class Factorize(Cut):
     """Replace layers by low-rank pairs until `sparsity` in (0, 1) of their weights are gone, at `schedule`'s levels.
 
     Every level is factorized from the full network, whatever the schedule's own order.
@@ -30,8 +28,6 @@ class Factorize(Stage):
 
     name: ClassVar[str] = "factorize"
     code: ClassVar[int] = 2
-    once: ClassVar[bool] = True
-    cuts: ClassVar[bool] = True
 
     method: Factorizer
     sparsity: float
@@ -43,15 +39,6 @@ class Factorize(Stage):
         check_kind("factorize: schedule", self.schedule, (Schedule,))
         check_kind("factorize: recovery", self.recovery, (Recovery,))
         check_share("factorize: sparsity", self.sparsity, low=1e-6)
-
-    @property
-    def lesson(self) -> Recovery:
-        """Return the recovery."""
-        return self.recovery
-
-    def made_from(self) -> dict[str, object]:
-        """Return method and recovery."""
-        return {"method": encode(self.method), "recovery": encode(self.recovery)}
 
     def sentence(self, level: float | None, teacher: Model | None) -> str:
         """Return method, share, schedule and recovery."""
@@ -71,11 +58,3 @@ class Factorize(Stage):
     def only_deepest(self) -> Factorize:
         """Return the stage with the deepest level alone."""
         return replace(self, schedule=OneShot())
-
-    def structural(self) -> Factorize:
-        """Return the stage with a recovery reduced to the settings that decide the structure."""
-        return replace(self, recovery=structural(self.recovery))
-
-    def cut_to(self, sparsity: float) -> Factorize:
-        """Return the stage with a cut as deep as `sparsity`."""
-        return replace(self, sparsity=sparsity)

@@ -10,25 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from compress.data.splits import Batch
-from compress.encoding import encode
 from compress.errors import RecipeError, check_kind, check_share
 from compress.pruning import Adaptive, DuringTraining, L1Filter, OneShot, Pruner, Schedule
 from compress.pruning.channels import cut_channels, cut_round
 from compress.pruning.during_training import Goal
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import Rounds
+from compress.stages.cut import Cut
 from compress.stages.lesson import Recovery
-from compress.stages.stage import Stage
 from compress.stages.words import cut, method_and_settings, recovered
 from compress.train import Hook, KeepZeros
-from compress.training import Training
 
 if TYPE_CHECKING:
     from compress.models import Model
 
 
 @dataclass(frozen=True)
-class Prune(Stage):
+class Prune(Cut):
     """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level.
 
     An adaptive method finds its sparsity itself, in rounds, and takes neither sparsity nor schedule.
@@ -37,8 +35,6 @@ class Prune(Stage):
     name: ClassVar[str] = "prune"
     code: ClassVar[int] = 3
     own_code: ClassVar[int] = 1
-    once: ClassVar[bool] = True
-    cuts: ClassVar[bool] = True
 
     method: Pruner
     sparsity: float | None = None
@@ -73,15 +69,6 @@ class Prune(Stage):
                 f"prune: {self.method.name} works while all weights train, so recovery scope must be all, "
                 f"got {self.recovery.scope}"
             )
-
-    @property
-    def lesson(self) -> Recovery:
-        """Return the recovery."""
-        return self.recovery
-
-    def made_from(self) -> dict[str, object]:
-        """Return method and recovery."""
-        return {"method": encode(self.method), "recovery": encode(self.recovery)}
 
     def sentence(self, level: float | None, teacher: Model | None) -> str:
         """Return method, share or round, schedule and recovery."""
@@ -154,21 +141,6 @@ class Prune(Stage):
     def at_most(self) -> Prune:
         """Return the stage with one channel left wherever an adaptive method may cut."""
         return replace(self, method=_OneLeft(spare_shortcuts=self.method.spare_shortcuts)) if self.open_ended else self
-
-    def structural(self) -> Prune:
-        """Return the stage with a recovery reduced to the settings that decide the structure."""
-        return replace(self, recovery=structural(self.recovery))
-
-    def cut_to(self, sparsity: float) -> Prune:
-        """Return the stage with a cut as deep as `sparsity`."""
-        return replace(self, sparsity=sparsity)
-
-
-def structural(recovery: Recovery) -> Recovery:
-    """Return the recovery settings that decide the structure: a distiller stays only if the method ships layers."""
-    if recovery.distiller is not None and recovery.distiller.ships_adapter:
-        return replace(recovery, training=replace(recovery.training, lr=Training().lr))
-    return Recovery(replace(recovery.training, lr=Training().lr))
 
 
 @dataclass(frozen=True)

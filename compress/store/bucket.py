@@ -13,12 +13,10 @@ import logging
 import os
 import uuid
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from compress.errors import DiskError, StoreError
-from compress.measurement import Measurement
 from compress.models import Model
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import RECORD, Entry, Store, Unreadable, readable
@@ -122,23 +120,15 @@ class RemoteStore(Store):
         self._write(key, files, record)
         return super().get(key, of)
 
-    def put(
-        self,
-        key: str,
-        files: Files,
-        measured: Measurement,
-        made_from: Mapping[str, Any],
-        taken_back: bool | None = None,
-    ) -> Entry:
-        """Write an entry to the bucket and the cache, or return the entry another process has written meanwhile."""
-        entry = Entry(key, self.path(key), measured, made_from, taken_back)
+    def _commit(self, entry: Entry, files: Files) -> Entry:
+        """Write the entry to the bucket and the cache, or return the entry another process has written meanwhile."""
         record = self._record(entry, files)
-        while not self._upload(key, files, record):
-            made = self.get(key)  # a damaged entry is set aside here: the next upload succeeds
+        while not self._upload(entry.key, files, record):
+            made = self.get(entry.key)  # a damaged entry is set aside here: the next upload succeeds
             if made is not None:
                 return made
-        self._in_bucket.add(key)
-        return self._write(key, files, record) or entry
+        self._in_bucket.add(entry.key)
+        return self._write(entry.key, files, record) or entry
 
     def _upload(self, key: str, files: Files, record: bytes) -> bool:
         """Create the entry's object; False if the bucket has the object already."""

@@ -166,8 +166,10 @@ class Store:
 
         DiskError with the system's reason if the disk refuses.
         """
-        entry = Entry(key, self.path(key), measured, made_from, taken_back)
-        return self._write(key, files, self._record(entry, files)) or entry
+        return self._commit(Entry(key, self.path(key), measured, made_from, taken_back), files)
+
+    def _commit(self, entry: Entry, files: Files) -> Entry:
+        return self._write(entry.key, files, self._record(entry, files)) or entry
 
     def _record(self, entry: Entry, files: Files) -> bytes:
         record: dict[str, object] = {
