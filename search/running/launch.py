@@ -12,6 +12,7 @@ from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
 from compress.figures import LATENCY, foreseen
+from compress.goals import check_goal
 from compress.measure import latency
 from compress.models import Model
 from compress.quality import ACCURACY
@@ -77,6 +78,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
+    check_goal(task.name, task.goal, task.validation.targets)
     check_sampler(*_sought(before, settings, task))
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
