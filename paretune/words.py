@@ -25,25 +25,28 @@ _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
-    points = found["points"]
-    table = _points(points)
-    places = {(p["device"], p["machine"], p["threads"]) for p in points}
+    on_front = found["points"]
+    made = points(on_front)
+    places = {(p["device"], p["machine"], p["threads"]) for p in on_front}
     if len(places) > 1:
-        table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
-    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
-    return table
+        made.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
+    made.title = f"{found['study']}: {len(on_front)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    return made
 
 
 def points_table(found: Iterable[RatedModel]) -> Table:
     """What is within a budget side by side, as it comes."""
-    return _points([rated.as_json() for rated in found])
+    return points([rated.as_json() for rated in found])
 
 
-def _points(points: Iterable[Mapping[str, Any]]) -> Table:
+def points(found: Iterable[Mapping[str, Any]], studies: Sequence[str] = ()) -> Table:
+    """Points in the form of JSON, a point a row; with `studies` a first column says whose each point is."""
     figures = (*(one.label for one in ACCURACIES), *(cost.column.unit for cost in _SHOWN))
-    table = _table("point", "trial", "student", "stages", "bits", "sparsity", *figures)
-    for p in points:
-        table.add_row(
+    of = ("study",) if studies else ()
+    made = table(*of, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
+    for place, p in enumerate(found):
+        made.add_row(
+            *map(_plain, studies[place : place + 1]),
             p["id"][:8],
             str(p["trial"]),
             _plain(_student(p["recipe"]["student"])),
@@ -53,7 +56,7 @@ def _points(points: Iterable[Mapping[str, Any]]) -> Table:
             *(_over_seeds(p, one.split) for one in ACCURACIES),
             *(cost.column.text(p[cost.name]) for cost in _SHOWN),
         )
-    return table
+    return made
 
 
 def _over_seeds(point: Mapping[str, Any], split: str) -> str:
@@ -65,20 +68,20 @@ def _over_seeds(point: Mapping[str, Any], split: str) -> str:
 
 def trials_table(found: Iterable[TrialRecord]) -> Table:
     """Trials in the order they were asked for."""
-    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    made = table("trial", "status", "points", "seconds", "reason", "choices")
     for t in found:
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
-        table.add_row(*map(_plain, row))
-    return table
+        made.add_row(*map(_plain, row))
+    return made
 
 
 def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
     """Breakpoints, a curve a row; `delta` is the tolerated loss of accuracy."""
-    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+    made = table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
     for b in found:
         knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
-        table.add_row(
+        made.add_row(
             str(b.trial),
             b.variant,
             f"{b.base_accuracy:.4f}",
@@ -86,15 +89,15 @@ def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
             f"{b.tolerance_accuracy:.4f}",
             *knee,
         )
-    return table
+    return made
 
 
 def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     """Methods with their sources."""
-    table = _table("kind", "name", "source")
+    made = table("kind", "name", "source")
     for method in found:
-        table.add_row(method["kind"], method["name"], method["source"])
-    return table
+        made.add_row(method["kind"], method["name"], method["source"])
+    return made
 
 
 def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str], program: str = "paretune") -> str:
@@ -194,14 +197,27 @@ def _student(model: Mapping[str, Any]) -> str:
     return f"{model['family']}{place} x{model['width']:g}"
 
 
-def _table(*columns: str) -> Table:
+def table(*columns: str) -> Table:
     """Rows of words left, of numbers right, one line each."""
-    table = Table(box=SIMPLE_HEAD, title_justify="left")
-    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    made = Table(box=SIMPLE_HEAD, title_justify="left")
+    words = (
+        "study",
+        "point",
+        "student",
+        "stages",
+        "status",
+        "choices",
+        "reason",
+        "curve",
+        "bits",
+        "kind",
+        "name",
+        "source",
+    )
     for column in columns:
         long = column in ("choices", "reason")
-        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
-    return table
+        made.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+    return made
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,57 @@
+"""Budgets at which a study is better: the best accuracy on validation within a cost, study by study.
+
+Within a budget a study offers its most accurate model that costs no more. From one model's cost to the next nothing
+changes, so the budgets fall into ranges with the same best studies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from compress.figures import ACCURACY
+from search.study.front import value
+from search.study.record import JsonDict, Point
+
+
+@dataclass(frozen=True)
+class Range:
+    """Budgets `low` <= budget < `high` of a cost, at which the `best` studies offer the most.
+
+    `high` is None for the last range. `lead` is the least and the greatest distance in accuracy to the best other
+    study, in [0, 1]; None where no other study has a model so small, or where all are equal.
+    """
+
+    low: float
+    high: float | None
+    best: tuple[str, ...]
+    lead: tuple[float, float] | None
+
+    def as_json(self) -> JsonDict:
+        """Return the form printed by `paretune compare --json`."""
+        return {"from": self.low, "below": self.high, "best": list(self.best), "lead": self.lead and list(self.lead)}
+
+
+def ranges(means: Mapping[str, Sequence[Point]], cost: str) -> tuple[Range, ...]:
+    """Return the ranges of one cost by rising budget, over the means of the studies' fronts by study."""
+    steps = sorted({value(point, cost) for found in means.values() for point in found})
+    made: list[Range] = []
+    for at, low in enumerate(steps):
+        high = steps[at + 1] if at + 1 < len(steps) else None
+        errors = {name: _least_error(found, cost, low) for name, found in means.items()}
+        least = min(errors.values())
+        best = tuple(name for name, error in errors.items() if error == least)
+        rest = [error for name, error in errors.items() if name not in best and error < math.inf]
+        lead = (min(rest) - least,) * 2 if rest else None
+        before = made[-1] if made else None
+        if before is not None and before.best == best and (before.lead is None) == (lead is None):
+            both = (before.lead or ()) + (lead or ())
+            made[-1] = Range(before.low, high, best, (min(both), max(both)) if both else None)
+        else:
+            made.append(Range(low, high, best, lead))
+    return tuple(made)
+
+
+def _least_error(points: Sequence[Point], cost: str, budget: float) -> float:
+    return min((value(point, ACCURACY) for point in points if value(point, cost) <= budget), default=math.inf)
