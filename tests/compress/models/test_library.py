@@ -72,7 +72,7 @@ def test_a_first_convolution_made_anew_keeps_settings_and_deviation() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_cut_network_is_stored_and_loaded_again(name: str, tiny: Task, pipeline: Pipeline) -> None:
     student = Model(name)
-    assert student.check(len(tiny.classes), tiny.channels, 16) == ()
+    assert student.check(len(tiny.classes), (tiny.channels, 16, 16)) == ()
     recipe = Recipe("digits", student, (Train(ONCE), Prune(L1Filter(), 0.5, OneShot(1), Recovery(ONCE))))
     if name.startswith("torchvision"):  # channels that are shuffled cannot be followed
         recipe = Recipe("digits", student, (Train(ONCE),))
@@ -88,7 +88,7 @@ def test_it_teaches_and_is_taught(tiny: Task, pipeline: Pipeline) -> None:
     teacher = Model("torchvision:shufflenet_v2_x0_5")
     stages = (Distill(DISTILLERS["at"](), ONCE),)
     (made,) = pipeline.run(Recipe("digits", Model("cnn", 0.25), stages, teacher, ONCE))
-    assert 0 <= made.measured.accuracy_validation <= 1
+    assert 0 <= made.measured.score_validation <= 1
 
 
 def test_the_library_and_its_version_are_part_of_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_package_that_cannot_be_imported_is_a_sentence(monkeypatch: pytest.Mon
 )
 def test_a_network_that_does_not_suit_is_refused(name: str, size: int, sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence):
-        Model(name).check(10, 3, size)
+        Model(name).check(10, (3, size, size))
 
 
 @pytest.mark.parametrize("name", ["timm:", "torchvision:a b", "timm:hf-hub:x/y", "torchvision:resnet18.v1", "timm:.x"])

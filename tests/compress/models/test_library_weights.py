@@ -59,8 +59,8 @@ def test_torchvisions_weights_fill_all_but_what_is_for_other_images(cache: Path)
     published = LIBRARIES["torchvision"].make(SMALL, 1000, 3)
     torch.save(published.state_dict(), cache / FILE)
     model = Model.parse(f"{SMALL}@pretrained")
-    assert model.check(10, 1, 16) == ("conv1.0", "fc")
-    assert model.check(1000, 3, 16) == ()
+    assert model.check(10, (1, 16, 16)) == ("conv1.0", "fc")
+    assert model.check(1000, (3, 16, 16)) == ()
     started = model.start(10, 1).state_dict()
     assert torch.equal(started["conv5.0.weight"], published.state_dict()["conv5.0.weight"])
     assert set(model.fingerprints) == {"version", "weights"}
@@ -69,7 +69,7 @@ def test_torchvisions_weights_fill_all_but_what_is_for_other_images(cache: Path)
 def test_weights_that_are_not_in_the_cache_are_told_where_to_get(cache: Path) -> None:
     sentence = f"torchvision's IMAGENET1K_V1 must lie in {cache / FILE}, for nothing is downloaded; get it at https://"
     with pytest.raises(RecipeError, match=sentence):
-        Model.parse(f"{SMALL}@pretrained").check(10, 1, 16)
+        Model.parse(f"{SMALL}@pretrained").check(10, (1, 16, 16))
 
 
 def test_a_network_without_published_weights_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +88,8 @@ def test_timms_weights_are_loaded_as_timm_loads_them(hub: Path) -> None:
     published = timm_network()
     save_file(published.state_dict(), hub / "model.safetensors")
     model = Model.parse(f"{TINY}@pretrained")
-    assert model.check(10, 1, 32) == ("fc",)
-    assert model.check(1000, 3, 32) == ()
+    assert model.check(10, (1, 32, 32)) == ("fc",)
+    assert model.check(1000, (3, 32, 32)) == ()
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(model.start(1000, 3).eval()(images), published.eval()(images))
@@ -117,10 +117,10 @@ def test_weights_of_timm_that_are_not_in_the_cache_are_told_how_to_get(hub: Path
         "must lie here, for nothing is downloaded, in Hugging Face's cache; get it by hf download timm/test_resnet"
     )
     with pytest.raises(RecipeError, match=sentence):
-        Model(TINY, weights="timm:r160_in1k").check(10, 1, 32)
+        Model(TINY, weights="timm:r160_in1k").check(10, (1, 32, 32))
 
 
 @needs_timm
 def test_an_unknown_tag_is_refused_with_the_known() -> None:
     with pytest.raises(RecipeError, match=r"timm's weights must be one of .*a1_in1k.*, got 'a9_in1k'"):
-        Model("timm:resnet18", weights="timm:a9_in1k").check(10, 1, 32)
+        Model("timm:resnet18", weights="timm:a9_in1k").check(10, (1, 32, 32))

@@ -54,7 +54,7 @@ def test_the_plain_teacher_is_told_apart(record: StudyRecord) -> None:
 
 def test_of_several_recipes_the_best_on_validation_is_shown_and_what_differs_is_said() -> None:
     slow = trial(2, recipe(lr=0.02), [point("slow", 2, recipe(lr=0.02), 0.94, 0.9)], {"distiller": "kd", "lr": 0.02})
-    lucky = replace(slow.points[0].measured, accuracy_test=0.2)
+    lucky = replace(slow.points[0].measured, score_test=0.2)
     slow = replace(slow, points=(replace(slow.points[0], measured=lucky),))
     found = tabulate(study(plain_teacher(), curve(1, recipe(), {0.9: 0.9}), slow), **BY_SPARSITY)
     cell = found.cells[("kd",), (0.9,)]
