@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from compress.figures import ACCURACY, COSTS, VALIDATION, Figure
+from compress.figures import COSTS, VALIDATION, Figure
 from dashboards import theme
 from dashboards.page import PICTURES, Column, page, paragraph, section, slot, table
 from search.study.comparison import Comparison
-from search.study.front import front
+from search.study.record import Point
 
 _COSTS = {cost.name: cost for cost in COSTS}
 
 
 @dataclass(frozen=True)
 class Line:
-    """The front of a study on accuracy and one cost.
+    """The front of a study on the quality and one cost.
 
-    `costs` rise; `accuracies` are on validation, in [0, 1]. `joint` tells for each point whether the point is on the
+    `costs` rise; `values` are of the quality, on validation. `joint` tells for each point whether the point is on the
     front of all studies.
     """
 
     study: str
     costs: tuple[float, ...]
-    accuracies: tuple[float, ...]
+    values: tuple[float, ...]
     joint: tuple[bool, ...]
 
 
@@ -37,7 +37,7 @@ def info(found: Comparison, cost: str) -> list[Line]:
     lines = []
     for one in found.studies:
         means = [family.mean for family in one.front]
-        best = front(means, (ACCURACY, cost))[::-1]
+        best = _steps(means, _COSTS[cost])
         if best:
             lines.append(
                 Line(
@@ -50,6 +50,15 @@ def info(found: Comparison, cost: str) -> list[Line]:
     return lines
 
 
+def _steps(means: list[Point], cost: Figure) -> list[Point]:
+    """Return the points by rising cost, without points that a point no dearer is as good as."""
+    found: list[Point] = []
+    for point in sorted(means, key=lambda one: (cost.value(one.measured), -one.measured.score_validation)):
+        if not found or point.measured.score_validation > found[-1].measured.score_validation:
+            found.append(point)
+    return found
+
+
 def figure(lines: list[Line], cost: Figure) -> go.Figure:
     """Draw the lines as steps over the logarithm of the cost; points on the front of all have a ring."""
     drawing = theme.figure(f"{cost.axis} (log scale)", VALIDATION.axis, height=440)
@@ -59,7 +68,7 @@ def figure(lines: list[Line], cost: Figure) -> go.Figure:
     for line in lines:
         drawing.add_scatter(
             x=line.costs,
-            y=line.accuracies,
+            y=line.values,
             mode="lines+markers",
             name=theme.plain(line.study),
             line={"shape": "hv", "width": 1.8, "color": colours[line.study]},
@@ -74,19 +83,19 @@ def _hover(line: Line, at: int, cost: Figure) -> str:
     words = [
         f"<b>{theme.plain(line.study)}</b>",
         f"{cost.style.text(line.costs[at])} {cost.style.unit}",
-        f"{VALIDATION.style.text(line.accuracies[at])} on validation",
+        f"{VALIDATION.style.text(line.values[at])} on validation",
     ]
     return "<br>".join([*words, *(["on the front of all"] if line.joint[at] else [])])
 
 
 def comparison_page(found: Comparison) -> str:
     """Return the comparison as an HTML document: all text escaped, nothing fetched."""
-    costs = [name for name in found.objectives if name != ACCURACY]
+    costs = [name for name in found.objectives if name in _COSTS]
     drawn = {name: figure(info(found, name), _COSTS[name]) for name in costs}
     names = " and ".join(one.name for one in found.studies)
     caption = (
-        "The best accuracy within each cost, study by study, means over seeds. Rings mark points on the front of all "
-        "studies on all objectives."
+        f"The best {VALIDATION.title} within each cost, study by study, means over seeds. Rings mark points on the "
+        "front of all studies on all objectives."
     )
     body = [
         f"<h1>{html.escape(names)}</h1>",
@@ -119,7 +128,7 @@ def comparison_page(found: Comparison) -> str:
 
 
 def _joint(found: Comparison) -> str:
-    costs = [_COSTS[name] for name in found.objectives if name != ACCURACY]
+    costs = [_COSTS[name] for name in found.objectives if name in _COSTS]
     columns = [
         Column("study", "word"),
         Column("point", "word"),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from compress.figures import Figure
 from search.study.table import Cell, Key, StudyTable
+from search.study.table_figures import figure_key, is_better
 
 MISSING = "-"
 _NAMED = 6
@@ -110,8 +111,11 @@ def title(table: StudyTable) -> str:
 def notes(table: StudyTable) -> list[str]:
     """Return a sentence on everything the cells do not say."""
     found = []
+    better = is_better(table.figure)
+    if better is None:
+        found.append("No bold: the study does not record whether a high or a low value is better.")
     if any(cell.is_best for cell in table.cells.values()):
-        found.append(f"Bold: the {'lowest' if table.figure.is_cost else 'highest'} mean of each column.")
+        found.append(f"Bold: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
     if table.missing:
         named = [
             " at ".join(filter(None, (", ".join(table.row_words(r)), ", ".join(table.column_words(c)))))
@@ -145,7 +149,7 @@ def _over(table: StudyTable, column: Key) -> str:
     words = table.column_words(column)
     if len(words) > 1:
         return ", ".join(f"{name} {word}" for name, word in zip(table.column_names, words, strict=True))
-    return words[0] if words else table.figure.key
+    return words[0] if words else figure_key(table.figure)
 
 
 def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -> str:

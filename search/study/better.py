@@ -1,6 +1,6 @@
-"""Budgets at which a study is better: the best accuracy on validation within a cost, study by study.
+"""Budgets at which a study is better: the best quality on validation within a cost, study by study.
 
-Within a budget a study offers its most accurate model that costs no more. From one model's cost to the next nothing
+Within a budget a study offers its best model that costs no more. From one model's cost to the next nothing
 changes, so the budgets fall into ranges with the same best studies.
 """
 
@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compress.figures import ACCURACY
 from search.study.front import value
 from search.study.record import JsonDict, Point
 
@@ -19,8 +18,8 @@ from search.study.record import JsonDict, Point
 class Range:
     """Budgets `low` <= budget < `high` of a cost, at which the `best` studies offer the most.
 
-    `high` is None for the last range. `lead` is the least and the greatest distance in accuracy to the best other
-    study, in [0, 1]; None where no other study has a model so small, or where all are equal.
+    `high` is None for the last range. `lead` is the least and the greatest distance in score to the best other study,
+    in [0, 1]; None where no other study has a model so small, or where all are equal.
     """
 
     low: float
@@ -39,11 +38,11 @@ def ranges(means: Mapping[str, Sequence[Point]], cost: str) -> tuple[Range, ...]
     made: list[Range] = []
     for at, low in enumerate(steps):
         high = steps[at + 1] if at + 1 < len(steps) else None
-        errors = {name: _least_error(found, cost, low) for name, found in means.items()}
-        least = min(errors.values())
-        best = tuple(name for name, error in errors.items() if error == least)
-        rest = [error for name, error in errors.items() if name not in best and error < math.inf]
-        lead = (min(rest) - least,) * 2 if rest else None
+        scores = {name: _best_score(found, cost, low) for name, found in means.items()}
+        most = max(scores.values())
+        best = tuple(name for name, score in scores.items() if score == most)
+        rest = [score for name, score in scores.items() if name not in best and score > -math.inf]
+        lead = (most - max(rest),) * 2 if rest else None
         before = made[-1] if made else None
         if before is not None and before.best == best and (before.lead is None) == (lead is None):
             both = (before.lead or ()) + (lead or ())
@@ -53,5 +52,6 @@ def ranges(means: Mapping[str, Sequence[Point]], cost: str) -> tuple[Range, ...]
     return tuple(made)
 
 
-def _least_error(points: Sequence[Point], cost: str, budget: float) -> float:
-    return min((value(point, ACCURACY) for point in points if value(point, cost) <= budget), default=math.inf)
+def _best_score(points: Sequence[Point], cost: str, budget: float) -> float:
+    within = (point.measured.score_validation for point in points if value(point, cost) <= budget)
+    return max(within, default=-math.inf)

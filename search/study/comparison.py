@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compress.figures import ACCURACY
+from compress.figures import COSTS
 from search.study.better import Range, ranges
 from search.study.front import Place, check_objectives, front, hypervolume, measured_on, mixed, value
 from search.study.record import JsonDict, Point, StudyRecord
 from search.study.seeds import Family, front_of
+
+_COSTS = {cost.name for cost in COSTS}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class OneStudy:
     """A study in a comparison.
 
     `models` counts its measured models, means over seeds once. `front` is the front on the common objectives, by
-    falling accuracy. `hypervolume` is on the common reference, `adds` the part of the joint hypervolume that is lost
+    falling quality. `hypervolume` is on the common reference, `adds` the part of the joint hypervolume that is lost
     without the study; both in [0, 1]. `on_joint` counts its models on the joint front, `alone` those that no other
     study has.
     """
@@ -55,7 +57,10 @@ class OneStudy:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Studies over each other on common `objectives`; `ranges` by cost, `notes` are sentences for people."""
+    """Studies over each other on common `objectives`.
+
+    `ranges` are by cost, {} without the quality among the objectives; `notes` are sentences for people.
+    """
 
     objectives: tuple[str, ...]
     reference_point: Mapping[str, float]
@@ -139,7 +144,7 @@ def compare(studies: Sequence[Named], objectives: Sequence[str] = ()) -> Compari
         tuple(of_one(name) for name in fronts),
         joint,
         whole,
-        {cost: ranges(means, cost) for cost in chosen if cost != ACCURACY} if ACCURACY in chosen else {},
+        {cost: ranges(means, cost) for cost in chosen if cost in _COSTS and not _COSTS.issuperset(chosen)},
         tuple(_notes(studies, chosen, [mean for _, mean in every])),
     )
 
@@ -185,7 +190,7 @@ def _reference(studies: Sequence[Named], objectives: Sequence[str]) -> dict[str,
         known = [reference[name] for reference in points if name in reference]
         if not known:
             raise ValueError(f"compare: objectives: no study has a reference of {name}; leave it out")
-        found[name] = min(known) if name == ACCURACY else max(known)
+        found[name] = max(known) if name in _COSTS else min(known)
     return found
 
 

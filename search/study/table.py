@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from compress.figures import Figure
 from search.study.axes import shown
 from search.study.record import Choice, JsonDict, Point
+from search.study.table_figures import figure_key, is_better
 
 Key = tuple[Choice, ...]
 """The values of a row's or a column's names."""
@@ -100,9 +101,9 @@ class StudyTable:
         """Return the form printed by `paretune table --json`; cells and missing places carry their names' values."""
         return {
             "study": self.study,
-            "value": self.figure.key,
+            "value": figure_key(self.figure),
             "title": self.figure.axis,
-            "higher_is_better": not self.figure.is_cost,
+            "better": is_better(self.figure),
             "rows": list(self.row_names),
             "columns": list(self.column_names),
             "only": list(self.only),

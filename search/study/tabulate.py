@@ -12,30 +12,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from compress.figures import ACCURACY, FIGURES, LATENCY, Figure
+from compress.figures import LATENCY, Figure
 from search.study.axes import Sorted, check_names, in_order, restricted, values_of
 from search.study.front import mixed
-from search.study.front import value as objective
 from search.study.record import Choice, Point, StudyRecord
 from search.study.seeds import Family
 from search.study.table import Cell, Key, Place, StudyTable
+from search.study.table_figures import figure_of, has, is_better
 
 
 @dataclass
 class _Recipe:
-    """The points of one recipe at one place, by seed, and what is said of the first."""
+    """The points of one recipe at one place, by seed, and the first point's values."""
 
     points: dict[object, Point]
     values: Mapping[str, Choice]
 
     @property
-    def mean(self) -> Point:
-        return Family(tuple(self.points.values())).mean
+    def validation(self) -> float:
+        """The mean score on validation, higher is better."""
+        return Family(tuple(self.points.values())).validation
 
     def add(self, point: Point) -> None:
         """Add a point; of two of one seed the better on validation stays."""
         rival = self.points.setdefault(point.recipe.get("seed"), point)
-        if objective(point, ACCURACY) < objective(rival, ACCURACY):
+        if point.measured.score_validation > rival.measured.score_validation:
             self.points[point.recipe.get("seed")] = point
 
 
@@ -46,13 +47,13 @@ def tabulate(
     value: str = "test",
     only: Sequence[str] = (),
 ) -> StudyTable:
-    """Return the table of a figure; `value` is the figure's key or name, such as `test` or `params`.
+    """Return the table of a figure: `value` is `test`, `validation`, a cost such as `params`, or a metric by its key.
 
     `only` keeps the points with certain values, each item as `NAME=VALUE,VALUE`. ValueError for an unknown name or
     figure, a name twice, or a table without a cell.
     """
-    figure, plain = _figure(value), _plain_teacher(record)
-    every = record.points
+    figure, plain = figure_of(value, record), _plain_teacher(record)
+    every = [point for point in record.points if has(figure, point)]
     ids = {point.id for point in every}
     seeds: dict[str, list[Point]] = {}
     for point in every:
@@ -102,13 +103,6 @@ def tabulate(
     )
 
 
-def _figure(name: str) -> Figure:
-    found = next((one for one in FIGURES if name in (one.key, one.name)), None)
-    if found is None:
-        raise ValueError(f"table: value: unknown {name!r}, known are {', '.join(one.key for one in FIGURES)}")
-    return found
-
-
 def _bare(recipe: Mapping[str, object]) -> str:
     """Return the recipe without its seed, as text."""
     return json.dumps({name: part for name, part in recipe.items() if name != "seed"}, sort_keys=True)
@@ -127,7 +121,8 @@ def _plain_teacher(record: StudyRecord) -> str:
 
 
 def _teacher(figure: Figure, record: StudyRecord, plain: str) -> Cell | None:
-    points = {p.id: p for trial in record.trials if plain and _bare(trial.recipe) == plain for p in trial.points}
+    plain_trials = [trial for trial in record.trials if plain and _bare(trial.recipe) == plain]
+    points = {point.id: point for trial in plain_trials for point in trial.points if has(figure, point)}
     return _over_seeds(figure, points.values()) if points else None
 
 
@@ -137,7 +132,7 @@ def _different(recipes: Iterable[_Recipe]) -> list[_Recipe]:
 
 
 def _cell(figure: Figure, recipes: Sequence[_Recipe]) -> Cell:
-    best = min(recipes, key=lambda recipe: objective(recipe.mean, ACCURACY))
+    best = max(recipes, key=lambda recipe: recipe.validation)
     return replace(_over_seeds(figure, best.points.values()), recipes=len(recipes))
 
 
@@ -149,11 +144,13 @@ def _over_seeds(figure: Figure, points: Iterable[Point]) -> Cell:
 
 def _with_best(figure: Figure, cells: Mapping[Place, Cell]) -> dict[Place, Cell]:
     """Mark the best cells of every column of two cells or more; means that are written alike are equally good."""
+    if is_better(figure) is None:
+        return dict(cells)
     best: dict[Key, str] = {}
     for column in {column for _, column in cells}:
         means = [cell.mean for (_, other), cell in cells.items() if other == column]
         if len(means) > 1:
-            best[column] = figure.style.text(min(means) if figure.is_cost else max(means))
+            best[column] = figure.style.text(max(means) if is_better(figure) == "higher" else min(means))
     return {
         place: replace(cell, is_best=figure.style.text(cell.mean) == best.get(place[1]))
         for place, cell in cells.items()

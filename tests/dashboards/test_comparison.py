@@ -30,8 +30,8 @@ def found() -> Comparison:
 
 def test_lines_are_the_fronts_by_rising_cost_and_know_the_joint_front(found: Comparison) -> None:
     a, b = info(found, "params")
-    assert (a.study, a.costs, a.accuracies, a.joint) == ("a", (100, 1000), (0.90, 0.98), (True, True))
-    assert (b.costs, b.accuracies, b.joint) == ((100, 550, 1000), (0.5, 0.95, 0.96), (False, True, False))
+    assert (a.study, a.costs, a.values, a.joint) == ("a", (100, 1000), (0.90, 0.98), (True, True))
+    assert (b.costs, b.values, b.joint) == ((100, 550, 1000), (0.5, 0.95, 0.96), (False, True, False))
 
 
 def test_the_figure_draws_a_line_a_study_with_rings_on_the_joint_front(found: Comparison) -> None:

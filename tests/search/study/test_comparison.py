@@ -141,3 +141,8 @@ def test_a_comparison_is_ready_for_json() -> None:
     found: Any = compare(named(*two())).as_json()
     assert [one["share"] for one in found["studies"]] == [pytest.approx(2 / 3), pytest.approx(1 / 3)]
     assert found["better"]["params"][0] == {"from": 100, "below": 550, "best": ["a"], "lead": None}
+
+
+def test_without_the_quality_among_the_objectives_no_budget_is_judged() -> None:
+    a, b = (replace(record, reference_point={"params": 1e4, "flops": 1e5}) for record in two())
+    assert compare(named(a, b), ("params", "flops")).ranges == {}

@@ -116,3 +116,16 @@ def test_latencies_of_several_devices_are_said(record: StudyRecord) -> None:
     odd = replace(record.trials[1], points=(replace(record.trials[1].points[0], measured=other),))
     found = tabulate(study(plain_teacher(), odd, record.trials[4]), ("distiller",), value="latency_ms")
     assert "points are compared only with those of the same" in found.mixed
+
+
+def test_a_metric_measured_beside_the_quality_is_a_figure_without_a_best() -> None:
+    made = recipe()
+    points = [point("a", 1, made, 0.9, 0.45), point("b", 1, made, 0.8, 0.9)]
+    graded = replace(points[0], measured=replace(points[0].measured, metrics={"f1_test": 0.75}))
+    found = tabulate(study(trial(1, made, [graded, points[1]], {})), **BY_SPARSITY, value="f1_test")
+    assert {place: (cell.mean, cell.is_best) for place, cell in found.cells.items()} == {
+        (("kd",), (0.45,)): (0.75, False)
+    }
+    assert (found.as_json()["title"], found.as_json()["better"]) == ("f1 on test", None)
+    with pytest.raises(ValueError, match=r"table: value: unknown 'f2_test', known are .*, latency_ms, f1_test"):
+        tabulate(study(trial(1, made, [graded], {})), **BY_SPARSITY, value="f2_test")
