@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from compress.figures import COSTS, VALIDATION, Figure
+from compress.figures import COSTS, Figure, graded
+from compress.quality import Quality
 from dashboards import theme
 from dashboards.page import PICTURES, Column, page, paragraph, section, slot, table
 from search.study.comparison import Comparison
@@ -34,6 +35,7 @@ class Line:
 def info(found: Comparison, cost: str) -> list[Line]:
     """Return a line for each study with a model: the points of its front that no other is better than on `cost`."""
     joint = {(each.family.mean.id, name) for each in found.joint for name in each.studies}
+    quality, _ = graded(found.quality)
     lines = []
     for one in found.studies:
         means = [family.mean for family in one.front]
@@ -43,7 +45,7 @@ def info(found: Comparison, cost: str) -> list[Line]:
                 Line(
                     one.name,
                     tuple(_COSTS[cost].value(point.measured) for point in best),
-                    tuple(VALIDATION.value(point.measured) for point in best),
+                    tuple(quality.value(point.measured) for point in best),
                     tuple((point.id, one.name) in joint for point in best),
                 )
             )
@@ -59,11 +61,12 @@ def _steps(means: list[Point], cost: Figure) -> list[Point]:
     return found
 
 
-def figure(lines: list[Line], cost: Figure) -> go.Figure:
+def figure(lines: list[Line], cost: Figure, quality: Quality) -> go.Figure:
     """Draw the lines as steps over the logarithm of the cost; points on the front of all have a ring."""
-    drawing = theme.figure(f"{cost.axis} (log scale)", VALIDATION.axis, height=440)
+    graded_on, _ = graded(quality)
+    drawing = theme.figure(f"{cost.axis} (log scale)", graded_on.axis, height=440)
     drawing.update_xaxes(type="log", exponentformat="SI")
-    drawing.update_yaxes(tickformat=VALIDATION.style.spec.replace(".2", ".0"))
+    drawing.update_yaxes(tickformat=graded_on.style.spec.replace(".2%", ".0%"))
     colours = theme.colours([line.study for line in lines])
     for line in lines:
         drawing.add_scatter(
@@ -73,17 +76,17 @@ def figure(lines: list[Line], cost: Figure) -> go.Figure:
             name=theme.plain(line.study),
             line={"shape": "hv", "width": 1.8, "color": colours[line.study]},
             marker={"size": 8, "line": {"width": [2 if ringed else 0 for ringed in line.joint], "color": theme.QUIET}},
-            hovertext=[_hover(line, at, cost) for at in range(len(line.costs))],
+            hovertext=[_hover(line, at, cost, graded_on) for at in range(len(line.costs))],
             hoverinfo="text",
         )
     return drawing
 
 
-def _hover(line: Line, at: int, cost: Figure) -> str:
+def _hover(line: Line, at: int, cost: Figure, quality: Figure) -> str:
     words = [
         f"<b>{theme.plain(line.study)}</b>",
         f"{cost.style.text(line.costs[at])} {cost.style.unit}",
-        f"{VALIDATION.style.text(line.values[at])} on validation",
+        f"{quality.style.text(line.values[at])} {quality.axis}",
     ]
     return "<br>".join([*words, *(["on the front of all"] if line.joint[at] else [])])
 
@@ -91,10 +94,10 @@ def _hover(line: Line, at: int, cost: Figure) -> str:
 def comparison_page(found: Comparison) -> str:
     """Return the comparison as an HTML document: all text escaped, nothing fetched."""
     costs = [name for name in found.objectives if name in _COSTS]
-    drawn = {name: figure(info(found, name), _COSTS[name]) for name in costs}
+    drawn = {name: figure(info(found, name), _COSTS[name], found.quality) for name in costs}
     names = " and ".join(one.name for one in found.studies)
     caption = (
-        f"The best {VALIDATION.title} within each cost, study by study, means over seeds. Rings mark points on the "
+        f"The best {found.quality.name} within each cost, study by study, means over seeds. Rings mark points on the "
         "front of all studies on all objectives."
     )
     body = [
@@ -128,16 +131,17 @@ def comparison_page(found: Comparison) -> str:
 
 
 def _joint(found: Comparison) -> str:
+    quality, _ = graded(found.quality)
     costs = [_COSTS[name] for name in found.objectives if name in _COSTS]
     columns = [
         Column("study", "word"),
         Column("point", "word"),
-        Column(VALIDATION.label),
+        Column(quality.label),
         *(Column(c.label) for c in costs),
     ]
     rows = []
     for each in found.joint:
         mean = each.family.mean
-        figures = (VALIDATION.written(mean.measured), *(cost.written(mean.measured) for cost in costs))
+        figures = (quality.written(mean.measured), *(cost.written(mean.measured) for cost in costs))
         rows.append([", ".join(each.studies), mean.id[:8], *figures])
     return table(columns, rows)

@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.quality import ACCURACY as ACCURATE
 from paretune.verb_options import Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
 from search.settings import Settings, home_folder
-from search.study.breakpoints import DELTA, Breakpoint
+from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
 from search.study.comparison import Comparison
 from search.study.comparison import compare as compare_fronts
@@ -85,13 +86,14 @@ def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: boo
 
 
 def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
-    """The study's front, ready for JSON: points by falling accuracy, objectives, hypervolume in [0, 1]."""
+    """The study's front, ready for JSON: points by falling quality, objectives, hypervolume in [0, 1]."""
     record = open_study(name, home)
     found = front_of(record.points, record.objectives)
     means = [family.mean for family in found]
     return {
         "study": record.name,
         "objectives": list(record.objectives),
+        **({} if record.quality == ACCURATE else {"quality": record.quality.as_json()}),
         "reference_point": dict(record.reference_point),
         "hypervolume": hypervolume(means, record.objectives, record.reference_point),
         "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
@@ -103,8 +105,8 @@ def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, .
     return open_study(name, home).trials
 
 
-def breakpoints(name: str, *, home: Path | str | None = None, delta: float = DELTA) -> list[Breakpoint]:
-    """The breakpoints of every curve of a study; `delta` is the tolerated loss of accuracy in [0, 1]."""
+def breakpoints(name: str, *, home: Path | str | None = None, delta: float | None = None) -> list[Breakpoint]:
+    """The breakpoints of every curve of a study; `delta` is the tolerated loss of quality, None for 0.01 of score."""
     return find_breakpoints(open_study(name, home), delta)
 
 
@@ -124,14 +126,15 @@ def table(asked: Table) -> StudyTable:
 def select(asked: Select) -> Selection:
     """The best model within a budget, and why: `select("name", max_params="20k", min_accuracy="97%")`.
 
-    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. With
-    `reseed`, the best `top` models, or three if `top` is 1, are first made with so many seeds in all, on this machine
-    or the Ray at `address`; `show` draws progress on standard error. Where a latency decides, the latencies of the
-    models in question are measured again, here (`search/selection/latencies.py`): their points carry the new figures.
+    `prefer` is accuracy (or quality, whatever its name), params, latency or knee; `robust` goes by the lower end of the
+    confidence over seeds. With `reseed`, the best `top` models, or three if `top` is 1, are first made with so many
+    seeds in all, on this machine or the Ray at `address`; `show` draws progress on standard error. Where a latency
+    decides, the latencies of the models in question are measured again, here (`search/selection/latencies.py`): their
+    points carry the new figures.
     """
     study = Study(home_folder(asked.home), asked.name)
     record = study.record
-    budget = Budget(**asked.bounds).resolve(record.teacher)
+    budget = Budget(**asked.bounds).named(record.quality).resolve(record.teacher)
     if asked.reseed is not None:
         from search.running import reseed as again
 

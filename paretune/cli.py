@@ -107,7 +107,7 @@ def breakpoints(options: asked.Breakpoints) -> None:
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])
-    return _out.print(breakpoints_table(found, options.delta))
+    return _out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
 
 
 @verb(app, asked.PrintedTable)

@@ -16,7 +16,7 @@ from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
-from search.selection.preference import ACCURACY, PREFERENCES, check_preference
+from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
 from search.settings import Settings
 from search.study.breakpoints import DELTA
 
@@ -52,7 +52,8 @@ class Search(Settings):
 class Select(Budget):
     """The arguments of `paretune.select`: a budget, how to choose within the budget, and seeds to be made before.
 
-    `prefer` is accuracy, params, latency or knee; `top` is at least 1. ValueError for other values.
+    `prefer` is accuracy (or quality, which is the same), params, latency or knee; `top` is at least 1. ValueError for
+    other values.
     """
 
     name: str = field(metadata=argument("Name of the study.", "study"))
@@ -68,6 +69,8 @@ class Select(Budget):
     show: bool = True
 
     def __post_init__(self) -> None:
+        if self.prefer == QUALITY:
+            object.__setattr__(self, "prefer", ACCURACY)
         check_preference(self.prefer)
         if self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
@@ -117,7 +120,7 @@ class Listing(OfStudy):
 class Breakpoints(Listing):
     """`paretune breakpoints`."""
 
-    delta: float = setting(DELTA, "Tolerated loss of accuracy, in [0, 1].")
+    delta: float | None = setting(None, f"Tolerated loss of quality; of accuracy in [0, 1], {DELTA} if left out.")
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from compress.figures import ACCURACIES, named
+from compress.figures import graded, named
+from compress.quality import ACCURACY, Quality
 from search.selection.budget import option
 from search.selection.preference import KNEE
 from search.selection.rated import RatedModel
 from search.selection.selection import Selection
-from search.study.breakpoints import Breakpoint
+from search.study.breakpoints import DELTA, Breakpoint
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import front_of, middle
 from search.study.study import INTERRUPTED
@@ -25,27 +26,29 @@ _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
-    on_front = found["points"]
-    made = points(on_front)
-    places = {(p["device"], p["machine"], p["threads"]) for p in on_front}
+    points = found["points"]
+    table = points_by_study(points, Quality.from_json(found.get("quality")))
+    places = {(p["device"], p["machine"], p["threads"]) for p in points}
     if len(places) > 1:
-        made.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
-    made.title = f"{found['study']}: {len(on_front)} points on the front, hypervolume {found['hypervolume']:.4f}"
-    return made
+        table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    return table
 
 
 def points_table(found: Iterable[RatedModel]) -> Table:
     """What is within a budget side by side, as it comes."""
-    return points([rated.as_json() for rated in found])
+    rated = [*found]
+    return points_by_study([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
 
 
-def points(found: Iterable[Mapping[str, Any]], studies: Sequence[str] = ()) -> Table:
-    """Points in the form of JSON, a point a row; with `studies` a first column says whose each point is."""
-    figures = (*(one.label for one in ACCURACIES), *(cost.column.unit for cost in _SHOWN))
-    of = ("study",) if studies else ()
-    made = table(*of, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
-    for place, p in enumerate(found):
-        made.add_row(
+def points_by_study(points: Iterable[Mapping[str, Any]], quality: Quality, studies: Sequence[str] = ()) -> Table:
+    """Points in the form of JSON, a point a row; with `studies` a first column names the studies of each point."""
+    of = "" if quality == ACCURACY else f"{quality.name} "
+    figures = (*(of + one.label for one in graded(quality)), *(cost.column.unit for cost in _SHOWN))
+    whose = ("study",) if studies else ()
+    table = new_table(*whose, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
+    for place, p in enumerate(points):
+        table.add_row(
             *map(_plain, studies[place : place + 1]),
             p["id"][:8],
             str(p["trial"]),
@@ -53,51 +56,57 @@ def points(found: Iterable[Mapping[str, Any]], studies: Sequence[str] = ()) -> T
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
-            *(_over_seeds(p, one.split) for one in ACCURACIES),
+            *(_over_seeds(p, one.split, quality) for one in graded(quality)),
             *(cost.column.text(p[cost.name]) for cost in _SHOWN),
         )
-    return made
+    return table
 
 
-def _over_seeds(point: Mapping[str, Any], split: str) -> str:
-    """The accuracy; of a model made with several seeds their mean, and on validation its interval of confidence."""
+def _over_seeds(point: Mapping[str, Any], split: str, quality: Quality) -> str:
+    """The quality; of a model made with several seeds their mean, and on validation its interval of confidence."""
     count, margin = point["seeds"]["count"], point["seeds"]["margin"]
-    interval = f" ± {margin:.4f} ({count})" if margin is not None and split == "validation" else ""
-    return f"{point['seeds'][split]:.4f}{interval}"
+    interval = f" ± {_bare(quality, margin)} ({count})" if margin is not None and split == "validation" else ""
+    return f"{_bare(quality, point['seeds'][split])}{interval}"
+
+
+def _bare(quality: Quality, value: float) -> str:
+    """A value of the quality without its unit."""
+    return quality.text(value).removesuffix(f" {quality.unit}")
 
 
 def trials_table(found: Iterable[TrialRecord]) -> Table:
     """Trials in the order they were asked for."""
-    made = table("trial", "status", "points", "seconds", "reason", "choices")
+    table = new_table("trial", "status", "points", "seconds", "reason", "choices")
     for t in found:
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
-        made.add_row(*map(_plain, row))
-    return made
+        table.add_row(*map(_plain, row))
+    return table
 
 
-def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
-    """Breakpoints, a curve a row; `delta` is the tolerated loss of accuracy."""
-    made = table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:
+    """Breakpoints, a curve a row."""
+    delta = found[0].delta if found else quality.amount(DELTA)
+    table = new_table("trial", "curve", "unpruned", f"within {delta:.4g}", quality.name, "knee", quality.name)
     for b in found:
-        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
-        made.add_row(
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", _bare(quality, b.knee_quality or 0.0))
+        table.add_row(
             str(b.trial),
             b.variant,
-            f"{b.base_accuracy:.4f}",
+            _bare(quality, b.base_quality),
             f"{b.tolerance:.0%}",
-            f"{b.tolerance_accuracy:.4f}",
+            _bare(quality, b.tolerance_quality),
             *knee,
         )
-    return made
+    return table
 
 
 def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     """Methods with their sources."""
-    made = table("kind", "name", "source")
+    table = new_table("kind", "name", "source")
     for method in found:
-        made.add_row(method["kind"], method["name"], method["source"])
-    return made
+        table.add_row(method["kind"], method["name"], method["source"])
+    return table
 
 
 def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str], program: str = "paretune") -> str:
@@ -120,7 +129,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     m = best.measured
     lines = [
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
-        *_accuracy(found),
+        *_quality(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
         f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
         f"({m.device}, {_threads(m.threads)})",
@@ -142,7 +151,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if taken is not None:
         lines += [
             f"exported to {folder}: {', '.join(taken['files'])}",
-            f"  reloaded in a new process: {_proven(taken)}",
+            f"  reloaded in a new process: {_proven(taken, best.quality)}",
             *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
             f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
         ]
@@ -153,11 +162,12 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     return "\n".join(lines)
 
 
-def _proven(taken: Mapping[str, Any]) -> str:
+def _proven(taken: Mapping[str, Any], quality: Quality) -> str:
     if "elsewhere" not in taken:
-        return "accuracy, params, MACs and bytes as recorded"
-    accuracy = ", ".join(f"{taken['accuracy'][split]:.4f} on {split}" for split in ("validation", "test"))
-    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {accuracy}"
+        return f"{quality.name}, params, MACs and bytes as recorded"
+    found = taken[quality.name]
+    values = ", ".join(f"{quality.text(found[split])} on {split}" for split in ("validation", "test"))
+    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {values}"
 
 
 def _threads(count: int) -> str:
@@ -176,18 +186,22 @@ def _form(found: Mapping[str, Any]) -> str:
     )
 
 
-def _accuracy(found: Selection) -> list[str]:
+def _quality(found: Selection) -> list[str]:
     """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
     best = found.fits[0]
-    m, family = best.point.measured, best.family
+    m, family, quality = best.point.measured, best.family, best.point.quality
+
+    def text(score: float) -> str:
+        return quality.text(quality.value(score))
+
     if family.margin is None:
-        return [f"  accuracy {m.score_validation:.4f} on validation, {m.score_test:.4f} on test"]
-    interval = "" if found.robust else f" ± {family.margin:.4f}"
-    lower = f" (lower end {best.weighed.measured.score_validation:.4f})" if found.robust else ""
+        return [f"  {quality.name} {text(m.score_validation)} on validation, {text(m.score_test)} on test"]
+    interval = "" if found.robust else f" ± {quality.text(quality.amount(family.margin))}"
+    lower = f" (lower end {text(best.weighed.measured.score_validation)})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
-        f"  seed {seed} ships: {m.score_validation:.4f} on validation, {m.score_test:.4f} on test",
+        f"  over {count} seeds: {text(family.validation)}{interval} on validation{lower}, {text(family.test)} on test",
+        f"  seed {seed} ships: {text(m.score_validation)} on validation, {text(m.score_test)} on test",
     ]
 
 
@@ -197,9 +211,9 @@ def _student(model: Mapping[str, Any]) -> str:
     return f"{model['family']}{place} x{model['width']:g}"
 
 
-def table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """Rows of words left, of numbers right, one line each."""
-    made = Table(box=SIMPLE_HEAD, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
     words = (
         "study",
         "point",
@@ -216,8 +230,8 @@ def table(*columns: str) -> Table:
     )
     for column in columns:
         long = column in ("choices", "reason")
-        made.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
-    return made
+        table.add_column(column, justify="left" if column in (*words, "source") else "right", no_wrap=not long)
+    return table
 
 
 def _plain(text: str) -> str:

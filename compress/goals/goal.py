@@ -81,9 +81,18 @@ class Goal(ABC):
         """Return the factor that brings `imitate` back to the size of its gradient at temperature 1."""
         return 1.0
 
+    def fitted(self, targets: Tensor) -> Goal:
+        """Return the goal with settings left open filled in from the training targets `(N, ...)`."""
+        return self
+
     def check_targets(self, who: str, targets: Tensor) -> None:
         """Raise ValueError for targets `(N, ...)` of a split that do not fit the goal."""
         return
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the meaning of the outputs, for a card: the goal's name, names of the outputs, and their unit."""
+        names = list(self.classes or getattr(self, "names", ()))
+        return {"name": self.name, "outputs": self.outputs, "names": names, "unit": self.unit, "dense": self.dense}
 
     def settings(self) -> str:
         """Return all settings on which a trained network depends, as text for a fingerprint."""

@@ -142,16 +142,24 @@ class Model:
         """Build the module the first stage starts from, filled with the weights, if any."""
         return self._start(classes, channels)[0]
 
-    def check(self, outputs: int, shape: tuple[int, int, int]) -> tuple[str, ...]:
+    def check(
+        self, outputs: int, shape: tuple[int, int, int], *, softmax: bool = True, dense: bool = False
+    ) -> tuple[str, ...]:
         """Build the network, load its weights, and run a network not of the zoo on images of `shape` (C, H, W).
+
+        `softmax` and `dense` are those of a goal: `dense` outputs are maps as large as the images.
 
         Return the layers published weights leave as initialised. RecipeError unless all succeeds.
         """
+        if not self.own and dense:
+            raise RecipeError(
+                f"{self.family}: gives one answer an image, the task needs one a pixel; name another network"
+            )
         if not self.own:
             check_images(self.family, MODELS[self.family].least, *shape[1:])
             if self.weights is None:
                 return ()
-        return _check(self, tuple(self.fingerprints.items()), outputs, shape)
+        return _check(self, tuple(self.fingerprints.items()), outputs, shape, softmax, dense)
 
     def _start(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
         module = self.build(classes, channels)
@@ -175,12 +183,19 @@ class Model:
 
 
 @lru_cache(maxsize=64)
-def _check(model: Model, _: tuple[tuple[str, str], ...], outputs: int, shape: tuple[int, int, int]) -> tuple[str, ...]:
+def _check(
+    model: Model,
+    _: tuple[tuple[str, str], ...],
+    outputs: int,
+    shape: tuple[int, int, int],
+    softmax: bool,
+    dense: bool,
+) -> tuple[str, ...]:
     """Do the work of `Model.check`, once a process for every model and its fingerprints."""
     with torch.random.fork_rng(devices=[]):
         module, left = model._start(outputs, shape[0])
         if model.own:
             check_chance(model.family, lambda: model.build(outputs, shape[0]))
             images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
-            check_network(model.family, module, images, outputs)
+            check_network(model.family, module, images, (outputs, *(shape[1:] if dense else ())), softmax=softmax)
     return left

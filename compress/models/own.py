@@ -196,20 +196,30 @@ def _guarding_settings(path: str) -> Iterator[None]:
 
 def _name_head(path: str, made: Any, classes: int) -> None:
     """Set the classifier's path as `head`, or as `head_at` if the module uses `head` for a layer, in place."""
-    linear = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear)}
-    fits = [name for name, layer in linear.items() if layer.out_features == classes]
+    layers = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    fits = [name for name, layer in layers.items() if _outputs(layer) == classes]
+    fits = [name for name in fits if isinstance(layers[name], nn.Linear)] or fits  # a convolution only without others
     given = getattr(made, "head", None)
-    if isinstance(given, str) and given not in fits:
-        raise RecipeError(f"{path}: head must be the path of an nn.Linear of {classes} outputs, got {given!r}")
-    if not fits:
-        got = ", ".join(f"{name or 'itself'} of {layer.out_features}" for name, layer in linear.items())
+    if isinstance(given, str) and _outputs(layers.get(given)) != classes:
         raise RecipeError(
-            f"{path}: must end in a classifier, an nn.Linear of {classes} outputs, got {got or 'no nn.Linear'}"
+            f"{path}: head must be the path of an nn.Linear or nn.Conv2d of {classes} outputs, got {given!r}"
+        )
+    if not fits:
+        linear = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)} or layers
+        got = ", ".join(f"{name or 'itself'} of {_outputs(layer)}" for name, layer in [*linear.items()][-3:])
+        raise RecipeError(
+            f"{path}: must end in a classifier, an nn.Linear or nn.Conv2d of {classes} outputs, got {got or 'neither'}"
         )
     if given is None:
         made.head = fits[-1]
     elif not isinstance(given, str):
-        made.head_at = next((name for name in fits if linear[name] is given), fits[-1])
+        made.head_at = next((name for name, layer in layers.items() if layer is given), fits[-1])
+
+
+def _outputs(layer: nn.Module | None) -> int | None:
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, nn.Conv2d) else None
 
 
 def _takes_width(function: Callable[..., object]) -> bool:

@@ -123,7 +123,7 @@ def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], 
         return space
     students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
     for model in dict.fromkeys((*students, *teachers)):
-        left = model.check(task.outputs, task.shape)
+        left = model.check(task.outputs, task.shape, softmax=task.goal.softmax, dense=task.goal.dense)
         if left:
             logging.getLogger(__name__).warning(
                 "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)

@@ -8,7 +8,6 @@ from statistics import median
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from compress.data.tasks import Task
 from compress.estimate import UPDATE, Estimator
@@ -103,9 +102,9 @@ def _forward(model: nn.Module, task: Task) -> float:
 
 def _step(model: nn.Module, task: Task, batch: int) -> float:
     images = torch.randn(batch, *task.shape)
-    labels = torch.arange(batch) % task.outputs
+    targets = task.train.targets[torch.arange(batch) % len(task.train)].cpu()
     start = time.perf_counter()
-    functional.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
+    task.goal.loss(model(images).float(), targets).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - start
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compress.quality import Quality
 from search.study.front import value
 from search.study.record import JsonDict, Point
 
@@ -18,8 +19,8 @@ from search.study.record import JsonDict, Point
 class Range:
     """Budgets `low` <= budget < `high` of a cost, at which the `best` studies offer the most.
 
-    `high` is None for the last range. `lead` is the least and the greatest distance in score to the best other study,
-    in [0, 1]; None where no other study has a model so small, or where all are equal.
+    `high` is None for the last range. `lead` is the least and the greatest distance in score to the best other study;
+    None where no other study has a model so small, or where all are equal.
     """
 
     low: float
@@ -27,9 +28,10 @@ class Range:
     best: tuple[str, ...]
     lead: tuple[float, float] | None
 
-    def as_json(self) -> JsonDict:
-        """Return the form printed by `paretune compare --json`."""
-        return {"from": self.low, "below": self.high, "best": list(self.best), "lead": self.lead and list(self.lead)}
+    def as_json(self, quality: Quality) -> JsonDict:
+        """Return the form printed by `paretune compare --json`; the lead is in the unit of the quality."""
+        lead = self.lead and [quality.amount(score) for score in self.lead]
+        return {"from": self.low, "below": self.high, "best": list(self.best), "lead": lead}
 
 
 def ranges(means: Mapping[str, Sequence[Point]], cost: str) -> tuple[Range, ...]:

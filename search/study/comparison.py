@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compress.figures import COSTS
+from compress.quality import ACCURACY, Quality
 from search.study.better import Range, ranges
-from search.study.front import Place, check_objectives, front, hypervolume, measured_on, mixed, value
+from search.study.front import (
+    Place,
+    check_objectives,
+    front,
+    hypervolume,
+    is_quality,
+    measured_on,
+    mixed,
+    objectives_of,
+    value,
+)
 from search.study.record import JsonDict, Point, StudyRecord
 from search.study.seeds import Family, front_of
-
-_COSTS = {cost.name for cost in COSTS}
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class Comparison:
     """
 
     objectives: tuple[str, ...]
+    quality: Quality
     reference_point: Mapping[str, float]
     studies: tuple[OneStudy, ...]
     joint: tuple[JointPoint, ...]
@@ -75,6 +84,7 @@ class Comparison:
         total = len(self.joint)
         return {
             "objectives": list(self.objectives),
+            "quality": self.quality.as_json(),
             "reference_point": dict(self.reference_point),
             "hypervolume": self.hypervolume,
             "studies": [
@@ -99,7 +109,7 @@ class Comparison:
                 }
                 for one in self.joint
             ],
-            "better": {cost: [each.as_json() for each in found] for cost, found in self.ranges.items()},
+            "better": {cost: [each.as_json(self.quality) for each in found] for cost, found in self.ranges.items()},
             "notes": list(self.notes),
         }
 
@@ -107,11 +117,13 @@ class Comparison:
 def compare(studies: Sequence[Named], objectives: Sequence[str] = ()) -> Comparison:
     """Compare the fronts of two studies or more; by default on the objectives that all of them have.
 
-    ValueError for fewer than two studies, a study twice, studies of other images, fewer than two common objectives, or
-    no model at all.
+    ValueError for fewer than two studies, a study twice, studies of other images or with another quality, fewer than
+    two common objectives, or no model at all.
     """
     _check(studies)
-    chosen = check_objectives(objectives) if objectives else _common(studies)
+    quality = studies[0].record.quality
+    asked = objectives_of(objectives, quality)
+    chosen = check_objectives(asked, any_quality=quality != ACCURACY) if asked else _common(studies)
     fronts = {one.name: front_of(one.record.points, chosen) for one in studies}
     means = {name: [family.mean for family in found] for name, found in fronts.items()}
     every = [(family, mean) for name, found in fronts.items() for family, mean in zip(found, means[name], strict=True)]
@@ -140,11 +152,12 @@ def compare(studies: Sequence[Named], objectives: Sequence[str] = ()) -> Compari
 
     return Comparison(
         chosen,
+        quality,
         reference,
         tuple(of_one(name) for name in fronts),
         joint,
         whole,
-        {cost: ranges(means, cost) for cost in chosen if cost in _COSTS and not _COSTS.issuperset(chosen)},
+        {cost: ranges(means, cost) for cost in chosen if not is_quality(cost) and any(map(is_quality, chosen))},
         tuple(_notes(studies, chosen, [mean for _, mean in every])),
     )
 
@@ -158,6 +171,11 @@ def _check(studies: Sequence[Named]) -> None:
         raise ValueError(f"compare: every study must be named once, got {twice[0]!r} twice")
     first = studies[0]
     for other in studies[1:]:
+        if _scale(first) != _scale(other):
+            raise ValueError(
+                f"compare: all studies must have one quality, got {first.record.quality.name} of {first.name} and "
+                f"{other.record.quality.name} of {other.name}, of other images or another goal"
+            )
         if first.fingerprint and other.fingerprint:
             if first.fingerprint != other.fingerprint:
                 raise ValueError(
@@ -170,6 +188,11 @@ def _check(studies: Sequence[Named]) -> None:
                 f"compare: all studies must be of one task, got {first.record.task} of {first.name} and "
                 f"{other.record.task} of {other.name}"
             )
+
+
+def _scale(study: Named) -> tuple[object, ...]:
+    quality = study.record.quality
+    return quality.name, quality.zero, quality.one, quality.unit
 
 
 def _common(studies: Sequence[Named]) -> tuple[str, ...]:
@@ -190,7 +213,7 @@ def _reference(studies: Sequence[Named], objectives: Sequence[str]) -> dict[str,
         known = [reference[name] for reference in points if name in reference]
         if not known:
             raise ValueError(f"compare: objectives: no study has a reference of {name}; leave it out")
-        found[name] = max(known) if name in _COSTS else min(known)
+        found[name] = min(known) if is_quality(name) else max(known)
     return found
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
@@ -29,6 +30,7 @@ def check_header(event: Event) -> None:
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
         raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
     _check_numbers("reference_point", event["reference_point"])
+    Quality.from_json(event.get("quality"))
 
 
 def check_asked(event: Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from compress.figures import FIGURES, Figure, Style
+from compress.figures import COSTS, Figure, Style, graded
 from compress.measurement import Measurement
 from search.study.record import Point, StudyRecord
 
@@ -21,12 +21,13 @@ class Metric(Figure):
 
 def figure_of(name: str, record: StudyRecord) -> Figure:
     """Return the figure by its key or name, such as `test`, `params` or `f1_test`; ValueError for an unknown name."""
-    for one in FIGURES:
-        if name in (one.key, one.name):
+    figures = (*graded(record.quality), *COSTS)
+    for one in figures:
+        if name in (one.key, one.name, f"{one.quality.name}_{one.split}"):
             return one
     metrics = sorted({key for point in record.points for key in point.measured.metrics})
     if name not in metrics:
-        known = ", ".join((*(one.key for one in FIGURES), *metrics))
+        known = ", ".join((*(one.key for one in figures), *metrics))
         raise ValueError(f"table: value: unknown {name!r}, known are {known}")
     title, _, split = name.rpartition("_")
     return Metric(name, title, Style(name, ".4g"), scope=f" on {split}", split=split)
@@ -46,4 +47,4 @@ def is_better(figure: Figure) -> Literal["higher", "lower"] | None:
     """Say which value of a figure is better; None for a metric, of which studies do not record it."""
     if isinstance(figure, Metric):
         return None
-    return "lower" if figure.is_cost else "higher"
+    return "lower" if figure.is_cost or not figure.quality.higher_is_better else "higher"

@@ -35,7 +35,7 @@ def test_lines_are_the_fronts_by_rising_cost_and_know_the_joint_front(found: Com
 
 
 def test_the_figure_draws_a_line_a_study_with_rings_on_the_joint_front(found: Comparison) -> None:
-    drawing = figure(info(found, "params"), PARAMS)
+    drawing = figure(info(found, "params"), PARAMS, found.quality)
     assert [list(line.x) for line in drawing.data] == [[100, 1000], [100, 550, 1000]]
     assert list(drawing.data[1].marker.line.width) == [0, 2, 0]
     assert "<img" not in drawing.to_json()

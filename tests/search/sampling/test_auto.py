@@ -301,7 +301,7 @@ def test_a_method_that_finds_its_sparsity_is_held_to_a_bound_only_where_one_chan
 
 
 def test_the_accuracy_asked_for_ends_what_is_aimed_at(begun: Callable[..., Driver], event: Event) -> None:
-    driver = begun(trials=2, bounds=Bounds({"params": 5000.0}, least=0.9, of_teacher=True))
+    driver = begun(trials=2, bounds=Bounds({"params": 5000.0}, limit=0.9, of_teacher=True))
     assert driver.auto is not None
     assert driver.auto.acquisition.worst == 1.0
     carry_out(driver, event, 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compress.quality import Quality
 from search.study.better import ranges
 from search.study.comparison import Named, compare
 from search.study.front import front, hypervolume
@@ -146,3 +147,25 @@ def test_a_comparison_is_ready_for_json() -> None:
 def test_without_the_quality_among_the_objectives_no_budget_is_judged() -> None:
     a, b = (replace(record, reference_point={"params": 1e4, "flops": 1e5}) for record in two())
     assert compare(named(a, b), ("params", "flops")).ranges == {}
+
+
+def test_an_error_is_compared_by_its_score_and_told_in_its_unit() -> None:
+    mae = Quality("mae", zero=20.0, one=0.0, unit="degrees")
+    a, b = (
+        replace(record, quality=mae, objectives=("mae", "params"), reference_point={"mae": 0.0, "params": 10_000})
+        for record in two()
+    )
+    found: Any = compare(named(a, b)).as_json()
+    assert [(each["best"], each["lead"]) for each in found["better"]["params"]] == [
+        (["a"], None),
+        (["b"], [pytest.approx(1.0), pytest.approx(1.0)]),
+        (["a"], [pytest.approx(0.4), pytest.approx(0.4)]),
+    ]
+    assert compare(named(a, b), ("quality", "params")).objectives == ("mae", "params")
+
+
+def test_studies_with_another_quality_are_refused() -> None:
+    a, b = two()
+    f1 = replace(b, quality=Quality("f1"), objectives=("f1", "params"))
+    with pytest.raises(ValueError, match="compare: all studies must have one quality, got accuracy of a and f1 of b"):
+        compare(named(a, f1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from compress.quality import Quality
 from search.study.record import StudyRecord
 from search.study.tabulate import tabulate
 from tests.search.grids import curve, grid, plain_teacher, point, recipe, study, trial
@@ -129,3 +130,14 @@ def test_a_metric_measured_beside_the_quality_is_a_figure_without_a_best() -> No
     assert (found.as_json()["title"], found.as_json()["better"]) == ("f1 on test", None)
     with pytest.raises(ValueError, match=r"table: value: unknown 'f2_test', known are .*, latency_ms, f1_test"):
         tabulate(study(trial(1, made, [graded], {})), **BY_SPARSITY, value="f2_test")
+
+
+def test_of_an_error_the_lowest_is_best_and_the_cells_are_in_its_unit() -> None:
+    mae = Quality("mae", zero=20.0, one=0.0, unit="degrees")
+    table = tabulate(replace(grid(), quality=mae), **BY_SPARSITY, value="validation")
+    cell = table.cells[("at",), (0.0,)]
+    assert cell.mean == pytest.approx(0.8)
+    assert cell.deviation == pytest.approx(0.4)
+    assert cell.is_best
+    assert (table.as_json()["better"], table.figure.axis) == ("lower", "mae in degrees on validation")
+    assert tabulate(replace(grid(), quality=mae), **BY_SPARSITY, value="mae_test").figure.key == "test"
