@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY as ACCURATE
-from paretune.verb_options import Search, Select, taking
+from paretune.verb_options import Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
+from search.study.comparison import Comparison
+from search.study.comparison import compare as compare_fronts
 from search.study.front import DEFAULT_OBJECTIVES, hypervolume
 from search.study.ledger import FILE
+from search.study.placed import named
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
+from search.study.table import StudyTable
+from search.study.tabulate import tabulate
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
@@ -37,6 +42,7 @@ __all__ = [
     "breakpoints",
     "check_export",
     "clean",
+    "compare",
     "evaluate",
     "front",
     "home_folder",
@@ -46,6 +52,7 @@ __all__ = [
     "search",
     "select",
     "sync",
+    "table",
     "take",
     "trials",
 ]
@@ -101,6 +108,18 @@ def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, .
 def breakpoints(name: str, *, home: Path | str | None = None, delta: float | None = None) -> list[Breakpoint]:
     """The breakpoints of every curve of a study; `delta` is the tolerated loss of quality, None for 0.01 of score."""
     return find_breakpoints(open_study(name, home), delta)
+
+
+@taking(Table)
+def table(asked: Table) -> StudyTable:
+    """A study's figures by rows and columns: `table("name", rows=("distiller",), columns=("sparsity",))`.
+
+    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only`
+    has items such as `sparsity=.5,.9`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for
+    an unknown study, name or figure.
+    """
+    record = open_study(asked.study, asked.home)
+    return tabulate(record, asked.rows, asked.columns, asked.value, asked.only)
 
 
 @taking(Select)
@@ -189,13 +208,16 @@ def report(name: str, path: Path | None = None, *, home: Path | str | None = Non
     from dashboards import report as draw
 
     target = path or Study(home_folder(home), name).folder / "report.html"
-    text = draw(open_study(name, home))
+    _write("report", target, draw(open_study(name, home)))
+    return target
+
+
+def _write(who: str, target: Path, text: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"report: cannot write {target}: {error.strerror}") from error
-    return target
+        raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error
 
 
 def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:
@@ -208,6 +230,25 @@ def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None 
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
     Sync.of(settings, draw).sync(record)
+
+
+def compare(
+    *studies: str,
+    objectives: Sequence[str] = (),
+    html: Path | str | None = None,
+    home: Path | str | None = None,
+) -> Comparison:
+    """Fronts of several studies over each other, by default on all common objectives.
+
+    A study is `NAME` of `home`, or `HOME/NAME` of another home. `html` is a file for a page with the fronts. ValueError
+    for a missing study, studies of different images, too few common objectives, or a file that cannot be written.
+    """
+    found = compare_fronts(named(studies, home_folder(home)), objectives)
+    if html is not None:
+        from dashboards.comparison import comparison_page
+
+        _write("compare", Path(html), comparison_page(found))
+    return found
 
 
 def methods() -> list[dict[str, str]]:

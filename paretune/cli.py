@@ -22,8 +22,10 @@ from rich.console import Console
 
 import paretune
 from paretune import verb_options as asked
+from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.signature import verb
+from paretune.table_text import FORMATS
 from paretune.words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
 from search.hints import program
 from search.settings import Settings
@@ -108,6 +110,15 @@ def breakpoints(options: asked.Breakpoints) -> None:
     return _out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
 
 
+@verb(app, asked.PrintedTable)
+def table(options: asked.PrintedTable) -> None:
+    """A figure by rows and columns, mean over seeds, as markdown, CSV or LaTeX."""
+    found = paretune.table(**{each.name: getattr(options, each.name) for each in fields(asked.Table)})
+    if options.json:
+        return _print_json(found.as_json())
+    return typer.echo(FORMATS[options.format](found))
+
+
 @verb(app, asked.SelectAndExport)
 def select(options: asked.SelectAndExport) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
@@ -151,6 +162,21 @@ def select(options: asked.SelectAndExport) -> None:
             _out.print(points_table(found.fits[: options.top]))
     if found.best is None:
         raise typer.Exit(2)
+
+
+@verb(app, asked.Compare)
+def compare(options: asked.Compare) -> None:
+    """Fronts of several studies over each other: the front of all, hypervolumes, budgets where one is better."""
+    found = paretune.compare(*options.studies, objectives=options.objectives, html=options.html, home=options.home)
+    if options.json:
+        return _print_json(found.as_json())
+    _out.print(studies_table(found))
+    _out.print(joint_table(found))
+    for line in budgets(found):
+        typer.echo(line)
+    if options.html is not None:
+        typer.echo(f"page: {options.html}")
+    return None
 
 
 @verb(app, asked.Report)

@@ -54,7 +54,7 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
     read = option.read and partial(_read, option.read)
     dashed = typer.Option(typed_name(name, option), help=option.help, metavar=option.metavar, parser=read)
     if isinstance(default, tuple):
-        default = ",".join(default) if option.commas else None
+        default = (",".join(default) or None) if option.commas else None
     kind = kind | None if default is None else kind
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, dashed])
 

@@ -12,6 +12,8 @@ from inspect import signature
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from compress.figures import FIGURES
+from paretune.table_text import FORMATS, check_format
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
@@ -119,6 +121,42 @@ class Breakpoints(Listing):
     """`paretune breakpoints`."""
 
     delta: float | None = setting(None, f"Tolerated loss of quality; of accuracy in [0, 1], {DELTA} if left out.")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`."""
+
+    study: str = field(metadata=argument("Name of the study."))
+    _: KW_ONLY
+    rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
+    columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
+    value: str = setting("test", f"Figure in the cells: {', '.join(one.key for one in FIGURES)}.")
+    only: tuple[str, ...] = setting((), "NAME=VALUE,VALUE: take only such points; more than once for several names.")
+    home: Path | str | None = home_setting()
+
+
+@dataclass(frozen=True)
+class PrintedTable(Table):
+    """`paretune table`: the table, and how it is written. ValueError for an unknown format."""
+
+    _: KW_ONLY
+    format: str = setting("md", f"How to write it: {', '.join(FORMATS)}.")
+    json: bool = json_setting()
+
+    def __post_init__(self) -> None:
+        check_format(self.format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """`paretune compare`."""
+
+    studies: tuple[str, ...] = field(metadata=argument("Two studies or more: NAME, or HOME/NAME of another home."))
+    objectives: tuple[str, ...] = setting((), "Compare on these; on those all have in common if left out.", commas=True)
+    html: Path | None = setting(None, "Write the fronts as a page to this file.")
+    home: Path | None = home_setting()
+    json: bool = json_setting()
 
 
 @dataclass(frozen=True, kw_only=True)

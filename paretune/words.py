@@ -27,7 +27,7 @@ _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
     points = found["points"]
-    table = _points(points, Quality.from_json(found.get("quality")))
+    table = points_by_study(points, Quality.from_json(found.get("quality")))
     places = {(p["device"], p["machine"], p["threads"]) for p in points}
     if len(places) > 1:
         table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
@@ -38,15 +38,18 @@ def front_table(found: Mapping[str, Any]) -> Table:
 def points_table(found: Iterable[RatedModel]) -> Table:
     """What is within a budget side by side, as it comes."""
     rated = [*found]
-    return _points([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
+    return points_by_study([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
 
 
-def _points(points: Iterable[Mapping[str, Any]], quality: Quality) -> Table:
+def points_by_study(points: Iterable[Mapping[str, Any]], quality: Quality, studies: Sequence[str] = ()) -> Table:
+    """Points in the form of JSON, a point a row; with `studies` a first column names the studies of each point."""
     of = "" if quality == ACCURACY else f"{quality.name} "
     figures = (*(of + one.label for one in graded(quality)), *(cost.column.unit for cost in _SHOWN))
-    table = _table("point", "trial", "student", "stages", "bits", "sparsity", *figures)
-    for p in points:
+    whose = ("study",) if studies else ()
+    table = new_table(*whose, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
+    for place, p in enumerate(points):
         table.add_row(
+            *map(_plain, studies[place : place + 1]),
             p["id"][:8],
             str(p["trial"]),
             _plain(_student(p["recipe"]["student"])),
@@ -73,7 +76,7 @@ def _bare(quality: Quality, value: float) -> str:
 
 def trials_table(found: Iterable[TrialRecord]) -> Table:
     """Trials in the order they were asked for."""
-    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    table = new_table("trial", "status", "points", "seconds", "reason", "choices")
     for t in found:
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
@@ -84,7 +87,7 @@ def trials_table(found: Iterable[TrialRecord]) -> Table:
 def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:
     """Breakpoints, a curve a row."""
     delta = found[0].delta if found else quality.amount(DELTA)
-    table = _table("trial", "curve", "unpruned", f"within {delta:.4g}", quality.name, "knee", quality.name)
+    table = new_table("trial", "curve", "unpruned", f"within {delta:.4g}", quality.name, "knee", quality.name)
     for b in found:
         knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", _bare(quality, b.knee_quality or 0.0))
         table.add_row(
@@ -100,7 +103,7 @@ def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:
 
 def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     """Methods with their sources."""
-    table = _table("kind", "name", "source")
+    table = new_table("kind", "name", "source")
     for method in found:
         table.add_row(method["kind"], method["name"], method["source"])
     return table
@@ -208,13 +211,26 @@ def _student(model: Mapping[str, Any]) -> str:
     return f"{model['family']}{place} x{model['width']:g}"
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """Rows of words left, of numbers right, one line each."""
     table = Table(box=SIMPLE_HEAD, title_justify="left")
-    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    words = (
+        "study",
+        "point",
+        "student",
+        "stages",
+        "status",
+        "choices",
+        "reason",
+        "curve",
+        "bits",
+        "kind",
+        "name",
+        "source",
+    )
     for column in columns:
         long = column in ("choices", "reason")
-        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+        table.add_column(column, justify="left" if column in (*words, "source") else "right", no_wrap=not long)
     return table
 
 

@@ -28,7 +28,10 @@ MOST_SEED = 2**32 - 1
 """The largest seed that numpy takes."""
 MOST_SECONDS = 1e9
 """Thirty years; a system's timers take little more."""
-MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
+MODEL = (
+    "NAME or NAME@WEIGHTS, NAME of the zoo, torchvision:NAME, timm:NAME or package.module:function; "
+    "more than once for several."
+)
 
 
 def home_folder(home: Path | str | None = None) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
 MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
-LISTS = ("front", "trials", "breakpoints", "select", "report", "sync", "clean")
+LISTS = ("front", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
 """Verbs that take a study."""
 
 HOSTILE = ("../../x", "<script>", ".", "..", "-rf", "a\nb", "a\0b", "", "é", "x" * 1_000_000)
@@ -48,6 +48,16 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"students": ("",)}, "model: unknown '', known are alexnet"),
     ({"students": ("cnn", "cnn")}, "student: each must have a name and a file name of its own, got 'cnn' twice"),
     ({"students": ("cnn@",)}, "model: the weights must be named after the @, a file or torchvision:NAME, got 'cnn@'"),
+    ({"students": ("torchvision:resnet19",)}, "has no network 'resnet19' for classification, near are resnet18"),
+    ({"students": ("torchvision:",)}, "model: a network of torchvision must be named as torchvision:NAME, got"),
+    ({"students": ("torchvision:../x",)}, "model: a network of torchvision must be named as torchvision:NAME, got"),
+    ({"students": ("torchvision:vit_b_16",)}, "torchvision:vit_b_16: must take images of 1x8x8, got AssertionError"),
+    ({"students": ("timm:resnet18.a1_in1k",)}, "a tag names weights, so write timm:resnet18@timm:a1_in1k"),
+    ({"students": ("cnn@pretrained",)}, "cnn: weights must be a file, no library has any for it, got 'pretrained'"),
+    ({"students": ("cnn@timm:x",)}, "cnn: timm's weights must be for a network of timm's, timm:NAME, got 'timm:x'"),
+    ({"students": ("cnn@torchvision:x",)}, "cnn: torchvision has no weights for it, only for resnet18, "),
+    ({"students": ("torchvision:resnet18@torchvision:V9",)}, "torchvision's weights must be one of IMAGENET1K_V1"),
+    ({"students": ("torchvision:resnet18@torchvision:",)}, "weights of torchvision must have a name, got 'tor"),
     ({"students": ("nowhere:net",)}, "nowhere:net: nowhere must be importable, from the current folder or PYTHONPATH"),
     ({"students": ("cnn@gone.pt",)}, "gone.pt must be readable, on every node that runs trials, got No such file"),
     ({"students": ("cnn@\0.pt",)}, "must be readable, on every node that runs trials, got embedded null byte"),
@@ -134,6 +144,43 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
     ({"max_latency_ms": "0.0"}, "max-latency-ms must be above 0, got 0"),
     ({"max_flops": "0%"}, "max-flops must be above 0, got 0%"),
     ({"min_accuracy": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
+]
+TABLES: list[tuple[dict[str, Any], str]] = [
+    ({"study": "made", "rows": ("lr",)}, "table: made must have a model beside the plain teacher, it has none"),
+    ({}, "table: rows must have a name, got none"),
+    ({"rows": ("",)}, "table: rows: unknown '', known are distiller, factorizer, lr, pruner"),
+    ({"rows": ("lr",), "columns": ("sparse",)}, "table: columns: unknown 'sparse', known are distiller, factorizer"),
+    ({"rows": ("lr", "lr")}, "table: rows and columns must have different names, got 'lr' twice"),
+    ({"rows": ("lr",), "columns": ("lr",)}, "table: rows and columns must have different names, got 'lr' twice"),
+    ({"rows": ("seed",)}, "table: rows: unknown 'seed', known are"),
+    ({"rows": ("lr",), "value": "speed"}, "table: value: unknown 'speed', known are validation, test, params"),
+    ({"rows": ("lr",), "value": ""}, "table: value: unknown '', known are validation, test, params"),
+    ({"rows": ("lr",), "only": ("lr",)}, "table: only must be as NAME=VALUE or NAME=VALUE,VALUE, got 'lr'"),
+    ({"rows": ("lr",), "only": ("=1",)}, "table: only must be as NAME=VALUE or NAME=VALUE,VALUE, got '=1'"),
+    ({"rows": ("lr",), "only": ("speed=1",)}, "table: only: unknown 'speed', known are distiller"),
+    ({"rows": ("lr",), "only": ("lr=.1",)}, "table: only: lr must be of 0.05, got '.1'"),
+    ({"rows": ("lr",), "only": ("lr=.05,",)}, "table: only: lr must be of 0.05, got ''"),
+    ({"rows": ("lr",), "only": ("\x1b[1m=2",)}, r"table: only: unknown '\x1b[1m', known are distiller"),
+]
+COMPARISONS: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
+    (("made",), {}, "compare: needs two studies or more, got made"),
+    (("made", "made"), {}, "compare: every study must be named once, got 'made' twice"),
+    (("made", "lost"), {}, "study lost: there is none in "),
+    (("made", "elsewhere/lost"), {}, "study lost: there is none in elsewhere; known are none"),
+    (("made", "~nobody-of-that-name/lost"), {}, "study lost: there is none in ~nobody-of-that-name; known are none"),
+    (("made", "/"), {}, NAME),
+    (("made", "../.."), {}, NAME),
+    (("made", "cut"), {"objectives": ("accuracy",)}, "objectives: need at least two different names, got accuracy"),
+    (("made", "cut"), {"objectives": ("accuracy", "size")}, "objectives: unknown 'size', known are accuracy"),
+    (("made", "cut"), {"objectives": ("accuracy", "macs")}, "compare: objectives: no study has a reference of macs"),
+    (("made", "cut"), {"html": "file/below.html"}, "compare: cannot write file/below.html: "),
+    (("made", "cut"), {"html": "full"}, "compare: cannot write full: Is a directory"),
+    (("made", "photos"), {}, "compare: all studies must be of one task, got digits of made and cifar10 of photos"),
+    (
+        ("fewer", "cut"),
+        {},
+        "compare: two objectives must be common, got fewer has params, macs; cut has accuracy, params",
+    ),
 ]
 FORMATS: list[tuple[str, str]] = [
     ("tflite", "format: unknown 'tflite', known are onnx, pt2, safetensors"),

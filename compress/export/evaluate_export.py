@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
 from compress.data.tasks import Task
-from compress.errors import ExportError, RecipeError, StoreError
+from compress.errors import ExportError, MissingModel, RecipeError, StoreError
 from compress.export import standalone
 from compress.export.card import shape_of
 from compress.export.foreign_program import Foreign, repack_program
@@ -42,7 +42,8 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
     """Measure an exported model: the figures of a point, and under `formats` the figures of each form.
 
     The figures are measured on the module of `structure.json`. Without a module only the accuracy of a form is
-    measured. A user's own network is built only by a function named in `networks`: the function is imported and run.
+    measured. A user's own network is built only by a function named in `networks`: the function is imported and run. A
+    library's network is built if the library is installed.
 
     Every form is compared with the module, or without a module with `pt2`, else with `onnx`. `agreement` in [0, 1] is
     the share of `images` given the same class, or where there are no classes the same values but for `CLOSE`;
@@ -134,13 +135,19 @@ def _images(shape: tuple[int, int, int], classes: Sequence[str]) -> str:
 
 
 def _files(folder: Path, networks: Collection[str]) -> Files | None:
-    """Return the files of the module; warn and return None if the module's function may not be run."""
+    """Return the files of the module; warn and return None if the module's function may not, or cannot, be run."""
     try:
         files = Files.read(folder)
         origin = files.origin()
     except (StoreError, RecipeError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE}: {type(error).__name__}: {error}") from error
-    if not origin.own or origin.family in networks:
+    if origin.of_library:
+        try:
+            _ = origin.fingerprints
+        except MissingModel as error:
+            logging.getLogger(__name__).warning("note: params, MACs and bytes are not measured: %s", error)
+            return None
+    if not origin.own or origin.of_library or origin.family in networks:
         return files
     logging.getLogger(__name__).warning(
         "note: params, MACs and bytes are not measured: measuring them would run %s; if you trust it, say --network %s",

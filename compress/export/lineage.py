@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compress.codec import METHODS
 from compress.encoding import encode
-from compress.models import MODELS, Model
+from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
 from compress.stages import Stage
@@ -31,7 +31,7 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
 
 def sentences(recipe: Recipe, steps: list[Step]) -> list[str]:
     """Return a sentence for the network and for every step; without steps, for every stage of the recipe."""
-    first = f"{recipe.student}: {MODELS[recipe.student.family].title if not recipe.student.own else 'a user network'}"
+    first = f"{recipe.student}: {recipe.student.title}"
     stages: list[tuple[Stage, float | None]] = [(step.stage, step.level) for step in steps]
     stages = stages or [(stage, None) for stage in recipe.stages]
     return [first, *(stage.sentence(level, recipe.teacher) for stage, level in stages)]
@@ -43,7 +43,7 @@ def sources(recipe: Recipe, steps: list[Step]) -> dict[str, str]:
     models: list[Model] = [recipe.student]
     if recipe.teacher is not None and any(stage.needs_teacher for stage in stages):
         models.append(recipe.teacher)
-    networks = {model.family: MODELS[model.family].source for model in models if not model.own}
+    networks = {model.family: model.source for model in models if model.source}
     return {**networks, **{name: _SOURCES[name] for stage in stages for name in _names(encode(stage))}}
 
 

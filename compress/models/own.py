@@ -56,7 +56,7 @@ def own_family(path: str) -> Family:
     scales = _takes_width(function)
 
     def make(classes: int, channels: int, width: float) -> nn.Module:
-        return _make(path, function, (classes, channels, width) if scales else (classes, channels))
+        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
 
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
     return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=_fingerprint(module, defined_in))
@@ -140,7 +140,11 @@ def _load(place: str) -> ModuleType:
     return importlib.import_module(place)
 
 
-def _make(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+    """Call a function for a network, check its result and name the head; RecipeError for anything but a network.
+
+    `given` are classes, channels and, if the function takes a width, the width.
+    """
     for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
         check_whole(f"{path}: {name}", value, 1)
     try:
