@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,26 +130,31 @@ def fit(
     learned = [parameter for group in groups for parameter in group["params"]]
     optimizer = make_optimizer(training, groups)
     factors = [group.get("lr", training.lr) / training.lr for group in optimizer.param_groups]  # a user's may differ
-    average = Average(learned, loss.model, loss, training.ema) if training.ema else None
     generator = torch.Generator().manual_seed(seed)
-    saved = Checkpoint(checkpoint, loss, optimizer, generator, [*hooks, *([average] if average else [])])
     drop_last = len(split) >= training.batch_size and (
         loss.full_batches or (only is None and not _takes_last(loss, split, training.batch_size))
     )
     per_epoch = len(split) // training.batch_size if drop_last else -(-len(split) // training.batch_size)
     steps = per_epoch * training.epochs
+    precision = partial(torch.autocast, "cuda", torch.bfloat16) if halves else nullcontext
+    epoch_of = partial(split.batches, training.batch_size, augment=augment, drop_last=drop_last)
+    average = None
+    if training.ema:
+        shown = None if only is not None else lambda: epoch_of(generator=torch.Generator().manual_seed(seed))
+        average = Average(loss, learned, training.ema, shown, precision)
+    acts = any(type(hook).after_epoch is not Hook.after_epoch for hook in hooks)
+    saved = Checkpoint(checkpoint, loss, optimizer, generator, [*hooks, *([average] if average else [])])
     for epoch in range(saved.restore(), training.epochs):
         loss.train()
         if only is not None:
             loss.model.eval()
         total = torch.zeros((), device=device)
-        batches = split.batches(training.batch_size, generator=generator, augment=augment, drop_last=drop_last)
-        for index, batch in enumerate(batches):
+        for index, batch in enumerate(epoch_of(generator=generator)):
             step = epoch * per_epoch + index
             rate = training.lr_at(step / steps)
             for group, factor in zip(optimizer.param_groups, factors, strict=True):
                 group["lr"] = factor * rate
-            with torch.autocast("cuda", torch.bfloat16) if halves else nullcontext():
+            with precision():
                 value: Tensor = loss(batch)
             optimizer.zero_grad(set_to_none=True)
             value.backward(inputs=learned)  # type: ignore[no-untyped-call]
@@ -167,14 +173,14 @@ def fit(
                 f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
                 f"at lr {training.lr:g}, which is too high for this network"
             )
-        with average.shown() if average else nullcontext():
+        with average.shown() if average and acts else nullcontext():
             for hook in hooks:
                 hook.after_epoch(epoch + 1, training.epochs)
         on_progress(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()
     if average is not None:
-        average.exchange()
+        average.take_over()
     loss.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     loss.model.eval()
 

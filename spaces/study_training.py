@@ -1,8 +1,8 @@
 """Trainings as a study sets them: a pure change of the recipes that a space builds.
 
-`training` holds settings of trainings from scratch, of students, teachers and narrower networks; `recovery` those of
-the training after a cut. Names and values are those of `Training`; a setting left out stays the space's own. A learning
-rate scales every rate of the space: `lr` stands for the space's `rate`, and rates asked for keep their ratio to it.
+`training` holds settings of trainings from scratch: of students, teachers and narrower networks. `recovery` holds
+settings of the training after a cut. Names and values are as in `Training`; a setting left out stays as the space has
+the setting. A learning rate scales every rate of the space: `lr` stands for the space's `rate`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ SGD = Training().optimizer
 ADAMW = {"lr": 0.001, "weight_decay": 0.01}
 """Torch's own defaults of AdamW, for a study that names the optimizer alone."""
 WITH_OPTIMIZER = ("optimizer", "momentum", "weight_decay")
-"""Settings of a training that a recovery shares unless the recovery has another optimizer."""
+"""Settings of a training shared by a recovery with the same optimizer."""
 SHARED = ("batch_size", "clip_norm", "ema")
-"""Settings of a training that a recovery shares unless it has a value of its own."""
+"""Settings of a training shared by a recovery without a value of its own."""
 LONG = 10**9
 """Epochs for checking settings whose number of epochs the space decides."""
 
@@ -36,10 +36,10 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StudyTraining:
-    """Settings of a study's trainings, by field of `Training`; RecipeError for values that make no sense.
+    """Settings of a study's trainings, by field of `Training`; RecipeError for senseless values.
 
-    The constructor completes both: a recovery shares `SHARED` settings with the training, and those in
-    `WITH_OPTIMIZER` while it has no optimizer of its own. AdamW brings `ADAMW`. Equal settings are equal once complete.
+    The constructor completes both: a recovery shares `SHARED` settings with the training, and under the same optimizer
+    the settings in `WITH_OPTIMIZER`. AdamW brings `ADAMW`.
     """
 
     training: Values = field(default_factory=dict)
@@ -82,7 +82,7 @@ class StudyTraining:
         return {path: lr or self.training["lr"] for path, lr in named.items() if is_own_optimizer(path)}
 
     def around(self, space: Space) -> Space:
-        """Return a space whose recipes are those of `space`, changed."""
+        """Return a space of the changed recipes of `space`."""
         if not self:
             return space
         change = partial(self.change, rate=space.rate, recovery_rate=space.recovery_rate)
@@ -96,7 +96,7 @@ class StudyTraining:
     def change(self, recipe: Recipe, *, rate: float, recovery_rate: float) -> Recipe:
         """Return the recipe with these settings in all its trainings but those of 0 epochs.
 
-        `rate` and `recovery_rate` are those that `lr` stands for. RecipeError for a recipe that cannot be trained so.
+        `rate` and `recovery_rate` are the rates `lr` stands for. RecipeError for a recipe unfit for the settings.
         """
         scale = self.training["lr"] / rate if "lr" in self.training else 1.0
         alike = self.recovery.get("optimizer", SGD) == self.training.get("optimizer", SGD)
@@ -119,7 +119,7 @@ class StudyTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class _Retrained(Space):
-    """A space around another one, whose recipes are changed."""
+    """A space of the changed recipes of another space."""
 
     own: Space
     change: partial[Recipe]
