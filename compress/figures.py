@@ -107,7 +107,7 @@ class Figure:
 
 
 VALIDATION = Figure(
-    "accuracy_validation",
+    "score_validation",
     ACCURACY,
     Style("validation", ".2%"),
     scope=" on validation",
@@ -117,7 +117,7 @@ VALIDATION = Figure(
     is_exact=False,
 )
 TEST = Figure(
-    "accuracy_test",
+    "score_test",
     ACCURACY,
     Style("test", ".2%"),
     scope=" on test",

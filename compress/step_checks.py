@@ -23,7 +23,7 @@ from compress.store.files import Files
 def check_own(step: Step, model: nn.Module, task: Task) -> None:
     """Raise RecipeError unless a user's own network trains after this step and computes the same once reloaded."""
     images = task.train.first(IMAGES).images
-    who, classes = f"{step.model} after {_title(step.stage)}", len(task.classes)
+    who, classes = f"{step.model} after {_title(step.stage)}", task.outputs
     with seeded(1):  # not the seed that built the model: a number drawn anew must change the logits
         try:
             stored = files_of(step, model, task).module()
@@ -59,7 +59,7 @@ def _title(stage: Stage) -> str:
 
 def files_of(step: Step, model: nn.Module, task: Task) -> Files:
     """Return the files that would store the step's network."""
-    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+    return Files.of(model, step.model, classes=task.outputs, channels=task.channels)
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.average import Average
 from compress.checkpoint import Checkpoint
 from compress.data.splits import Augment, Batch, Split
+from compress.goals import LABELS
 from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
 from compress.optimizers import make_optimizer
 from compress.training import Training
@@ -38,20 +38,19 @@ class Loss(nn.Module):
     """Loss of the training loop: `forward(batch)` runs the model on a batch and returns a scalar.
 
     The loss's own parameters (adapters) are trained with the model's. With `full_batches` a smaller last batch is left
-    out. The base class is the cross entropy against labels.
+    out. The base class is the loss of a goal against targets, `against(outputs, targets)`.
     """
 
     full_batches = False
 
-    def __init__(self, model: nn.Module, label_smoothing: float = 0.0) -> None:
+    def __init__(self, model: nn.Module, against: Callable[[Tensor, Tensor], Tensor] = LABELS.loss) -> None:
         super().__init__()
         self.model = model
-        self.label_smoothing = label_smoothing
+        self.against = against
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the mean over the batch, a scalar."""
-        logits = self.model(batch.images).float()
-        return functional.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
+        return self.against(self.model(batch.images).float(), batch.targets)
 
 
 class Hook:

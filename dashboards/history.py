@@ -67,7 +67,7 @@ def stages(study: StudyRecord) -> list[Stage]:
             seconds, trials = seconds + trial.seconds, trials + 1
             points += trial.points
         best = reversed(front(points, ("accuracy", COST)))
-        steps = tuple((float(point.measured.params), point.measured.accuracy_validation) for point in best)
+        steps = tuple((float(point.measured.params), point.measured.score_validation) for point in best)
         if steps:
             found[trials] = Stage(seconds, trials, steps)
     return list(found.values())

@@ -193,13 +193,13 @@ def _accuracy(found: Selection) -> list[str]:
     best = found.fits[0]
     m, family = best.point.measured, best.family
     if family.margin is None:
-        return [f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test"]
+        return [f"  accuracy {m.score_validation:.4f} on validation, {m.score_test:.4f} on test"]
     interval = "" if found.robust else f" ± {family.margin:.4f}"
-    lower = f" (lower end {best.weighed.measured.accuracy_validation:.4f})" if found.robust else ""
+    lower = f" (lower end {best.weighed.measured.score_validation:.4f})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
         f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
-        f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+        f"  seed {seed} ships: {m.score_validation:.4f} on validation, {m.score_test:.4f} on test",
     ]
 
 

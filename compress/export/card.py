@@ -18,7 +18,7 @@ _LINK = re.compile(r"https://[\w.~:/?#@!$&'()*+,;=%-]+")
 _RUN = """\
 given = json.load(open("card.json"))["input"]
 mean, std = (torch.tensor(given[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
-pixels = torch.zeros(1, given["channels"], given["size"], given["size"])  # yours, on their raw scale
+pixels = torch.zeros(1, given["channels"], given["height"], given["width"])  # yours, on their raw scale
 logits = model((pixels - mean) / std)
 print(given["classes"][int(logits.argmax(1))])"""
 _DEVICE = 'device = "cpu"  # or "cuda", and the images there'
@@ -53,6 +53,19 @@ _CHOSEN = {
     "knee": "the knee, where accuracy gets dear",
 }
 """The pick in words, by the preference of `select`."""
+
+
+def sides(shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return the sides of images (C, H, W) for a card; squares have their `size` too, as in earlier versions."""
+    channels, height, width = shape
+    return {"channels": channels, "height": height, "width": width, **({"size": height} if height == width else {})}
+
+
+def shape_of(given: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of a card's input, of earlier versions too; KeyError without sides."""
+    if "height" in given:
+        return given["channels"], given["height"], given["width"]
+    return given["channels"], given["size"], given["size"]
 
 
 def text(facts: Mapping[str, Any]) -> str:
@@ -135,9 +148,10 @@ def _latency(found: Mapping[str, Any]) -> str:
 
 def _input(facts: Mapping[str, Any]) -> str:
     given = facts["input"]
+    shape = ", ".join(map(str, shape_of(given)))
     classes = ", ".join(plain(name) for name in given["classes"])
     return (
-        f"## Input and output\n\nFloat images `(B, {given['channels']}, {given['size']}, {given['size']})`, any B: "
+        f"## Input and output\n\nFloat images `(B, {shape})`, any B: "
         f"{given['pixels']}; then less `mean` {given['mean']}, divided by `std` {given['std']}, both per channel. "
         f"Out come logits `(B, {len(given['classes'])})`; the classes are, in order: {classes}."
     )

@@ -18,6 +18,7 @@ from torch.export.passes import move_to_device_pass
 from compress.data.tasks import Task
 from compress.errors import ExportError, RecipeError, StoreError
 from compress.export import standalone
+from compress.export.card import shape_of
 from compress.export.foreign_program import Foreign, repack_program
 from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
@@ -57,7 +58,7 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
     exchange = open_onnx(folder / ONNX) if ONNX in names else None
     if exchange is not None:
         exchange = replace(exchange, run=_guard(folder / ONNX, exchange.run))
-    shape = (task.channels, task.size, task.size)
+    shape = task.shape
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
     files = _files(folder, networks) if WEIGHTS in names else None
     if files is not None:
@@ -106,23 +107,24 @@ def _normalised_by_card(task: Task, folder: Path) -> Task:
     """Return the task with the mean and std the model was trained with."""
     try:
         given = read_card(folder)["input"]
-        wanted = (given["channels"], given["size"], tuple(given["classes"]))
+        shape, classes = shape_of(given), tuple(given["classes"])
         mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
         sound = all(map(math.isfinite, mean)) and all(0 < deviation < math.inf for deviation in std)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ExportError(f"evaluate: {folder} is damaged: its card must describe the input") from error
-    if not sound or len(mean) != len(std) or len(mean) != wanted[0]:
+    if not sound or len(mean) != len(std) or len(mean) != shape[0]:
         raise ExportError(f"evaluate: {folder} is damaged: its card must give a mean and a std above 0 a channel")
-    given_by_task = (task.channels, task.size, task.classes)
-    if wanted != given_by_task:
-        raise ExportError(f"evaluate: {folder} is for {_images(*wanted)}, {task.name} has {_images(*given_by_task)}")
+    if (shape, classes) != (task.shape, task.classes):
+        raise ExportError(
+            f"evaluate: {folder} is for {_images(shape, classes)}, {task.name} has {_images(task.shape, task.classes)}"
+        )
     parts = {name: replace(getattr(task, name), mean=mean, std=std) for name in ("train", "validation", "test")}
     return replace(task, mean=mean, std=std, **parts)
 
 
-def _images(channels: int, size: int, classes: Sequence[str]) -> str:
+def _images(shape: tuple[int, int, int], classes: Sequence[str]) -> str:
     shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
-    return f"images {channels} x {size} x {size} of {len(classes)} classes ({shown})"
+    return f"images {' x '.join(map(str, shape))} of {len(classes)} classes ({shown})"
 
 
 def _files(folder: Path, networks: Collection[str]) -> Files | None:

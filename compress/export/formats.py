@@ -20,7 +20,7 @@ import torch
 from compress.data.tasks import Task
 from compress.errors import ExportError, check_known
 from compress.export import standalone
-from compress.export.card import text
+from compress.export.card import sides, text
 from compress.export.graph import graph, program
 from compress.export.onnx_export import check_onnx, write_onnx
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -63,7 +63,7 @@ def export(
     """
     formats = check_formats(formats)
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (task.channels, task.size, task.size)
+    shape = task.shape
     made = program(files.module(), shape)
     torch.export.save(made, folder / PROGRAM)
     files.write(folder)
@@ -74,7 +74,7 @@ def export(
         shutil.copyfile(standalone.__file__, folder / LOADER)
     if "onnx" in formats:
         write_onnx(files.module(), shape, folder / ONNX)
-    given = {"channels": task.channels, "size": task.size, "mean": list(task.mean), "std": list(task.std)}
+    given = {**sides(task.shape), "mean": list(task.mean), "std": list(task.std)}
     write_card(folder, {**facts, "input": {**given, "pixels": task.pixels, "classes": list(task.classes)}})
     return folder
 

@@ -111,16 +111,16 @@ class Model:
         """Build the module the first stage starts from, filled with the weights, if any."""
         return self._start(classes, channels)[0]
 
-    def check(self, classes: int, channels: int, size: int) -> tuple[str, ...]:
-        """Build the network, load its weights, and run a user's own network on images of `size` x `size` pixels.
+    def check(self, outputs: int, shape: tuple[int, int, int]) -> tuple[str, ...]:
+        """Build the network, load its weights, and run a user's own network on images of `shape` (C, H, W).
 
         Return the layers torchvision's weights leave as initialised. RecipeError unless all succeeds.
         """
         if not self.own:
-            check_images(self.family, MODELS[self.family].least, size, size)
+            check_images(self.family, MODELS[self.family].least, *shape[1:])
             if self.weights is None:
                 return ()
-        return _check(self, tuple(self.fingerprints.items()), classes, channels, size)
+        return _check(self, tuple(self.fingerprints.items()), outputs, shape)
 
     def _start(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
         module = self.build(classes, channels)
@@ -142,12 +142,12 @@ class Model:
 
 
 @lru_cache(maxsize=64)
-def _check(model: Model, _: tuple[tuple[str, str], ...], classes: int, channels: int, size: int) -> tuple[str, ...]:
+def _check(model: Model, _: tuple[tuple[str, str], ...], outputs: int, shape: tuple[int, int, int]) -> tuple[str, ...]:
     """Do the work of `Model.check`, once a process for every model and its fingerprints."""
     with torch.random.fork_rng(devices=[]):
-        module, left = model._start(classes, channels)
+        module, left = model._start(outputs, shape[0])
         if model.own:
-            check_chance(model.family, lambda: model.build(classes, channels))
-            images = torch.randn(IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0))
-            check_network(model.family, module, images, classes)
+            check_chance(model.family, lambda: model.build(outputs, shape[0]))
+            images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+            check_network(model.family, module, images, outputs)
     return left

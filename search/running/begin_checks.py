@@ -123,7 +123,7 @@ def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], 
         return space
     students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
     for model in dict.fromkeys((*students, *teachers)):
-        left = model.check(len(task.classes), task.channels, task.size)
+        left = model.check(task.outputs, task.shape)
         if left:
             logging.getLogger(__name__).warning(
                 "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
@@ -136,8 +136,8 @@ def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], 
 def _warn_of_exports(model: Model, task: Task) -> None:
     """Log the reason why `select --export` will not write every format: hours of training may lie before the export."""
     with torch.random.fork_rng(devices=[]):
-        built = model.build(len(task.classes), task.channels)
-    why = unexported(built, (task.channels, task.size, task.size))
+        built = model.build(task.outputs, task.channels)
+    why = unexported(built, task.shape)
     if why:
         logging.getLogger(__name__).warning(
             "%s: its models will be searched and stored, but not exported in every format: %s", model, why

@@ -62,7 +62,7 @@ def check_trainings(trainings: StudyTraining, space: Space, task: Task) -> None:
         raise refused
     for path, lr in trainings.own_rates.items():
         with torch.random.fork_rng(devices=[]):
-            check_own_optimizer(Training(optimizer=path, lr=lr), teacher.build(len(task.classes), task.channels))
+            check_own_optimizer(Training(optimizer=path, lr=lr), teacher.build(task.outputs, task.channels))
 
 
 def _impossible(space: Space, task: Task) -> RecipeError | None:

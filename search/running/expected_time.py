@@ -101,7 +101,7 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
     images is not trained at all: the time of the forward pass is multiplied.
     """
     with using_threads(threads), torch.random.fork_rng(devices=[]):
-        model = space.teacher.build(len(task.classes), task.channels)
+        model = space.teacher.build(task.outputs, task.channels)
         forward = _forward(model.eval(), task)
         if forward < STEP_S:
             forward = _forward(model, task)  # the first pass includes set-up
@@ -116,13 +116,13 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
 def _forward(model: nn.Module, task: Task) -> float:
     start = time.perf_counter()
     with torch.no_grad():
-        model(torch.randn(1, task.channels, task.size, task.size))
+        model(torch.randn(1, *task.shape))
     return time.perf_counter() - start
 
 
 def _step(model: nn.Module, task: Task, batch: int) -> float:
-    images = torch.randn(batch, task.channels, task.size, task.size)
-    labels = torch.arange(batch) % len(task.classes)
+    images = torch.randn(batch, *task.shape)
+    labels = torch.arange(batch) % task.outputs
     start = time.perf_counter()
     functional.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - start

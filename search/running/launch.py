@@ -205,6 +205,6 @@ def _latency(model: Model, task: Task) -> float:
 
     A model that takes long is timed in fewer calls.
     """
-    built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
+    built, shape = model.build(task.outputs, task.channels).eval(), task.shape
     first = latency(built, shape, calls=1)[0]
     return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

@@ -76,7 +76,7 @@ class Auto:
             self._add(*self.early.pop(0))
         if trial == 0 and point.sparsity == 0:
             self._refer()
-            self.acquisition.worst = self.bounds.worst(point.measured.accuracy_validation)
+            self.acquisition.worst = self.bounds.worst(point.measured.score_validation)
 
     def _refer(self) -> None:
         """Take the teacher's latency as the reference from now on, as measured on the trials' device."""

@@ -113,4 +113,4 @@ def option(name: str) -> str:
 def figure(point: Point, bound: str) -> float:
     """The figure of a point that `bound`, a field of `Budget`, limits."""
     name = bound.removeprefix("max_")
-    return float(getattr(point.measured, "accuracy_validation" if bound == "min_accuracy" else name))
+    return float(getattr(point.measured, "score_validation" if bound == "min_accuracy" else name))

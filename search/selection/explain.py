@@ -40,7 +40,7 @@ def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
 
 def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
     """Return the compared accuracies; where both lower ends are 0 also the means, which then decide."""
-    mine, its = (rated.weighed.measured.accuracy_validation for rated in (lost, won))
+    mine, its = (rated.weighed.measured.score_validation for rated in (lost, won))
     told = _against(mine, its, 3)
     if told:
         return [f"{_short(told)} {split}"]

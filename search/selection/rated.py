@@ -53,7 +53,7 @@ class RatedModel:
 
     def as_json(self) -> JsonDict:
         """Return the shipped point, with the means over its seeds and the accuracy used in comparisons."""
-        seeds = {**self.family.as_json(), "weighed": self.weighed.measured.accuracy_validation}
+        seeds = {**self.family.as_json(), "weighed": self.weighed.measured.score_validation}
         return {**self.point.as_json(), "seeds": seeds}
 
     def miss_as_json(self) -> JsonDict:
@@ -84,7 +84,7 @@ def typed(needs: Mapping[str, str], between: str) -> str:
 
 def _offer(family: Family, claim: float, budget: Budget) -> RatedModel:
     point = _shipped(family, budget)
-    over = _over(_claiming(point, min(claim, point.measured.accuracy_validation)), budget)
+    over = _over(_claiming(point, min(claim, point.measured.score_validation)), budget)
     return RatedModel(family, point, _claiming(point, claim), over, _total(over, budget))
 
 
@@ -95,15 +95,15 @@ def _shipped(family: Family, budget: Budget) -> Point:
     totals = [_total(_over(point, budget), budget) for point in family.points]
     points = [point for point, total in zip(family.points, totals, strict=True) if total == min(totals)]
     mean = family.validation
-    away = [abs(point.measured.accuracy_validation - mean) for point in points]
+    away = [abs(point.measured.score_validation - mean) for point in points]
     near = [point for point, by in zip(points, away, strict=True) if by <= min(away) + _AS_NEAR]
-    return min(near, key=lambda point: point.measured.accuracy_validation)
+    return min(near, key=lambda point: point.measured.score_validation)
 
 
 def _claiming(point: Point, accuracy: float) -> Point:
-    if accuracy == point.measured.accuracy_validation:
+    if accuracy == point.measured.score_validation:
         return point
-    return replace(point, measured=replace(point.measured, accuracy_validation=accuracy))
+    return replace(point, measured=replace(point.measured, score_validation=accuracy))
 
 
 def _over(point: Point, budget: Budget) -> dict[str, float]:

@@ -209,7 +209,7 @@ def _wider(budget: Budget, miss: RatedModel) -> Budget:
 def _gain(better: RatedModel, than: RatedModel, prefer: str, split: str) -> str:
     new, old = better.weighed.measured, than.weighed.measured
     if prefer == ACCURACY:
-        return f"{plain(100 * (new.accuracy_validation - old.accuracy_validation), 3)} points more {split}"
+        return f"{plain(100 * (new.score_validation - old.score_validation), 3)} points more {split}"
     if prefer == LATENCY:
         return f"{plain(old.latency_ms - new.latency_ms, 3)} ms less"
     return f"{old.params - new.params:,} params fewer"

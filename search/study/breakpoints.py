@@ -100,14 +100,14 @@ def _read(trial: int, variant: str, curve: Sequence[Point], delta: float) -> Bre
         knee=bend.sparsity if bend else None,
         knee_accuracy=_accuracy(bend) if bend else None,
         delta=delta,
-        base_accuracy_test=curve[0].measured.accuracy_test,
-        tolerance_accuracy_test=held.measured.accuracy_test,
-        knee_accuracy_test=bend.measured.accuracy_test if bend else None,
+        base_accuracy_test=curve[0].measured.score_test,
+        tolerance_accuracy_test=held.measured.score_test,
+        knee_accuracy_test=bend.measured.score_test if bend else None,
     )
 
 
 def _accuracy(point: Point) -> float:
-    return point.measured.accuracy_validation
+    return point.measured.score_validation
 
 
 def _above_chord(point: Point, curve: Sequence[Point]) -> float:

@@ -69,7 +69,8 @@ def check_point(event: Mapping[str, Any]) -> None:
         measured = measurement_from_json(event["measured"])
     except TypeError as error:
         raise PointError(f"point {event['id']}: {str(error).partition(' ')[2]}") from error
-    for name, value in {**vars(measured), "sparsity": event["sparsity"]}.items():
+    metrics = measured.metrics if isinstance(measured.metrics, Mapping) else {}
+    for name, value in {**vars(measured), **metrics, "metrics": "", "sparsity": event["sparsity"]}.items():
         if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
             raise PointError(f"point {event['id']}: every figure must be finite, got {name} {value}")
     if measured.fault:

@@ -46,7 +46,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 def value(point: Point, objective: str) -> float:
     """Return the objective of a point, lower is better: the validation error, or the cost as recorded."""
     if objective == ACCURACY:
-        return 1.0 - point.measured.accuracy_validation
+        return 1.0 - point.measured.score_validation
     return float(getattr(point.measured, objective))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from compress.figures import ACCURACY, accuracies, costs
@@ -87,12 +87,12 @@ class TrialRecord:
 
 def measurement_from_json(record: Mapping[str, object]) -> Measurement:
     """Read back a measurement written by `asdict`; TypeError for an unknown or missing field."""
-    return Measurement(**record)  # type: ignore[arg-type]
+    return Measurement.from_json(record)
 
 
 def measurement_as_json(measured: Measurement) -> JsonDict:
     """Return all recorded figures, by name."""
-    return asdict(measured)
+    return measured.as_json()
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,17 @@ class Family:
     @property
     def validation(self) -> float:
         """Return the mean validation accuracy, in [0, 1]."""
-        return _mean(point.measured.accuracy_validation for point in self.points)
+        return _mean(point.measured.score_validation for point in self.points)
 
     @property
     def test(self) -> float:
         """Return the mean test accuracy, in [0, 1]."""
-        return _mean(point.measured.accuracy_test for point in self.points)
+        return _mean(point.measured.score_test for point in self.points)
 
     @property
     def spread(self) -> float | None:
         """Return the standard deviation of the validation accuracy over the seeds; None with one seed."""
-        return stdev(point.measured.accuracy_validation for point in self.points) if len(self.points) > 1 else None
+        return stdev(point.measured.score_validation for point in self.points) if len(self.points) > 1 else None
 
     @property
     def margin(self) -> float | None:
@@ -109,7 +109,7 @@ class Difference:
 def difference(one: Family, other: Family) -> Difference | None:
     """Return the difference between two families; None unless both have two seeds in common."""
     ours, theirs = (
-        {point.recipe.get("seed"): point.measured.accuracy_validation for point in family.points}
+        {point.recipe.get("seed"): point.measured.score_validation for point in family.points}
         for family in (one, other)
     )
     each = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]

@@ -77,7 +77,7 @@ def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> li
     point = middle(found)
     if point is None:
         return []
-    params, least = point.measured.params, math.floor(1000 * point.measured.accuracy_test) / 1000
+    params, least = point.measured.params, math.floor(1000 * point.measured.score_test) / 1000
     example = f"metrics.params <= {params} and metrics.test_accuracy >= {least:.3f}"
     fits = _listed(experiment, f"tags.paretune.study = '{study.name}' and {example}")
     return [

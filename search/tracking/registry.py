@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compress.export.card import shape_of
 from search.selection.amount import Amount
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, KNEE, LATENCY, PARAMS
@@ -74,7 +75,7 @@ def write_model(export: Path, folder: Path, run: str) -> None:
     from mlflow.types import Schema, TensorSpec
 
     given = json.loads((export / "card.json").read_text())["input"]
-    shape, single = (given["channels"], given["size"], given["size"]), numpy.dtype("float32")
+    shape, single = shape_of(given), numpy.dtype("float32")
     model = Model(
         artifact_path="model",
         run_id=run,

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_field_of_a_measurement_is_a_figure_or_says_how_it_was_measured() -> None:
-    how = {"latency_p95_ms", "device", "threads", "seconds", "machine"}
+    how = {"latency_p95_ms", "device", "threads", "seconds", "machine", "metrics"}
     assert {one.name for one in RECORDED} == {field.name for field in fields(Measurement)} - how
 
 
@@ -27,7 +27,7 @@ def test_no_two_figures_are_called_the_same(spelling: str) -> None:
 
 
 def test_an_accuracy_is_spelt_by_its_split() -> None:
-    assert [one.name for one in ACCURACIES] == ["accuracy_validation", "accuracy_test"]
+    assert [one.name for one in ACCURACIES] == ["score_validation", "score_test"]
     assert [one.metric for one in ACCURACIES] == ["validation_accuracy", "test_accuracy"]
     assert accuracies(MEASURED) == {"validation": 0.91234, "test": 0.8}
 

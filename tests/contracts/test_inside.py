@@ -106,7 +106,7 @@ def test_the_goal_is_met_and_the_network_reloads(
     loss = Loss(net)
     if taught:
         first = next(tiny.train.batches(32))
-        loss = Teaching(net, build(Model("cnn")), KD(), first, labels=tiny.train.labels)
+        loss = Teaching(net, build(Model("cnn")), KD(), first, targets=tiny.train.targets)
     fit(loss, tiny.train, replace(SHORT, **way), seed=0, augment=tiny.augment, hooks=[pruning])
     pruning.finish()
     assert 0.8 * aim.at_most <= left(net) <= aim.at_most + 1

@@ -136,7 +136,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "sentence"), BAD, ids=[name for name, _ in BAD])
 def test_what_is_no_network_for_the_task_is_one_sentence(net: str, name: str, sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence) as caught:
-        Model(name).check(10, 1, 8)
+        Model(name).check(10, (1, 8, 8))
     assert str(caught.value).startswith(f"{name}: ")
     assert "\n" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_a_file_that_stops_on_import_is_one_sentence(source: Source) -> None:
     with pytest.raises(
         RecipeError, match=r"broken:make: broken must be importable, .* got SyntaxError: invalid syntax"
     ):
-        Model("broken:make").check(10, 1, 8)
+        Model("broken:make").check(10, (1, 8, 8))
 
 
 @pytest.mark.parametrize("name", ["mine.net:", ":make", "mine net:make", "a:b:c", "a/b:c"])
@@ -214,10 +214,10 @@ def test_a_method_that_reads_maps_refuses_a_network_without(
 def test_every_distillation_method_teaches_from_and_to_an_own_network(
     net: str, calibration: Batch, method: Callable[[], KD]
 ) -> None:
-    shown = Batch(calibration.images[:8], calibration.labels[:8], torch.arange(8))
-    labels = calibration.labels
+    shown = Batch(calibration.images[:8], calibration.targets[:8], torch.arange(8))
+    labels = calibration.targets
     student, teacher = Model("mine.net:narrow").build(10, 1), Model(net).build(10, 1)
-    Teaching(student, teacher, method(), shown, labels=labels)(shown).backward()
+    Teaching(student, teacher, method(), shown, targets=labels)(shown).backward()
     assert any(p.grad is not None and bool(p.grad.any()) for p in student.parameters())
 
 

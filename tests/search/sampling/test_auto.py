@@ -91,10 +91,10 @@ def carry_out(driver: Driver, event: Event, trials: int = 99) -> list[Recipe]:
         number = job.trial
         recipe = Recipe.from_json(driver.study.trials[number].recipe)
         rate = dict(driver.study.trials[number].choices).get("lr", 0.0)
-        made = {point.id: point.measured.accuracy_validation for point in driver.study.record.points}
+        made = {point.id: point.measured.score_validation for point in driver.study.record.points}
         for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
             accuracy = made.get(step.key, 0.5 + 2 * float(rate or 0))
-            figures = {"accuracy_validation": accuracy, "params": exact.costs.params, "seconds": 1.0}
+            figures = {"score_validation": accuracy, "params": exact.costs.params, "seconds": 1.0}
             driver.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
         driver.end(number, "complete", "", 1.0, {})
         done.append(recipe)
@@ -510,7 +510,7 @@ def test_a_network_whose_trials_fail_is_likely_to_fail_again(begun: Callable[...
             continue
         for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
             rate = float(driver.study.trials[number].choices.get("lr") or 0.0)
-            figures = {"accuracy_validation": 0.5 + 2 * rate, "params": exact.costs.params, "seconds": 1.0}
+            figures = {"score_validation": 0.5 + 2 * rate, "params": exact.costs.params, "seconds": 1.0}
             driver.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
         driver.end(number, "complete", "", 1.0, {})
     failed = [trial.id for trial in driver.study.record.trials if trial.status == "failed"]

@@ -99,7 +99,7 @@ def test_a_trial_keeps_the_points_it_shares_with_an_earlier_one() -> None:
 
 def test_of_several_points_at_one_sparsity_the_most_accurate_stands_on_the_curve() -> None:
     found = curves(study([point(0.0, 0.9), point(0.5, 0.6), point(0.5, 0.8), point(0.5, 0.7)]))
-    assert [p.measured.accuracy_validation for p in found[1, "float"]] == [0.9, 0.8]
+    assert [p.measured.score_validation for p in found[1, "float"]] == [0.9, 0.8]
 
 
 def test_json_names_both_readings() -> None:

@@ -1,0 +1,131 @@
+"""Regression: each image has values, such as angles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from compress.goals.goal import Goal
+from compress.goals.metrics import Factory, Meter, meter
+from compress.machine.vision import import_torchmetrics
+
+LOSSES = ("mse", "smooth-l1", "l1")
+
+
+@dataclass(frozen=True)
+class Regression(Goal):
+    """Outputs `(B, D)` and targets `(B, D)` float32 are values by the `names`, in `unit`, such as degrees.
+
+    `criterion` is the loss: mse, smooth-l1 or l1. `quality` is mae, rmse, r2 (the mean over outputs), or a function
+    that returns a torchmetrics metric of outputs and targets. `also` names or makes further metrics; r2 of
+    each output alone is `r2-NAME`. `scale`, above 0, divides both before the loss: targets of large numbers would need
+    another learning rate; None is the deviation of the training targets, filled in with the data.
+    """
+
+    name: ClassVar[str] = "regression"
+
+    names: tuple[str, ...]
+    unit: str = ""
+    criterion: str = "mse"
+    quality: str | Factory = "mae"
+    also: tuple[str | Factory, ...] = ()
+    scale: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ValueError("regression: there must be at least 1 value, got none")
+        if self.criterion not in LOSSES:
+            raise ValueError(f"regression: unknown criterion {self.criterion!r}, known are {', '.join(LOSSES)}")
+        if self.scale is not None and (len(self.scale) != len(self.names) or not all(s > 0 for s in self.scale)):
+            raise ValueError(f"regression: scale must be {len(self.names)} numbers above 0, got {self.scale}")
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of values."""
+        return len(self.names)
+
+    @property
+    def quality_unit(self) -> str:
+        """Return the unit of an error; r2 has none."""
+        return "" if self.quality == "r2" else self.unit
+
+    @property
+    def summary(self) -> str:
+        """Return the values in words."""
+        return f"{', '.join(self.names)}{f' in {self.unit}' if self.unit else ''}"
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of scaled values, mean over batch and values."""
+        outputs, targets = self._scaled(outputs), self._scaled(targets)
+        if self.criterion == "mse":
+            return functional.mse_loss(outputs, targets)
+        return (functional.l1_loss if self.criterion == "l1" else functional.smooth_l1_loss)(outputs, targets)
+
+    def imitate(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """Return the squared distance from the teacher, each image weighed by how right the teacher is.
+
+        The weight is `1 - e / max(e)` with `e` the teacher's squared error on the image, the maximum over the batch:
+        attentive imitation, Saputra et al. 2019, https://arxiv.org/abs/1908.00858.
+        """
+        outputs, taught, targets = self._scaled(outputs), self._scaled(taught), self._scaled(targets)
+        error = (taught - targets).square().mean(1)
+        weight = 1 - error / error.max().clamp(min=1e-12)
+        return (weight * (outputs - taught).square().mean(1)).mean()
+
+    def metric(self) -> Meter:
+        """Return the metric of the quality."""
+        return self._meter(self.quality)
+
+    def also_metrics(self) -> Sequence[Meter]:
+        """Return the further metrics."""
+        return [self._meter(one) for one in self.also]
+
+    def constants(self, targets: Tensor) -> Iterable[Tensor]:
+        """Return the mean and the median."""
+        return targets.float().mean(0), targets.float().median(0).values
+
+    def check_targets(self, who: str, targets: Tensor) -> None:
+        """Raise ValueError unless targets are finite numbers `(N, D)`."""
+        if targets.dim() != 2 or targets.shape[1] != self.outputs or not targets.is_floating_point():
+            raise ValueError(
+                f"{who}: targets of a regression must be floats (N, {self.outputs}), got {targets.dtype} "
+                f"{tuple(targets.shape)}"
+            )
+        rows = (~targets.isfinite()).any(1).nonzero()
+        if len(rows):
+            raise ValueError(f"{who}: targets must be finite, got {targets[rows[0, 0]].tolist()} at {int(rows[0, 0])}")
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        return values if self.scale is None else values / values.new_tensor(self.scale)
+
+    def _meter(self, chosen: str | Factory) -> Meter:
+        return meter(chosen, self._known(), lambda outputs: outputs)
+
+    def _known(self) -> Mapping[str, Factory]:
+        made = import_torchmetrics().regression
+        known: dict[str, Factory] = {
+            "mae": lambda: made.MeanAbsoluteError(),
+            "rmse": lambda: made.MeanSquaredError(squared=False),
+            "r2": lambda: made.R2Score(),
+        }
+        for place, name in enumerate(self.names):
+            known[f"mae-{name}"] = partial(_of_one, f"mae-{name}", made.MeanAbsoluteError, place)
+            known[f"r2-{name}"] = partial(_of_one, f"r2-{name}", made.R2Score, place)
+        return known
+
+
+class _OfOne(Meter):
+    """A metric of one of several values."""
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        """Add a batch; outputs are one column already."""
+        super().update(outputs, self.prepare(targets))
+
+
+def _of_one(name: str, metric: Factory, place: int) -> Meter:
+    return _OfOne(name, metric(), lambda values: values[:, place])
