@@ -44,7 +44,8 @@ def read(path: Path, made: type) -> dict[str, Any]:
     try:
         found = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
-        raise ValueError(f"study file: {path} must be readable, got {error.strerror}") from error
+        remedy = "" if path.suffix else "; a study is named with --name"
+        raise ValueError(f"study file: {path} must be readable, got {error.strerror}{remedy}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"study file: {path} must be TOML, got {error}") from error
     hints, arguments = get_type_hints(made), dict[str, Any]()
