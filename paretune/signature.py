@@ -16,9 +16,11 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from search.option_fields import Option, options_of, typed_name
+from search.option_fields import BOUND, TRAINED, Option, options_of, typed_name
 
 A = TypeVar("A")
+PANELS = {TRAINED: "Trainings; an option left out stays as the space has it", BOUND: "Bounds"}
+"""Headings of `--help`, by group of options."""
 TYPED = (Path, bool, int, float, str)
 """Types of a typed value; of a union the first is taken, so text for a path is a path."""
 
@@ -66,7 +68,13 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
             return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
         return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, place])
     read = option.read and partial(_read, option.read)
-    dashed = typer.Option(typed_name(name, option), help=option.help, metavar=option.metavar, parser=read)
+    dashed = typer.Option(
+        typed_name(name, option),
+        help=option.help,
+        metavar=option.metavar,
+        parser=read,
+        rich_help_panel=PANELS.get(option.group),
+    )
     if isinstance(default, tuple):
         default = ",".join(default) if option.commas else None
     kind = kind | None if default is None else kind

@@ -114,7 +114,7 @@ def test_the_search_begins_with_a_line_on_its_trainings(there: Path, call: Call)
     assert (
         "training: epochs 2, lr 0.02, optimizer quick_optimizer:make, warmup 0.5; recovery: epochs 1, optimizer" in err
     )
-    assert "; without resrep, made for sgd alone" in err
+    assert "; left out: prune: resrep works by the size of gradients, so the recovery's optimizer must be sgd" in err
 
 
 def test_json_and_toml_do_not_come_together(call: Call) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,16 +10,15 @@ import torch
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.optimizers import check_own_optimizer, own_optimizer_source
-from compress.pruning import PRUNERS
 from compress.training import Training
 from search.sampling.candidates import Draw
 from search.settings import Settings
 from search.study.study import Study, StudyError
 from spaces import Space
-from spaces.study_training import SGD, StudyTraining
+from spaces.study_training import StudyTraining
 
-DRAWS = 50
-"""Recipes drawn from a space to find a possible one."""
+DRAWS = 200
+"""Recipes drawn from a space to find possible and impossible recipes."""
 
 
 def trainings_of(study: Study, settings: Settings) -> StudyTraining:
@@ -49,37 +48,36 @@ def optimizer_sources(trainings: StudyTraining) -> dict[str, str]:
     return {path: own_optimizer_source(path) for path in trainings.own_optimizers}
 
 
-def check_trainings(trainings: StudyTraining, space: Space, task: Task) -> None:
-    """Raise RecipeError unless the changed `space` makes recipes, and own optimizers can update its teacher.
+def check_trainings(trainings: StudyTraining, space: Space, task: Task) -> tuple[str, ...]:
+    """Return the sentences that refuse recipes of the changed `space`; () without settings.
 
-    The baseline must be possible, and a recipe among `DRAWS` drawn at random.
+    RecipeError unless the baseline and some of `DRAWS` random recipes are possible, and own optimizers can update the
+    unpruned teacher.
     """
     if not trainings:
-        return
+        return ()
     teacher = space.baseline(task.name, 0).student
-    refused = _impossible(space, task)
-    if refused is not None:
-        raise refused
+    refused = _refused(space, task)
     for path, lr in trainings.own_rates.items():
         with torch.random.fork_rng(devices=[]):
             check_own_optimizer(Training(optimizer=path, lr=lr), teacher.build(task.outputs, task.channels))
+    return refused
 
 
-def _impossible(space: Space, task: Task) -> RecipeError | None:
-    """Return why the first of the drawn recipes was impossible; None if any recipe is possible."""
-    chance, refused = np.random.default_rng(0), None
+def _refused(space: Space, task: Task) -> tuple[str, ...]:
+    """Return why some of the drawn recipes are impossible; RecipeError if all are."""
+    chance = np.random.default_rng(0)
+    refused: dict[str, int] = {}
     for _ in range(DRAWS):
         try:
             space.build(Draw(chance), task.name, 0)
         except RecipeError as error:
-            refused = refused or error
-        else:
-            return None
-    return refused
+            refused[str(error)] = refused.get(str(error), 0) + 1
+    if sum(refused.values()) == DRAWS:
+        raise RecipeError(next(iter(refused)))
+    return tuple(refused)
 
 
-def announced(trainings: StudyTraining) -> str:
-    """Return a sentence on the settings, and on the methods that the settings rule out."""
-    by_sgd = trainings.recovery.get("optimizer", SGD) == SGD
-    left_out = [] if by_sgd else [name for name, method in PRUNERS.items() if method.needs_sgd]
-    return f"{trainings}" + (f"; without {', '.join(left_out)}, made for {SGD} alone" if left_out else "")
+def announced(trainings: StudyTraining, refused: Sequence[str]) -> str:
+    """Return a line on the settings, and on recipes `refused` under the settings."""
+    return "; left out: ".join([str(trainings), *refused])

@@ -82,7 +82,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
     space = trainings.around(check_given(settings, models, task))
-    check_trainings(trainings, space, task)
+    refused = check_trainings(trainings, space, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
     with ExitStack() as held:
@@ -99,7 +99,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         reference = {ACCURACY: 0.0, LATENCY: _latency(space.teacher, task)} if new else {}
         listener.said(task.opening)
         if trainings:
-            listener.said(announced(trainings))
+            listener.said(announced(trainings, refused))
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C

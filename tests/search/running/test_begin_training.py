@@ -108,11 +108,16 @@ def test_an_own_optimizer_is_tried_on_the_teacher(own: str, narrow: Space, digit
         check_trainings(broken, broken.around(narrow), digits)
 
 
-def test_methods_that_settings_rule_out_are_named() -> None:
-    assert announced(StudyTraining({"epochs": 3})) == "training: epochs 3"
-    said = announced(StudyTraining({"optimizer": "adamw"}))
+@pytest.mark.parametrize("space", ["joint", "malihi2023"])
+def test_methods_that_settings_rule_out_are_named_where_the_space_has_them(space: str, digits: Task) -> None:
+    plain, told = StudyTraining({"epochs": 3}), StudyTraining({"optimizer": "adamw"})
+    assert check_trainings(StudyTraining(), SPACES[space], digits) == ()
+    assert check_trainings(plain, plain.around(SPACES[space]), digits) == ()
+    refused = check_trainings(told, told.around(SPACES[space]), digits)
+    said = announced(told, refused)
     assert said.startswith("training: lr 0.001, weight-decay 0.01, optimizer adamw; recovery: weight-decay 0.01, optim")
-    assert said.endswith("; without resrep, made for sgd alone")
+    sentence = "; left out: prune: resrep works by the size of gradients, so the recovery's optimizer must be sgd, got"
+    assert (sentence in said) == (space == "joint")
 
 
 def test_a_study_says_the_options_that_would_repeat_it(tmp_path: Path) -> None:
