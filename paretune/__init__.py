@@ -32,6 +32,7 @@ from search.study.seeds import front_of
 from search.study.study import Study
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
+from search.study_file import filled
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
@@ -51,6 +52,7 @@ __all__ = [
     "report",
     "search",
     "select",
+    "show",
     "sync",
     "table",
     "take",
@@ -66,12 +68,13 @@ def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
     return Study(home_folder(home), name).record
 
 
-@taking(Search)
+@taking(Search, filled)
 def search(asked: Search) -> StudyRecord:
     """Run or resume a search; returns the study as it stands at the end.
 
     The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
-    `show` draws progress on standard error. ValueError before anything is started, RuntimeError for failed work.
+    `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
+    standard error. ValueError before anything is started, RuntimeError for failed work.
     """
     from search.running import launch
 
@@ -98,6 +101,16 @@ def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
         "hypervolume": hypervolume(means, record.objectives, record.reference_point),
         "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
     }
+
+
+def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """What a study is, ready for JSON: its options, when and over which images it was begun, trials and places.
+
+    `toml` is the study file that would repeat the study.
+    """
+    from search.study_options import described
+
+    return described(Study(home_folder(home), name))
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:

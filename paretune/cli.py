@@ -26,10 +26,20 @@ from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.signature import verb
 from paretune.table_text import FORMATS
-from paretune.words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
+from paretune.words import (
+    breakpoints_table,
+    front_table,
+    methods_table,
+    points_table,
+    searched,
+    selected,
+    study_table,
+    trials_table,
+)
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
+from search.study_file import filled
 from search.uri import sqlite_uri
 
 app = typer.Typer(
@@ -56,9 +66,9 @@ def _options(
     """Take the options of the command itself, those before a verb."""
 
 
-@verb(app, Settings)
+@verb(app, Settings, filled)
 def search(settings: Settings) -> None:
-    """Run a search, or resume a search, and print the front."""
+    """Run a search, or resume a search, and print the front; options may stand in a study file."""
     name, home = settings.name, settings.home
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
@@ -90,6 +100,17 @@ def front(options: asked.Listing) -> None:
 
 def _show_front(study: str, home: Path | None) -> None:
     _out.print(front_table(paretune.front(study, home=home)))
+
+
+@verb(app, asked.Show)
+def show(options: asked.Show) -> None:
+    """What a study is: its options, trials and places; with --toml, the study file that would repeat it."""
+    found = paretune.show(options.study, home=options.home)
+    if options.json:
+        return _print_json(found)
+    if options.toml:
+        return typer.echo(found["toml"], nl=False)
+    return _out.print(study_table(found))
 
 
 @verb(app, asked.Listing)

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
@@ -25,13 +25,21 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
-def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`."""
+def taking(
+    made: Callable[P, A], filled: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`.
+
+    `filled(made, given)` may add arguments to those given.
+    """
 
     def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
         @wraps(carry_out)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return carry_out(made(*args, **kwargs))
+            if filled is None:
+                return carry_out(made(*args, **kwargs))
+            given = signature(made).bind(*args, **kwargs).arguments
+            return carry_out(cast(Callable[..., A], made)(**filled(made, given)))
 
         returned = signature(carry_out).return_annotation
         call.__signature__ = signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
@@ -114,6 +122,17 @@ class Listing(OfStudy):
     """`paretune front` and `paretune trials`."""
 
     json: bool = json_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Listing):
+    """`paretune show`. ValueError for `json` with `toml`."""
+
+    toml: bool = setting(False, "Print the study file that would repeat the study.")
+
+    def __post_init__(self) -> None:
+        if self.json and self.toml:
+            raise ValueError("show: json and toml must not come together, got both")
 
 
 @dataclass(frozen=True, kw_only=True)

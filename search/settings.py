@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks import check_folder, check_number, check_whole
-from search.option_fields import data_setting, home_setting, setting, tracking_setting
+from search.option_fields import argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
 from search.study.study import check_name
+from search.training_options import TrainingOptions
 from search.uri import sqlite_uri
 
 if TYPE_CHECKING:
@@ -40,20 +41,22 @@ def home_folder(home: Path | str | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class Settings(SearchBudget):
-    """One call of `paretune search`: every field is an option, the bounds of `SearchBudget` among them.
+class Settings(TrainingOptions, SearchBudget):
+    """One call of `paretune search`: every field is an option, also those of `TrainingOptions` and `SearchBudget`.
 
     `trials` counts all trials of the study, those before a resume included. `time_budget_s` and, for a trial,
     `trial_limit_s` are in seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or
     a URL of fsspec) means files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the
     space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
     `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
-    Further trials make the models on the front with as many `seeds` in all. The constructor fills in `home` and makes
-    the paths of `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
+    Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
+    with the study; `search/study_file.py` reads the file. The constructor fills in `home` and makes the paths of
+    `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
     _: KW_ONLY
+    file: Path | None = field(default=None, metadata=argument("TOML file with options; options typed here win."))
     space: str = setting("joint", "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023.")
     task: str = setting("digits", "digits, cifar10, cifar100, fashion-mnist or folder:PATH.")
     trials: int = setting(24, "Trials of the study in all.")
@@ -103,7 +106,8 @@ class Settings(SearchBudget):
         check_objectives(self.objectives)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
-        super().__post_init__()
+        TrainingOptions.__post_init__(self)
+        SearchBudget.__post_init__(self)
         if self.start_from is not None:
             check_name(self.start_from)
         check_whole("trials", self.trials, 1, MOST_TRIALS)

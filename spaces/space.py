@@ -100,7 +100,8 @@ class Space:
     `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
     skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
     a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
-    about certain models.
+    about certain models. `rate` and `recovery_rate` are the learning rates of the space's trainings from scratch and of
+    its recoveries: a study with rates of its own scales every rate of the space by their ratio.
     """
 
     name: str
@@ -109,6 +110,8 @@ class Space:
     source: str
     beginnings: tuple[Mapping[str, Value], ...] = ()
     given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
+    rate: float = Training().lr
+    recovery_rate: float = Recovery().training.lr
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """Return the recipe of the unpruned teacher, the first trial of every study."""

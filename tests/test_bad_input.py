@@ -148,7 +148,9 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
     """As they are typed."""
     for name, value in settings.items():
         option = typed_name(name, OPTIONS[name])
-        if value is True:
+        if OPTIONS[name].is_argument:
+            yield str(value)
+        elif value is True:
             yield option
         elif option in REPEATED:
             yield from (word for one in value for word in (option, one))

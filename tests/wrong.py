@@ -8,7 +8,7 @@ from typing import Any
 NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
 MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
-LISTS = ("front", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
+LISTS = ("front", "show", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
 """Verbs that take a study."""
 
 HOSTILE = ("../../x", "<script>", ".", "..", "-rf", "a\nb", "a\0b", "", "é", "x" * 1_000_000)
@@ -65,6 +65,32 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"sampler": "cma"}, "sampler: unknown 'cma', known are auto, tpe, gp, nsga2, random"),
     ({"start_from": "../x"}, NAME),
     ({"start_from": "gone"}, "study gone: there is none in"),
+    ({"epochs": 0}, "training: epochs must be a whole number of at least 1, got 0"),
+    ({"epochs": -(10**400)}, "training: epochs must be a whole number of at least 1, got -1000"),
+    ({"recovery_epochs": 0}, "recovery: epochs must be a whole number of at least 1, got 0"),
+    ({"lr": math.nan}, "training: lr must be above 0, got nan"),
+    ({"recovery_lr": math.inf}, "recovery: lr must be above 0, got inf"),
+    ({"batch_size": 0}, "training: batch_size must be a whole number of at least 1, got 0"),
+    ({"optimizer": "adam"}, "training: optimizer: unknown 'adam', known are adamw, sgd and package.module:function"),
+    ({"recovery_optimizer": ""}, "recovery: optimizer: unknown '', known are adamw, sgd and package.module:function"),
+    ({"optimizer": "nowhere:make"}, "training: lr must be given with an optimizer of your own, got nowhere:make alone"),
+    ({"optimizer": "nowhere:make", "lr": 0.1}, "nowhere:make: nowhere must be importable, from the current folder"),
+    ({"optimizer": "torch.optim:Nadam", "lr": 0.1}, "torch.optim:Nadam: torch.optim must have a function Nadam"),
+    ({"optimizer": "torch.optim:LBFGS", "lr": 0.1}, "torch.optim:LBFGS: must make an optimizer when called as"),
+    ({"optimizer": "torch.nn:Linear", "lr": 0.1}, "torch.nn:Linear: must make an optimizer when called as"),
+    ({"momentum": 1.5}, "training: momentum must be in [0, 1), got 1.5"),
+    ({"weight_decay": -1.0}, "training: weight_decay must be at least 0, got -1.0"),
+    ({"warmup": 60.0}, "training: warmup must be shorter than the 60 epochs of the training, got 60.0"),
+    ({"recovery_warmup": 10.0}, "recovery: warmup must be shorter than the 10 epochs of the training, got 10.0"),
+    ({"decay": "linear"}, "training: decay: unknown 'linear', known are constant, cosine, step"),
+    ({"drops": ("0.5",)}, "training: drops and factor must come with the decay step, got cosine"),
+    ({"decay": "step", "drops": ("half",)}, "drops must be shares of the run, such as 0.5 or 150/240, got 'half'"),
+    ({"decay": "step", "drops": ("1/0",)}, "drops must be shares of the run, such as 0.5 or 150/240, got '1/0'"),
+    ({"recovery_decay": "step", "recovery_drops": ("3/2",)}, "recovery: drops must be in [1e-09, 1), got 1.5"),
+    ({"decay": "step", "factor": 1.0}, "training: factor must be in [1e-09, 1), got 1.0"),
+    ({"clip_norm": 0.0}, "training: clip_norm must be above 0, got 0.0"),
+    ({"ema": 1.0}, "training: ema must be in [0, 1), got 1.0"),
+    ({"file": "gone.toml"}, "study file: gone.toml must be readable, got No such file or directory"),
     ({"max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
     ({"max_flops": "-5"}, f"max-flops: {AMOUNT} '-5'"),
     ({"max_params": "0"}, "max-params must be above 0, got 0"),
@@ -116,6 +142,11 @@ UNTYPED: list[tuple[dict[str, Any], str]] = [
     ({"name": None}, "study name must begin with a letter or digit"),
     ({"name": 5}, "study name must begin with a letter or digit"),
     ({"home": "fi\0le"}, "home must be writable, got fi"),
+    ({"epochs": "many"}, "training: epochs must be a whole number of at least 1, got 'many'"),
+    ({"epochs": 2.5}, "training: epochs must be a whole number of at least 1, got 2.5"),
+    ({"lr": "fast"}, "training: lr must be above 0, got 'fast'"),
+    ({"optimizer": 3}, "training: optimizer: unknown 3, known are adamw, sgd and package.module:function"),
+    ({"decay": "step", "drops": 0.5}, "drops must be shares of the run, such as 0.5 or 150/240, got 0.5"),
 ]
 """What only a function can be called with."""
 LEDGERS = {

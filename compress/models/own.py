@@ -29,12 +29,12 @@ from compress.machine.vision import import_torchvision, needs_operators
 from compress.models.check_constructed import check_plain
 from compress.models.family import Family
 
-_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def is_own(name: str) -> bool:
     """Whether a model's name is the path of a function; RecipeError for a name with a colon but no such form."""
-    if ":" in name and not _PATH.fullmatch(name):
+    if ":" in name and not PATH.fullmatch(name):
         raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
     return ":" in name
 
@@ -42,6 +42,20 @@ def is_own(name: str) -> bool:
 @lru_cache(maxsize=64)
 def own_family(path: str) -> Family:
     """Import a function as a family, once a process; MissingModel if impossible, RecipeError if no function."""
+    function, fingerprint = load_function(path)
+    scales = _takes_width(function)
+
+    def make(classes: int, channels: int, width: float) -> nn.Module:
+        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
+
+    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=fingerprint)
+
+
+def load_function(path: str) -> tuple[Callable[..., object], str]:
+    """Import a user's function; return the function and the sha256 of its source.
+
+    MissingModel if the import is impossible, RecipeError for anything but a function or a class of Python's.
+    """
     place, _, name = path.partition(":")
     module = _import(path, place)
     function = getattr(module, name, None)
@@ -53,13 +67,8 @@ def own_family(path: str) -> Family:
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
-    scales = _takes_width(function)
-
-    def make(classes: int, channels: int, width: float) -> nn.Module:
-        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
-
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
-    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=_fingerprint(module, defined_in))
+    return function, _fingerprint(module, defined_in)
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
@@ -118,7 +127,7 @@ def _import(path: str, place: str) -> ModuleType:
         sys.path.append(here)
     importlib.invalidate_caches()
     try:
-        with _guarding_settings(path):
+        with guarding_settings(path):
             return _load(place)
     except RecipeError:
         sys.modules.pop(place, None)  # the next import must fail the same way
@@ -148,7 +157,7 @@ def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...])
     for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
         check_whole(f"{path}: {name}", value, 1)
     try:
-        with _guarding_settings(path):
+        with guarding_settings(path):
             made = _called(function, given)
         if isinstance(made, nn.Module) and not any(tensor.is_meta for tensor in made.parameters()):
             made = made.cpu()  # a search moves the network to its device
@@ -179,7 +188,7 @@ def _called(function: Callable[..., object], given: tuple[Any, ...]) -> object:
 
 
 @contextmanager
-def _guarding_settings(path: str) -> Iterator[None]:
+def guarding_settings(path: str) -> Iterator[None]:
     """Run a user's code with its prints on standard error; RecipeError if the code changes torch's global settings."""
     before = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
     with redirect_stdout(sys.stderr):
@@ -230,7 +239,11 @@ def _takes_width(function: Callable[..., object]) -> bool:
 
 
 def _fingerprint(*modules: ModuleType) -> str:
-    """Return the sha256 of the modules' files and of all files of the same packages imported by them, recursively."""
+    """Return the sha256 of the modules' files and of all files of the same packages imported by them, recursively.
+
+    Torch's version stands for modules of torch itself, whose files import all others of torch.
+    """
+    modules, given = tuple(module for module in modules if not _is_torch(module)), modules
     tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
     roots = {root for top in tops for root in _folders(top)}
     files: dict[str, Path] = {}
@@ -246,7 +259,13 @@ def _fingerprint(*modules: ModuleType) -> str:
     whole = hashlib.sha256()
     for name, file in sorted(files.items()):
         whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    if modules != given:
+        whole.update(f"torch {torch.__version__}".encode())
     return whole.hexdigest()
+
+
+def _is_torch(module: ModuleType) -> bool:
+    return module.__name__.partition(".")[0] == torch.__name__
 
 
 def _folders(top: ModuleType) -> list[Path]:

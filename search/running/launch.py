@@ -17,10 +17,12 @@ from compress.measure import latency
 from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
+from search import study_file
 from search.environment import spare_loopback
 from search.hints import command
 from search.running.begin_checks import budget_of, check_given, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
+from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
@@ -35,6 +37,7 @@ from search.study.front import objectives_of
 from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
+from search.study_options import header_entry
 from spaces import Space
 
 LATENCY_MS = 2000.0
@@ -73,6 +76,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_study(before, settings)
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
+    trainings = trainings_of(before, settings)
+    sources = optimizer_sources(trainings)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
@@ -80,7 +85,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_images(before, task)
     check_goal(task.name, task.goal, task.validation.targets)
     check_sampler(*_sought(before, settings, task))
-    space = check_given(settings, models, task)
+    space = trainings.around(check_given(settings, models, task))
+    refused = check_trainings(trainings, space, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(
             Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task
@@ -99,6 +105,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
         listener.said(task.opening)
+        if trainings:
+            listener.said(announced(trainings, refused))
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
@@ -115,6 +123,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if not own:
             listener.ready()
         if new:
+            study_file.keep(settings.file, study.folder)
             study.begin(
                 task=settings.task,
                 fingerprint=task.fingerprint,
@@ -128,6 +137,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **({} if quality == ACCURACY else {"quality": quality.as_json()}),
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
+                **{who: values for who, values in trainings.as_json().items() if values},
+                **({"optimizers": sources} if sources else {}),
+                **header_entry(settings),
                 objectives=list(objectives),
                 reference_point=reference,
                 latency_of=TEACHER,

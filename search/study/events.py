@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
+_ENTRIES = ("students", "teachers", "budget", "training", "recovery", "optimizers", "options")
+"""Entries that a study's own event may lack."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -21,11 +23,9 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {"students": {}, "teachers": {}, "store": "", "budget": {}, **event},
-        students=dict,
-        teachers=dict,
+        {**{name: {} for name in _ENTRIES}, "store": "", **event},
         store=str,
-        budget=dict,
+        **dict.fromkeys(_ENTRIES, dict),
     )
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
         raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
@@ -46,6 +46,22 @@ def check_named(event: Event, header: Event) -> None:
         family = model.get("family") if isinstance(model, Mapping) else None
         if isinstance(family, str) and ":" in family and family not in named:
             raise ValueError(f"the study must have been begun with the {who} {family!r}, whose code would run")
+    for optimizer in _optimizers(event["recipe"]) if event["event"] == "asked" else ():
+        if ":" in optimizer and optimizer not in header.get("optimizers", ()):
+            raise ValueError(f"the study must have been begun with the optimizer {optimizer!r}, whose code would run")
+
+
+def _optimizers(recipe: object) -> Iterator[str]:
+    """Yield the names of the optimizers anywhere in a recipe's JSON."""
+    if isinstance(recipe, Mapping):
+        named = recipe.get("optimizer")
+        if isinstance(named, str):
+            yield named
+        for value in recipe.values():
+            yield from _optimizers(value)
+    elif isinstance(recipe, list):
+        for value in recipe:
+            yield from _optimizers(value)
 
 
 def check_point(event: Mapping[str, Any]) -> None:

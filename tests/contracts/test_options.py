@@ -27,6 +27,7 @@ from spaces import SPACES
 
 VERBS = {
     "search": Settings,
+    "show": asked.Show,
     "front": asked.Listing,
     "trials": asked.Listing,
     "breakpoints": asked.Breakpoints,
