@@ -23,8 +23,8 @@ TYPED = (Path, bool, int, float, str)
 """Types of a typed value; of a union the first is taken, so text for a path is a path."""
 
 
-def verb(app: typer.Typer, made: type[A]) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
-    """Make a function of a value a command, named like the function, whose options are the fields of the value."""
+def verb(app: typer.Typer, made: type[A], name: str = "") -> Callable[[Callable[[A], None]], Callable[[A], None]]:
+    """Make a function of a value a command, whose options are the fields of the value; "" for the function's name."""
 
     def command(carry_out: Callable[[A], None]) -> Callable[[A], None]:
         def typed(**words: Any) -> None:
@@ -35,7 +35,7 @@ def verb(app: typer.Typer, made: type[A]) -> Callable[[Callable[[A], None]], Cal
         typed.__doc__ = carry_out.__doc__
         typed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         typed.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(carry_out.__name__)(typed)
+        app.command(name or carry_out.__name__)(typed)
         return carry_out
 
     return command
@@ -50,6 +50,8 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
     kind = _kind(hint, option)
     if option.is_argument:
         place = typer.Argument(help=option.help, metavar=option.name or None, show_default=False)
+        if default == ():
+            return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, place])
         return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
     read = option.read and partial(_read, option.read)
     dashed = typer.Option(typed_name(name, option), help=option.help, metavar=option.metavar, parser=read)

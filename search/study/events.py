@@ -9,6 +9,8 @@ from typing import Any
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
+NAMING = ("students", "teachers", "networks")
+"""Entries of the header with networks whose code may run."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -19,10 +21,11 @@ class PointError(ValueError):
 def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
+    may_lack = (*NAMING, "only", "recipes")
     _check(
-        {"students": {}, "teachers": {}, "store": "", "budget": {}, **event},
-        students=dict,
-        teachers=dict,
+        {**{name: {} for name in may_lack}, "store": "", "budget": {}, "space_is": "", **event},
+        **dict.fromkeys(may_lack, dict),
+        space_is=str,
         store=str,
         budget=dict,
     )
@@ -38,12 +41,17 @@ def check_asked(event: Event) -> None:
 
 def check_named(event: Event, header: Event) -> None:
     """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
-    named = {name.partition("@")[0] for who in ("students", "teachers") for name in header.get(who, ())}
+    named = networks(header)
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
         family = model.get("family") if isinstance(model, Mapping) else None
         if isinstance(family, str) and ":" in family and family not in named:
             raise ValueError(f"the study must have been begun with the {who} {family!r}, whose code would run")
+
+
+def networks(header: Mapping[str, Any]) -> set[str]:
+    """Return the families of models named by a study's header: the functions of the user's own that may run."""
+    return {name.partition("@")[0] for who in NAMING for name in header.get(who, ())}
 
 
 def check_point(event: Mapping[str, Any]) -> None:

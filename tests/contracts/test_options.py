@@ -27,6 +27,8 @@ from spaces import SPACES
 
 VERBS = {
     "search": Settings,
+    "run": asked.Run,
+    "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
     "breakpoints": asked.Breakpoints,
