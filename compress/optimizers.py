@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from compress.errors import RecipeError, said
-from compress.models.own import PATH, guarding_settings, load_function
+from compress.models.own import PATH, load_function
+from compress.own_code import guarding_settings
 
 if TYPE_CHECKING:
     from compress.training import Training

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY as ACCURATE
-from paretune.verb_options import Search, Select, Table, taking
+from paretune.verb_options import Run, Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
@@ -49,7 +49,9 @@ __all__ = [
     "home_folder",
     "methods",
     "open_study",
+    "recipe",
     "report",
+    "run",
     "search",
     "select",
     "show",
@@ -79,6 +81,34 @@ def search(asked: Search) -> StudyRecord:
     from search.running import launch
 
     return _followed(asked, launch.search, asked.show)
+
+
+@taking(Run)
+def run(asked: Run) -> StudyRecord:
+    """Carry out given recipes as the trials of a study, after the network they begin with, unpruned.
+
+    A recipe is a file, an export's folder, a JSON form as of `recipe`, or a `compress.recipe.Recipe`; its name in the
+    study is the file's. Models in the store are not made again. ValueError before anything is started, also for a
+    recipe of another task or version; RuntimeError for failed work.
+    """
+    from search.running import launch
+    from search.running.given import settings_of
+
+    settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
+    return _followed(settings, launch.search, asked.show)
+
+
+def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """The whole recipe of a point, ready for JSON; `run` on the recipe gives the same point, with the same id.
+
+    `point` is the id or its beginning. ValueError unless the study has exactly one such point.
+    """
+    record = open_study(name, home)
+    found = [one for one in record.points if point and one.id.startswith(point)]
+    if len(found) != 1:
+        got = f"{len(found)} points" if found else "none"
+        raise ValueError(f"recipe: the beginning of a point's id in {name} must be told, got {got} of {point!r}")
+    return dict(found[0].recipe)
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:

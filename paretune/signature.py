@@ -26,9 +26,13 @@ TYPED = (Path, bool, int, float, str)
 
 
 def verb(
-    app: typer.Typer, made: type[A], filled: Callable[[type[A], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    app: typer.Typer,
+    made: type[A],
+    filled: Callable[[type[A], Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    *,
+    name: str = "",
 ) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
-    """Make a function of a value a command, named like the function, whose options are the fields of the value.
+    """Make a function of a value a command, whose options are the fields of the value; "" for the function's name.
 
     `filled(made, given)` may add fields to those given by typed words.
     """
@@ -44,7 +48,7 @@ def verb(
         typed.__doc__ = carry_out.__doc__
         typed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         typed.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(carry_out.__name__)(typed)
+        app.command(name or carry_out.__name__)(typed)
         return carry_out
 
     return command
@@ -66,6 +70,7 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
         place = typer.Argument(help=option.help, metavar=option.name or None, show_default=False)
         if default is MISSING:
             return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
+        default = None if default == () else default
         return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, place])
     read = option.read and partial(_read, option.read)
     dashed = typer.Option(

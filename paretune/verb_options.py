@@ -10,15 +10,28 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
-from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
+from search.option_fields import (
+    argument,
+    data_setting,
+    home_setting,
+    json_setting,
+    setting,
+    setting_of,
+    tracking_setting,
+)
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
 from search.settings import Settings
 from search.study.breakpoints import DELTA
+
+if TYPE_CHECKING:
+    from spaces.given_recipes import Given
+else:
+    Given = object  # hints of fields are resolved for `--help`, which waits for no torch
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -54,6 +67,43 @@ class Search(Settings):
 
     home: Path | str | None = home_setting()  # type: ignore[assignment]  # a path once it is made
     show: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """The arguments of `paretune.run`, and of the command without `show`.
+
+    `recipes` are files, exports, JSON forms or recipes; none of them resumes the study with its own. `task` None means
+    the recipes' own. The other fields are as of `Settings`.
+    """
+
+    recipes: tuple[Given, ...] | list[Given] | Given = field(
+        default=(), metadata=argument("Files of recipes, such as `paretune recipe` prints, or exports.", "recipe")
+    )
+    name: str = setting_of(Settings, "name")
+    _: KW_ONLY
+    task: str | None = setting(None, "Place of the images, folder:PATH; the recipes' own task if left out.")
+    networks: tuple[str, ...] = setting(
+        (), "package.module:function of a network of your own in the recipes, whose code may run.", name="network"
+    )
+    objectives: tuple[str, ...] = setting_of(Settings, "objectives")
+    seeds: int = setting(1, "Make every recipe with so many seeds in all.")
+    time_budget_s: float | None = setting_of(Settings, "time_budget_s")
+    trial_limit_s: float | None = setting_of(Settings, "trial_limit_s")
+    resume: bool = setting_of(Settings, "resume")
+    address: str | None = setting_of(Settings, "address")
+    cpus_per_trial: int = setting_of(Settings, "cpus_per_trial")
+    gpus_per_trial: float | None = setting_of(Settings, "gpus_per_trial")
+    storage_url: str | None = setting_of(Settings, "storage_url")
+    store: str | None = setting_of(Settings, "store")
+    home: Path | str | None = home_setting()
+    data: Path | None = data_setting()
+    tracking_uri: str | None = tracking_setting()
+    show: bool = True
+
+    def __post_init__(self) -> None:
+        given = self.recipes
+        object.__setattr__(self, "recipes", tuple(given) if isinstance(given, tuple | list) else (given,))
 
 
 @dataclass(frozen=True)
@@ -133,6 +183,13 @@ class Show(Listing):
     def __post_init__(self) -> None:
         if self.json and self.toml:
             raise ValueError("show: json and toml must not come together, got both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOf(OfStudy):
+    """`paretune recipe`."""
+
+    point: str = field(metadata=argument("Id of a point of the study, or its beginning."))
 
 
 @dataclass(frozen=True, kw_only=True)

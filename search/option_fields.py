@@ -58,6 +58,12 @@ def argument(help: str, name: str = "") -> dict[str, Option]:
     return {_KEY: Option(help, name, is_argument=True)}
 
 
+def setting_of(made: Any, name: str) -> Any:
+    """Return a field with the default and the option of a field of another dataclass."""
+    (same,) = (each for each in fields(made) if each.name == name)
+    return field(default=same.default, metadata=same.metadata)
+
+
 def options_of(made: Any) -> dict[str, Option]:
     """The options of a dataclass by field, in the order of `--help`."""
     found = {each.name: each.metadata[_KEY] for each in fields(made) if _KEY in each.metadata}

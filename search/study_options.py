@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search import study_file
+from search.sampling.optuna_study import GRID
 from search.selection.amount import Amount
-from search.settings import Settings
+from search.settings import TRIALS, Settings
 from search.study.study import Study
 from search.training_options import RECOVERY
 
@@ -48,11 +49,19 @@ def arguments_of(study: Study) -> dict[str, Any]:
         "gpus_per_trial": header.get("gpus_per_trial") or None,
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
         **kept,
-        "trials": max(kept.get("trials", Settings.trials), study.originals),
+        "only": tuple(f"{name}={','.join(map(str, values))}" for name, values in header.get("only", {}).items()),
+        "trials": _trials(kept.get("trials"), study),
         **header.get("training", {}),
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},
     }
     return {name: value for name, value in found.items() if value is not None and value != ()}
+
+
+def _trials(asked: int | None, study: Study) -> int | None:
+    """Return the trials to ask for: at least those there are; None for all of a grid."""
+    if asked is None and study.header.get("sampler") == GRID:
+        return None
+    return max(asked or TRIALS, study.originals)
 
 
 def described(study: Study) -> dict[str, Any]:

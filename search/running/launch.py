@@ -20,8 +20,9 @@ from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
 from search.environment import spare_loopback
 from search.hints import command
-from search.running.begin_checks import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
+from search.running.begin_space import planned, space_of
 from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
@@ -30,7 +31,7 @@ from search.running.expected_time import announcement
 from search.running.failures import DeviceError
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
-from search.sampling.optuna_study import AUTO, OptunaStudy, answering, check_sampler, open_storage
+from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
 from search.study.front import objectives_of
@@ -39,6 +40,7 @@ from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
 from search.study_options import header_entry
 from spaces import Space
+from spaces.listing import listing
 
 LATENCY_MS = 2000.0
 """Milliseconds for measuring the teacher's latency: a network of seconds per image is timed fewer than thirty times."""
@@ -84,8 +86,13 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
     check_goal(task.name, task.goal, task.validation.targets)
-    check_sampler(*_sought(before, settings, task))
-    space = trainings.around(check_given(settings, models, task))
+    sampler, objectives = _sought(before, settings, task)
+    check_sampler(sampler, objectives)
+    space, only, begun_with = space_of(before, settings, models, task)
+    seed = before.header.get("seed", settings.seed)
+    grid = listing(space, task.name, seed, only) if sampler == GRID else None
+    trials, ahead_said = planned(settings, space, grid)
+    space = trainings.around(space)
     refused = check_trainings(trainings, space, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(
@@ -104,9 +111,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
-        listener.said(task.opening)
-        if trainings:
-            listener.said(announced(trainings, refused))
+        for line in filter(None, (task.opening, ahead_said, announced(trainings, refused) if trainings else "")):
+            listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
@@ -114,7 +120,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if own:
             listener.ready()
         scratch = None
-        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+        if study.unfinished or study.originals < trials or settings.seeds > 1:
             scratch = held.enter_context(scratch_folder())
             held.enter_context(started(settings, scratch))
         reference |= costs.result() if costs else {}
@@ -127,7 +133,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             study.begin(
                 task=settings.task,
                 fingerprint=task.fingerprint,
-                space=settings.space,
+                space=settings.space_name,
                 seed=settings.seed,
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
@@ -135,6 +141,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({} if quality == ACCURACY else {"quality": quality.as_json()}),
+                **begun_with,
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
                 **{who: values for who, values in trainings.as_json().items() if values},
@@ -155,12 +162,14 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             optuna_study,
             space,
             task,
-            settings.trials,
+            trials,
             bounds,
             earlier,
             early_stopping=early_stopping,
             seeds=settings.seeds,
+            listed=None if grid is None else grid.choices,
         )
+        driver.trials = trials
         if scratch is not None and chosen:
             driver.notes.append(chosen)
         carry_out(settings, driver, scratch, listener)

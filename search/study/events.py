@@ -10,7 +10,9 @@ from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
-_ENTRIES = ("students", "teachers", "budget", "training", "recovery", "optimizers", "options")
+NAMING = ("students", "teachers", "networks")
+"""Entries of the header with networks whose code may run."""
+_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
 """Entries that a study's own event may lack."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
@@ -23,7 +25,8 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {**{name: {} for name in _ENTRIES}, "store": "", **event},
+        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", **event},
+        space_is=str,
         store=str,
         **dict.fromkeys(_ENTRIES, dict),
     )
@@ -40,7 +43,7 @@ def check_asked(event: Event) -> None:
 
 def check_named(event: Event, header: Event) -> None:
     """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
-    named = {name.partition("@")[0] for who in ("students", "teachers") for name in header.get(who, ())}
+    named = networks(header)
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
         family = model.get("family") if isinstance(model, Mapping) else None
@@ -62,6 +65,11 @@ def _optimizers(recipe: object) -> Iterator[str]:
     elif isinstance(recipe, list):
         for value in recipe:
             yield from _optimizers(value)
+
+
+def networks(header: Mapping[str, Any]) -> set[str]:
+    """Return the families of models named by a study's header: the functions of the user's own that may run."""
+    return {name.partition("@")[0] for who in NAMING for name in header.get(who, ())}
 
 
 def check_point(event: Mapping[str, Any]) -> None:
