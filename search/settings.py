@@ -20,7 +20,10 @@ from search.study.study import check_name
 from search.uri import sqlite_uri
 
 if TYPE_CHECKING:
+    from compress.data.tasks import Task
     from compress.models import Model
+else:
+    Task = object  # hints of fields are resolved for `--help`, which waits for no torch
 
 MOST_TRIALS = 1_000_000
 MOST_SEEDS = 100
@@ -46,13 +49,19 @@ class Settings(SearchBudget):
     space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
     `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
     Further trials make the models on the front with as many `seeds` in all. The constructor fills in `home` and makes
-    the paths of `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
+    the paths of `store` and of a task absolute. `task` is a name, or a `Task`, known to this process and its search's
+    workers alone. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
     _: KW_ONLY
     space: str = setting("joint", "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023.")
-    task: str = setting("digits", "digits, cifar10, cifar100, fashion-mnist or folder:PATH.")
+    task: str | Task = setting(
+        "digits",
+        "digits, digits-angle, cifar10, cifar100, fashion-mnist, folder:PATH; FILE.py:NAME or module:NAME of a "
+        "function that returns a task of your own.",
+        metavar="TEXT",
+    )
     trials: int = setting(24, "Trials of the study in all.")
     objectives: tuple[str, ...] = setting(DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}.", commas=True)
     time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget")
@@ -79,16 +88,21 @@ class Settings(SearchBudget):
     tracking_uri: str | None = tracking_setting()
 
     def __post_init__(self) -> None:
+        from compress.data.own_task import is_function, offer, whole_path
         from compress.data.tasks import FOLDER
         from compress.store.bucket import absolute, is_remote
         from search.sampling.optuna_study import SAMPLERS
         from spaces import SPACES
 
         check_name(self.name)
-        if self.task.startswith(FOLDER):  # workers have a current folder of their own
+        if not isinstance(self.task, str):
+            object.__setattr__(self, "task", offer(self.task))
+        elif self.task.startswith(FOLDER):  # workers have a current folder of their own
             object.__setattr__(
                 self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
             )
+        elif is_function(self.task):
+            object.__setattr__(self, "task", whole_path(self.task))
         if self.space not in SPACES:
             raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
         for option, names in (("student", self.students), ("teacher", self.teachers)):
@@ -126,6 +140,11 @@ class Settings(SearchBudget):
             object.__setattr__(self, "store", absolute(os.path.expanduser(self.store)))
             if not is_remote(self.store):
                 check_folder("store", Path(self.store))
+
+    @property
+    def task_name(self) -> str:
+        """The task's name: `object:NAME` of a task given as an object."""
+        return str(self.task)
 
     @property
     def budget(self) -> Budget:

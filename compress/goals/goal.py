@@ -81,6 +81,10 @@ class Goal(ABC):
         """Return the factor that brings `imitate` back to the size of its gradient at temperature 1."""
         return 1.0
 
+    def fitted(self, targets: Tensor) -> Goal:
+        """Return the goal with settings left out filled in from training targets `(N, ...)`."""
+        return self
+
     def check_targets(self, who: str, targets: Tensor) -> None:
         """Raise ValueError for targets `(N, ...)` of a split that do not fit the goal."""
         return

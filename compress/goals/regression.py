@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -88,6 +89,13 @@ class Regression(Goal):
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return the mean and the median."""
         return targets.float().mean(0), targets.float().median(0).values
+
+    def fitted(self, targets: Tensor) -> Regression:
+        """Return the goal with the deviation of training targets `(N, D)` as its scale, 1 for equal targets."""
+        if self.scale is not None:
+            return self
+        spread = targets.double().std(0, correction=0)
+        return replace(self, scale=tuple(torch.where(spread > 0, spread, 1.0).tolist()))
 
     def check_targets(self, who: str, targets: Tensor) -> None:
         """Raise ValueError unless targets are finite numbers `(N, D)`."""

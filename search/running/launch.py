@@ -74,7 +74,13 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
+    task = load_task(
+        settings.task_name,
+        settings.data,
+        cache_dir=settings.home / "store" / "data",
+        again=True,
+        begun=before.header.get("fingerprint"),
+    )
     check_images(before, task)
     space = check_given(settings, models, task)
     if settings.budget.bounds and not before.exists:
@@ -109,7 +115,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             listener.ready()
         if new:
             study.begin(
-                task=settings.task,
+                task=settings.task_name,
                 fingerprint=task.fingerprint,
                 space=settings.space,
                 seed=settings.seed,
