@@ -15,7 +15,7 @@ from search.study.study import Study
 from search.training_options import RECOVERY
 
 ENTRY = "options"
-KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves")
+KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
 """Settings that no other entry of the header has."""
 
 
