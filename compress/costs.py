@@ -167,8 +167,10 @@ def check_networks(recipe: Recipe, task: Task) -> None:
     """Raise RecipeError unless teacher and student can be built and take the task's images, weights and methods."""
     models = [model for model in (recipe.teacher, recipe.student) if model is not None]
     for model in models:
-        model.check(task.outputs, task.shape)
+        model.check(task.outputs, task.shape, softmax=task.goal.softmax, dense=task.goal.dense)
     distillers = list(filter(None, (stage.distiller for stage in recipe.stages)))
+    for method in distillers:
+        method.check_goal(task.goal)
     for model in models if distillers else ():
         if model.own:
             with torch.random.fork_rng(devices=[]):

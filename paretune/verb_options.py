@@ -5,31 +5,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
+from compress.figures import FIGURES
+from paretune.table_text import FORMATS, check_format
+from search.option_fields import (
+    argument,
+    data_setting,
+    home_setting,
+    json_setting,
+    setting,
+    setting_of,
+    tracking_setting,
+)
 from search.selection.budget import Budget
-from search.selection.preference import ACCURACY, PREFERENCES, check_preference
+from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
 from search.settings import Settings
 from search.study.breakpoints import DELTA
+
+if TYPE_CHECKING:
+    from spaces.given_recipes import Given
+else:
+    Given = object  # hints of fields are resolved for `--help`, which waits for no torch
 
 P = ParamSpec("P")
 A = TypeVar("A")
 R = TypeVar("R")
 
 
-def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`."""
+def taking(
+    made: Callable[P, A], filled: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`.
+
+    `filled(made, given)` may add arguments to those given.
+    """
 
     def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
         @wraps(carry_out)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return carry_out(made(*args, **kwargs))
+            if filled is None:
+                return carry_out(made(*args, **kwargs))
+            given = signature(made).bind(*args, **kwargs).arguments
+            return carry_out(cast(Callable[..., A], made)(**filled(made, given)))
 
         returned = signature(carry_out).return_annotation
         call.__signature__ = signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
@@ -47,10 +70,48 @@ class Search(Settings):
 
 
 @dataclass(frozen=True)
+class Run:
+    """The arguments of `paretune.run`, and of the command without `show`.
+
+    `recipes` are files, exports, JSON forms or recipes; none of them resumes the study with its own. `task` None means
+    the recipes' own. The other fields are as of `Settings`.
+    """
+
+    recipes: tuple[Given, ...] | list[Given] | Given = field(
+        default=(), metadata=argument("Files of recipes, such as `paretune recipe` prints, or exports.", "recipe")
+    )
+    name: str = setting_of(Settings, "name")
+    _: KW_ONLY
+    task: str | None = setting(None, "Place of the images, folder:PATH; the recipes' own task if left out.")
+    networks: tuple[str, ...] = setting(
+        (), "package.module:function of a network of your own in the recipes, whose code may run.", name="network"
+    )
+    objectives: tuple[str, ...] = setting_of(Settings, "objectives")
+    seeds: int = setting(1, "Make every recipe with so many seeds in all.")
+    time_budget_s: float | None = setting_of(Settings, "time_budget_s")
+    trial_limit_s: float | None = setting_of(Settings, "trial_limit_s")
+    resume: bool = setting_of(Settings, "resume")
+    address: str | None = setting_of(Settings, "address")
+    cpus_per_trial: int = setting_of(Settings, "cpus_per_trial")
+    gpus_per_trial: float | None = setting_of(Settings, "gpus_per_trial")
+    storage_url: str | None = setting_of(Settings, "storage_url")
+    store: str | None = setting_of(Settings, "store")
+    home: Path | str | None = home_setting()
+    data: Path | None = data_setting()
+    tracking_uri: str | None = tracking_setting()
+    show: bool = True
+
+    def __post_init__(self) -> None:
+        given = self.recipes
+        object.__setattr__(self, "recipes", tuple(given) if isinstance(given, tuple | list) else (given,))
+
+
+@dataclass(frozen=True)
 class Select(Budget):
     """The arguments of `paretune.select`: a budget, how to choose within the budget, and seeds to be made before.
 
-    `prefer` is accuracy, params, latency or knee; `top` is at least 1. ValueError for other values.
+    `prefer` is accuracy (or quality, which is the same), params, latency or knee; `top` is at least 1. ValueError for
+    other values.
     """
 
     name: str = field(metadata=argument("Name of the study.", "study"))
@@ -66,6 +127,8 @@ class Select(Budget):
     show: bool = True
 
     def __post_init__(self) -> None:
+        if self.prefer == QUALITY:
+            object.__setattr__(self, "prefer", ACCURACY)
         check_preference(self.prefer)
         if self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
@@ -112,10 +175,64 @@ class Listing(OfStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Show(Listing):
+    """`paretune show`. ValueError for `json` with `toml`."""
+
+    toml: bool = setting(False, "Print the study file that would repeat the study.")
+
+    def __post_init__(self) -> None:
+        if self.json and self.toml:
+            raise ValueError("show: json and toml must not come together, got both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOf(OfStudy):
+    """`paretune recipe`."""
+
+    point: str = field(metadata=argument("Id of a point of the study, or its beginning."))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Breakpoints(Listing):
     """`paretune breakpoints`."""
 
-    delta: float = setting(DELTA, "Tolerated loss of accuracy, in [0, 1].")
+    delta: float | None = setting(None, f"Tolerated loss of quality; of accuracy in [0, 1], {DELTA} if left out.")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`."""
+
+    study: str = field(metadata=argument("Name of the study."))
+    _: KW_ONLY
+    rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
+    columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
+    value: str = setting("test", f"Figure in the cells: {', '.join(one.key for one in FIGURES)}.")
+    only: tuple[str, ...] = setting((), "NAME=VALUE,VALUE: take only such points; more than once for several names.")
+    home: Path | str | None = home_setting()
+
+
+@dataclass(frozen=True)
+class PrintedTable(Table):
+    """`paretune table`: the table, and how it is written. ValueError for an unknown format."""
+
+    _: KW_ONLY
+    format: str = setting("md", f"How to write it: {', '.join(FORMATS)}.")
+    json: bool = json_setting()
+
+    def __post_init__(self) -> None:
+        check_format(self.format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """`paretune compare`."""
+
+    studies: tuple[str, ...] = field(metadata=argument("Two studies or more: NAME, or HOME/NAME of another home."))
+    objectives: tuple[str, ...] = setting((), "Compare on these; on those all have in common if left out.", commas=True)
+    html: Path | None = setting(None, "Write the fronts as a page to this file.")
+    home: Path | None = home_setting()
+    json: bool = json_setting()
 
 
 @dataclass(frozen=True, kw_only=True)

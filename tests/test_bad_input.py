@@ -20,17 +20,32 @@ import ray
 
 import paretune
 import paretune.cli
+from compress.lowrank import SVD
 from compress.measurement import Measurement
 from compress.models import Model
+from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stages import Train
+from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
-from paretune.verb_options import Select
+from compress.training import Training
+from paretune.verb_options import Compare, PrintedTable, Run, Select
 from search.option_fields import options_of, typed_name
 from search.running import launch
 from search.settings import Settings
 from search.study.study import Study, point_event
-from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, SEARCHES, SELECTS, UNTYPED
+from tests.wrong import (
+    BOUNDS,
+    COMPARISONS,
+    EXPORTS,
+    FORMATS,
+    LEDGERS,
+    LISTS,
+    RUNS,
+    SEARCHES,
+    SELECTS,
+    TABLES,
+    UNTYPED,
+)
 
 HEADER: dict[str, Any] = {
     "task": "digits",
@@ -39,7 +54,7 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = options_of(Select) | options_of(Settings)
+OPTIONS = options_of(Compare) | options_of(PrintedTable) | options_of(Select) | options_of(Run) | options_of(Settings)
 
 
 def tree(*folders: Path) -> dict[Path, bytes | None]:
@@ -57,6 +72,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.ask(recipe, {}, None)
     study.add(0, point_event("ab1", 0.0, "float", measured))
     study.end(0, "complete", "", 1.0, {})
+    cut = Study(folder, "cut")
+    cut.begin(**HEADER)
+    cut.ask(recipe, {}, None)
+    cut.ask({**recipe, "student": {"type": "model", "family": "cnn", "width": 1.0}}, {"lr": 0.05}, None)
+    cut.add(1, point_event("cd1", 0.0, "float", measured))
+    Study(folder, "photos").begin(**{**HEADER, "task": "cifar10"})
+    Study(folder, "fewer").begin(**{**HEADER, "objectives": ["params", "macs"]})
     good = re.sub(',"crc":"[0-9a-f]+"', "", study.ledger.path.read_text())  # as of before, or made anew by somebody
     for name, ledger in {
         "newer": good.replace('"version":1', '"version":9'),
@@ -78,6 +100,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_recipes(folder: Path) -> None:
+    """Write files of recipes: a good recipe, and recipes that cannot be carried out here."""
+    cut: Stage = Factorize(SVD(), 0.99, OneShot(1), Recovery(Training(epochs=1)))
+    for name, model, stages in (
+        ("good", Model("cnn"), (Train(),)),
+        ("own", Model("my_net:make"), (Train(),)),
+        ("weights", Model("cnn", weights="/gone.pt"), (Train(),)),
+        ("deep", Model("cnn"), (Train(), cut)),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(Recipe("digits", model, stages).as_json()))
+
+
 @pytest.fixture(autouse=True)
 def unharmed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test does: Ray is not started, and home and current folder stay as they are, folders included."""
@@ -91,6 +125,7 @@ def unharmed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
+    write_recipes(tmp_path)
     before = tree(home, tmp_path)
     yield
     assert tree(home, tmp_path) == before
@@ -129,9 +164,13 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
     """As they are typed."""
     for name, value in settings.items():
         option = typed_name(name, OPTIONS[name])
-        if value is True:
+        if OPTIONS[name].is_argument:
+            yield str(value)
+        elif value is True:
             yield option
-        elif option in ("--student", "--teacher"):
+        elif name == "recipes":
+            yield from value
+        elif isinstance(value, tuple) and not OPTIONS[name].commas:
             yield from (word for one in value for word in (option, one))
         else:
             yield from (option, ",".join(value) if isinstance(value, tuple) else str(value))
@@ -158,6 +197,14 @@ def test_what_cannot_even_be_typed_is_refused_as_a_function(settings: dict[str, 
     test_a_search_is_refused_as_a_function(settings, sentence)
 
 
+@pytest.mark.parametrize(("settings", "sentence"), RUNS, ids=shown)
+def test_a_run_is_refused(refused: Refused, settings: dict[str, Any], sentence: str) -> None:
+    refused(sentence, "run", *options(settings))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.run(**settings)
+    assert sentence in str(told.value)
+
+
 @pytest.mark.parametrize("name", LEDGERS, ids=ascii)
 @pytest.mark.parametrize("verb", LISTS)
 def test_a_study_that_cannot_be_read_is_refused(refused: Refused, home: Path, verb: str, name: str) -> None:
@@ -172,6 +219,33 @@ def test_a_budget_is_refused(refused: Refused, bounds: dict[str, Any], sentence:
     refused(sentence, "select", "made", *options(bounds))
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.select("made", home=None, **bounds)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("asked", "sentence"), TABLES, ids=shown)
+def test_a_table_is_refused(refused: Refused, asked: dict[str, Any], sentence: str) -> None:
+    study = asked.get("study", "cut")
+    typed = {name: value for name, value in asked.items() if name != "study"}
+    refused(sentence, "table", study, *options(typed))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.table(study, **typed)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize("form", ["", "xlsx", "MD", "\x1b[1m"])
+def test_a_format_of_a_table_is_refused(refused: Refused, form: str) -> None:
+    refused(
+        f"table: format: unknown {form!r}, known are md, csv, latex", "table", "cut", "--rows", "lr", "--format", form
+    )
+
+
+@pytest.mark.parametrize(("studies", "asked", "sentence"), COMPARISONS, ids=shown)
+def test_a_comparison_is_refused(
+    refused: Refused, studies: tuple[str, ...], asked: dict[str, Any], sentence: str
+) -> None:
+    refused(sentence, "compare", *studies, *options(asked))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.compare(*studies, **asked)
     assert sentence in str(told.value)
 
 

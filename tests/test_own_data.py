@@ -69,7 +69,8 @@ def outside() -> Outside:
             for at in torch.split(torch.randperm(len(labels)), 32):
                 optimizer.zero_grad()
                 weight = torch.tensor([1.0, 5.0])
-                nn.functional.cross_entropy(network(images[at]), labels[at], weight).backward()
+                loss: Any = nn.functional.cross_entropy(network(images[at]), labels[at], weight)
+                loss.backward()
                 optimizer.step()
     metric = import_torchmetrics().classification.MulticlassF1Score(2, average="macro")
     with torch.no_grad():
@@ -80,7 +81,8 @@ def outside() -> Outside:
 
 def arrays(outside: Outside, folder: Path) -> Task:
     goal = paretune.Classification(CLASSES, quality="f1", weights=(1.0, 5.0))
-    return paretune.make_task(goal, **outside.parts, mean=MEAN, std=STD, augment=paretune.Augment(6, True))
+    parts: dict[str, Any] = {**outside.parts}
+    return paretune.make_task(goal, **parts, mean=MEAN, std=STD, augment=paretune.Augment(6, True))
 
 
 def floats(outside: Outside, folder: Path) -> Task:
@@ -112,7 +114,7 @@ def test_the_outside_figure_is_met_to_the_last_image(make: Any, outside: Outside
     assert torch.equal(classes[order], wanted[same])
     _, metrics = grade(outside.network, task, task.test)
     assert metrics["f1"] == pytest.approx(outside.f1, abs=1e-6)
-    assert 0.7 < outside.f1 < 1, "a figure that images could move"
+    assert 0.55 < outside.f1 < 0.95, "a figure that images could move"
 
 
 def test_the_line_says_what_is_done(outside: Outside, tmp_path: Path) -> None:

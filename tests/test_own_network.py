@@ -299,7 +299,10 @@ BAD = [
         ("--student", "my_net:raises"),
         r"my_net:raises: must make a network when called with \(10, 1\), got ValueError: No",
     ),
-    (("--student", "my_net:seven"), "my_net:seven: must end in a classifier, an nn.Linear of 10 outputs, got 1 of 7"),
+    (
+        ("--student", "my_net:seven"),
+        "my_net:seven: must end in a classifier, an nn.Linear or nn.Conv2d of 10 outputs, got 1 of 7",
+    ),
     (("--student", "my_net:large"), "my_net:large: must take images of 1x8x8, got RuntimeError"),
     (
         ("--student", "my_net:auxiliary"),

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from compress.errors import RecipeError
 from compress.goals import LABELS, Goal
 
 
@@ -50,6 +51,13 @@ class Distiller(ABC):
     def reads(self, model: nn.Module) -> tuple[str, ...]:
         """Return the names of the model's taps read by the loss; () for a loss on logits alone."""
         return ()
+
+    def check_goal(self, goal: Goal) -> None:
+        """Raise RecipeError for a goal that the method cannot teach."""
+        if goal.dense and (self.reads_features or self.reads_last):
+            raise RecipeError(
+                f"{self.name}: reads pooled features, and {goal.name} has an answer a pixel; choose kd or at"
+            )
 
     def check_targets(self, targets: Tensor) -> None:
         """Raise RecipeError when the targets `(N, ...)` of a training split are not enough for the method."""

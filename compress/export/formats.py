@@ -23,6 +23,8 @@ from compress.export import standalone
 from compress.export.card import sides, text
 from compress.export.graph import graph, program
 from compress.export.onnx_export import check_onnx, write_onnx
+from compress.goals import LABELS
+from compress.quality import ACCURACY
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 
 PROGRAM = "model.pt2"
@@ -75,7 +77,10 @@ def export(
     if "onnx" in formats:
         write_onnx(files.module(), shape, folder / ONNX)
     given = {**sides(task.shape), "mean": list(task.mean), "std": list(task.std)}
-    write_card(folder, {**facts, "input": {**given, "pixels": task.pixels, "classes": list(task.classes)}})
+    given |= {"pixels": task.pixels, "classes": list(task.classes)}
+    quality = {} if task.quality == ACCURACY else {"quality": task.quality.as_json()}
+    goal = {} if task.goal.name == LABELS.name else {"goal": task.goal.as_json()}
+    write_card(folder, {**facts, **quality, **goal, "input": given})
     return folder
 
 

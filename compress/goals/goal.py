@@ -89,6 +89,11 @@ class Goal(ABC):
         """Raise ValueError for targets `(N, ...)` of a split that do not fit the goal."""
         return
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the meaning of the outputs, for a card: the goal's name, names of the outputs, and their unit."""
+        names = list(self.classes or getattr(self, "names", ()))
+        return {"name": self.name, "outputs": self.outputs, "names": names, "unit": self.unit, "dense": self.dense}
+
     def settings(self) -> str:
         """Return all settings on which a trained network depends, as text for a fingerprint."""
         of: Any = self

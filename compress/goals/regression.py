@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +14,7 @@ from compress.goals.goal import Goal
 from compress.goals.metrics import Factory, Meter, meter
 from compress.machine.vision import import_torchmetrics
 
-LOSSES = ("mse", "smooth-l1", "l1")
+_CRITERIA = {"mse": functional.mse_loss, "smooth-l1": functional.smooth_l1_loss, "l1": functional.l1_loss}
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,12 @@ class Regression(Goal):
     """Outputs `(B, D)` and targets `(B, D)` float32 are values by the `names`, in `unit`, such as degrees.
 
     `criterion` is the loss: mse, smooth-l1 or l1. `quality` is mae, rmse, r2 (the mean over outputs), or a function
-    that returns a torchmetrics metric of outputs and targets. `also` names or makes further metrics; r2 of
-    each output alone is `r2-NAME`. `scale`, above 0, divides both before the loss: targets of large numbers would need
-    another learning rate; None is the deviation of the training targets, filled in with the data.
+    that returns a torchmetrics metric of outputs and targets. `also` names or makes further metrics; `mae-NAME` and
+    `r2-NAME` are of one value alone.
+
+    `scale`, above 0 and one a value, is the size of a usual deviation; None is filled in from the training targets. The
+    loss is `scale * criterion(outputs / scale, targets / scale)`: its gradient is as large in degrees as in radians, so
+    the usual learning rates fit. A scale of 1 leaves the criterion as it is.
     """
 
     name: ClassVar[str] = "regression"
@@ -40,8 +42,8 @@ class Regression(Goal):
     def __post_init__(self) -> None:
         if not self.names:
             raise ValueError("regression: there must be at least 1 value, got none")
-        if self.criterion not in LOSSES:
-            raise ValueError(f"regression: unknown criterion {self.criterion!r}, known are {', '.join(LOSSES)}")
+        if self.criterion not in _CRITERIA:
+            raise ValueError(f"regression: unknown criterion {self.criterion!r}, known are {', '.join(_CRITERIA)}")
         if self.scale is not None and (len(self.scale) != len(self.names) or not all(s > 0 for s in self.scale)):
             raise ValueError(f"regression: scale must be {len(self.names)} numbers above 0, got {self.scale}")
 
@@ -61,11 +63,10 @@ class Regression(Goal):
         return f"{', '.join(self.names)}{f' in {self.unit}' if self.unit else ''}"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of scaled values, mean over batch and values."""
-        outputs, targets = self._scaled(outputs), self._scaled(targets)
-        if self.criterion == "mse":
-            return functional.mse_loss(outputs, targets)
-        return (functional.l1_loss if self.criterion == "l1" else functional.smooth_l1_loss)(outputs, targets)
+        """Return the loss, mean over batch and values."""
+        scale = self._scale(outputs)
+        apart = _CRITERIA[self.criterion](outputs / scale, targets / scale, reduction="none")
+        return (scale * apart).mean()
 
     def imitate(self, outputs: Tensor, taught: Tensor, targets: Tensor, temperature: float) -> Tensor:
         """Return the squared distance from the teacher, each image weighed by how right the teacher is.
@@ -73,10 +74,10 @@ class Regression(Goal):
         The weight is `1 - e / max(e)` with `e` the teacher's squared error on the image, the maximum over the batch:
         attentive imitation, Saputra et al. 2019, https://arxiv.org/abs/1908.00858.
         """
-        outputs, taught, targets = self._scaled(outputs), self._scaled(taught), self._scaled(targets)
-        error = (taught - targets).square().mean(1)
+        scale = self._scale(outputs)
+        error = ((taught - targets) / scale).square().mean(1)
         weight = 1 - error / error.max().clamp(min=1e-12)
-        return (weight * (outputs - taught).square().mean(1)).mean()
+        return (weight * (((outputs - taught) / scale).square() * scale).mean(1)).mean()
 
     def metric(self) -> Meter:
         """Return the metric of the quality."""
@@ -90,13 +91,6 @@ class Regression(Goal):
         """Return the mean and the median."""
         return targets.float().mean(0), targets.float().median(0).values
 
-    def fitted(self, targets: Tensor) -> Regression:
-        """Return the goal with the deviation of training targets `(N, D)` as its scale, 1 for equal targets."""
-        if self.scale is not None:
-            return self
-        spread = targets.double().std(0, correction=0)
-        return replace(self, scale=tuple(torch.where(spread > 0, spread, 1.0).tolist()))
-
     def check_targets(self, who: str, targets: Tensor) -> None:
         """Raise ValueError unless targets are finite numbers `(N, D)`."""
         if targets.dim() != 2 or targets.shape[1] != self.outputs or not targets.is_floating_point():
@@ -108,8 +102,15 @@ class Regression(Goal):
         if len(rows):
             raise ValueError(f"{who}: targets must be finite, got {targets[rows[0, 0]].tolist()} at {int(rows[0, 0])}")
 
-    def _scaled(self, values: Tensor) -> Tensor:
-        return values if self.scale is None else values / values.new_tensor(self.scale)
+    def fitted(self, targets: Tensor) -> Regression:
+        """Return the goal with the deviation of each value as the scale, if none is given; 1 for a constant value."""
+        if self.scale is not None:
+            return self
+        spread = targets.double().std(0, correction=0).tolist()
+        return replace(self, scale=tuple(one if one > 0 else 1.0 for one in spread))
+
+    def _scale(self, values: Tensor) -> Tensor:
+        return values.new_tensor(self.scale or (1.0,) * len(self.names))
 
     def _meter(self, chosen: str | Factory) -> Meter:
         return meter(chosen, self._known(), lambda outputs: outputs)

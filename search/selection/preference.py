@@ -19,6 +19,10 @@ ACCURACY, PARAMS, LATENCY, KNEE = PREFERENCES = ("accuracy", "params", "latency"
 Order = Callable[[Point], tuple[float, ...]]
 
 
+QUALITY = "quality"
+"""The first preference by a name that suits every quality."""
+
+
 def check_preference(prefer: str) -> None:
     """Raise ValueError for an unknown preference."""
     if prefer not in PREFERENCES:
