@@ -6,6 +6,8 @@ torchmetrics has it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ from compress.data.tasks import Task, load_task
 from compress.machine.vision import import_torchmetrics
 from compress.measure import grade
 
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "your-own-work.md").read_text()
+(PARTS,) = re.findall(r"`parts.py` is\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+(TOML,) = re.findall(r"```toml\n(size.*?)```", PAGE, re.DOTALL)
 CLASSES = ("good", "bad")
 MEAN, STD = 99.2, 71.5
 Drawn = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -123,3 +129,22 @@ def test_the_line_says_what_is_done(outside: Outside, tmp_path: Path) -> None:
         "task: 2 classes, 240 / 60 / 90 images, 1 x 48 x 64 as they are, normalised by (99.2, 71.5), augmented by "
         "crop 6 and flip; quality: f1"
     )
+
+
+def test_the_pages_function_makes_a_task(
+    outside: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Callable[[str, str], None]
+) -> None:
+    source("parts.py", PARTS)
+    for name, (images, labels) in outside.parts.items():
+        np.savez(f"{name}.npz", images=images, labels=labels)
+    task = load_task("parts.py:make", again=True)
+    assert task.summary.startswith("parts.py:make: 2 classes, 240 / 60 / 90 images, 1 x 48 x 64 as they are")
+    assert task.goal == paretune.Classification(CLASSES, "f1", (1.0, 5.0))
+
+
+def test_the_pages_settings_of_a_folder_hold(outside: Outside, tmp_path: Path) -> None:
+    files(outside, tmp_path)
+    (tmp_path / "task.toml").write_text(TOML.replace("bad = 5", '"1 bad" = 5'))
+    task = load_task(f"folder:{tmp_path}", again=True)
+    assert (task.shape, task.mean, task.augment) == ((1, 48, 64), (99.2,), paretune.Augment(6, True))
+    assert [meter.name for meter in task.goal.also_metrics()] == ["accuracy"]
