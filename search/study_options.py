@@ -49,7 +49,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
         "gpus_per_trial": header.get("gpus_per_trial") or None,
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
         **kept,
-        "only": tuple(f"{name}={','.join(map(str, values))}" for name, values in header.get("only", {}).items()),
+        "only": header.get("only"),
         "trials": _trials(kept.get("trials"), study),
         **header.get("training", {}),
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},

@@ -116,6 +116,9 @@ def _check_networks(who: str, recipe: Recipe, allowed: set[str]) -> None:
             raise RecipeError(
                 f"run: {who} must name networks whose code may run, got {model.family}; add --network {model.family}"
             )
+    for path in recipe.own_optimizers:
+        if path not in allowed:
+            raise RecipeError(f"run: {who} must name optimizers whose code may run, got {path}; add --network {path}")
 
 
 def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:

@@ -11,7 +11,6 @@ from optuna.storages import InMemoryStorage
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.recipe import Recipe
-from compress.training import Training
 from search.running.driver import Driver
 from search.running.replicates import Replicates, Wanted, every_model, on_front
 from search.running.sources import NewRecipes, OtherSeeds, Resumed, Suggests
@@ -96,13 +95,7 @@ def _is_trained_alike(trial: TrialRecord, space: Space, task: str, seed: int) ->
     except RecipeError:  # of other models, or of an earlier version
         return True
     models = (recipe.student, recipe.teacher) == (here.student, here.teacher)
-    return draw.params != choices or not models or _trainings(recipe) == _trainings(here)
-
-
-def _trainings(recipe: Recipe) -> list[Training]:
-    lessons = [stage.lesson for stage in recipe.stages]
-    schooling = [] if recipe.schooling is None else [recipe.schooling]
-    return schooling + [lesson.training for lesson in lessons if lesson is not None]
+    return draw.params != choices or not models or recipe.trainings == here.trainings
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:
