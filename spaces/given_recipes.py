@@ -1,6 +1,6 @@
 """A space of given recipes alone, and reading recipes: their JSON, a file of it, or the card of an export.
 
-The only choice of the space is `recipe`, by the recipe's name.
+The only choice of the space is the recipe's `name`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from spaces.space import Space, Trial
 
 NAME = "recipes"
 """Name of the space in a study's records."""
+CHOICE = "name"
 FOLDER = "folder:"
 CARD = "card.json"
 MOST_BYTES = 10_000_000
@@ -50,7 +51,7 @@ def _unpruned(recipe: Recipe) -> tuple[Model, Training | None]:
 
 
 def _build(recipes: Mapping[str, Recipe], trial: Trial, task: str, seed: int) -> Recipe:
-    return recipes[str(trial.suggest_categorical(NAME[:-1], tuple(recipes)))]
+    return recipes[str(trial.suggest_categorical(CHOICE, tuple(recipes)))]
 
 
 def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ()) -> dict[str, Recipe]:

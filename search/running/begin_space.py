@@ -6,7 +6,6 @@ What a study was begun with stands in its header: `space_is` tells a user's spac
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -28,11 +27,12 @@ Models = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 class BegunSpace(NamedTuple):
-    """A space to search, its restrictions, and the entries for the study's header."""
+    """A space to search, its restrictions, the entries for the study's header, and a note for people or ""."""
 
     space: Space
     only: Only
     header: dict[str, Any]
+    note: str
 
 
 def space_of(study: Study, settings: Settings, models: Models, task: Task) -> BegunSpace:
@@ -64,7 +64,7 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
         header |= _networks(space, found, task, models)
     if only:
         header["only"] = {name: list(values) for name, values in only.items()}
-    return BegunSpace(restricted(space, only, task.name, seed), only, header)
+    return BegunSpace(restricted(space, only, task.name, seed), only, header, _note(found) if is_own else "")
 
 
 def planned(settings: Settings, space: Space, grid: Listing | None) -> tuple[int, str]:
@@ -129,11 +129,12 @@ def _check_own(space: Space, found: Probe, task: Task, seed: int) -> None:
     for choices in space.beginnings:
         if not makes(space, task.name, seed, choices):
             raise RecipeError(f"space {space.name}: a beginning must make a recipe of the space, got {dict(choices)}")
-    if found.errors:
-        logging.getLogger(__name__).warning(
-            "of %d asks %d made no recipe; such asks are left out: %s",
-            len(found.errors) + len(found.recipes), len(found.errors), found.errors[0],
-        )  # fmt: skip
+
+
+def _note(found: Probe) -> str:
+    if not found.errors:
+        return ""
+    return f"of {found.drawn} recipes drawn {len(found.errors)} cannot be made, and will be left out: {found.errors[0]}"
 
 
 def _check_recipes(space: Space, task: Task) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.recipe import Recipe
+from search.running.begin_checks import check_there
 from search.sampling.optuna_study import GRID
 from search.settings import Settings, home_folder
 from search.study.study import Study, StudyError
@@ -31,7 +32,9 @@ def settings_of(
     """
     if task is not None and task.startswith(FOLDER):
         task = FOLDER + os.path.abspath(os.path.expanduser(task.removeprefix(FOLDER)))
-    begun = _begun(Study(home_folder(home), name)) if resume else {}
+    study = Study(home_folder(home), name)
+    check_there(study, resume=resume)
+    begun = _begun(study)
     named = {one: recipe for one, recipe in begun.items() if not recipes} or read(recipes, task, networks)
     space = of_recipes(named)
     first = next(iter(named.values()))

@@ -78,7 +78,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
-    space, only, begun_with = space_of(before, settings, models, task)
+    space, only, begun_with, note = space_of(before, settings, models, task)
     seed = before.header.get("seed", settings.seed)
     grid = listing(space, task.name, seed, only) if _sought(before, settings)[0] == GRID else None
     trials, ahead_said = planned(settings, space, grid)
@@ -96,7 +96,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
         optuna_study.check_ours(has_asked=bool(study.trials))
         reference = {ACCURACY: 0.0, LATENCY: _latency(space.teacher, task)} if new else {}
-        for line in filter(None, (task.opening, ahead_said)):
+        for line in filter(None, (task.opening, note, ahead_said)):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)

@@ -50,7 +50,7 @@ def test_the_baseline_is_the_network_the_recipes_begin_with() -> None:
 
 def test_the_only_choice_is_the_recipe() -> None:
     space = of_recipes({"a": PLAIN, "b": TAUGHT})
-    assert space.build(given({"recipe": "b"}), "digits", 3) is TAUGHT
+    assert space.build(given({"name": "b"}), "digits", 3) is TAUGHT
 
 
 def test_a_folder_of_images_may_lie_elsewhere() -> None:
