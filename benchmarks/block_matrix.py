@@ -57,13 +57,13 @@ def tried(block: str, move: Move, task: Task) -> str:
     except RecipeError as error:
         return str(error)
     shown = task.train.first(64)
-    net = drawn(model.build(len(task.classes), task.channels))
+    net = drawn(model.build(task.outputs, task.channels))
     before = weight_count(net)
     try:
         changed = move.change(net, HALF, full=before, calibration=shown)
     except RecipeError as error:  # the look, on other weights, had nothing against it
         return f"in a trial: {error}"
-    stored = Files.of(changed, model, classes=len(task.classes), channels=task.channels).module()
+    stored = Files.of(changed, model, classes=task.outputs, channels=task.channels).module()
     differs = reloaded_differs(changed, stored, shown.images) is not None
     return SILENT if differs or weight_count(changed) > before else WORKS
 

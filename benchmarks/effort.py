@@ -49,7 +49,7 @@ def curves(task_name: str, seed: int) -> Curve:
         pipeline = Pipeline(task, Store(Path(folder)))
 
         def points(recipe: Recipe) -> list[float]:
-            return [made.measured.accuracy_validation for made in pipeline.run(recipe)]
+            return [made.measured.score_validation for made in pipeline.run(recipe)]
 
         for model in NETWORKS:
             for epochs in SCRATCH:

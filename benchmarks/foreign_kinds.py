@@ -87,7 +87,7 @@ def few() -> Task:
     for name in ("train", "validation", "test"):
         split = getattr(task, name)
         assert isinstance(split, TensorSplit)
-        parts[name] = replace(split, images=split.images[:8], labels=split.labels[:8])
+        parts[name] = replace(split, images=split.images[:8], targets=split.targets[:8])
     return replace(task, **parts)
 
 
@@ -192,7 +192,7 @@ def _write_study(home: Path) -> None:
         choices = {"lr": asked.suggest_float("lr", 0.01, 0.1), "sparsity": asked.suggest_float("sparsity", 0.1, 0.9)}
         trial = study.ask(RECIPE.as_json(), choices, asked.number)
         for at in range(3):
-            measured = replace(FIGURES, accuracy_validation=0.5 + number / 10, params=10 + at)
+            measured = replace(FIGURES, score_validation=0.5 + number / 10, params=10 + at)
             study.add(trial, point_event(f"{10 * number + at:032x}", 0.3 * at, "float", measured))
         study.end(trial, "complete", "", 1.5, {"train": 1.0})
     optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})

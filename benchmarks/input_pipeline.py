@@ -80,7 +80,7 @@ def compare(split: TensorSplit, threads: int, rounds: int) -> Row:
     torch.set_num_threads(threads)
     pixels = np.ascontiguousarray(split.images.permute(0, 2, 3, 1).numpy())
     loaders = {
-        workers: DataLoader(Transformed(pixels, split.labels.tolist()), BATCH, shuffle=True, num_workers=workers)
+        workers: DataLoader(Transformed(pixels, split.targets.tolist()), BATCH, shuffle=True, num_workers=workers)
         for workers in WORKERS
     }
     generator = torch.Generator().manual_seed(0)

@@ -130,7 +130,7 @@ def reload_front(home: Path, name: str) -> list[str]:
         if point.id in on_front:
             files = Files.read(Path(point.path))
             fresh = measure(files.module(), task, files)
-            for figure in ("accuracy_test", "accuracy_validation", "params", "nonzero_params", "macs", "size_bytes"):
+            for figure in ("score_test", "score_validation", "params", "nonzero_params", "macs", "size_bytes"):
                 if getattr(fresh, figure) != getattr(point.measured, figure):
                     wrong.append(f"{point.id[:8]} {figure}")
     return wrong

@@ -54,7 +54,7 @@ def step_cases(student: Model, teacher: Model, split: TensorSplit, images: int, 
 
     cases: Cases = {"plain": trained(Loss(module), split), "teacher": forward}
     for name, kind in DISTILLERS.items():
-        cases[name] = trained(Teaching(module, master, kind(), first, labels=labels), split)
+        cases[name] = trained(Teaching(module, master, kind(), first, targets=labels), split)
     for name, pruner in PRUNERS.items():
         if pruner.granularity == "weight" or issubclass(
             pruner, DuringTraining
@@ -98,7 +98,7 @@ def kept_table(size: int, batch: int, rounds: int) -> Iterator[str]:
         views = Views(Path(folder) / "views", len(split), AUGMENT.views, CLASSES)
 
         def taught(kept: Views | None) -> Loss:
-            return Teaching(student, teacher, KD(), whole(split), labels=split.labels, views=kept)
+            return Teaching(student, teacher, KD(), whole(split), targets=split.targets, views=kept)
 
         filling, seeds = taught(views), iter(range(1, rounds + 2))
         cases: Cases = {

@@ -14,6 +14,7 @@ from torch import nn
 
 from compress.data.splits import Augment, Batch, TensorSplit
 from compress.data.tasks import Task
+from compress.goals import Classification
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import OneShot, Pruner
@@ -71,8 +72,8 @@ def recovering(method: type[Pruner], student: Model, split: TensorSplit, home: P
     """Seconds of a recovery's step under the method, which removes next to nothing: other levels, other recoveries."""
     (channels, size), batch = split.images.shape[1:3], len(split)
     many, few = (random_images(channels, size, number) for number in (RECOVERY_STEPS * batch, 1))
-    classes, about = tuple(map(str, range(CLASSES))), (split.mean, split.std, AUGMENT.padding, AUGMENT.flip)
-    task = Task("noise", classes, channels, size, *about, f"noise {channels} {size} {batch}", many, few, few)
+    goal, about = Classification(tuple(map(str, range(CLASSES)))), (split.mean, split.std, AUGMENT)
+    task = Task("noise", goal, (channels, size, size), *about, f"noise {channels} {size} {batch}", many, few, few)
     training = Training(epochs=1, lr=LITTLE, batch_size=batch)
     levels, make = itertools.count(1), cast(Any, method)
 

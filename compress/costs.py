@@ -56,7 +56,7 @@ def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:
     known: dict[str, Costs] = {}
     for step, model in _models(recipe, task):
         same = step.parent if step.stage.variant else None  # fewer bits, but as many weights and MACs
-        known[step.key] = known[same.key] if same else count(model, (task.channels, task.size, task.size))
+        known[step.key] = known[same.key] if same else count(model, task.shape)
         points.append(
             PredictedPoint(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes)
         )
@@ -68,14 +68,14 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
 
     A model is valid until the next one is yielded: a model without later use is changed in place into the next.
     """
-    noise = _noise((task.channels, task.size, task.size), len(task.classes))
+    noise = _noise(task)
     made: dict[str, nn.Module] = {}
     steps = plan(recipe, fingerprint="")
     last = {one.key: at for at, step in enumerate(steps) for one in (step.parent, step.original, step.teacher) if one}
     for at, step in enumerate(steps):
         parent_teaches = step.teacher is not None and step.parent is not None and step.teacher.key == step.parent.key
         in_place = step.parent is not None and last[step.parent.key] == at and not parent_teaches
-        calibration = task.train.first(IMAGES) if step.model.own else noise
+        calibration = replace(task.train.first(IMAGES), goal=task.goal) if step.model.own else noise
         with naming_step(step):
             model = made[step.key] = _untrained(step, task, made, calibration, in_place=in_place)
         if step.model.own:
@@ -86,15 +86,16 @@ def _models(recipe: Recipe, task: Task) -> Iterator[tuple[Step, nn.Module]]:
 def check(recipe: Recipe, task: Task) -> None:
     """Raise RecipeError when a stage cannot be applied to its model; only the deepest level is tried, as in `skeleton`.
 
-    Also check the networks (`check_networks`), the labels (`check_labels`), and the reloading of a user's own networks.
+    Also check the networks (`check_networks`), the labels (`check_targets`), and the reloading of a user's own
+    networks.
     """
-    check_labels(recipe, task)
+    check_targets(recipe, task)
     check_networks(recipe, task)
     _check_teacher(recipe, task)
     for step, model in _models(skeleton(recipe), task):
         if step.model.own:  # the zoo's networks take images after any cut
             with naming_step(step):
-                count(model, (task.channels, task.size, task.size))
+                count(model, task.shape)
 
 
 def _check_teacher(recipe: Recipe, task: Task) -> None:
@@ -105,10 +106,10 @@ def _check_teacher(recipe: Recipe, task: Task) -> None:
             continue
 
 
-def check_labels(recipe: Recipe, task: Task) -> None:
+def check_targets(recipe: Recipe, task: Task) -> None:
     """Raise RecipeError when the task's labels are not enough for a distillation method; no network is built."""
     for method in filter(None, (stage.distiller for stage in recipe.stages)):
-        method.check_labels(task.train.labels)
+        method.check_targets(task.train.targets)
 
 
 def deepest(recipe: Recipe, task: Task) -> list[PredictedPoint]:
@@ -166,22 +167,28 @@ def check_networks(recipe: Recipe, task: Task) -> None:
     """Raise RecipeError unless teacher and student can be built and take the task's images, weights and methods."""
     models = [model for model in (recipe.teacher, recipe.student) if model is not None]
     for model in models:
-        model.check(len(task.classes), task.channels, task.size)
+        model.check(task.outputs, task.shape, softmax=task.goal.softmax, dense=task.goal.dense)
     distillers = list(filter(None, (stage.distiller for stage in recipe.stages)))
+    for method in distillers:
+        method.check_goal(task.goal)
     for model in models if distillers else ():
         if model.own:
             with torch.random.fork_rng(devices=[]):
-                module = model.build(len(task.classes), task.channels)
-            name_taps(module, torch.zeros(1, task.channels, task.size, task.size))
+                module = model.build(task.outputs, task.channels)
+            name_taps(module, torch.zeros(1, *task.shape))
             for method in distillers:
                 check_stages(method, module, str(model))
 
 
-def _noise(shape: tuple[int, int, int], classes: int) -> Batch:
-    """Return four images of noise `(4, C, H, W)` with random labels, in place of a task's images."""
+def _noise(task: Task) -> Batch:
+    """Return four images of noise `(4, C, H, W)` in place of a task's, with random classes or the first targets."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(4, *shape, generator=generator)
-    return Batch(images, torch.randint(classes, (4,), generator=generator), torch.arange(4))
+    images = torch.randn(4, *task.shape, generator=generator)
+    if task.goal.softmax and not task.goal.dense:
+        targets = torch.randint(task.outputs, (4,), generator=generator)
+    else:
+        targets = task.train.targets[:4].cpu()
+    return Batch(images, targets, torch.arange(4), goal=task.goal)
 
 
 def _untrained(
@@ -189,7 +196,7 @@ def _untrained(
 ) -> nn.Module:
     if step.parent is None or step.original is None:
         with seeded():
-            model = _filled(step.model.build(len(task.classes), task.channels))
+            model = _filled(step.model.build(task.outputs, task.channels))
     else:
         full = weight_count(made[step.original.key])
         parent = made[step.parent.key]
@@ -200,7 +207,9 @@ def _untrained(
         if step.teacher.key not in made:
             made[step.teacher.key] = _untrained(step.teacher, task, made, calibration)
         with seeded():
-            loss = Teaching(model, made[step.teacher.key], method, calibration, labels=task.train.labels)
+            loss = Teaching(
+                model, made[step.teacher.key], method, calibration, targets=task.train.targets, goal=task.goal
+            )
         _filled(loss.adapters)
         loss.ship()
     return model

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from compress.measurement import FLOPS_A_MAC, Measurement
+from compress.quality import ACCURACY, Quality
 
-ACCURACY = "accuracy"
-"""The objective for validation accuracy, and the key over both accuracies in JSON."""
 LATENCY = "latency_ms"
 
 
@@ -35,7 +35,7 @@ class Figure:
 
     `name` is the attribute of `Measurement` and the key in ledgers. `title` is the name in words, `scope` is appended
     to the title of an axis. `head` stands over a column, the unit by default. `narrow` is the style of a terminal's
-    table, `style` by default. `split` names the images of an accuracy, "" of a cost. `bound` is the field of a budget,
+    table, `style` by default. `split` names the images of a `quality`, "" of a cost. `bound` is the field of a budget,
     "" where there is none.
 
     A cost that follows from another has the other's name in `of`, and is `times` as much. With `times` 0 both are the
@@ -55,10 +55,11 @@ class Figure:
     times: int = 0
     is_foreseen: bool = True
     is_exact: bool = True
+    quality: Quality = ACCURACY
 
     @property
     def is_cost(self) -> bool:
-        """Whether lower is better; of an accuracy higher is better."""
+        """Whether the figure is a cost, of which lower is better."""
         return not self.split
 
     @property
@@ -88,44 +89,48 @@ class Figure:
 
     @property
     def key(self) -> str:
-        """The key in JSON and on the report's page: an accuracy's split, a cost's name."""
+        """The key in JSON and on the report's page: a quality's split, a cost's name."""
         return self.split or self.name
 
     @property
     def metric(self) -> str:
         """The key in MLflow, such as `test_accuracy` or `params`."""
-        return f"{self.split}_{ACCURACY}" if self.split else self.name
+        return f"{self.split}_{self.quality.name}" if self.split else self.name
 
     def value(self, measured: Measurement) -> float:
-        """The value of one model: an accuracy in [0, 1], a cost in the unit of its name."""
+        """The value of one model: a quality in its own unit, a cost in the unit of its name."""
         found: float = getattr(measured, self.name)
-        return found
+        return self.quality.value(found) if self.split else found
 
     def written(self, measured: Measurement) -> str:
         """The value of one model in words, without the unit."""
         return self.style.text(self.value(measured))
 
 
-VALIDATION = Figure(
-    "accuracy_validation",
-    ACCURACY,
-    Style("validation", ".2%"),
-    scope=" on validation",
-    split="validation",
-    bound="min_accuracy",
-    is_foreseen=False,
-    is_exact=False,
-)
-TEST = Figure(
-    "accuracy_test",
-    ACCURACY,
-    Style("test", ".2%"),
-    scope=" on test",
-    split="test",
-    is_foreseen=False,
-    is_exact=False,
-)
-ACCURACIES = (VALIDATION, TEST)
+@lru_cache
+def graded(quality: Quality) -> tuple[Figure, Figure]:
+    """The figures of a quality: on validation and on test."""
+    spec = ".2%" if quality == ACCURACY else ".4f" if quality.is_share else ".4g"
+    unit = f" in {quality.unit}" if quality.unit else ""
+    validation, test = (
+        Figure(
+            f"score_{split}",
+            quality.name + unit,
+            Style(split, spec),
+            scope=f" on {split}",
+            split=split,
+            bound="min_accuracy" if split == "validation" else "",
+            is_foreseen=False,
+            is_exact=False,
+            quality=quality,
+        )
+        for split in ("validation", "test")
+    )
+    return validation, test
+
+
+ACCURACIES = graded(ACCURACY)
+VALIDATION, TEST = ACCURACIES
 COSTS = (
     Figure("params", "parameters", Style("params"), bound="max_params"),
     Figure(
@@ -180,9 +185,9 @@ def named(*names: str) -> tuple[Figure, ...]:
     return tuple(_BY_NAME[name] for name in names)
 
 
-def accuracies(measured: Measurement) -> dict[str, float]:
-    """Accuracies in [0, 1], by split."""
-    return {one.split: one.value(measured) for one in ACCURACIES}
+def by_split(measured: Measurement, quality: Quality) -> dict[str, float]:
+    """Values of the quality, by split."""
+    return {one.split: one.value(measured) for one in graded(quality)}
 
 
 def costs(measured: Measurement) -> dict[str, float]:

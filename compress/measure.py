@@ -1,4 +1,4 @@
-"""Measure a model: accuracy, size, compute, latency.
+"""Measure a model: quality, size, compute, latency.
 
 Every figure can be recomputed from the stored model: `params` are the elements of all parameters, `nonzero_params` the
 elements other than zero, `macs` are of a single image, FLOPs are two a MAC.
@@ -56,8 +56,26 @@ def accuracy(model: Callable[[Tensor], Tensor], split: Split, batch_size: int = 
     right = torch.zeros((), dtype=torch.long, device=split.device)
     with torch.no_grad():
         for batch in split.batches(batch_size):
-            right += (model(batch.images).argmax(1) == batch.labels).sum()
+            right += (model(batch.images).argmax(1) == batch.targets).sum()
     return int(right) / len(split)
+
+
+def grade(model: Callable[[Tensor], Tensor], task: Task, split: Split) -> tuple[float, dict[str, float]]:
+    """Return the score of a model on a split of the task, and its metrics in their own units, by name.
+
+    There are no metrics where accuracy is the only quality. A score is at most 1. MetricError if a metric fails.
+    """
+    goal = task.goal
+    if goal.counts_right and not goal.also_metrics():
+        return accuracy(model, split), {}
+    meters = [goal.metric(), *goal.also_metrics()]
+    with torch.no_grad(), exact():
+        for batch in split.batches(BATCH):
+            outputs = model(batch.images).float().cpu()
+            for meter in meters:
+                meter.update(outputs, batch.targets.cpu())
+    values = {meter.name: meter.compute() for meter in meters}
+    return min(1.0, task.quality.score(values[task.quality.name])), values
 
 
 def latency(
@@ -99,12 +117,17 @@ def using_threads(count: int) -> Iterator[None]:
 
 def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
     """Measure all figures of a model stored in `files`; `seconds` is 0, for the caller to fill."""
-    shape = (task.channels, task.size, task.size)
+    shape = task.shape
+    scores: dict[str, float] = {}
+    metrics: dict[str, float] = {}
+    for name in ("validation", "test"):
+        scores[name], values = grade(model, task, getattr(task, name))
+        metrics |= {f"{metric}_{name}": value for metric, value in values.items()}
     costs = count(model, shape)
     median, p95 = latency(model, shape, device=next(model.parameters()).device)
     return Measurement(
-        accuracy_validation=accuracy(model, task.validation),
-        accuracy_test=accuracy(model, task.test),
+        score_validation=scores["validation"],
+        score_test=scores["test"],
         params=costs.params,
         nonzero_params=costs.nonzero_params,
         macs=costs.macs,
@@ -116,6 +139,7 @@ def measure(model: nn.Module, task: Task, files: Files) -> Measurement:
         threads=torch.get_num_threads(),
         seconds=0.0,
         machine=machine_name(),
+        metrics=metrics,
     )
 
 

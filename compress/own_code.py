@@ -89,8 +89,10 @@ def guarding_settings(path: str) -> Iterator[None]:
 def source(*modules: ModuleType, apart: Container[str] = ()) -> str:
     """Return the sha256 of the modules' files and of all files of the same packages imported by them, recursively.
 
-    Packages named in `apart` are left out.
+    Packages named in `apart` are left out. Torch's version stands for modules of torch itself, whose files import all
+    others of torch.
     """
+    modules, given = tuple(module for module in modules if not _is_torch(module)), modules
     tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
     roots = {root for top in tops for root in _folders(top)}
     files: dict[str, Path] = {}
@@ -108,7 +110,13 @@ def source(*modules: ModuleType, apart: Container[str] = ()) -> str:
     whole = hashlib.sha256()
     for name, found in sorted(files.items()):
         whole.update(name.encode() + b"\0" + hashlib.sha256(found.read_bytes()).digest())
+    if modules != given:
+        whole.update(f"torch {torch.__version__}".encode())
     return whole.hexdigest()
+
+
+def _is_torch(module: ModuleType) -> bool:
+    return module.__name__.partition(".")[0] == torch.__name__
 
 
 def _load(place: str) -> ModuleType:

@@ -76,7 +76,7 @@ class Pipeline:
 
     @cached_property
     def _calibration(self) -> Batch:
-        return self.task.train.some(CALIBRATION_IMAGES, seed=0)
+        return replace(self.task.train.some(CALIBRATION_IMAGES, seed=0), goal=self.task.goal)
 
     def run(self, recipe: Recipe) -> Iterator[Made]:
         """The points of the recipe as they are made, the unpruned model first; RecipeError before anything trains."""
@@ -132,7 +132,7 @@ class Pipeline:
         with self._clock("train"):
             self._work.train(step, model)
         with self._clock("store"):
-            files = Files.of(model, step.model, classes=len(self.task.classes), channels=self.task.channels)
+            files = Files.of(model, step.model, classes=self.task.outputs, channels=self.task.channels)
             stored = files.module().to(training_device())
             who = f"{step.model} after {step.stage.name}"
             check_same(who, model, stored, self._shown)
@@ -152,8 +152,8 @@ class Pipeline:
         tolerance = step.stage.tolerance
         if tolerance is None or step.parent is None or step.original is None:
             return False
-        least = self.entry(step.original).measured.accuracy_validation - tolerance
-        return measured.accuracy_validation < least or measured.params == self.entry(step.parent).measured.params
+        least = self.entry(step.original).measured.score_validation - tolerance
+        return measured.score_validation < least or measured.params == self.entry(step.parent).measured.params
 
     def _take_back(self, step: Step) -> Entry:
         """Store the model that the round started from as the round's entry."""

@@ -23,7 +23,8 @@ from compress.store.files import Files
 def check_own(step: Step, model: nn.Module, task: Task) -> None:
     """Raise RecipeError unless a user's own network trains after this step and computes the same once reloaded."""
     images = task.train.first(IMAGES).images
-    who, classes = f"{step.model} after {_title(step.stage)}", len(task.classes)
+    who = f"{step.model} after {_title(step.stage)}"
+    wanted = (len(images), task.outputs, *(task.shape[1:] if task.goal.dense else ()))
     with seeded(1):  # not the seed that built the model: a number drawn anew must change the logits
         try:
             stored = files_of(step, model, task).module()
@@ -36,8 +37,8 @@ def check_own(step: Step, model: nn.Module, task: Task) -> None:
             raise
         except Exception as error:  # a user's own forward may raise anything
             raise RecipeError(f"{who}: must still train, got {said(error)}") from error
-    if shape != (len(images), classes):
-        raise RecipeError(f"{who}: must give logits of shape ({len(images)}, {classes}), got {tuple(shape)}")
+    if shape != wanted:
+        raise RecipeError(f"{who}: must give logits of shape {wanted}, got {tuple(shape)}")
     check_same(who, model, stored, images)
     check_same(f"{who} and some training", trained, later, images)
 
@@ -59,7 +60,7 @@ def _title(stage: Stage) -> str:
 
 def files_of(step: Step, model: nn.Module, task: Task) -> Files:
     """Return the files that would store the step's network."""
-    return Files.of(model, step.model, classes=len(task.classes), channels=task.channels)
+    return Files.of(model, step.model, classes=task.outputs, channels=task.channels)
 
 
 @contextmanager

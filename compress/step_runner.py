@@ -11,9 +11,10 @@ from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill.teacher_logits import Views
 from compress.distill.teaching import Teaching
+from compress.goals import smoothed
 from compress.machine.numerics import exact
 from compress.machine.stopwatch import Stopwatch
-from compress.measure import accuracy
+from compress.measure import grade
 from compress.models.family import head_of
 from compress.plan import Step
 from compress.pruning.during_training import Goal, Pruning
@@ -56,7 +57,7 @@ class StepRunner:
         For a stage that cuts during training, the structure is still the parent's.
         """
         if step.parent is None or step.original is None:
-            return step.model.start(len(self.task.classes), self.task.channels).to(training_device())
+            return step.model.start(self.task.outputs, self.task.channels).to(training_device())
         if step.stage.changes_in_training:
             return self.module(step.parent)
         full = weight_count(self.module(step.original))
@@ -90,16 +91,24 @@ class StepRunner:
             weight_count(self.module(step.original)),
             self.calibration(),
             lesson.training.epochs,
-            validate=lambda: accuracy(model.eval(), self.task.validation),
-            unpruned=self.ensure(step.original).measured.accuracy_validation,
+            validate=lambda: grade(model.eval(), self.task, self.task.validation)[0],
+            unpruned=self.ensure(step.original).measured.score_validation,
         )
 
     def _loss(self, step: Step, model: nn.Module, lesson: Lesson) -> Loss:
         if lesson.distiller is None or step.teacher is None:
-            return Loss(model, lesson.training.label_smoothing)
+            return Loss(model, smoothed(self.task.goal, lesson.training.label_smoothing).loss)
         first = self.task.train.first(lesson.training.batch_size)
-        teacher, labels = self.module(step.teacher), self.task.train.labels
-        return Teaching(model, teacher, lesson.distiller, first, labels=labels, views=self._views(step, step.teacher))
+        teacher, targets = self.module(step.teacher), self.task.train.targets
+        return Teaching(
+            model,
+            teacher,
+            lesson.distiller,
+            first,
+            targets=targets,
+            goal=self.task.goal,
+            views=self._views(step, step.teacher),
+        )
 
     def _views(self, step: Step, teacher: Step) -> Views | None:
         """Return the teacher's logits kept so far.
@@ -111,7 +120,9 @@ class StepRunner:
         most = FEW_VIEWS if device == "cpu" else 1
         if teacher is step.original and isinstance(lesson, Recovery):
             most = 1
-        sizes = len(self.task.train), views, len(self.task.classes)
+        sizes = len(self.task.train), views, self.task.outputs
+        if not self.task.goal.softmax or self.task.goal.dense:  # half precision is for logits, a row for an image
+            return None
         if views > most * epochs or Views.size_bytes(*sizes) > MOST_BYTES:
             return None
         return Views(self.store.views(f"{teacher.key}-{device}"), *sizes)

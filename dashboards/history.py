@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboards import theme
-from search.study.front import GrowingFront, front
+from search.study.front import ANY_QUALITY, GrowingFront, front
 from search.study.record import Point, StudyRecord
 
 COLUMNS = ("finished", "trial", "status", "seconds", "hypervolume")
@@ -66,8 +66,8 @@ def stages(study: StudyRecord) -> list[Stage]:
                 break
             seconds, trials = seconds + trial.seconds, trials + 1
             points += trial.points
-        best = reversed(front(points, ("accuracy", COST)))
-        steps = tuple((float(point.measured.params), point.measured.accuracy_validation) for point in best)
+        best = reversed(front(points, (ANY_QUALITY, COST)))
+        steps = tuple((float(point.measured.params), point.measured.score_validation) for point in best)
         if steps:
             found[trials] = Stage(seconds, trials, steps)
     return list(found.values())

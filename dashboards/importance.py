@@ -40,7 +40,7 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     trial = levels.index.get_indexer(pd.Index(points["trial"]))
     figures = {
-        "accuracy": points["accuracy_validation"].to_numpy(dtype=float),
+        "accuracy": points["score_validation"].to_numpy(dtype=float),
         "size": np.log(points["params"].to_numpy(dtype=float)),
     }
     rows = []
@@ -60,14 +60,14 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
 def points_and_levels(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the points of all trials with choices, and the levels of the trials: a row a trial, a column a choice.
 
-    The columns of the points are `trial`, `accuracy_validation` in [0, 1] and `params`. A point shared by several
+    The columns of the points are `trial`, `score_validation` in [0, 1] and `params`. A point shared by several
     trials counts for the first. Replicates with other seeds do not count: only the best recipes have replicates.
     """
     owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
     once = [point for point in study.points if owners[point.id].choices and not point.family]
     chosen = [(owners[point.id], point.measured) for point in once]
-    rows = [(trial.id, m.accuracy_validation, m.params) for trial, m in chosen]
-    points = pd.DataFrame(rows, columns=["trial", "accuracy_validation", "params"])
+    rows = [(trial.id, m.score_validation, m.params) for trial, m in chosen]
+    points = pd.DataFrame(rows, columns=["trial", "score_validation", "params"])
     asked = {trial.id: trial.choices for trial, _ in chosen}
     columns = {
         name: _levels(pd.Series([made.get(name) for made in asked.values()], dtype=object))

@@ -31,7 +31,7 @@ def info(study: StudyRecord) -> pd.DataFrame:
     if len(levels) < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     size = pd.qcut(points["params"].rank(method="first"), min(_CLASSES, len(points)), labels=False)
-    accuracy = points["accuracy_validation"]
+    accuracy = points["score_validation"]
     gain = accuracy - accuracy.groupby(size).transform("mean")
     by_trial = gain.groupby(points["trial"]).mean()
     rows = []

@@ -119,7 +119,7 @@ def _figures(points: Sequence[Point]) -> dict[str, list[Any]]:
 def _spread(family: Family) -> float | None:
     if len(family.points) == 1:
         return None
-    return stdev(point.measured.accuracy_test for point in family.points)
+    return stdev(point.measured.score_test for point in family.points)
 
 
 class _Words(dict[Hashable, int]):

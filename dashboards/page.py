@@ -19,7 +19,9 @@ from typing import Literal
 
 from plotly.offline import get_plotlyjs
 
-SCRIPTS = ("budget", "needs", "words", "sliders", "look", "front", "curves", "draw")
+SCRIPTS = ("budget", "needs", "words", "sliders", "look", "front", "curves", "plotly", "draw")
+PICTURES = ("look", "plotly", "pictures")
+"""Scripts of a page with figures made in Python alone."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 
 
@@ -85,9 +87,9 @@ def slot(name: str, height: int, caption: str) -> str:
     )
 
 
-def page(title: str, body: str, study: Mapping[str, object]) -> str:
-    """Return the whole document; `body` is HTML, `study` the data for the page's script, ready for JSON."""
-    script = "\n".join(web(f"{name}.js") for name in SCRIPTS)
+def page(title: str, body: str, study: Mapping[str, object], scripts: Sequence[str] = SCRIPTS) -> str:
+    """Return the whole document; `body` is HTML, `study` the data for the page's scripts, ready for JSON."""
+    script = "\n".join(web(f"{name}.js") for name in scripts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

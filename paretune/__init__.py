@@ -14,18 +14,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.verb_options import Run, Search, Select, taking
+from compress.quality import ACCURACY as ACCURATE
+from paretune.verb_options import Run, Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
 from search.settings import Settings, home_folder
-from search.study.breakpoints import DELTA, Breakpoint
+from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
+from search.study.comparison import Comparison
+from search.study.comparison import compare as compare_fronts
 from search.study.front import DEFAULT_OBJECTIVES, hypervolume
 from search.study.ledger import FILE
+from search.study.placed import named
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
+from search.study.table import StudyTable
+from search.study.tabulate import tabulate
+from search.study_file import filled
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
@@ -36,6 +43,7 @@ __all__ = [
     "breakpoints",
     "check_export",
     "clean",
+    "compare",
     "evaluate",
     "front",
     "home_folder",
@@ -46,7 +54,9 @@ __all__ = [
     "run",
     "search",
     "select",
+    "show",
     "sync",
+    "table",
     "take",
     "trials",
 ]
@@ -60,12 +70,13 @@ def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
     return Study(home_folder(home), name).record
 
 
-@taking(Search)
+@taking(Search, filled)
 def search(asked: Search) -> StudyRecord:
     """Run or resume a search; returns the study as it stands at the end.
 
     The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
-    `show` draws progress on standard error. ValueError before anything is started, RuntimeError for failed work.
+    `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
+    standard error. ValueError before anything is started, RuntimeError for failed work.
     """
     from search.running import launch
 
@@ -108,17 +119,28 @@ def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: boo
 
 
 def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
-    """The study's front, ready for JSON: points by falling accuracy, objectives, hypervolume in [0, 1]."""
+    """The study's front, ready for JSON: points by falling quality, objectives, hypervolume in [0, 1]."""
     record = open_study(name, home)
     found = front_of(record.points, record.objectives)
     means = [family.mean for family in found]
     return {
         "study": record.name,
         "objectives": list(record.objectives),
+        **({} if record.quality == ACCURATE else {"quality": record.quality.as_json()}),
         "reference_point": dict(record.reference_point),
         "hypervolume": hypervolume(means, record.objectives, record.reference_point),
         "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
     }
+
+
+def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """What a study is, ready for JSON: its options, when and over which images it was begun, trials and places.
+
+    `toml` is the study file that would repeat the study.
+    """
+    from search.study_options import described
+
+    return described(Study(home_folder(home), name))
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:
@@ -126,23 +148,36 @@ def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, .
     return open_study(name, home).trials
 
 
-def breakpoints(name: str, *, home: Path | str | None = None, delta: float = DELTA) -> list[Breakpoint]:
-    """The breakpoints of every curve of a study; `delta` is the tolerated loss of accuracy in [0, 1]."""
+def breakpoints(name: str, *, home: Path | str | None = None, delta: float | None = None) -> list[Breakpoint]:
+    """The breakpoints of every curve of a study; `delta` is the tolerated loss of quality, None for 0.01 of score."""
     return find_breakpoints(open_study(name, home), delta)
+
+
+@taking(Table)
+def table(asked: Table) -> StudyTable:
+    """A study's figures by rows and columns: `table("name", rows=("distiller",), columns=("sparsity",))`.
+
+    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only`
+    has items such as `sparsity=.5,.9`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for
+    an unknown study, name or figure.
+    """
+    record = open_study(asked.study, asked.home)
+    return tabulate(record, asked.rows, asked.columns, asked.value, asked.only)
 
 
 @taking(Select)
 def select(asked: Select) -> Selection:
     """The best model within a budget, and why: `select("name", max_params="20k", min_accuracy="97%")`.
 
-    `prefer` is accuracy, params, latency or knee; `robust` goes by the lower end of the confidence over seeds. With
-    `reseed`, the best `top` models, or three if `top` is 1, are first made with so many seeds in all, on this machine
-    or the Ray at `address`; `show` draws progress on standard error. Where a latency decides, the latencies of the
-    models in question are measured again, here (`search/selection/latencies.py`): their points carry the new figures.
+    `prefer` is accuracy (or quality, whatever its name), params, latency or knee; `robust` goes by the lower end of the
+    confidence over seeds. With `reseed`, the best `top` models, or three if `top` is 1, are first made with so many
+    seeds in all, on this machine or the Ray at `address`; `show` draws progress on standard error. Where a latency
+    decides, the latencies of the models in question are measured again, here (`search/selection/latencies.py`): their
+    points carry the new figures.
     """
     study = Study(home_folder(asked.home), asked.name)
     record = study.record
-    budget = Budget(**asked.bounds).resolve(record.teacher)
+    budget = Budget(**asked.bounds).named(record.quality).resolve(record.teacher)
     if asked.reseed is not None:
         from search.running import reseed as again
 
@@ -216,13 +251,16 @@ def report(name: str, path: Path | None = None, *, home: Path | str | None = Non
     from dashboards import report as draw
 
     target = path or Study(home_folder(home), name).folder / "report.html"
-    text = draw(open_study(name, home))
+    _write("report", target, draw(open_study(name, home)))
+    return target
+
+
+def _write(who: str, target: Path, text: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"report: cannot write {target}: {error.strerror}") from error
-    return target
+        raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error
 
 
 def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:
@@ -235,6 +273,25 @@ def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None 
     record = open_study(name, home)
     check_reachable(settings.mlflow_uri)
     Sync.of(settings, draw).sync(record)
+
+
+def compare(
+    *studies: str,
+    objectives: Sequence[str] = (),
+    html: Path | str | None = None,
+    home: Path | str | None = None,
+) -> Comparison:
+    """Fronts of several studies over each other, by default on all common objectives.
+
+    A study is `NAME` of `home`, or `HOME/NAME` of another home. `html` is a file for a page with the fronts. ValueError
+    for a missing study, studies of different images, too few common objectives, or a file that cannot be written.
+    """
+    found = compare_fronts(named(studies, home_folder(home)), objectives)
+    if html is not None:
+        from dashboards.comparison import comparison_page
+
+        _write("compare", Path(html), comparison_page(found))
+    return found
 
 
 def methods() -> list[dict[str, str]]:

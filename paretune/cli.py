@@ -23,13 +23,25 @@ from rich.console import Console
 
 import paretune
 from paretune import verb_options as asked
+from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.signature import verb
-from paretune.words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
+from paretune.table_text import FORMATS
+from paretune.words import (
+    breakpoints_table,
+    front_table,
+    methods_table,
+    points_table,
+    searched,
+    selected,
+    study_table,
+    trials_table,
+)
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
 from search.study.record import StudyRecord
+from search.study_file import filled
 from search.uri import sqlite_uri
 
 app = typer.Typer(
@@ -56,13 +68,13 @@ def _options(
     """Take the options of the command itself, those before a verb."""
 
 
-@verb(app, Settings)
+@verb(app, Settings, filled)
 def search(settings: Settings) -> None:
-    """Run a search, or resume a search, and print the front."""
+    """Run a search, or resume a search, and print the front; options may stand in a study file."""
     _carried_out("search", settings, lambda: paretune.search(**vars(settings)))
 
 
-@verb(app, asked.Run, "run")
+@verb(app, asked.Run, name="run")
 def run_recipes(options: asked.Run) -> None:
     """Carry out given recipes as the trials of a study, and print the front."""
     _carried_out("run", options, lambda: paretune.run(**vars(options)))
@@ -103,6 +115,17 @@ def _show_front(study: str, home: Path | None) -> None:
     _out.print(front_table(paretune.front(study, home=home)))
 
 
+@verb(app, asked.Show)
+def show(options: asked.Show) -> None:
+    """What a study is: its options, trials and places; with --toml, the study file that would repeat it."""
+    found = paretune.show(options.study, home=options.home)
+    if options.json:
+        return _print_json(found)
+    if options.toml:
+        return typer.echo(found["toml"], nl=False)
+    return _out.print(study_table(found))
+
+
 @verb(app, asked.Listing)
 def trials(options: asked.Listing) -> None:
     """Every trial with status, choices and number of points."""
@@ -124,7 +147,16 @@ def breakpoints(options: asked.Breakpoints) -> None:
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])
-    return _out.print(breakpoints_table(found, options.delta))
+    return _out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
+
+
+@verb(app, asked.PrintedTable)
+def table(options: asked.PrintedTable) -> None:
+    """A figure by rows and columns, mean over seeds, as markdown, CSV or LaTeX."""
+    found = paretune.table(**{each.name: getattr(options, each.name) for each in fields(asked.Table)})
+    if options.json:
+        return _print_json(found.as_json())
+    return typer.echo(FORMATS[options.format](found))
 
 
 @verb(app, asked.SelectAndExport)
@@ -170,6 +202,21 @@ def select(options: asked.SelectAndExport) -> None:
             _out.print(points_table(found.fits[: options.top]))
     if found.best is None:
         raise typer.Exit(2)
+
+
+@verb(app, asked.Compare)
+def compare(options: asked.Compare) -> None:
+    """Fronts of several studies over each other: the front of all, hypervolumes, budgets where one is better."""
+    found = paretune.compare(*options.studies, objectives=options.objectives, html=options.html, home=options.home)
+    if options.json:
+        return _print_json(found.as_json())
+    _out.print(studies_table(found))
+    _out.print(joint_table(found))
+    for line in budgets(found):
+        typer.echo(line)
+    if options.html is not None:
+        typer.echo(f"page: {options.html}")
+    return None
 
 
 @verb(app, asked.Report)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from compress.figures import FIGURES
+from paretune.table_text import FORMATS, check_format
 from search.option_fields import (
     argument,
     data_setting,
@@ -22,7 +24,7 @@ from search.option_fields import (
     tracking_setting,
 )
 from search.selection.budget import Budget
-from search.selection.preference import ACCURACY, PREFERENCES, check_preference
+from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
 from search.settings import Settings
 from search.study.breakpoints import DELTA
 
@@ -36,13 +38,21 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
-def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`."""
+def taking(
+    made: Callable[P, A], filled: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`.
+
+    `filled(made, given)` may add arguments to those given.
+    """
 
     def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
         @wraps(carry_out)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return carry_out(made(*args, **kwargs))
+            if filled is None:
+                return carry_out(made(*args, **kwargs))
+            given = signature(made).bind(*args, **kwargs).arguments
+            return carry_out(cast(Callable[..., A], made)(**filled(made, given)))
 
         returned = signature(carry_out).return_annotation
         call.__signature__ = signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
@@ -100,7 +110,8 @@ class Run:
 class Select(Budget):
     """The arguments of `paretune.select`: a budget, how to choose within the budget, and seeds to be made before.
 
-    `prefer` is accuracy, params, latency or knee; `top` is at least 1. ValueError for other values.
+    `prefer` is accuracy (or quality, which is the same), params, latency or knee; `top` is at least 1. ValueError for
+    other values.
     """
 
     name: str = field(metadata=argument("Name of the study.", "study"))
@@ -116,6 +127,8 @@ class Select(Budget):
     show: bool = True
 
     def __post_init__(self) -> None:
+        if self.prefer == QUALITY:
+            object.__setattr__(self, "prefer", ACCURACY)
         check_preference(self.prefer)
         if self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
@@ -162,6 +175,17 @@ class Listing(OfStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Show(Listing):
+    """`paretune show`. ValueError for `json` with `toml`."""
+
+    toml: bool = setting(False, "Print the study file that would repeat the study.")
+
+    def __post_init__(self) -> None:
+        if self.json and self.toml:
+            raise ValueError("show: json and toml must not come together, got both")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeOf(OfStudy):
     """`paretune recipe`."""
 
@@ -172,7 +196,43 @@ class RecipeOf(OfStudy):
 class Breakpoints(Listing):
     """`paretune breakpoints`."""
 
-    delta: float = setting(DELTA, "Tolerated loss of accuracy, in [0, 1].")
+    delta: float | None = setting(None, f"Tolerated loss of quality; of accuracy in [0, 1], {DELTA} if left out.")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`."""
+
+    study: str = field(metadata=argument("Name of the study."))
+    _: KW_ONLY
+    rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
+    columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
+    value: str = setting("test", f"Figure in the cells: {', '.join(one.key for one in FIGURES)}.")
+    only: tuple[str, ...] = setting((), "NAME=VALUE,VALUE: take only such points; more than once for several names.")
+    home: Path | str | None = home_setting()
+
+
+@dataclass(frozen=True)
+class PrintedTable(Table):
+    """`paretune table`: the table, and how it is written. ValueError for an unknown format."""
+
+    _: KW_ONLY
+    format: str = setting("md", f"How to write it: {', '.join(FORMATS)}.")
+    json: bool = json_setting()
+
+    def __post_init__(self) -> None:
+        check_format(self.format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """`paretune compare`."""
+
+    studies: tuple[str, ...] = field(metadata=argument("Two studies or more: NAME, or HOME/NAME of another home."))
+    objectives: tuple[str, ...] = setting((), "Compare on these; on those all have in common if left out.", commas=True)
+    html: Path | None = setting(None, "Write the fronts as a page to this file.")
+    home: Path | None = home_setting()
+    json: bool = json_setting()
 
 
 @dataclass(frozen=True, kw_only=True)

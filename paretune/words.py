@@ -10,12 +10,13 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from compress.figures import ACCURACIES, named
+from compress.figures import graded, named
+from compress.quality import ACCURACY, Quality
 from search.selection.budget import option
 from search.selection.preference import KNEE
 from search.selection.rated import RatedModel
 from search.selection.selection import Selection
-from search.study.breakpoints import Breakpoint
+from search.study.breakpoints import DELTA, Breakpoint
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import front_of, middle
 from search.study.study import INTERRUPTED
@@ -26,7 +27,7 @@ _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
     points = found["points"]
-    table = _points(points)
+    table = points_by_study(points, Quality.from_json(found.get("quality")))
     places = {(p["device"], p["machine"], p["threads"]) for p in points}
     if len(places) > 1:
         table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
@@ -36,36 +37,61 @@ def front_table(found: Mapping[str, Any]) -> Table:
 
 def points_table(found: Iterable[RatedModel]) -> Table:
     """What is within a budget side by side, as it comes."""
-    return _points([rated.as_json() for rated in found])
+    rated = [*found]
+    return points_by_study([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
 
 
-def _points(points: Iterable[Mapping[str, Any]]) -> Table:
-    figures = (*(one.label for one in ACCURACIES), *(cost.column.unit for cost in _SHOWN))
-    table = _table("point", "trial", "student", "stages", "bits", "sparsity", *figures)
-    for p in points:
+def points_by_study(points: Iterable[Mapping[str, Any]], quality: Quality, studies: Sequence[str] = ()) -> Table:
+    """Points in the form of JSON, a point a row; with `studies` a first column names the studies of each point."""
+    of = "" if quality == ACCURACY else f"{quality.name} "
+    figures = (*(of + one.label for one in graded(quality)), *(cost.column.unit for cost in _SHOWN))
+    whose = ("study",) if studies else ()
+    table = new_table(*whose, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
+    for place, p in enumerate(points):
         table.add_row(
+            *map(_plain, studies[place : place + 1]),
             p["id"][:8],
             str(p["trial"]),
             _plain(_student(p["recipe"]["student"])),
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
-            *(_over_seeds(p, one.split) for one in ACCURACIES),
+            *(_over_seeds(p, one.split, quality) for one in graded(quality)),
             *(cost.column.text(p[cost.name]) for cost in _SHOWN),
         )
     return table
 
 
-def _over_seeds(point: Mapping[str, Any], split: str) -> str:
-    """The accuracy; of a model made with several seeds their mean, and on validation its interval of confidence."""
+def _over_seeds(point: Mapping[str, Any], split: str, quality: Quality) -> str:
+    """The quality; of a model made with several seeds their mean, and on validation its interval of confidence."""
     count, margin = point["seeds"]["count"], point["seeds"]["margin"]
-    interval = f" ± {margin:.4f} ({count})" if margin is not None and split == "validation" else ""
-    return f"{point['seeds'][split]:.4f}{interval}"
+    interval = f" ± {_bare(quality, margin)} ({count})" if margin is not None and split == "validation" else ""
+    return f"{_bare(quality, point['seeds'][split])}{interval}"
+
+
+def _bare(quality: Quality, value: float) -> str:
+    """A value of the quality without its unit."""
+    return quality.text(value).removesuffix(f" {quality.unit}")
+
+
+def study_table(found: Mapping[str, Any]) -> Table:
+    """A study as of `paretune.show`, a line each."""
+    table = Table.grid(padding=(0, 2))
+    rows = {**{name: value for name, value in found.items() if name not in ("options", "toml")}, **found["options"]}
+    for name, value in rows.items():
+        table.add_row(_plain(name), _plain(_in_words(value)))
+    return table
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(held)}" for name, held in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def trials_table(found: Iterable[TrialRecord]) -> Table:
     """Trials in the order they were asked for."""
-    table = _table("trial", "status", "points", "seconds", "reason", "choices")
+    table = new_table("trial", "status", "points", "seconds", "reason", "choices")
     for t in found:
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
@@ -73,17 +99,18 @@ def trials_table(found: Iterable[TrialRecord]) -> Table:
     return table
 
 
-def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
-    """Breakpoints, a curve a row; `delta` is the tolerated loss of accuracy."""
-    table = _table("trial", "curve", "unpruned", f"within {delta:g}", "accuracy", "knee", "accuracy")
+def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:
+    """Breakpoints, a curve a row."""
+    delta = found[0].delta if found else quality.amount(DELTA)
+    table = new_table("trial", "curve", "unpruned", f"within {delta:.4g}", quality.name, "knee", quality.name)
     for b in found:
-        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", f"{b.knee_accuracy:.4f}")
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", _bare(quality, b.knee_quality or 0.0))
         table.add_row(
             str(b.trial),
             b.variant,
-            f"{b.base_accuracy:.4f}",
+            _bare(quality, b.base_quality),
             f"{b.tolerance:.0%}",
-            f"{b.tolerance_accuracy:.4f}",
+            _bare(quality, b.tolerance_quality),
             *knee,
         )
     return table
@@ -91,7 +118,7 @@ def breakpoints_table(found: Iterable[Breakpoint], delta: float) -> Table:
 
 def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     """Methods with their sources."""
-    table = _table("kind", "name", "source")
+    table = new_table("kind", "name", "source")
     for method in found:
         table.add_row(method["kind"], method["name"], method["source"])
     return table
@@ -117,7 +144,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     m = best.measured
     lines = [
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
-        *_accuracy(found),
+        *_quality(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
         f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
         f"({m.device}, {_threads(m.threads)})",
@@ -139,7 +166,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if taken is not None:
         lines += [
             f"exported to {folder}: {', '.join(taken['files'])}",
-            f"  reloaded in a new process: {_proven(taken)}",
+            f"  reloaded in a new process: {_proven(taken, best.quality)}",
             *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
             f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
         ]
@@ -150,11 +177,12 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     return "\n".join(lines)
 
 
-def _proven(taken: Mapping[str, Any]) -> str:
+def _proven(taken: Mapping[str, Any], quality: Quality) -> str:
     if "elsewhere" not in taken:
-        return "accuracy, params, MACs and bytes as recorded"
-    accuracy = ", ".join(f"{taken['accuracy'][split]:.4f} on {split}" for split in ("validation", "test"))
-    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {accuracy}"
+        return f"{quality.name}, params, MACs and bytes as recorded"
+    found = taken[quality.name]
+    values = ", ".join(f"{quality.text(found[split])} on {split}" for split in ("validation", "test"))
+    return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {values}"
 
 
 def _threads(count: int) -> str:
@@ -173,18 +201,22 @@ def _form(found: Mapping[str, Any]) -> str:
     )
 
 
-def _accuracy(found: Selection) -> list[str]:
+def _quality(found: Selection) -> list[str]:
     """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
     best = found.fits[0]
-    m, family = best.point.measured, best.family
+    m, family, quality = best.point.measured, best.family, best.point.quality
+
+    def text(score: float) -> str:
+        return quality.text(quality.value(score))
+
     if family.margin is None:
-        return [f"  accuracy {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test"]
-    interval = "" if found.robust else f" ± {family.margin:.4f}"
-    lower = f" (lower end {best.weighed.measured.accuracy_validation:.4f})" if found.robust else ""
+        return [f"  {quality.name} {text(m.score_validation)} on validation, {text(m.score_test)} on test"]
+    interval = "" if found.robust else f" ± {quality.text(quality.amount(family.margin))}"
+    lower = f" (lower end {text(best.weighed.measured.score_validation)})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {family.validation:.4f}{interval} on validation{lower}, {family.test:.4f} on test",
-        f"  seed {seed} ships: {m.accuracy_validation:.4f} on validation, {m.accuracy_test:.4f} on test",
+        f"  over {count} seeds: {text(family.validation)}{interval} on validation{lower}, {text(family.test)} on test",
+        f"  seed {seed} ships: {text(m.score_validation)} on validation, {text(m.score_test)} on test",
     ]
 
 
@@ -194,13 +226,26 @@ def _student(model: Mapping[str, Any]) -> str:
     return f"{model['family']}{place} x{model['width']:g}"
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """Rows of words left, of numbers right, one line each."""
     table = Table(box=SIMPLE_HEAD, title_justify="left")
-    words = ("point", "student", "stages", "status", "choices", "reason", "curve", "bits", "kind", "name", "source")
+    words = (
+        "study",
+        "point",
+        "student",
+        "stages",
+        "status",
+        "choices",
+        "reason",
+        "curve",
+        "bits",
+        "kind",
+        "name",
+        "source",
+    )
     for column in columns:
         long = column in ("choices", "reason")
-        table.add_column(column, justify="left" if column in words else "right", no_wrap=not long)
+        table.add_column(column, justify="left" if column in (*words, "source") else "right", no_wrap=not long)
     return table
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks import check_folder, check_number, check_whole
-from search.option_fields import data_setting, home_setting, setting, tracking_setting
+from search.option_fields import argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
 from search.study.study import check_name
+from search.training_options import TrainingOptions
 from search.uri import sqlite_uri
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ MOST_SEED = 2**32 - 1
 """The largest seed that numpy takes."""
 MOST_SECONDS = 1e9
 """Thirty years; a system's timers take little more."""
-MODEL = "NAME or NAME@WEIGHTS, NAME of the zoo or package.module:function; more than once for several."
+MODEL = (
+    "NAME or NAME@WEIGHTS, NAME of the zoo, torchvision:NAME, timm:NAME or package.module:function; "
+    "more than once for several."
+)
 
 
 def home_folder(home: Path | str | None = None) -> Path:
@@ -42,8 +46,8 @@ def home_folder(home: Path | str | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class Settings(SearchBudget):
-    """One call of `paretune search`: every field is an option, the bounds of `SearchBudget` among them.
+class Settings(TrainingOptions, SearchBudget):
+    """One call of `paretune search`: every field is an option, also those of `TrainingOptions` and `SearchBudget`.
 
     `trials` counts all trials of the study, those before a resume included; None means `TRIALS`, and every recipe under
     the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `only` restricts the space's choices,
@@ -52,12 +56,14 @@ class Settings(SearchBudget):
     a URL of fsspec) means files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the
     space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
     `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
-    Further trials make the models on the front with as many `seeds` in all. The constructor fills in `home` and makes
-    the paths of `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
+    Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
+    with the study; `search/study_file.py` reads the file. The constructor fills in `home` and makes the paths of
+    `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
     _: KW_ONLY
+    file: Path | None = field(default=None, metadata=argument("TOML file with options; options typed here win."))
     space: str | Space = setting(
         "joint",
         "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023; FILE.py:NAME or module:NAME of a "
@@ -123,7 +129,8 @@ class Settings(SearchBudget):
         check_objectives(self.objectives)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
-        super().__post_init__()
+        TrainingOptions.__post_init__(self)
+        SearchBudget.__post_init__(self)
         if self.start_from is not None:
             check_name(self.start_from)
             if self.sampler == GRID:

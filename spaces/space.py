@@ -107,9 +107,12 @@ class Space:
     `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
     skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
     a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
-    about certain models. `schooling` is the training of the unpruned teacher, `learning` of the task if None.
-    `settle(choices)` returns the choices as the space takes them (`spaces/restrict.py`). `recipes` are the given
-    recipes by name in a space of given recipes alone (`spaces/given_recipes.py`).
+    about certain models. `rate` and `recovery_rate` are the learning rates of the space's trainings from scratch and of
+    its recoveries: a study with rates of its own scales every rate of the space by their ratio.
+
+    `schooling` is the training of the unpruned teacher, `learning` of the task if None. `settle(choices)` returns the
+    choices as the space takes them (`spaces/restrict.py`). `recipes` are the given recipes by name in a space of given
+    recipes alone (`spaces/given_recipes.py`).
     """
 
     name: str
@@ -118,6 +121,8 @@ class Space:
     source: str
     beginnings: tuple[Mapping[str, Value], ...] = ()
     given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
+    rate: float = Training().lr
+    recovery_rate: float = Recovery().training.lr
     schooling: Training | None = None
     settle: Callable[[Mapping[str, Value]], dict[str, Value]] = dict
     recipes: Mapping[str, Recipe] = field(default_factory=dict)

@@ -78,7 +78,7 @@ def tiny(digits: Task) -> Task:
 
 def _first(split: Split, count: int) -> Split:
     assert isinstance(split, TensorSplit)
-    return replace(split, images=split.images[:count], labels=split.labels[:count])
+    return replace(split, images=split.images[:count], targets=split.targets[:count])
 
 
 @pytest.fixture(scope="session")

@@ -28,12 +28,24 @@ from compress.recipe import Recipe
 from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training import Training
-from paretune.verb_options import Run, Select
+from paretune.verb_options import Compare, PrintedTable, Run, Select
 from search.option_fields import options_of, typed_name
 from search.running import launch
 from search.settings import Settings
 from search.study.study import Study, point_event
-from tests.wrong import BOUNDS, EXPORTS, FORMATS, LEDGERS, LISTS, RUNS, SEARCHES, SELECTS, UNTYPED
+from tests.wrong import (
+    BOUNDS,
+    COMPARISONS,
+    EXPORTS,
+    FORMATS,
+    LEDGERS,
+    LISTS,
+    RUNS,
+    SEARCHES,
+    SELECTS,
+    TABLES,
+    UNTYPED,
+)
 
 HEADER: dict[str, Any] = {
     "task": "digits",
@@ -42,7 +54,7 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = options_of(Select) | options_of(Run) | options_of(Settings)
+OPTIONS = options_of(Compare) | options_of(PrintedTable) | options_of(Select) | options_of(Run) | options_of(Settings)
 
 
 def tree(*folders: Path) -> dict[Path, bytes | None]:
@@ -60,6 +72,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study.ask(recipe, {}, None)
     study.add(0, point_event("ab1", 0.0, "float", measured))
     study.end(0, "complete", "", 1.0, {})
+    cut = Study(folder, "cut")
+    cut.begin(**HEADER)
+    cut.ask(recipe, {}, None)
+    cut.ask({**recipe, "student": {"type": "model", "family": "cnn", "width": 1.0}}, {"lr": 0.05}, None)
+    cut.add(1, point_event("cd1", 0.0, "float", measured))
+    Study(folder, "photos").begin(**{**HEADER, "task": "cifar10"})
+    Study(folder, "fewer").begin(**{**HEADER, "objectives": ["params", "macs"]})
     good = re.sub(',"crc":"[0-9a-f]+"', "", study.ledger.path.read_text())  # as of before, or made anew by somebody
     for name, ledger in {
         "newer": good.replace('"version":1', '"version":9'),
@@ -145,7 +164,9 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
     """As they are typed."""
     for name, value in settings.items():
         option = typed_name(name, OPTIONS[name])
-        if value is True:
+        if OPTIONS[name].is_argument:
+            yield str(value)
+        elif value is True:
             yield option
         elif name == "recipes":
             yield from value
@@ -198,6 +219,33 @@ def test_a_budget_is_refused(refused: Refused, bounds: dict[str, Any], sentence:
     refused(sentence, "select", "made", *options(bounds))
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.select("made", home=None, **bounds)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("asked", "sentence"), TABLES, ids=shown)
+def test_a_table_is_refused(refused: Refused, asked: dict[str, Any], sentence: str) -> None:
+    study = asked.get("study", "cut")
+    typed = {name: value for name, value in asked.items() if name != "study"}
+    refused(sentence, "table", study, *options(typed))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.table(study, **typed)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize("form", ["", "xlsx", "MD", "\x1b[1m"])
+def test_a_format_of_a_table_is_refused(refused: Refused, form: str) -> None:
+    refused(
+        f"table: format: unknown {form!r}, known are md, csv, latex", "table", "cut", "--rows", "lr", "--format", form
+    )
+
+
+@pytest.mark.parametrize(("studies", "asked", "sentence"), COMPARISONS, ids=shown)
+def test_a_comparison_is_refused(
+    refused: Refused, studies: tuple[str, ...], asked: dict[str, Any], sentence: str
+) -> None:
+    refused(sentence, "compare", *studies, *options(asked))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.compare(*studies, **asked)
     assert sentence in str(told.value)
 
 

@@ -487,7 +487,7 @@ def test_a_selection_as_json_is_the_best_that_fits(call: Call, home: Path) -> No
     assert (said.code, said.err) == (0, "")
     points = Study(home, "made").record.points
     limit = points[0].measured.params / 2
-    fits = [point.measured.accuracy_validation for point in points if point.measured.params <= limit]
+    fits = [point.measured.score_validation for point in points if point.measured.params <= limit]
     assert found["bounds"] == {"max_params": limit}
     assert (found["best"]["accuracy"]["validation"], found["fits"]) == (max(fits), len(fits))
 

@@ -248,14 +248,14 @@ def test_an_entry_of_another_network_than_the_recipe_names_is_set_aside(
 
 
 RECORDS: dict[str, Any] = {
-    "a list": {"accuracy_validation": [0.5]},
+    "a list": {"score_validation": [0.5]},
     "text": {"macs": "100"},
     "true": {"params": True},
     "not a number": {"latency_ms": float("nan")},
     "infinite": {"seconds": float("inf")},
     "negative": {"params": -1},
     "huge": {"params": 10**30},
-    "above one": {"accuracy_test": 1.5},
+    "above one": {"score_test": 1.5},
     "no device": {"device": None},
     "another": {"more": 1},
 }

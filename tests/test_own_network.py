@@ -200,7 +200,7 @@ def test_a_search_finds_a_folder_by_its_relative_path(
     monkeypatch.setattr("spaces.space.DEFAULT_EFFORT", Effort(1, 1))
     monkeypatch.chdir(tmp_path)
     shown = next(digits.train.batches(40, augment=None))
-    for number, (image, label) in enumerate(zip(shown.images, shown.labels.tolist(), strict=True)):
+    for number, (image, label) in enumerate(zip(shown.images, shown.targets.tolist(), strict=True)):
         place = tmp_path / "pictures" / ("test" if number % 4 == 0 else "train") / ("even", "odd")[label % 2]
         place.mkdir(parents=True, exist_ok=True)
         pixels = (image[0] - image.min()) / (image.max() - image.min()) * 255
@@ -219,7 +219,7 @@ def test_a_search_begins_with_the_weights_as_they_are(there: Path) -> None:
     assert teacher is not None
     assert (plain.recipe["student"], cut.recipe["student"]) == (teacher.recipe["student"],) * 2
     assert cut.points[0].id == teacher.id  # nothing was trained before the cut
-    assert teacher.measured.accuracy_test > 0.8
+    assert teacher.measured.score_test > 0.8
     given, stored = load_file(there / "trained.safetensors"), Files.read(Path(teacher.path)).module().state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in stored.items() if "num_batches" not in name)
     assert study.reference_point["params"] == teacher.measured.params > cut.points[-1].measured.params
@@ -299,7 +299,10 @@ BAD = [
         ("--student", "my_net:raises"),
         r"my_net:raises: must make a network when called with \(10, 1\), got ValueError: No",
     ),
-    (("--student", "my_net:seven"), "my_net:seven: must end in a classifier, an nn.Linear of 10 outputs, got 1 of 7"),
+    (
+        ("--student", "my_net:seven"),
+        "my_net:seven: must end in a classifier, an nn.Linear or nn.Conv2d of 10 outputs, got 1 of 7",
+    ),
     (("--student", "my_net:large"), "my_net:large: must take images of 1x8x8, got RuntimeError"),
     (
         ("--student", "my_net:auxiliary"),

@@ -37,7 +37,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measurement: Measureme
     study.begin(task="digits", space="joint", objectives=[*reference], seed=0, reference_point=reference)
     trial = study.ask({"seed": 0}, {}, None)
     for name, accuracy, params in (("within", 0.97, 4000), ("beyond", 0.99, 9000)):
-        measured = replace(measurement, accuracy_validation=accuracy, params=params)
+        measured = replace(measurement, score_validation=accuracy, params=params)
         study.add(trial, point_event(name, params / 10_000, "float", measured))
     study.end(trial, "complete", "", 1.0, {})
     return study

@@ -130,7 +130,7 @@ def test_words_say_what_all_seeds_came_to_and_which_one_ships(
     robust = paretune.select(
         "s", home=reseeded.home, max_params=str(reseeded.chosen.budget.bounds["max_params"]), robust=True
     )
-    assert f" on validation (lower end {robust.fits[0].weighed.measured.accuracy_validation:.4f}), " in said("--robust")
+    assert f" on validation (lower end {robust.fits[0].weighed.measured.score_validation:.4f}), " in said("--robust")
     assert f"left out: {robust.left_out} within the budget that have one seed only" in said("--robust")
 
 

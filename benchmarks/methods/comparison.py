@@ -87,8 +87,8 @@ def fewer(task: Task, images: int) -> Task:
 
 def _part(split: object, share: float) -> TensorSplit:
     assert isinstance(split, TensorSplit)
-    _, chosen = hold_out(split.labels.numpy(), share)
-    return replace(split, labels=split.labels[chosen], images=split.images[chosen])
+    _, chosen = hold_out(split.targets.numpy(), share)
+    return replace(split, targets=split.targets[chosen], images=split.images[chosen])
 
 
 def entry(label: str, figures: str, build: Callable[P, Recipe], *args: P.args, **options: P.kwargs) -> Entry:
@@ -131,8 +131,8 @@ def table(section: Section, runs: Mapping[str, list[Run]]) -> Iterator[str]:
         ]
         cells = [
             label,
-            _spread([m.accuracy_validation for m in whole]),
-            _spread([m.accuracy_test for m in whole]),
+            _spread([m.score_validation for m in whole]),
+            _spread([m.score_test for m in whole]),
             *gains,
             f"{mean(m.params for m in whole):,.0f}",
             f"{mean(m.nonzero_params for m in whole):,.0f}",
@@ -146,7 +146,7 @@ def table(section: Section, runs: Mapping[str, list[Run]]) -> Iterator[str]:
 def _gain(got: list[Run], base: list[Run], to_beat: bool) -> str:
     """Mean and deviation of the differences by seed; said where it loses by more than two deviations."""
     pairs = [
-        run.measured.accuracy_test - other.measured.accuracy_test
+        run.measured.score_test - other.measured.score_test
         for run, other in zip(got, base, strict=True)
         if run.measured and other.measured
     ]

@@ -42,7 +42,7 @@ def narrower(task: Task, model: Model, params: int) -> Model:
 
     def count(width: float) -> int:
         with torch.random.fork_rng(devices=[]):
-            module = Model(model.family, width).build(len(task.classes), task.channels)
+            module = Model(model.family, width).build(task.outputs, task.channels)
         return sum(parameter.numel() for parameter in module.parameters())
 
     widths = [round(model.width * share / 100, 4) for share in range(1, 101)]

@@ -62,7 +62,7 @@ def of_one_seed(place: Place, setting: Setting, seed: int) -> dict[str, tuple[in
     """Parameters and test accuracy of every way."""
     torch.set_num_threads(1)
     task = place.load()
-    channels, classes = task.channels, len(task.classes)
+    channels, classes = task.channels, task.outputs
 
     def trained(model: nn.Module) -> nn.Module:
         torch.manual_seed(seed)

@@ -216,7 +216,7 @@ def account(search: Search) -> Iterator[Row]:
         f"{len(entries) - len(damaged)} of {len(entries)}; {lost}",
         damaged <= set(search.flipped),
     )
-    figures = ("accuracy_validation", "accuracy_test", "params", "nonzero_params", "macs", "size_bytes")
+    figures = ("score_validation", "score_test", "params", "nonzero_params", "macs", "size_bytes")
     apart = [
         point.id
         for point in record.points

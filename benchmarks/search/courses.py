@@ -31,7 +31,7 @@ class Came:
     @property
     def point(self) -> Point:
         """As `search.study.front` takes it."""
-        figures = {"accuracy_validation": self.accuracy, "params": self.params, "flops": 2 * self.macs}
+        figures = {"score_validation": self.accuracy, "params": self.params, "flops": 2 * self.macs}
         return cast(Point, SimpleNamespace(measured=SimpleNamespace(**figures)))
 
 

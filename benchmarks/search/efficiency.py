@@ -97,7 +97,7 @@ def course(study: Study, search: str, seed: int, given: Set[str] = frozenset()) 
             seconds += max(0.0, work - made[trial])
         if event["event"] == ("ended" if one else "point"):
             came = shown.pop(trial, [])
-            found += [Came(seconds, point.accuracy_validation, point.params, point.macs) for point in came]
+            found += [Came(seconds, point.score_validation, point.params, point.macs) for point in came]
     points = len({point.id for point in study.record.points})
     reference = study.record.reference_point
     wall = events[-1]["time"] - events[0]["time"]
@@ -125,7 +125,7 @@ def plainly(out: Path, search: str, seed: int, known: Known, times: float, teach
     subprocess.run([*command, *more], check=True, capture_output=True, env=os.environ | FIRST)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     figures = [(line["compute"], line["measured"]) for line in lines]
-    found = [Came(spent, one["accuracy_validation"], one["params"], one["macs"]) for spent, one in figures]
+    found = [Came(spent, one["score_validation"], one["params"], one["macs"]) for spent, one in figures]
     trials = len({line["trial"] for line in lines})
     came = moving(found, ours.reference)
     return Course(

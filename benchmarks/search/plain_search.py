@@ -42,7 +42,7 @@ from compress.store.folder import Store
 from spaces.joint import JOINT
 
 TASK = "digits"
-OBJECTIVES = {"accuracy_validation": "max", "params": "min", "macs": "min"}
+OBJECTIVES = {"score_validation": "max", "params": "min", "macs": "min"}
 WAYS = ("tpe", "nsga2", "random", "asha")
 
 
@@ -99,7 +99,7 @@ def searcher(way: str, seed: int) -> OptunaSearch:
         return OptunaSearch(space, metric=list(OBJECTIVES), mode=list(OBJECTIVES.values()), seed=seed)
     if way == "asha":
         sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed)
-        return OptunaSearch(space, metric="accuracy_validation", mode="max", sampler=sampler)
+        return OptunaSearch(space, metric="score_validation", mode="max", sampler=sampler)
     samplers = {"nsga2": optuna.samplers.NSGAIISampler, "random": optuna.samplers.RandomSampler}
     sampler = samplers[way](seed=seed)
     return OptunaSearch(space, metric=list(OBJECTIVES), mode=list(OBJECTIVES.values()), sampler=sampler)
@@ -123,7 +123,7 @@ def main() -> None:
         teach(teachers, TASK, chosen.seed)
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         whole = chosen.way == "asha"
-        scheduler = ASHAScheduler(metric="accuracy_validation", mode="max", max_t=9, grace_period=1) if whole else None
+        scheduler = ASHAScheduler(metric="score_validation", mode="max", max_t=9, grace_period=1) if whole else None
         tune.Tuner(
             tune.with_resources(partial(train, seed=chosen.seed, teachers=teachers, whole=whole), {"cpu": 1}),
             tune_config=tune.TuneConfig(

@@ -139,7 +139,7 @@ class Plain:
             if not self.asha:
                 return True
             levels[work.trial] += 1
-            result = {"level": levels[work.trial], "accuracy": row[2].accuracy_validation}
+            result = {"level": levels[work.trial], "accuracy": row[2].score_validation}
             stub: Any = SimpleNamespace(trial_id=work.trial)
             decided = scheduler.on_trial_result(NOBODY, stub, result)
             if decided == TrialScheduler.STOP:

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from compress.goals import LABELS, Goal
 from compress.machine.resources import memory_headroom
 
 
@@ -41,6 +42,12 @@ class Augment:
 
     padding: int
     flip: bool
+
+    @property
+    def summary(self) -> str:
+        """The augmentation in words."""
+        done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
+        return f"augmented by {' and '.join(done)}" if done else "not augmented"
 
     @property
     def views(self) -> int:
@@ -67,31 +74,36 @@ class Augment:
 class Batch:
     """Images of a split, ready for a network.
 
-    `images` (B, C, H, W) float32, normalised; `labels` (B,) int64; `index` (B,) int64, positions in the split;
-    `view` (B,) int64, the number of each image's view (see `Augment`), or None without augmentation.
+    `images` (B, C, H, W) float32, normalised; `targets` (B, ...), int64 classes or float32 values; `index` (B,) int64,
+    positions in the split; `view` (B,) int64, the number of each image's view (see `Augment`), or None without
+    augmentation. `goal` is that of the targets, for methods that need its loss.
     """
 
     images: Tensor
-    labels: Tensor
+    targets: Tensor
     index: Tensor
     view: Tensor | None = None
+    goal: Goal = LABELS
 
 
 @dataclass(frozen=True, eq=False)
 class Split(ABC):
-    """Labelled images of equal size. `labels` (N,) int64; `mean` and `std` per channel, on the raw scale."""
+    """Images of equal size with `targets` (N, ...), int64 classes or float32 values.
 
-    labels: Tensor
+    `mean` and `std` are per channel, on the raw scale.
+    """
+
+    targets: Tensor
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     @property
     def device(self) -> torch.device:
         """Device of the batches."""
-        return self.labels.device
+        return self.targets.device
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Split:
@@ -145,7 +157,7 @@ class Split(ABC):
         views = [None] * len(index) if view is None else torch.split(view.to(self.device), batch_size)
         for images, at, seen in zip(self.read(torch.split(order, batch_size)), index, views, strict=True):
             shown = images if augment is None or seen is None else augment.apply(images, seen)
-            yield Batch(shown.to(torch.float32).sub_(mean).div_(std), self.labels[at], at, seen)
+            yield Batch(shown.to(torch.float32).sub_(mean).div_(std), self.targets[at], at, seen)
 
 
 @final
@@ -159,7 +171,7 @@ class TensorSplit(Split):
         """Return the same split with batches on `device`; the images move too, if free memory allows (see `fits`)."""
         same = self.images.device.type == torch.device(device).type
         images = self.images.to(device) if same or fits(self.images.nbytes, device) else self.images.cpu()
-        return replace(self, images=images, labels=self.labels.to(device))
+        return replace(self, images=images, targets=self.targets.to(device))
 
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yield the images at each tensor of positions: see `Split`."""
@@ -179,7 +191,7 @@ class StreamSplit(Split):
 
     def to(self, device: torch.device | str) -> StreamSplit:
         """Return the same split with batches on `device`."""
-        return replace(self, labels=self.labels.to(device))
+        return replace(self, targets=self.targets.to(device))
 
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
         """Yield the images at each tensor of positions: see `Split`."""

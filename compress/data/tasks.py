@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import final
@@ -22,6 +22,8 @@ from compress.data.images import AS_THEY_ARE
 from compress.data.published import read_published
 from compress.data.splits import Augment, DataError, Split, StreamSplit
 from compress.data.walk import printable
+from compress.goals import Classification, Goal, quality_of
+from compress.quality import Quality
 
 
 @final
@@ -29,20 +31,18 @@ from compress.data.walk import printable
 class Task:
     """A data set, ready to train on.
 
-    Images are `channels` x `size` x `size`; `mean` and `std` per channel on their raw scale. `padding` and
-    `flip` say how training augments. `fingerprint` is a sha256 of all images, labels and of the augmentation,
-    not of names or places: equal fingerprints train equal models. For people, `images` describes how the images were
-    brought to the same size, and `notes` name everything in a folder not read.
+    `goal` says what the targets mean. Images have the `shape` (channels, height, width); `mean` and `std` are per
+    channel, on their raw scale. `augment` changes the training images. `fingerprint` is a sha256 of all images, targets
+    and of the augmentation, not of names or places: equal fingerprints train equal models. For people, `images`
+    describes how the images were brought to the same size, and `notes` name everything in a folder not read.
     """
 
     name: str
-    classes: tuple[str, ...]
-    channels: int
-    size: int
+    goal: Goal
+    shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    padding: int
-    flip: bool
+    augment: Augment
     fingerprint: str
     train: Split = field(repr=False)
     validation: Split = field(repr=False)
@@ -51,9 +51,24 @@ class Task:
     notes: tuple[str, ...] = ()
 
     @property
-    def augment(self) -> Augment:
-        """Augmentation of the training images."""
-        return Augment(self.padding, self.flip)
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, () where the goal has none."""
+        return self.goal.classes
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a network."""
+        return self.goal.outputs
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return self.shape[0]
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The goal's quality, scaled by the best constant answer on validation; MetricError if the metric fails."""
+        return quality_of(self.goal, self.validation.targets.cpu())
 
     @property
     def summary(self) -> str:
@@ -62,9 +77,9 @@ class Task:
         counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
         normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
         return (
-            f"{printable(self.name)}: {len(self.classes)} classes, {counts} images, "
-            f"{self.channels} x {self.size} x {self.size} {self.images}{streamed}, normalised by {normal}, "
-            f"{self._augmented}; validation: one image is {100 / len(self.validation):.2f} points"
+            f"{printable(self.name)}: {self.goal.summary}, {counts} images, "
+            f"{' x '.join(map(str, self.shape))} {self.images}{streamed}, normalised by {normal}, "
+            f"{self.augment.summary}{self._one_image}"
         )
 
     @property
@@ -73,15 +88,18 @@ class Task:
         return "; ".join((self.summary, *self.notes))
 
     @property
-    def _augmented(self) -> str:
-        done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
-        return f"augmented by {' and '.join(done)}" if done else "not augmented"
+    def _one_image(self) -> str:
+        """What one validation image is worth, where the quality is accuracy."""
+        worth = f"; validation: one image is {100 / len(self.validation):.2f} points"
+        return worth if self.goal.counts_right else f"; quality: {self.goal.metric().name}"
 
     @property
     def pixels(self) -> str:
         """Format of an image before normalisation, in words."""
         colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
-        fitted = f", upright, the shorter side resized to {self.size} pixels (bilinear) and the centre cropped"
+        fitted = (
+            f", upright, the shorter side resized to {min(self.shape[1:])} pixels (bilinear) and the centre cropped"
+        )
         return colour + fitted * self.name.startswith(FOLDER)
 
     def to(self, device: torch.device | str) -> Task:
@@ -187,13 +205,11 @@ def _task(name: str, classes: Sequence[str], parts: Parts, augment: Augment) -> 
     train, validation, test = parts.splits
     return Task(
         name,
-        tuple(classes),
-        facts.channels,
-        facts.size,
+        Classification(tuple(classes)),
+        (facts.channels, facts.size, facts.size),
         facts.mean,
         facts.std,
-        augment.padding,
-        augment.flip,
+        augment,
         facts.fingerprint,
         train,
         validation,

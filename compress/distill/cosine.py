@@ -16,6 +16,7 @@ from torch.nn import functional
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.stages import pairs, stages
 from compress.errors import RecipeError, check_above_zero, check_at_least
+from compress.goals import LABELS, Goal
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Cosine(Distiller):
     `lam (1 - cos(z_s, z_t)) + (1 - lam) / M sum_i (1 - cos(f_s^i, f_t^i))`, mean over the batch, times `beta`. `beta`
     is not the authors'; labels play no part. The M stages match from the end. Widths differ, so a map is *averaged over
     its channels* before the comparison: `(B, C, H, W)` to `(B, H W)`, the larger map pooled down first. No adapters.
-    The authors' teacher is a network already pruned. `lam` in [0, 1]: the authors' value is not known here, the default
+    Outputs that are no logits are imitated by the goal's distance instead. The authors' teacher is a network already
+    pruned. `lam` in [0, 1]: the authors' value is not known here, the default
     weighs both halves alike.
     """
 
@@ -48,10 +50,15 @@ class Cosine(Distiller):
         """Return all stages."""
         return stages(model)
 
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """Return the loss, in [0, 2 beta]."""
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
+        """Return the loss, of logits in [0, 2 beta]."""
         maps = [cosine_distance(s.mean(1).flatten(1), t.mean(1).flatten(1)) for s, t in pairs(student, teacher)]
-        logits = cosine_distance(student.logits, teacher.logits)
+        if goal.softmax:
+            logits = cosine_distance(student.logits, teacher.logits)
+        else:  # a direction says nothing of values
+            logits = goal.imitate(student.logits, teacher.logits, targets, 1.0)
         return self.beta * (self.lam * logits + (1 - self.lam) * torch.stack(maps).mean())
 
 

@@ -55,21 +55,22 @@ class CRD(Weighted):
         if self.negatives is not None:
             check_whole(f"{self.name}: negatives", self.negatives, 1)
 
-    def check_labels(self, labels: Tensor) -> None:
+    def check_targets(self, targets: Tensor) -> None:
         """Raise RecipeError for fewer than K images to draw from."""
-        self._count(self._groups(labels))
+        self._count(self._groups(targets))
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return embeddings and banks. RecipeError for fewer than K images to draw from."""
         assert student.features is not None
         assert teacher.features is not None
-        groups = self._groups(labels)
+        groups = self._groups(targets)
         widths = student.features.shape[1], teacher.features.shape[1]
         return Banks(widths, self.dim, self._count(groups), Draws(groups))
 
-    def _groups(self, labels: Tensor) -> Tensor:
-        """Return the group of each image, shared with no negative: its class, or its position alone."""
-        return torch.arange(len(labels), device=labels.device) if self.same_class else labels
+    def _groups(self, targets: Tensor) -> Tensor:
+        """Return the group of each image, shared with no negative: its class, or its position where it has none."""
+        is_class = targets.dim() == 1 and not targets.is_floating_point()
+        return targets if is_class and not self.same_class else torch.arange(len(targets), device=targets.device)
 
     def _count(self, groups: Tensor) -> int:
         left = most_negatives(groups)

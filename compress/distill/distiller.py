@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from compress.errors import RecipeError
+from compress.goals import LABELS, Goal
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -49,20 +52,29 @@ class Distiller(ABC):
         """Return the names of the model's taps read by the loss; () for a loss on logits alone."""
         return ()
 
-    def check_labels(self, labels: Tensor) -> None:
-        """Raise RecipeError when the labels `(N,)` of a training split are not enough for the method."""
+    def check_goal(self, goal: Goal) -> None:
+        """Raise RecipeError for a goal that the method cannot teach."""
+        if goal.dense and (self.reads_features or self.reads_last):
+            raise RecipeError(
+                f"{self.name}: reads pooled features, and {goal.name} has an answer a pixel; choose kd or at"
+            )
+
+    def check_targets(self, targets: Tensor) -> None:
+        """Raise RecipeError when the targets `(N, ...)` of a training split are not enough for the method."""
         return
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return layers to train beside the student, shaped after a batch of both; without parameters by default.
 
-        `labels` `(N,)` are those of the whole training split, by position.
+        `targets` `(N, ...)` are those of the whole training split, by position.
         """
         return nn.Identity()
 
     @abstractmethod
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
-        """Return the whole loss, a scalar; `targets` `(B,)` are labels. No gradient reaches the teacher.
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
+        """Return the whole loss, a scalar; `targets` `(B, ...)` are of the `goal`. No gradient reaches the teacher.
 
         All inputs are float32 (float64 is kept), and autocast is off.
         """

@@ -37,7 +37,7 @@ class FitNets(Weighted):
         named = stages(model)
         return (named[len(named) // 2],)
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return the layers `r`."""
         (hinted,), (hint,) = student.taps.values(), teacher.taps.values()
         return nn.Sequential(regressor(hinted, hint), nn.BatchNorm2d(hint.shape[1]), nn.ReLU())

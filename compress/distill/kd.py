@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from compress.distill.distiller import Distiller, Outputs
 from compress.errors import check_above_zero, check_at_least
+from compress.goals import LABELS, Goal
 
 
 @dataclass(frozen=True)
 class KD(Distiller):
     """`w_ce CE(z_s, y) + w_kd T^2 KL(softmax(z_t / T) || softmax(z_s / T))`, KL summed over classes, batch mean.
 
-    The two published settings of the weights are (.1, .9) and (1, 1); their results differ by about a point.
+    The two published settings of the weights are (.1, .9) and (1, 1); their results differ by about a point. Of other
+    goals than classification CE is the goal's loss and KL its imitation (`compress/goals`).
     """
 
     name: ClassVar[str] = "kd"
@@ -31,13 +32,10 @@ class KD(Distiller):
         check_at_least(f"{self.name}: w_kd", self.w_kd, 0)
         check_above_zero(f"{self.name}: temperature", self.temperature)
 
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
         """Return the loss, from the logits alone."""
-        hard = functional.cross_entropy(student.logits, targets)
-        soft = functional.kl_div(
-            functional.log_softmax(student.logits / self.temperature, dim=1),
-            functional.log_softmax(teacher.logits / self.temperature, dim=1),
-            reduction="batchmean",
-            log_target=True,
-        )
-        return self.w_ce * hard + self.w_kd * self.temperature**2 * soft
+        hard = goal.loss(student.logits, targets)
+        soft = goal.imitate(student.logits, teacher.logits, targets, self.temperature)
+        return self.w_ce * hard + self.w_kd * goal.softening(self.temperature) * soft

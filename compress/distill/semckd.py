@@ -1,4 +1,5 @@
-"""Semantic calibration: learn the weights between pairs of stages. Chen et al. 2021, https://arxiv.org/abs/2012.03236."""
+"""Semantic calibration: learn the weights between pairs of stages. Chen et al. 2021,
+https://arxiv.org/abs/2012.03236."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ class SemCKD(Weighted):
         """Return all stages."""
         return stages(model)
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return queries, keys and projections, for batches of the present size."""
         widths = [[f.shape[1] for f in side.taps.values()] for side in (student, teacher)]
         return Attention(widths[0], widths[1], len(student.logits), self.inner)

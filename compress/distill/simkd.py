@@ -12,6 +12,7 @@ from compress.distill.distiller import Distiller, Outputs
 from compress.distill.projector import Projector
 from compress.distill.stages import same_size
 from compress.errors import check_above_zero, check_whole
+from compress.goals import LABELS, Goal
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class SimKD(Distiller):
         check_whole(f"{self.name}: factor", self.factor, 1)
         check_above_zero(f"{self.name}: beta", self.beta)
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return the projector `P`, which also averages down a larger student's map."""
         student_maps, teacher_maps = _last(student), _last(teacher)
         height, width = same_size(student_maps, teacher_maps)[0].shape[2:]
@@ -49,7 +50,9 @@ class SimKD(Distiller):
         size = None if student_maps.shape[2:] == (height, width) else (height, width)
         return Projector((student_maps.shape[1], max(1, wanted // self.factor), wanted), size)
 
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
         """Return the loss, at least 0."""
         assert isinstance(adapters, Projector)
         return self.beta * functional.mse_loss(*same_size(adapters.project(_last(student)), _last(teacher)))

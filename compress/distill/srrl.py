@@ -26,7 +26,7 @@ class SRRL(Weighted):
     reads_features: ClassVar[bool] = True
     full_batches: ClassVar[bool] = True
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return the layers `t`, `(B, D_s)` to `(B, D_t)`."""
         assert student.features is not None
         assert teacher.features is not None

@@ -13,6 +13,7 @@ from compress.data.splits import Batch
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.projector import pooling, ship
 from compress.distill.teacher_logits import Views
+from compress.goals import LABELS, Goal
 from compress.machine.numerics import lay_out
 from compress.models.family import head_of, taps_of
 from compress.models.own import name_taps
@@ -22,8 +23,8 @@ from compress.train import Loss
 class Teaching(Loss):
     """Runs both networks on a batch and computes the method's loss in float32; the teacher gets no gradient.
 
-    The method's adapters take their shapes from the batch `first`; `labels` `(N,)` are the whole split's. `views` keeps
-    the teacher's logits of each image, for methods that read the teacher's logits alone.
+    The method's adapters take their shapes from the batch `first`; `targets` `(N, ...)` are the whole split's. `views`
+    keeps the teacher's logits of each image, for methods that read the teacher's logits alone.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class Teaching(Loss):
         distiller: Distiller,
         first: Batch,
         *,
-        labels: Tensor,
+        targets: Tensor,
+        goal: Goal = LABELS,
         views: Views | None = None,
     ) -> None:
         super().__init__(model)
+        self.goal = goal
         self.distiller = distiller
         self.full_batches = distiller.full_batches
         for network in (model, teacher):
@@ -47,7 +50,7 @@ class Teaching(Loss):
         self._teacher = (teacher.eval(),)  # in a tuple: not a submodule, so never trained or saved
         with torch.no_grad():
             student, known = observe(model.eval(), distiller, first), observe(teacher, distiller, first)
-            self.adapters = distiller.adapters(student, known, labels).to(first.images.device)
+            self.adapters = distiller.adapters(student, known, targets).to(first.images.device)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss, a scalar."""
@@ -55,7 +58,7 @@ class Teaching(Loss):
             teacher = self._teacher_outputs(batch)
         student = observe(self.model, self.distiller, batch)
         with torch.autocast(batch.images.device.type, enabled=False):
-            return self.distiller.loss(student, teacher, batch.labels, self.adapters)
+            return self.distiller.loss(student, teacher, batch.targets, self.adapters, self.goal)
 
     def ship(self) -> None:
         """Make the trained adapters part of the model, in place, if the method ships adapters."""

@@ -35,7 +35,7 @@ class VID(Weighted):
         """Return all stages."""
         return stages(model)
 
-    def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
+    def adapters(self, student: Outputs, teacher: Outputs, targets: Tensor) -> nn.Module:
         """Return a `Gaussian` a stage."""
         return nn.ModuleList(Gaussian(s.shape[1], t.shape[1]) for s, t in pairs(student, teacher))
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from compress.distill.distiller import Distiller, Outputs
 from compress.distill.kd import KD
 from compress.errors import check_above_zero, check_at_least
+from compress.goals import LABELS, Goal
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Weighted(Distiller):
         """Return the method's own term, a scalar."""
 
     @final
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
         """Return the weighted sum."""
-        logits = KD(self.w_ce, self.w_kd, self.temperature).loss(student, teacher, targets, adapters)
+        logits = KD(self.w_ce, self.w_kd, self.temperature).loss(student, teacher, targets, adapters, goal)
         return logits + self.beta * self.term(student, teacher, adapters)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compress.figures import ACCURACIES, ACCURACY, COSTS
+from compress.figures import COSTS
+from compress.quality import ACCURACY, Quality
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#])")
 _LINK = re.compile(r"https://[\w.~:/?#@!$&'()*+,;=%-]+")
@@ -18,9 +19,15 @@ _LINK = re.compile(r"https://[\w.~:/?#@!$&'()*+,;=%-]+")
 _RUN = """\
 given = json.load(open("card.json"))["input"]
 mean, std = (torch.tensor(given[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
-pixels = torch.zeros(1, given["channels"], given["size"], given["size"])  # yours, on their raw scale
+pixels = torch.zeros(1, given["channels"], given["height"], given["width"])  # yours, on their raw scale
 logits = model((pixels - mean) / std)
-print(given["classes"][int(logits.argmax(1))])"""
+{answer}"""
+_ANSWERS = {
+    "classification": 'print(given["classes"][int(logits.argmax(1))])',
+    "multilabel": 'print([name for name, logit in zip(given["classes"], logits[0]) if logit > 0])',
+    "segmentation": "print(logits.argmax(1))",
+}
+"""Code that reads the outputs, by goal; the outputs of any other goal are printed."""
 _DEVICE = 'device = "cpu"  # or "cuda", and the images there'
 _LOAD = {
     "model.pt2": (
@@ -46,6 +53,7 @@ _TRUST = {
 }
 """Code run by opening a form, by file name."""
 
+_KINDS = {"classification": "A classifier", "multilabel": "A classifier of several labels an image"}
 _CHOSEN = {
     "accuracy": "the most accurate",
     "params": "the smallest",
@@ -53,6 +61,19 @@ _CHOSEN = {
     "knee": "the knee, where accuracy gets dear",
 }
 """The pick in words, by the preference of `select`."""
+
+
+def sides(shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return the sides of images (C, H, W) for a card; squares have their `size` too, as in earlier versions."""
+    channels, height, width = shape
+    return {"channels": channels, "height": height, "width": width, **({"size": height} if height == width else {})}
+
+
+def shape_of(given: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of a card's input, of earlier versions too; KeyError without sides."""
+    if "height" in given:
+        return given["channels"], given["height"], given["width"]
+    return given["channels"], given["size"], given["size"]
 
 
 def text(facts: Mapping[str, Any]) -> str:
@@ -73,8 +94,9 @@ def _title(facts: Mapping[str, Any]) -> str:
     if isinstance(point, Mapping):
         bounds = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.get("budget", {}).items())
         lower = ", by the lower end of the confidence over seeds" if facts["robust"] else ""
+        kind = _KINDS.get(_goal(facts)["name"], "A network")
         lines.append(
-            f"A classifier, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
+            f"{kind}, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
             f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. "
             f"Chosen on validation alone{lower}: {_CHOSEN[facts['prefer']]} within the budget "
             f"({plain(bounds or 'none')}). Data: {plain(facts['data'])}."
@@ -95,15 +117,17 @@ def _figures(facts: Mapping[str, Any]) -> str:
     found = facts.get("measured")
     if not found:
         return ""
-    rows = [(f"{one.split} {ACCURACY}", f"{found[ACCURACY][one.split]:.4f}") for one in ACCURACIES]
+    quality = Quality.from_json(facts.get("quality"))
+    rows = [(f"{split} {quality.name}", quality.text(value)) for split, value in found[quality.name].items()]
+    rows += [(name.replace("_", " on "), f"{value:.4g}") for name, value in found.get("metrics", {}).items()]
     rows += [(cost.axis, cost.style.text(found[cost.name])) for cost in COSTS if cost.is_foreseen]
     spread = facts.get("spread")
     if spread:
         rows.append(
             (
                 f"over {spread['count']} seeds",
-                f"mean validation accuracy {spread['validation']:.4f} ± {spread['margin']:.4f} (95 % confidence), "
-                f"test {spread['test']:.4f}",
+                f"mean validation {quality.name} {quality.text(spread['validation'])} ± "
+                f"{quality.text(spread['margin'])} (95 % confidence), test {quality.text(spread['test'])}",
             )
         )
     same = plain(found.get("elsewhere") or "the search had recorded the same")
@@ -135,23 +159,41 @@ def _latency(found: Mapping[str, Any]) -> str:
 
 def _input(facts: Mapping[str, Any]) -> str:
     given = facts["input"]
-    classes = ", ".join(plain(name) for name in given["classes"])
+    shape = ", ".join(map(str, shape_of(given)))
     return (
-        f"## Input and output\n\nFloat images `(B, {given['channels']}, {given['size']}, {given['size']})`, any B: "
+        f"## Input and output\n\nFloat images `(B, {shape})`, any B: "
         f"{given['pixels']}; then less `mean` {given['mean']}, divided by `std` {given['std']}, both per channel. "
-        f"Out come logits `(B, {len(given['classes'])})`; the classes are, in order: {classes}."
+        f"{_outputs(facts)}"
     )
+
+
+def _outputs(facts: Mapping[str, Any]) -> str:
+    goal = _goal(facts)
+    names = ", ".join(plain(name) for name in goal["names"])
+    if goal["dense"]:
+        return f"Out come logits `(B, {goal['outputs']}, H, W)` by pixel; the classes are, in order: {names}."
+    if goal["name"] in _ANSWERS:
+        return f"Out come logits `(B, {goal['outputs']})`; the classes are, in order: {names}."
+    unit = f", in {plain(goal['unit'])}" if goal["unit"] else ""
+    return f"Out come values `(B, {goal['outputs']})`{unit}{f', in order: {names}' if names else ''}."
+
+
+def _goal(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the meaning of the outputs; a card without it is of a classifier."""
+    names = facts["input"]["classes"]
+    return facts.get("goal") or {"name": "classification", "outputs": len(names), "names": names, "dense": False}
 
 
 def _forms(facts: Mapping[str, Any]) -> str:
     """Return the section comparing each form with the network itself."""
-    lines = [_form(name, figures) for name, figures in facts.get("measured", {}).get("formats", {}).items()]
+    same = "the same class" if _goal(facts)["name"] in _ANSWERS else "the same values"
+    lines = [_form(name, figures, same) for name, figures in facts.get("measured", {}).get("formats", {}).items()]
     return "\n".join(["## The forms", "", *lines]) if lines else ""
 
 
-def _form(name: str, found: Mapping[str, Any]) -> str:
+def _form(name: str, found: Mapping[str, Any], same: str) -> str:
     line = (
-        f"- `{name}`: the same class as the network on {found['agreement']:.2%} of {found['images']} test images, "
+        f"- `{name}`: {same} as the network on {found['agreement']:.2%} of {found['images']} test images, "
         f"logits within {found['difference']:.1e} (relative beyond 1)"
     )
     if name != "onnx":
@@ -168,9 +210,10 @@ def _form(name: str, found: Mapping[str, Any]) -> str:
 
 def _loading(facts: Mapping[str, Any]) -> str:
     parts = ["## How to load it", "", "In this folder:"]
+    run = _RUN.replace("{answer}", _ANSWERS.get(_goal(facts)["name"], "print(logits)"))
     for name, (title, imports, load) in _LOAD.items():
         if name in facts["files"]:
-            parts += ["", f"{title[0].upper()}{title[1:]}:", "", f"```python\n{imports}\n\n{load}\n{_RUN}\n```"]
+            parts += ["", f"{title[0].upper()}{title[1:]}:", "", f"```python\n{imports}\n\n{load}\n{run}\n```"]
     parts += ["", *(line for name, line in _TRUST.items() if name in facts["files"])]
     return "\n".join(parts)
 
@@ -180,9 +223,14 @@ def _sources(facts: Mapping[str, Any]) -> str:
     return "## Sources\n\n" + "\n".join(rows) if rows else ""
 
 
+def _figure_name(facts: Mapping[str, Any]) -> str:
+    quality = Quality.from_json(facts.get("quality"))
+    return "accuracies are" if quality == ACCURACY else f"values of {quality.name} are"
+
+
 def _limits(facts: Mapping[str, Any]) -> str:
     lines = [
-        "- The accuracies are those of this task's images alone; nothing is known of other images.",
+        f"- The {_figure_name(facts)} those of this task's images alone; nothing is known of other images.",
         "- Latencies are of the machine and versions above; on another they differ.",
     ]
     kept = [f"`{name}`" for name in ("model.pt2", "load.py") if name in facts["files"]]

@@ -20,9 +20,11 @@ import torch
 from compress.data.tasks import Task
 from compress.errors import ExportError, check_known
 from compress.export import standalone
-from compress.export.card import text
+from compress.export.card import sides, text
 from compress.export.graph import graph, program
 from compress.export.onnx_export import check_onnx, write_onnx
+from compress.goals import LABELS
+from compress.quality import ACCURACY
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 
 PROGRAM = "model.pt2"
@@ -63,7 +65,7 @@ def export(
     """
     formats = check_formats(formats)
     folder.mkdir(parents=True, exist_ok=True)
-    shape = (task.channels, task.size, task.size)
+    shape = task.shape
     made = program(files.module(), shape)
     torch.export.save(made, folder / PROGRAM)
     files.write(folder)
@@ -74,8 +76,11 @@ def export(
         shutil.copyfile(standalone.__file__, folder / LOADER)
     if "onnx" in formats:
         write_onnx(files.module(), shape, folder / ONNX)
-    given = {"channels": task.channels, "size": task.size, "mean": list(task.mean), "std": list(task.std)}
-    write_card(folder, {**facts, "input": {**given, "pixels": task.pixels, "classes": list(task.classes)}})
+    given = {**sides(task.shape), "mean": list(task.mean), "std": list(task.std)}
+    given |= {"pixels": task.pixels, "classes": list(task.classes)}
+    quality = {} if task.quality == ACCURACY else {"quality": task.quality.as_json()}
+    goal = {} if task.goal.name == LABELS.name else {"goal": task.goal.as_json()}
+    write_card(folder, {**facts, **quality, **goal, "input": given})
     return folder
 
 

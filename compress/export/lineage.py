@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from compress.codec import METHODS
 from compress.encoding import encode
-from compress.models import MODELS, Model
+from compress.errors import MissingModel
+from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
 from compress.stages import Stage
@@ -17,9 +18,12 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
 
     A change of the data or of a stage's code changes keys. For an unknown key the model is found by its `place` on the
     recipe's curves, (sparsity, variant). Empty unless exactly one step is at `place`: a method may choose its sparsity
-    itself.
+    itself. Empty too if a user's own optimizer cannot be imported here: a trained model needs its optimizer no more.
     """
-    planned = plan(recipe, fingerprint)
+    try:
+        planned = plan(recipe, fingerprint)
+    except MissingModel:
+        return []
     at_place = [step for step in planned if (step.sparsity, step.variant) == place]
     found = next((step for step in planned if step.key == key), at_place[0] if len(at_place) == 1 else None)
     steps: list[Step] = []
@@ -31,7 +35,7 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
 
 def sentences(recipe: Recipe, steps: list[Step]) -> list[str]:
     """Return a sentence for the network and for every step; without steps, for every stage of the recipe."""
-    first = f"{recipe.student}: {MODELS[recipe.student.family].title if not recipe.student.own else 'a user network'}"
+    first = f"{recipe.student}: {recipe.student.title}"
     stages: list[tuple[Stage, float | None]] = [(step.stage, step.level) for step in steps]
     stages = stages or [(stage, None) for stage in recipe.stages]
     return [first, *(stage.sentence(level, recipe.teacher) for stage, level in stages)]
@@ -43,7 +47,7 @@ def sources(recipe: Recipe, steps: list[Step]) -> dict[str, str]:
     models: list[Model] = [recipe.student]
     if recipe.teacher is not None and any(stage.needs_teacher for stage in stages):
         models.append(recipe.teacher)
-    networks = {model.family: MODELS[model.family].source for model in models if not model.own}
+    networks = {model.family: model.source for model in models if model.source}
     return {**networks, **{name: _SOURCES[name] for stage in stages for name in _names(encode(stage))}}
 
 

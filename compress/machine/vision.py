@@ -52,3 +52,9 @@ def _declare_operators() -> torch.library.Library:
     for name in ("nms", "qnms"):
         library.define(name + _SIGNATURE)  # type: ignore[no-untyped-call]
     return library
+
+
+def import_torchmetrics() -> ModuleType:
+    """Return the module `torchmetrics`, which imports torchvision; the first call of a process takes seconds."""
+    import_torchvision()
+    return importlib.import_module("torchmetrics")

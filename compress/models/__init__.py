@@ -1,4 +1,4 @@
-"""Networks: the zoo, `MODELS` by name with a file for every family, and a user's own."""
+"""Networks: the zoo, `MODELS` by name with a file for every family, those of libraries, and a user's own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from compress.models import cnn, imagenet, resnet, slimnets, vgg, weights, wrn
 from compress.models.check_constructed import check_chance
 from compress.models.check_network import IMAGES, check_network
 from compress.models.family import Family, check_images
+from compress.models.library import check_library_name, library_family, library_of
+from compress.models.library_weights import PRETRAINED_NAME, preferred
 from compress.models.own import is_own, own_family
 
 MODELS: dict[str, Family] = {
@@ -29,17 +31,19 @@ MODELS: dict[str, Family] = {
 
 @dataclass(frozen=True)
 class Model:
-    """A network: `family` by name in the zoo, or a user's own as `package.module:function` (`compress.models.own`).
+    """A network: `family` by name in the zoo, `torchvision:NAME`, `timm:NAME`, or `package.module:function`.
 
-    `width` above 0 multiplies the channels; families of `fixed` width take only 1. `shortcuts` above 0 multiplies the
-    channels a shortcut adds to, in CIFAR ResNets only: Aghli & Ribeiro 2021 call them un-prunable. `weights`, a file or
-    `torchvision:NAME` (`compress.models.weights`), are the initial weights of the first stage.
+    Networks of libraries are in `compress.models.library`, a user's own in `compress.models.own`. `width` above 0
+    multiplies the channels; families of `fixed` width take only 1. `shortcuts` above 0 multiplies the channels a
+    shortcut adds to, in CIFAR ResNets only: Aghli & Ribeiro 2021 call them un-prunable. `weights`, a file,
+    `torchvision:NAME` or `timm:NAME` (`compress.models.weights`), are the initial weights of the first stage.
 
     RecipeError for an impossible name or setting. `check` imports functions and reads weights; the constructor does
     neither, so that a recipe can be read anywhere.
     """
 
     name: ClassVar[str] = "model"
+    added: ClassVar[tuple[str, ...]] = ("weights", "shortcuts")
     family: str
     width: float = 1.0
     weights: str | None = None
@@ -47,8 +51,10 @@ class Model:
 
     def __post_init__(self) -> None:
         check_kind("model: family", self.family, (str,))
-        if not is_own(self.family) and self.family not in MODELS:
-            known = ", ".join(sorted(MODELS))
+        if self.of_library:
+            check_library_name(self.family)
+        elif not is_own(self.family) and self.family not in MODELS:
+            known = ", ".join((*sorted(MODELS), "torchvision:NAME", "timm:NAME"))
             raise RecipeError(f"model: unknown {self.family!r}, known are {known} and package.module:function")
         check_above_zero(f"{self.family}: width", self.width)
         check_above_zero(f"{self.family}: shortcuts", self.shortcuts)
@@ -64,23 +70,43 @@ class Model:
 
     @classmethod
     def parse(cls, text: str) -> Model:
-        """Parse `NAME` or `NAME@WEIGHTS`, at width 1; a relative path starts at the current folder."""
+        """Parse `NAME` or `NAME@WEIGHTS`, at width 1; a relative path starts at the current folder.
+
+        `pretrained` stands for the weights that torchvision or timm prefers, whose name is then in the model.
+        """
         family, at, place = text.partition("@")
         if at and not place:
             raise RecipeError(f"model: the weights must be named after the @, a file or torchvision:NAME, got {text!r}")
-        if at and not place.startswith(weights.TORCHVISION):
+        if place == PRETRAINED_NAME:
+            place = preferred(cls(family).family)
+        if at and not place.startswith(weights.PUBLISHED):
             place = str(Path(place).expanduser().absolute())
         return cls(family, weights=place if at else None)
 
     @property
     def own(self) -> bool:
-        """Whether the network is a user's own, not of the zoo."""
-        return is_own(self.family)
+        """Whether the network is not of the zoo, but a user's own or of a library."""
+        return self.family not in MODELS
+
+    @property
+    def of_library(self) -> bool:
+        """Whether the network is made by an installed library, torchvision or timm."""
+        return library_of(self.family) is not None
+
+    @property
+    def title(self) -> str:
+        """The network's name for people."""
+        return "a user network" if self.own and not self.of_library else self._made_by.title
+
+    @property
+    def source(self) -> str:
+        """A link to the network's paper or library, "" for a user's own."""
+        return "" if self.own and not self.of_library else self._made_by.source
 
     @property
     def trained(self) -> bool:
-        """Whether the weights are trained for the task: true for a file, false for torchvision's."""
-        return self.weights is not None and not self.weights.startswith(weights.TORCHVISION)
+        """Whether the weights are trained for the task: true for a file, false for published weights."""
+        return self.weights is not None and not self.weights.startswith(weights.PUBLISHED)
 
     @property
     def bare(self) -> Model:
@@ -94,8 +120,15 @@ class Model:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Sha256 of everything able to change under the same name: `source` of a user's own network, and `weights`."""
-        found = {"source": self._made_by.fingerprint} if self.own else {}
+        """Everything able to change under the same name.
+
+        `source` is the sha256 of a user's own network, `version` the library and its version, `weights` a sha256.
+        """
+        library = library_of(self.family)
+        if library is not None:
+            found = {"version": library.version(self.family)}
+        else:
+            found = {"source": self._made_by.fingerprint} if self.own else {}
         if self.weights is not None:
             found["weights"] = weights.digest(self.family, self.weights)
         return found
@@ -110,16 +143,24 @@ class Model:
         """Build the module the first stage starts from, filled with the weights, if any."""
         return self._start(classes, channels)[0]
 
-    def check(self, classes: int, channels: int, size: int) -> tuple[str, ...]:
-        """Build the network, load its weights, and run a user's own network on images of `size` x `size` pixels.
+    def check(
+        self, outputs: int, shape: tuple[int, int, int], *, softmax: bool = True, dense: bool = False
+    ) -> tuple[str, ...]:
+        """Build the network, load its weights, and run a network not of the zoo on images of `shape` (C, H, W).
 
-        Return the layers torchvision's weights leave as initialised. RecipeError unless all succeeds.
+        `softmax` and `dense` are those of a goal: `dense` outputs are maps as large as the images.
+
+        Return the layers published weights leave as initialised. RecipeError unless all succeeds.
         """
+        if not self.own and dense:
+            raise RecipeError(
+                f"{self.family}: gives one answer an image, the task needs one a pixel; name another network"
+            )
         if not self.own:
-            check_images(self.family, MODELS[self.family].least, size, size)
+            check_images(self.family, MODELS[self.family].least, *shape[1:])
             if self.weights is None:
                 return ()
-        return _check(self, tuple(self.fingerprints.items()), classes, channels, size)
+        return _check(self, tuple(self.fingerprints.items()), outputs, shape, softmax, dense)
 
     def _start(self, classes: int, channels: int) -> tuple[nn.Module, tuple[str, ...]]:
         module = self.build(classes, channels)
@@ -128,6 +169,8 @@ class Model:
 
     @property
     def _made_by(self) -> Family:
+        if self.of_library:
+            return library_family(self.family)
         return own_family(self.family) if self.own else MODELS[self.family]
 
     def _check_width(self) -> None:
@@ -141,12 +184,19 @@ class Model:
 
 
 @lru_cache(maxsize=64)
-def _check(model: Model, _: tuple[tuple[str, str], ...], classes: int, channels: int, size: int) -> tuple[str, ...]:
+def _check(
+    model: Model,
+    _: tuple[tuple[str, str], ...],
+    outputs: int,
+    shape: tuple[int, int, int],
+    softmax: bool,
+    dense: bool,
+) -> tuple[str, ...]:
     """Do the work of `Model.check`, once a process for every model and its fingerprints."""
     with torch.random.fork_rng(devices=[]):
-        module, left = model._start(classes, channels)
+        module, left = model._start(outputs, shape[0])
         if model.own:
-            check_chance(model.family, lambda: model.build(classes, channels))
-            images = torch.randn(IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0))
-            check_network(model.family, module, images, classes)
+            check_chance(model.family, lambda: model.build(outputs, shape[0]))
+            images = torch.randn(IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+            check_network(model.family, module, images, (outputs, *(shape[1:] if dense else ())), softmax=softmax)
     return left

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.errors import RecipeError, said
@@ -39,15 +38,19 @@ SMALL = 0.1
 """Standard deviation of the noise in place of zero weights: a branch scaled by zero would go unchecked."""
 
 
-def check_network(path: str, module: nn.Module, images: Tensor, classes: int) -> None:
+def check_network(
+    path: str, module: nn.Module, images: Tensor, outputs: tuple[int, ...], *, softmax: bool = True
+) -> None:
     """Raise RecipeError unless a search can use the network; `images` are `(B, C, H, W)`, `IMAGES` of them suffice.
+
+    `outputs` is the shape of the outputs for an image: `(K,)` or `(K, H, W)`. With `softmax` they must be logits.
 
     Weights must be finite, float32 and trainable. Forward passes must follow the rules of the module docstring, and
     call the classifier. The module is changed.
     """
     check_tensors(path, module)
     _fill_zeros(module)
-    look = _Look(path, module, classes)
+    look = _Look(path, module, outputs, softmax)
     ran: list[nn.Module] = []
     hook = module.get_submodule(head_of(module)).register_forward_hook(lambda layer, *_: ran.append(layer))
     first = look.evaluate(images)
@@ -71,10 +74,11 @@ class _Look:
 
     path: str
     module: nn.Module
-    classes: int
+    outputs: tuple[int, ...]
+    softmax: bool
 
     def evaluate(self, images: Tensor) -> Tensor:
-        """Return logits `(B, classes)` in eval mode; RecipeError if the network draws random numbers."""
+        """Return outputs `(B, ...)` in eval mode; RecipeError if the network draws random numbers."""
         before = _random_state()
         with self.refusing(f"must take {_form_of(images)}"), torch.no_grad():
             logits = self._run(self.module.eval(), images, "must give")
@@ -94,9 +98,8 @@ class _Look:
                 f"{self.path}: its logits must have a gradient in training mode, they have none; "
                 "run nothing in forward under torch.no_grad, and detach nothing"
             )
-        labels = torch.arange(len(images)) % self.classes
         with self.refusing("must be trained by the gradient of its logits"):
-            functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+            logits.float().square().mean().backward()  # type: ignore[no-untyped-call]
         head = head_of(self.module)
         if all(weight.grad is None for weight in self.module.get_submodule(head).parameters()):
             raise RecipeError(
@@ -116,7 +119,7 @@ class _Look:
                 f"{self.path}: an image's logits must not depend on the rest of its batch in eval mode, got some "
                 f"{_apart(first[:1], alone):.1%} apart{self._still_training()}; {_remedy(self.module)}"
             )
-        if first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
+        if self.softmax and first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
             raise RecipeError(f"{self.path}: must give logits, got shares that add up to 1; leave the softmax out")
 
     def check_crowd(self, first: Tensor, images: Tensor) -> None:
@@ -129,7 +132,7 @@ class _Look:
         copies = min(CROWD, int(CROWD_S / (time.perf_counter() - start) * len(images))) // len(images)
         if copies > 1:
             crowd = self.evaluate(images.repeat(copies, 1, 1, 1))
-            if _apart(first.repeat(copies, 1), crowd) > OF_CROWD:
+            if _apart(first.repeat(copies, *[1] * len(self.outputs)), crowd) > OF_CROWD:
                 raise RecipeError(
                     f"{self.path}: an image's logits must not depend on the size of its batch or its place there in "
                     f"eval mode, in a batch of {len(crowd)} they do; size no tensor in forward for a batch of your own"
@@ -148,7 +151,7 @@ class _Look:
     def _run(self, module: nn.Module, images: Tensor, must: str) -> Tensor:
         given = images.clone()
         logits: object = module(given)
-        wanted = (len(images), self.classes)
+        wanted = (len(images), *self.outputs)
         if not isinstance(logits, Tensor) or logits.shape != wanted or not logits.is_floating_point():
             raise RecipeError(
                 f"{self.path}: {must} logits of shape {wanted}, got {_shown(logits)}; return the logits alone, "

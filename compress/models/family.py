@@ -59,7 +59,8 @@ def check_images(who: str, least: int, height: int, width: int) -> None:
 
 
 def init_convolutions(model: nn.Module) -> None:
-    """Initialise every convolution by He's normal distribution (fan out), in place: https://arxiv.org/abs/1502.01852."""
+    """Initialise every convolution by He's normal distribution (fan out), in place:
+    https://arxiv.org/abs/1502.01852."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -22,12 +22,12 @@ from compress.models.check_constructed import check_plain
 from compress.models.family import Family
 from compress.own_code import call, guarding_settings, import_module, source
 
-_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def is_own(name: str) -> bool:
     """Whether a model's name is the path of a function; RecipeError for a name with a colon but no such form."""
-    if ":" in name and not _PATH.fullmatch(name):
+    if ":" in name and not PATH.fullmatch(name):
         raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
     return ":" in name
 
@@ -35,6 +35,20 @@ def is_own(name: str) -> bool:
 @lru_cache(maxsize=64)
 def own_family(path: str) -> Family:
     """Import a function as a family, once a process; MissingModel if impossible, RecipeError if no function."""
+    function, fingerprint = load_function(path)
+    scales = _takes_width(function)
+
+    def make(classes: int, channels: int, width: float) -> nn.Module:
+        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
+
+    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=fingerprint)
+
+
+def load_function(path: str) -> tuple[Callable[..., object], str]:
+    """Import a user's function; return the function and the sha256 of its source.
+
+    MissingModel if the import is impossible, RecipeError for anything but a function or a class of Python's.
+    """
     place, _, name = path.partition(":")
     module = import_module(path, place)
     function = getattr(module, name, None)
@@ -46,13 +60,8 @@ def own_family(path: str) -> Family:
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
-    scales = _takes_width(function)
-
-    def make(classes: int, channels: int, width: float) -> nn.Module:
-        return _make(path, function, (classes, channels, width) if scales else (classes, channels))
-
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
-    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=source(module, defined_in))
+    return function, source(module, defined_in)
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
@@ -105,7 +114,11 @@ def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tup
     ]
 
 
-def _make(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
+    """Call a function for a network, check its result and name the head; RecipeError for anything but a network.
+
+    `given` are classes, channels and, if the function takes a width, the width.
+    """
     for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
         check_whole(f"{path}: {name}", value, 1)
     try:
@@ -130,20 +143,30 @@ def _make(path: str, function: Callable[..., object], given: tuple[Any, ...]) ->
 
 def _name_head(path: str, made: Any, classes: int) -> None:
     """Set the classifier's path as `head`, or as `head_at` if the module uses `head` for a layer, in place."""
-    linear = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear)}
-    fits = [name for name, layer in linear.items() if layer.out_features == classes]
+    layers = {name: layer for name, layer in made.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    fits = [name for name, layer in layers.items() if _outputs(layer) == classes]
+    fits = [name for name in fits if isinstance(layers[name], nn.Linear)] or fits  # a convolution only without others
     given = getattr(made, "head", None)
-    if isinstance(given, str) and given not in fits:
-        raise RecipeError(f"{path}: head must be the path of an nn.Linear of {classes} outputs, got {given!r}")
-    if not fits:
-        got = ", ".join(f"{name or 'itself'} of {layer.out_features}" for name, layer in linear.items())
+    if isinstance(given, str) and _outputs(layers.get(given)) != classes:
         raise RecipeError(
-            f"{path}: must end in a classifier, an nn.Linear of {classes} outputs, got {got or 'no nn.Linear'}"
+            f"{path}: head must be the path of an nn.Linear or nn.Conv2d of {classes} outputs, got {given!r}"
+        )
+    if not fits:
+        linear = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Linear)} or layers
+        got = ", ".join(f"{name or 'itself'} of {_outputs(layer)}" for name, layer in [*linear.items()][-3:])
+        raise RecipeError(
+            f"{path}: must end in a classifier, an nn.Linear or nn.Conv2d of {classes} outputs, got {got or 'neither'}"
         )
     if given is None:
         made.head = fits[-1]
     elif not isinstance(given, str):
-        made.head_at = next((name for name in fits if linear[name] is given), fits[-1])
+        made.head_at = next((name for name, layer in layers.items() if layer is given), fits[-1])
+
+
+def _outputs(layer: nn.Module | None) -> int | None:
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, nn.Conv2d) else None
 
 
 def _takes_width(function: Callable[..., object]) -> bool:

@@ -1,4 +1,4 @@
-"""Initial weights of a network: a user's file, or torchvision's weights in the local cache.
+"""Initial weights of a network: a user's file, or weights published by torchvision or timm, in the local cache.
 
 A file is `.safetensors`, or a torch file with state dicts at some depth (`compress.models.states`): the only state dict
 to fit is loaded. Names (apart from wrappers) and shapes must be the network's. Only BN's step counters and the second
@@ -15,18 +15,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from compress.errors import RecipeError, said
-from compress.machine.vision import import_torchvision
 from compress.models.family import head_of
-from compress.models.imagenet import PRETRAINED
+from compress.models.library_weights import check_published, load_timm, published_file
 from compress.models.states import SUFFIXES, State, read_states, renamed, unreadable, written
 
-TORCHVISION = "torchvision:"
+TORCHVISION, TIMM = PUBLISHED = ("torchvision:", "timm:")
+"""Beginnings of the names of published weights."""
 COUNTER = "num_batches_tracked"
 """BN's step counter. BN with a fixed momentum never reads the counter: it is not stored."""
 _NAMED = 3
@@ -35,10 +34,9 @@ _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")
 
 
 def check_form(family: str, weights: str) -> None:
-    """Raise RecipeError unless `weights` has a known suffix or, for torchvision's networks, is `torchvision:NAME`."""
-    if weights.startswith(TORCHVISION):
-        if family not in PRETRAINED:
-            raise RecipeError(f"{family}: torchvision has no weights for it, only for {', '.join(PRETRAINED)}")
+    """Raise RecipeError unless `weights` has a known suffix or, for a library's network, is `LIBRARY:NAME`."""
+    if weights.startswith(PUBLISHED):
+        check_published(family, weights)
     elif not (Path(weights).name.lower().endswith(SUFFIXES) and Path(weights).suffix):
         raise RecipeError(
             f"{family}: weights must be a file {', '.join(SUFFIXES)} or torchvision:NAME, got {weights!r}"
@@ -60,10 +58,12 @@ def digest(family: str, weights: str) -> str:
 def load_weights(family: str, weights: str, module: nn.Module) -> tuple[str, ...]:
     """Fill the module in place; return the layers left as initialised.
 
-    Only torchvision's weights may leave layers: the first convolution and the classifier, if made for other images or
+    Only published weights may leave layers: the first convolution and the classifier, if made for other images or
     classes. RecipeError names the first few tensors missing, unexpected or of another shape, the first number not
     finite or not exact, or the state dicts if several fit; the module is unchanged.
     """
+    if weights.startswith(TIMM):
+        return load_timm(family, weights, module)
     file = _file(family, weights)
     states = read_states(family, file)
     may_differ: list[str] = []
@@ -180,20 +180,8 @@ def _converted(who: str, name: str, tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def _file(family: str, weights: str) -> Path:
-    """Return the file of the weights; RecipeError with a URL if torchvision's weights are missing in the cache."""
-    if not weights.startswith(TORCHVISION):
-        return Path(weights)
-    known: Any = import_torchvision().models.get_model_weights(PRETRAINED[family]).__members__
-    name = weights.removeprefix(TORCHVISION)
-    if name not in known:
-        raise RecipeError(f"{family}: torchvision's weights must be one of {', '.join(known)}, got {name!r}")
-    url = str(known[name].url)
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
-    if not file.exists():
-        raise RecipeError(
-            f"{family}: torchvision's {name} must lie in {file}, for nothing is downloaded; get it at {url}"
-        )
-    return file
+    """Return the file of the weights; RecipeError if published weights are missing in the cache."""
+    return published_file(family, weights) if weights.startswith(PUBLISHED) else Path(weights)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,5 @@
-"""L1-filter: remove channels whose filters have the smallest L1 norm. Li et al. 2017, https://arxiv.org/abs/1608.08710."""
+"""L1-filter: remove channels whose filters have the smallest L1 norm. Li et al. 2017,
+https://arxiv.org/abs/1608.08710."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""L2-filter: remove channels whose filters have the smallest L2 norm. He et al. 2018, https://arxiv.org/abs/1808.06866."""
+"""L2-filter: remove channels whose filters have the smallest L2 norm. He et al. 2018,
+https://arxiv.org/abs/1808.06866."""
 
 from __future__ import annotations
 

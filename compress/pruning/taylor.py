@@ -14,7 +14,6 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 
 from compress.data.splits import Batch
 from compress.pruning.pruner import Pruner, in_eval_mode, weighted_layers
@@ -22,7 +21,7 @@ from compress.pruning.pruner import Pruner, in_eval_mode, weighted_layers
 
 @dataclass(frozen=True)
 class Taylor(Pruner):
-    """Channel importance is `sum (g w)^2` over the filter, `g` the gradient of the mean cross entropy."""
+    """Channel importance is `sum (g w)^2` over the filter, `g` the gradient of the goal's loss."""
 
     name: ClassVar[str] = "taylor"
     source: ClassVar[str] = "https://arxiv.org/abs/1906.10771"
@@ -37,7 +36,7 @@ class Taylor(Pruner):
         }
         with in_eval_mode(model), torch.enable_grad():
             logits = functional_call(model, weights, (calibration.images,))
-            loss = functional.cross_entropy(logits, calibration.labels)
+            loss = calibration.goal.loss(logits, calibration.targets)
             gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
         return {
             name.removesuffix(".weight"): (gradient * weight.detach()).square().flatten(1).sum(1)

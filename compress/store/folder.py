@@ -147,7 +147,7 @@ class Store:
         """Return the entry of a record; an error of `_DAMAGE` if the record or the files are damaged."""
         if record["key"] != key or record["sha256"] != _seal(files, record):
             raise StoreError("its checksum does not match")
-        measured, made_from = Measurement(**record["measured"]), record["made_from"]
+        measured, made_from = Measurement.from_json(record["measured"]), record["made_from"]
         if measured.fault or not isinstance(made_from, dict):
             raise StoreError(f"its figures must be numbers, got {measured.fault or made_from}"[:200])
         if of and (origin := files.origin()) not in (wanted := [model.bare for model in of]):
@@ -175,7 +175,7 @@ class Store:
         record: dict[str, object] = {
             "version": VERSION,
             "key": entry.key,
-            "measured": vars(entry.measured),
+            "measured": entry.measured.as_json(),
             "made_from": entry.made_from,
         }
         if entry.taken_back is not None:

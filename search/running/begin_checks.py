@@ -132,7 +132,7 @@ def check_suit(models: Iterable[Model], task: Task, *, new: bool) -> None:
     Notes are logged on weights that fit nothing, and in a `new` study on a user's network that cannot be exported.
     """
     for model in dict.fromkeys(models):
-        left = model.check(len(task.classes), task.channels, task.size)
+        left = model.check(task.outputs, task.shape, softmax=task.goal.softmax, dense=task.goal.dense)
         if left:
             logging.getLogger(__name__).warning(
                 "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
@@ -144,8 +144,8 @@ def check_suit(models: Iterable[Model], task: Task, *, new: bool) -> None:
 def _warn_of_exports(model: Model, task: Task) -> None:
     """Log the reason why `select --export` will not write every format: hours of training may lie before the export."""
     with torch.random.fork_rng(devices=[]):
-        built = model.build(len(task.classes), task.channels)
-    why = unexported(built, (task.channels, task.size, task.size))
+        built = model.build(task.outputs, task.channels)
+    why = unexported(built, task.shape)
     if why:
         logging.getLogger(__name__).warning(
             "%s: its models will be searched and stored, but not exported in every format: %s", model, why

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 from optuna.storages import InMemoryStorage
 
 from compress.data.tasks import Task
+from compress.errors import RecipeError
+from compress.recipe import Recipe
+from compress.training import Training
 from search.running.driver import Driver
 from search.running.replicates import Replicates, Wanted, every_model, on_front
 from search.running.sources import NewRecipes, OtherSeeds, Resumed, Suggests
 from search.sampling.auto import Auto
 from search.sampling.bounds import UNBOUNDED, Bounds
+from search.sampling.candidates import Draw
 from search.sampling.feasibility import Feasibility
 from search.sampling.grid import Grid
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Suggester, takes
 from search.study.events import networks
-from search.study.record import Choice, StudyRecord
+from search.study.record import Choice, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
 from spaces import Space
@@ -71,8 +77,32 @@ def take_up(
     if new and auto is None and listed is None:
         optuna_study.begin(space.beginnings)
     if earlier is not None and auto is not None:
-        auto.learn_from(earlier, lambda choices: takes(space, task.name, seed, choices))
+        alike = tuple(one for one in earlier.trials if _is_trained_alike(one, space, task.name, seed))
+        auto.learn_from(replace(earlier, trials=alike), lambda choices: takes(space, task.name, seed, choices))
+        count = len(earlier.trials)
+        if len(alike) < count:
+            other = f"{count - len(alike)} were trained otherwise, and say nothing here"
+            driver.notes.append(f"of {count} trials of {earlier.name} {other}")
     return driver
+
+
+def _is_trained_alike(trial: TrialRecord, space: Space, task: str, seed: int) -> bool:
+    """Return False where the space trains the same models otherwise, for the trial's choices."""
+    choices = {name: value for name, value in trial.choices.items() if name != "seed"}
+    draw = Draw(np.random.default_rng(0), choices)
+    try:
+        recipe = Recipe.from_json(trial.recipe)
+        here = space.build(draw, task, seed) if choices else space.baseline(task, seed)
+    except RecipeError:  # of other models, or of an earlier version
+        return True
+    models = (recipe.student, recipe.teacher) == (here.student, here.teacher)
+    return draw.params != choices or not models or _trainings(recipe) == _trainings(here)
+
+
+def _trainings(recipe: Recipe) -> list[Training]:
+    lessons = [stage.lesson for stage in recipe.stages]
+    schooling = [] if recipe.schooling is None else [recipe.schooling]
+    return schooling + [lesson.training for lesson in lessons if lesson is not None]
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:

@@ -8,7 +8,6 @@ from statistics import median
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from compress.data.tasks import Task
 from compress.estimate import UPDATE, Estimator
@@ -19,10 +18,12 @@ from compress.stages import Train
 from search.sampling.candidates import candidates
 from search.settings import Settings
 from spaces import Space
-from spaces.space import effort
+from spaces.space import Effort, effort
 
 LONG_S = 600.0
 """Seconds of a teacher's training or a trial above which the time is announced."""
+HOUR_S = 3600.0
+"""Seconds within which a trial by default settings should end."""
 SHORT_MACS = 1e12
 """MACs of a teacher's training below which no step is timed: at 2 GMAC/s, slow for a core, `LONG_S` is not reached."""
 STEP_S = 0.4
@@ -41,10 +42,11 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     """
     if settings.address is not None or settings.gpus_per_trial:
         return None
-    if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
-        return None
     first = space.baseline(task.name, settings.seed).stages[0]
     assert isinstance(first, Train)
+    epochs = first.training.epochs or settings.epochs or effort(task.name).scratch
+    if UPDATE * macs * len(task.train) * epochs < SHORT_MACS:
+        return None
     try:
         an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
     except Exception:  # a network that cannot be trained is reported by its trial
@@ -52,7 +54,23 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     teacher = an_image * len(task.train) * first.training.epochs
     countable = an_image < COUNTABLE_S or not teacher
     trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed) if countable else 0.0
-    return said(str(space.teacher), teacher, trial)
+    sentence = said(str(space.teacher), teacher, trial)
+    if sentence is None or settings.epochs is not None:
+        return sentence
+    return sentence + fewer_epochs(Effort(epochs, effort(task.name).recovery), max(teacher, trial))
+
+
+def fewer_epochs(default: Effort, trial_s: float) -> str:
+    """Return the end of the sentence where the epochs by default make a trial longer than an hour, else ""."""
+    if trial_s <= HOUR_S:
+        return ""
+    scratch, recovery = (int(epochs * HOUR_S / trial_s) for epochs in (default.scratch, default.recovery))
+    if not scratch:
+        return "; not even --epochs 1 ends a trial within an hour here"
+    return (
+        f"; by default, {default.scratch} epochs, no trial ends within an hour here: "
+        f"--epochs {scratch} --recovery-epochs {max(1, recovery)} would"
+    )
 
 
 def said(name: str, teacher_s: float, trial_s: float) -> str | None:
@@ -82,7 +100,7 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
     images is not trained at all: the time of the forward pass is multiplied.
     """
     with using_threads(threads), torch.random.fork_rng(devices=[]):
-        model = space.teacher.build(len(task.classes), task.channels)
+        model = space.teacher.build(task.outputs, task.channels)
         forward = _forward(model.eval(), task)
         if forward < STEP_S:
             forward = _forward(model, task)  # the first pass includes set-up
@@ -97,15 +115,15 @@ def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) ->
 def _forward(model: nn.Module, task: Task) -> float:
     start = time.perf_counter()
     with torch.no_grad():
-        model(torch.randn(1, task.channels, task.size, task.size))
+        model(torch.randn(1, *task.shape))
     return time.perf_counter() - start
 
 
 def _step(model: nn.Module, task: Task, batch: int) -> float:
-    images = torch.randn(batch, task.channels, task.size, task.size)
-    labels = torch.arange(batch) % len(task.classes)
+    images = torch.randn(batch, *task.shape)
+    targets = task.train.targets[torch.arange(batch) % len(task.train)].cpu()
     start = time.perf_counter()
-    functional.cross_entropy(model(images).float(), labels).backward()  # type: ignore[no-untyped-call]
+    task.goal.loss(model(images).float(), targets).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - start
 
 

@@ -11,15 +11,19 @@ from pathlib import Path
 from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
-from compress.figures import ACCURACY, LATENCY, foreseen
+from compress.figures import LATENCY, foreseen
+from compress.goals import check_goal
 from compress.measure import latency
 from compress.models import Model
+from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
+from search import study_file
 from search.environment import spare_loopback
 from search.hints import command
 from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
 from search.running.begin_space import planned, space_of
+from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
@@ -30,9 +34,11 @@ from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
+from search.study.front import objectives_of
 from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
+from search.study_options import header_entry
 from spaces import Space
 from spaces.listing import listing
 
@@ -70,33 +76,43 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     spare_loopback()
     before = Study(settings.home, settings.name)
     check_study(before, settings)
-    check_sampler(*_sought(before, settings))
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
+    trainings = trainings_of(before, settings)
+    sources = optimizer_sources(trainings)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
+    check_goal(task.name, task.goal, task.validation.targets)
+    sampler, objectives = _sought(before, settings, task)
+    check_sampler(sampler, objectives)
     space, only, begun_with, note = space_of(before, settings, models, task)
+    space = trainings.around(space)
+    refused = check_trainings(trainings, space, task)
+    trained = announced(trainings, refused) if trainings else ""
     seed = before.header.get("seed", settings.seed)
-    grid = listing(space, task.name, seed, only) if _sought(before, settings)[0] == GRID else None
+    grid = listing(space, task.name, seed, only) if sampler == GRID else None
     trials, ahead_said = planned(settings, space, grid)
     if settings.budget.bounds and not before.exists:
-        check_within_reach(Bounds.of(settings.budget, _costs(space, task)), space, task)
+        check_within_reach(
+            Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task
+        )
     with ExitStack() as held:
         held.enter_context(answering())
         study = hold(settings, held)
         new = not study.exists
-        sampler, objectives = _sought(study, settings)
+        sampler, objectives = _sought(study, settings, task)
         storage = open_storage(settings.storage_url, study.folder)
         check_readable(study.store if study.exists else settings.store or study.store)
         # a resumed sampler must not repeat the random numbers of its first asks
         drawn = (settings.seed + len(study.trials)) % (MOST_SEED + 1)
         optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
         optuna_study.check_ours(has_asked=bool(study.trials))
-        reference = {ACCURACY: 0.0, LATENCY: _latency(space.teacher, task)} if new else {}
-        for line in filter(None, (task.opening, note, ahead_said)):
+        quality = task.quality
+        reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
+        for line in filter(None, (task.opening, note, ahead_said, trained)):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
@@ -114,6 +130,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if not own:
             listener.ready()
         if new:
+            study_file.keep(settings.file, study.folder)
             study.begin(
                 task=settings.task,
                 fingerprint=task.fingerprint,
@@ -124,9 +141,13 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 cpus_per_trial=settings.cpus_per_trial,
                 gpus_per_trial=settings.gpus_per_trial,
                 **models,
+                **({} if quality == ACCURACY else {"quality": quality.as_json()}),
                 **begun_with,
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
+                **{who: values for who, values in trainings.as_json().items() if values},
+                **({"optimizers": sources} if sources else {}),
+                **header_entry(settings),
                 objectives=list(objectives),
                 reference_point=reference,
                 latency_of=TEACHER,
@@ -136,7 +157,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 listener.said(ahead)
         optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         early_stopping = not settings.whole_curves
-        bounds = Bounds.of(budget_of(study), study.header["reference_point"])
+        bounds = Bounds.of(budget_of(study).named(quality), study.header["reference_point"], quality)
         driver = take_up(
             study,
             optuna_study,
@@ -157,9 +178,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     return study.record
 
 
-def _sought(study: Study, settings: Settings) -> tuple[str, tuple[str, ...]]:
+def _sought(study: Study, settings: Settings, task: Task) -> tuple[str, tuple[str, ...]]:
     """Return the sampler and the objectives: as asked for, otherwise as the study was begun."""
-    objectives = tuple(study.header["objectives"] if study.exists else settings.objectives)
+    asked = objectives_of(settings.objectives, task.quality)
+    objectives = tuple(study.header["objectives"]) if study.exists else asked
     return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
 
 
@@ -192,7 +214,7 @@ def check_went_well(driver: Driver, who: str, again: str) -> None:
 
 
 def _costs(space: Space, task: Task) -> dict[str, float]:
-    """Return the costs of the unpruned teacher: with accuracy 0, the reference point of the hypervolume."""
+    """Return the costs of the unpruned teacher: a part of the reference point of the hypervolume."""
     teacher = predict(space.baseline(task.name, 0), task)[0]
     return foreseen(teacher.figures)
 
@@ -202,6 +224,6 @@ def _latency(model: Model, task: Task) -> float:
 
     A model that takes long is timed in fewer calls.
     """
-    built, shape = model.build(len(task.classes), task.channels).eval(), (task.channels, task.size, task.size)
+    built, shape = model.build(task.outputs, task.channels).eval(), task.shape
     first = latency(built, shape, calls=1)[0]
     return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)

@@ -18,7 +18,7 @@ from search.sampling.bounds import Bounds
 from search.sampling.cost_model import CostModel
 from search.sampling.in_progress import InProgress
 from search.sampling.outlook import Choices
-from search.study.front import ANYWHERE, Place, measured_on, value
+from search.study.front import ANYWHERE, Place, is_quality, measured_on, value
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
 from spaces import Space
@@ -45,7 +45,7 @@ class Auto:
         reference = study.reference_point
         self.study, self.bounds, self.teacher = study, bounds, space.teacher
         self.cost_model = CostModel(Estimator(task), in_progress, in_progress.there, reference)
-        costs = tuple(name for name in study.header["objectives"] if name != "accuracy")
+        costs = tuple(name for name in study.header["objectives"] if not is_quality(name))
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
         self.acquisition = Acquisition(
             lambda trial: space.build(trial, task.name, seed),
@@ -76,7 +76,7 @@ class Auto:
             self._add(*self.early.pop(0))
         if trial == 0 and point.sparsity == 0:
             self._refer()
-            self.acquisition.worst = self.bounds.worst(point.measured.accuracy_validation)
+            self.acquisition.worst = self.bounds.worst(point.measured.score_validation)
 
     def _refer(self) -> None:
         """Take the teacher's latency as the reference from now on, as measured on the trials' device."""
@@ -117,7 +117,7 @@ class Auto:
         guess = self.cost_model.learn(recipe, point)
         if guess is not None and measured_on(point, self.acquisition.costs) == (self.place or ANYWHERE):
             costs = {name: value(point, name) for name in self.acquisition.costs}
-            self.acquisition.add(choices, trial, guess, value(point, "accuracy"), costs)
+            self.acquisition.add(choices, trial, guess, 1 - point.measured.score_validation, costs)
 
     def has_more(self, trial: int) -> bool:
         """Return whether the trial has points left to make."""

@@ -6,30 +6,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compress.costs import PredictedPoint
-from search.selection.budget import Budget
+from compress.quality import ACCURACY, Quality
+from search.selection.budget import QUALITY_BOUNDS, Budget
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Upper bounds `most` by cost, and the least accuracy `least`.
+    """Upper bounds `most` by cost, and a `limit` of the `quality` on validation, None without.
 
-    With `of_teacher`, `least` is a share of the unpruned teacher's accuracy.
+    With `of_teacher`, `limit` is a share of the unpruned teacher's quality.
     """
 
     most: Mapping[str, float]
-    least: float = 0.0
+    limit: float | None = None
     of_teacher: bool = False
+    quality: Quality = ACCURACY
 
     @classmethod
-    def of(cls, budget: Budget, whole: Mapping[str, float]) -> Bounds:
+    def of(cls, budget: Budget, whole: Mapping[str, float], quality: Quality = ACCURACY) -> Bounds:
         """Return the bounds of a budget; shares are of the costs in `whole`."""
         most = {
             name.removeprefix("max_"): amount.value * (whole[name.removeprefix("max_")] if amount.is_share else 1)
             for name, amount in budget.bounds.items()
-            if name != "min_accuracy"
+            if name not in QUALITY_BOUNDS
         }
-        least = budget.bounds.get("min_accuracy")
-        return cls(most, least.value if least else 0.0, bool(least and least.is_share))
+        limits = [amount for name, amount in budget.bounds.items() if name in QUALITY_BOUNDS]
+        if not limits:
+            return cls(most, quality=quality)
+        return cls(most, limits[0].value, limits[0].is_share, quality)
 
     def over(self, points: Sequence[PredictedPoint]) -> dict[str, float]:
         """Return {} if any point is within all bounds, else the share by which the nearest point exceeds each bound."""
@@ -40,13 +44,16 @@ class Bounds:
         return min(misses, key=lambda miss: (len(miss) > 0, sum(miss.values())), default={})
 
     def worst(self, teacher: float | None) -> float:
-        """Return the largest error within the bounds, in [0, 1].
+        """Return the largest error within the bounds, one minus the least score; 1 without a bound.
 
-        The error is 1 while `least` is a share of an unknown teacher's accuracy.
+        `teacher` is the unpruned teacher's score. The error is 1 while `limit` is a share of an unknown teacher's
+        quality.
         """
-        if self.of_teacher:
-            return 1.0 if teacher is None else 1 - self.least * teacher
-        return 1 - self.least
+        if self.limit is None or (self.of_teacher and teacher is None):
+            return 1.0
+        if self.of_teacher and teacher is not None:
+            return 1 - self.quality.score(self.limit * self.quality.value(teacher))
+        return 1 - self.quality.score(self.limit)
 
 
 UNBOUNDED = Bounds({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Set
 from contextlib import suppress
 
-from compress.costs import check, check_labels, cut_to, deepest, depth
+from compress.costs import check, check_targets, cut_to, deepest, depth
 from compress.data.tasks import Task
 from compress.errors import RecipeError, said
 from compress.recipe import Recipe
@@ -57,7 +57,7 @@ class Feasibility:
                 raise RecipeError(
                     f"{model.family} must be named in a study from its beginning, got it now; begin a new study"
                 )
-        check_labels(recipe, self.task)
+        check_targets(recipe, self.task)
         bones, deep = depth(recipe)
         self._deepest = max(self._deepest, deep or 0.0)
         if deep is not None and deep < self._deepest and bones not in self._possible:

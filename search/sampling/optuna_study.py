@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.sampling.journal import open_journal
-from search.study.front import Place, measured_on, value
+from search.study.front import ANY_QUALITY, Place, is_quality, measured_on, value
 from search.study.record import Choice, Point, StudyRecord
 from search.study.study import INTERRUPTED
 from search.uri import in_memory, shown
@@ -47,12 +47,12 @@ UNREACHABLE = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
 
 def check_sampler(sampler: str, objectives: Sequence[str]) -> None:
-    """Raise ValueError for `auto` without accuracy as an objective: costs alone are known before any training."""
-    if sampler == AUTO and "accuracy" not in objectives:
+    """Raise ValueError for `auto` without the quality as an objective: costs alone are known before any training."""
+    if sampler == AUTO and not any(map(is_quality, objectives)):
         others = ", ".join(name for name in SAMPLERS if name != AUTO)
         raise ValueError(
-            f"sampler: {AUTO} must have accuracy among the objectives, got {', '.join(objectives)}; "
-            f"add accuracy, or choose --sampler of {others}"
+            f"sampler: {AUTO} must have {ANY_QUALITY} among the objectives, got {', '.join(objectives)}; "
+            f"add {ANY_QUALITY}, or choose --sampler of {others}"
         )
 
 
@@ -69,7 +69,7 @@ class OptunaStudy:
     ) -> None:
         self.objectives = tuple(objectives)
         self.name = name
-        self.aimed = sampler == AUTO and "accuracy" in objectives
+        self.aimed = sampler == AUTO and any(map(is_quality, objectives))
         self.study = optuna.create_study(
             storage=storage,
             study_name=name,
@@ -172,7 +172,7 @@ class OptunaStudy:
     def values(self, point: Point) -> list[float]:
         """Return the error, and the costs as logarithms of base 10. ValueError unless all are finite."""
         told = [
-            value(point, name) if name == "accuracy" else math.log10(max(value(point, name), 1e-9))
+            value(point, name) if is_quality(name) else math.log10(max(value(point, name), 1e-9))
             for name in self.objectives
         ]
         if not all(map(math.isfinite, told)):

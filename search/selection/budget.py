@@ -1,16 +1,19 @@
-"""A budget: bounds on costs and on accuracy, absolute or as shares of the study's unpruned teacher such as `10%`."""
+"""A budget: bounds on costs and on quality, absolute or as shares of the study's unpruned teacher such as `10%`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from compress.quality import ACCURACY, Quality
 from search.option_fields import BOUND, setting
 from search.selection.amount import Amount, parse_amount
 from search.study.record import Point
 
 __all__ = ["Amount", "Bound", "Budget", "SearchBudget", "figure", "option", "parse_amount"]
 
+QUALITY_BOUNDS = ("min_accuracy", "quality")
+"""Fields that bound the quality; all others bound a cost."""
 Bound = Amount | str | None
 """An amount, also as written (`20k`, `10%`); None is no bound."""
 
@@ -25,10 +28,11 @@ def _most(figure: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchBudget:
-    """The inclusive bounds of a search: upper bounds on costs, a lower bound on validation accuracy.
+    """The inclusive bounds of a search: upper bounds on costs, and a bound on the quality on validation.
 
     A field is `max_` or `min_` and the figure's name in `Measurement`, units included. An upper bound is above 0,
-    `min_accuracy` in [0, 1]; either may be a share of the teacher's figure. ValueError for other values. The fields
+    `quality` is in the quality's own unit and direction: an error is at most so large. `min_accuracy` in [0, 1] is the
+    same for accuracy. Any bound may be a share of the teacher's figure. ValueError for other values. The fields
     keep an amount as written; `bounds` has the amounts as numbers.
     """
 
@@ -38,10 +42,13 @@ class SearchBudget:
     max_flops: Bound = _most("FLOPs an image")
     max_size_bytes: Bound = _most("bytes")
     min_accuracy: Bound = _bound("At least this accuracy on validation: in [0, 1], or 97% of the teacher's.")
+    quality: Bound = _bound("At least, of an error at most, this quality on validation, or a share of the teacher's.")
 
     def __post_init__(self) -> None:
+        if self.min_accuracy is not None and self.quality is not None:
+            raise ValueError("quality and min-accuracy are one bound: give one of them")
         for name, amount in self.bounds.items():
-            if name != "min_accuracy" and not amount.value > 0:
+            if name not in QUALITY_BOUNDS and not amount.value > 0:
                 raise ValueError(f"{option(name)} must be above 0, got {amount}")
         least = self.bounds.get("min_accuracy")
         if least is not None and not least.is_share and least.value > 1:
@@ -52,7 +59,7 @@ class SearchBudget:
 
     @property
     def bounds(self) -> dict[str, Amount]:
-        """The given bounds by field, `min_accuracy` last; ValueError for an amount that cannot be read."""
+        """The given bounds by field, that on quality last; ValueError for an amount that cannot be read."""
         return {name: _amount(name, bound) for name, bound in self.written.items()}
 
     @property
@@ -82,6 +89,14 @@ class Budget(SearchBudget):
     def __str__(self) -> str:
         return ", ".join(f"{option(name)} {amount}" for name, amount in self.bounds.items()) or "none"
 
+    def named(self, quality: Quality) -> Budget:
+        """The same budget for a study's quality; ValueError for `min_accuracy` where the quality is another."""
+        if quality == ACCURACY and self.quality is not None:
+            return replace(self, min_accuracy=self.quality, quality=None)
+        if quality != ACCURACY and self.min_accuracy is not None:
+            raise ValueError(f"min-accuracy: the quality here is {quality.name}, so say --quality {self.min_accuracy}")
+        return self
+
     def resolve(self, teacher: Point | None) -> Budget:
         """The same budget in absolute numbers; ValueError for a share while no teacher is measured."""
         resolved = self.bounds
@@ -97,8 +112,8 @@ class Budget(SearchBudget):
         return Budget(**resolved)
 
 
-BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: name.startswith("min_")))
-"""Fields of a budget, upper bounds first."""
+BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: name in QUALITY_BOUNDS))
+"""Fields of a budget, bounds on costs first."""
 
 
 def _amount(name: str, bound: Amount | str) -> Amount:
@@ -112,5 +127,11 @@ def option(name: str) -> str:
 
 def figure(point: Point, bound: str) -> float:
     """The figure of a point that `bound`, a field of `Budget`, limits."""
-    name = bound.removeprefix("max_")
-    return float(getattr(point.measured, "accuracy_validation" if bound == "min_accuracy" else name))
+    if bound in QUALITY_BOUNDS:
+        return point.quality.value(point.measured.score_validation)
+    return float(getattr(point.measured, bound.removeprefix("max_")))
+
+
+def is_least(bound: str, quality: Quality) -> bool:
+    """Whether `bound` is a lower bound, as on any quality of which higher is better."""
+    return bound in QUALITY_BOUNDS and quality.higher_is_better

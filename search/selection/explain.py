@@ -40,7 +40,11 @@ def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
 
 def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
     """Return the compared accuracies; where both lower ends are 0 also the means, which then decide."""
-    mine, its = (rated.weighed.measured.accuracy_validation for rated in (lost, won))
+    mine, its = (rated.weighed.measured.score_validation for rated in (lost, won))
+    quality = won.point.quality
+    if not quality.is_share:
+        texts = [quality.text(quality.value(one)) for one in (mine, its)]
+        return [f"{f'{texts[0]} against {texts[1]}' if texts[0] != texts[1] else f'{texts[0]} as well'} {split}"]
     told = _against(mine, its, 3)
     if told:
         return [f"{_short(told)} {split}"]

@@ -74,7 +74,7 @@ def timed(
                 missing |= {point.id: entry} if entry is not None else {}
     if missing:
         task, busy = load(), _is_busy()
-        fresh = _time(missing, (task.channels, task.size, task.size))
+        fresh = _time(missing, task.shape)
         known |= fresh
         if not busy:
             _keep(folder, here, fresh)
@@ -139,7 +139,7 @@ def _unbeaten(found: Sequence[Family]) -> list[Family]:
 def _row(point: Point) -> tuple[float, ...]:
     m = point.measured
     steps = math.log(m.latency_ms, STEP) // 1 if m.latency_ms > 0 else 0.0
-    return (1 - m.accuracy_validation, *(cost.value(m) for cost in TIES), steps)
+    return (1 - m.score_validation, *(cost.value(m) for cost in TIES), steps)
 
 
 def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:

@@ -19,6 +19,10 @@ ACCURACY, PARAMS, LATENCY, KNEE = PREFERENCES = ("accuracy", "params", "latency"
 Order = Callable[[Point], tuple[float, ...]]
 
 
+QUALITY = "quality"
+"""The first preference by a name that suits every quality."""
+
+
 def check_preference(prefer: str) -> None:
     """Raise ValueError for an unknown preference."""
     if prefer not in PREFERENCES:
@@ -41,7 +45,7 @@ def is_better(prefer: str, point: Point, than: Point) -> bool:
 
 def _figure(prefer: str, point: Point) -> float:
     if prefer == ACCURACY:
-        return -point.measured.accuracy_validation
+        return -point.measured.score_validation
     if prefer == PARAMS:
         return point.measured.params
     return math.inf if math.isnan(point.measured.latency_ms) else point.measured.latency_ms
@@ -49,7 +53,7 @@ def _figure(prefer: str, point: Point) -> float:
 
 def _by_accuracy(point: Point) -> tuple[float, ...]:
     m = point.measured
-    return (-m.accuracy_validation, *(cost.value(m) for cost in TIES))
+    return (-m.score_validation, *(cost.value(m) for cost in TIES))
 
 
 def above_line(points: Sequence[Point]) -> Callable[[Point], float]:
@@ -57,7 +61,7 @@ def above_line(points: Sequence[Point]) -> Callable[[Point], float]:
 
     Heights are rounded to nine digits.
     """
-    smallest = min(points, key=lambda point: (point.measured.params, -point.measured.accuracy_validation), default=None)
+    smallest = min(points, key=lambda point: (point.measured.params, -point.measured.score_validation), default=None)
     best = min(points, key=_by_accuracy, default=None)
     if smallest is None or best is None or smallest.measured.params == best.measured.params:
         return lambda point: 0.0
@@ -65,10 +69,10 @@ def above_line(points: Sequence[Point]) -> Callable[[Point], float]:
     def place(point: Point) -> float:
         return math.log1p(point.measured.params)
 
-    low, rise = smallest.measured.accuracy_validation, best.measured.accuracy_validation
+    low, rise = smallest.measured.score_validation, best.measured.score_validation
     slope = (rise - low) / (place(best) - place(smallest))
 
     def above(point: Point) -> float:
-        return round(point.measured.accuracy_validation - low - slope * (place(point) - place(smallest)), 9)
+        return round(point.measured.score_validation - low - slope * (place(point) - place(smallest)), 9)
 
     return above

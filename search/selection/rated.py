@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 
+from compress.quality import Quality
 from search.selection.amount import plain
-from search.selection.budget import Budget, figure, option
+from search.selection.budget import QUALITY_BOUNDS, Budget, figure, is_least, option
 from search.study.record import JsonDict, Point
 from search.study.seeds import Family, usual_spread
 
@@ -29,8 +30,8 @@ class RatedModel:
 
     `point` is the seed to ship, with its own figures; `weighed` is the same point with the accuracy used in
     comparisons. `over` holds the overshoot of each violated bound: relative for a cost (.1 is 10 % over), absolute for
-    `min_accuracy` (.01 is a point under). `total` sums the relative overshoots, `min_accuracy` included; a NaN figure
-    is infinitely over. `needs` holds, for a reported miss, the amount to type instead of each violated bound
+    a quality (.01 of an accuracy is a point under). `total` sums the relative overshoots, the quality's included; a NaN
+    figure is infinitely over. `needs` holds, for a reported miss, the amount to type instead of each violated bound
     (`search/selection/widening.py`).
     """
 
@@ -48,12 +49,14 @@ class RatedModel:
         return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
 
     def has(self, bound: str) -> float:
-        """Return the figure compared with a bound; for accuracy the lower of the claim and the shipped seed's."""
-        return min(figure(self.weighed, bound), figure(self.point, bound))
+        """Return the figure compared with a bound; for a quality the worse of the claim and the shipped seed's."""
+        both = figure(self.weighed, bound), figure(self.point, bound)
+        return max(both) if bound == "quality" and not self.point.quality.higher_is_better else min(both)
 
     def as_json(self) -> JsonDict:
         """Return the shipped point, with the means over its seeds and the accuracy used in comparisons."""
-        seeds = {**self.family.as_json(), "weighed": self.weighed.measured.accuracy_validation}
+        quality = self.point.quality
+        seeds = {**self.family.as_json(), "weighed": quality.value(self.weighed.measured.score_validation)}
         return {**self.point.as_json(), "seeds": seeds}
 
     def miss_as_json(self) -> JsonDict:
@@ -62,7 +65,8 @@ class RatedModel:
 
     def __str__(self) -> str:
         needs = f" (needs {typed(self.needs, ' ')})" if self.needs else ""
-        return f"{self.label} misses {', '.join(_miss(name, by) for name, by in self.over.items())}{needs}"
+        misses = (_miss(name, by, self.point.quality) for name, by in self.over.items())
+        return f"{self.label} misses {', '.join(misses)}{needs}"
 
 
 def rated_models(found: Sequence[Family], budget: Budget, *, robust: bool = False) -> list[RatedModel]:
@@ -72,9 +76,9 @@ def rated_models(found: Sequence[Family], budget: Budget, *, robust: bool = Fals
     return [_offer(family, claim, budget) for family, claim in claims if claim is not None]
 
 
-def is_within(bound: str, has: float, limit: float) -> bool:
-    """Return whether a figure keeps a bound; NaN keeps none."""
-    return _beyond(bound, has, limit) <= _ROUNDING * limit
+def is_within(has: float, limit: float, *, least: bool) -> bool:
+    """Return whether a figure keeps a bound, a lower bound with `least`; NaN keeps none."""
+    return _beyond(has, limit, least=least) <= _ROUNDING * limit
 
 
 def typed(needs: Mapping[str, str], between: str) -> str:
@@ -84,7 +88,7 @@ def typed(needs: Mapping[str, str], between: str) -> str:
 
 def _offer(family: Family, claim: float, budget: Budget) -> RatedModel:
     point = _shipped(family, budget)
-    over = _over(_claiming(point, min(claim, point.measured.accuracy_validation)), budget)
+    over = _over(_claiming(point, min(claim, point.measured.score_validation)), budget)
     return RatedModel(family, point, _claiming(point, claim), over, _total(over, budget))
 
 
@@ -95,45 +99,45 @@ def _shipped(family: Family, budget: Budget) -> Point:
     totals = [_total(_over(point, budget), budget) for point in family.points]
     points = [point for point, total in zip(family.points, totals, strict=True) if total == min(totals)]
     mean = family.validation
-    away = [abs(point.measured.accuracy_validation - mean) for point in points]
+    away = [abs(point.measured.score_validation - mean) for point in points]
     near = [point for point, by in zip(points, away, strict=True) if by <= min(away) + _AS_NEAR]
-    return min(near, key=lambda point: point.measured.accuracy_validation)
+    return min(near, key=lambda point: point.measured.score_validation)
 
 
 def _claiming(point: Point, accuracy: float) -> Point:
-    if accuracy == point.measured.accuracy_validation:
+    if accuracy == point.measured.score_validation:
         return point
-    return replace(point, measured=replace(point.measured, accuracy_validation=accuracy))
+    return replace(point, measured=replace(point.measured, score_validation=accuracy))
 
 
 def _over(point: Point, budget: Budget) -> dict[str, float]:
     over: dict[str, float] = {}
     for name, amount in budget.bounds.items():
-        has, limit = figure(point, name), amount.value
-        if not is_within(name, has, limit):
-            beyond = _beyond(name, has, limit)
-            over[name] = beyond if name == "min_accuracy" else _relative(beyond, limit)
+        has, limit, least = figure(point, name), amount.value, is_least(name, point.quality)
+        if not is_within(has, limit, least=least):
+            beyond = _beyond(has, limit, least=least)
+            over[name] = beyond if name in QUALITY_BOUNDS else _relative(beyond, limit)
     return over
 
 
-def _beyond(bound: str, has: float, limit: float) -> float:
-    return limit - has if bound == "min_accuracy" else has - limit
+def _beyond(has: float, limit: float, *, least: bool) -> float:
+    return limit - has if least else has - limit
 
 
 def _total(over: Mapping[str, float], budget: Budget) -> float:
-    relative = {**over}
-    if "min_accuracy" in over:
-        relative["min_accuracy"] = _relative(over["min_accuracy"], budget.bounds["min_accuracy"].value)
-    return sum(relative.values())
+    bounds = budget.bounds
+    return sum(_relative(by, bounds[name].value) if name in QUALITY_BOUNDS else by for name, by in over.items())
 
 
 def _relative(beyond: float, limit: float) -> float:
     return math.inf if math.isnan(beyond) else beyond / limit
 
 
-def _miss(name: str, by: float) -> str:
+def _miss(name: str, by: float, quality: Quality) -> str:
     """Describe an overshoot, rounded up, so that a bound widened by the figure is wide enough."""
     if math.isinf(by):
         return f"{option(name)}, which was not measured"
+    if name == "quality":
+        return f"{option(name)} by {plain(by, 3, ROUND_CEILING)} {quality.unit or quality.name}"
     rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))
     return f"{option(name)} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"

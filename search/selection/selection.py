@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from compress.quality import ACCURACY as OF_OLD
+from compress.quality import Quality
 from search.selection.amount import Amount, plain
 from search.selection.budget import Budget, option
 from search.selection.explain import why
@@ -17,7 +19,7 @@ from search.selection.preference import ACCURACY, KNEE, LATENCY, is_better, orde
 from search.selection.rated import RatedModel, rated_models, typed
 from search.selection.widening import needs
 from search.study.record import JsonDict, Point
-from search.study.seeds import Family, difference, families
+from search.study.seeds import Difference, Family, difference, families
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Selection:
             return ""
         return (
             f"{best.label} and {second.label} cannot be told apart: over {apart.count} seeds they differ by "
-            f"{100 * abs(apart.mean):.2f} ± {100 * apart.margin:.2f} points on validation"
+            f"{_differing(apart, best.point.quality)} on validation"
         )
 
     @property
@@ -86,13 +88,18 @@ class Selection:
         return f"{wider} buys {self.more.label}, {_gain(self.more, self.fits[0], self.prefer, self._split)}"
 
     @property
+    def _preferred(self) -> str:
+        """Return the preference, of the quality by its own name."""
+        return self.best.quality.name if self.prefer == ACCURACY and self.best is not None else self.prefer
+
+    @property
     def _split(self) -> str:
         return "at the lower end" if self.robust else "on validation"
 
     def as_json(self) -> JsonDict:
         """Return the form printed by `paretune select --json`."""
         return {
-            "prefer": self.prefer,
+            "prefer": self._preferred,
             "robust": self.robust,
             "bounds": {name: amount.value for name, amount in self.budget.bounds.items()},
             "best": self.fits[0].as_json() if self.fits else None,
@@ -206,10 +213,21 @@ def _wider(budget: Budget, miss: RatedModel) -> Budget:
     return replace(budget, **{name: Amount(miss.has(name)) for name in miss.over})
 
 
+def _differing(apart: Difference, quality: Quality) -> str:
+    if quality != OF_OLD:
+        return (
+            f"{quality.amount(abs(apart.mean)):.3g} ± {quality.amount(apart.margin):.3g} {quality.unit or quality.name}"
+        )
+    return f"{100 * abs(apart.mean):.2f} ± {100 * apart.margin:.2f} points"
+
+
 def _gain(better: RatedModel, than: RatedModel, prefer: str, split: str) -> str:
     new, old = better.weighed.measured, than.weighed.measured
     if prefer == ACCURACY:
-        return f"{plain(100 * (new.accuracy_validation - old.accuracy_validation), 3)} points more {split}"
+        gain, quality = new.score_validation - old.score_validation, better.point.quality
+        if quality != OF_OLD:
+            return f"{plain(quality.amount(gain), 3)} {quality.unit or quality.name} better {split}"
+        return f"{plain(100 * gain, 3)} points more {split}"
     if prefer == LATENCY:
         return f"{plain(old.latency_ms - new.latency_ms, 3)} ms less"
     return f"{old.params - new.params:,} params fewer"

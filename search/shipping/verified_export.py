@@ -18,6 +18,7 @@ from compress.export.lineage import lineage, sentences, sources
 from compress.figures import COSTS
 from compress.measurement import TIMES
 from compress.models import Model
+from compress.quality import ACCURACY as ACCURATE
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
 from compress.store.folder import Entry
@@ -41,6 +42,12 @@ FEW_IMAGES = 3
 """Images by which accuracies may differ where the recording device or machine was another."""
 SHARES = {"float": 0.001, "int8": 0.01}
 """Share of the images by which accuracies may then differ, if more; int8 rounds differently on other processors."""
+
+
+CLOSE_SCORE = 1e-6
+"""Greatest difference of a score other than accuracy on the same machine: a sum of floats depends on its order."""
+OTHER_MACHINE = 0.01
+"""Greatest difference of such a score where the recording device or machine was another."""
 
 
 class Mismatch(RuntimeError):
@@ -212,12 +219,17 @@ def differences(point: Point, fresh: Mapping[str, Any], images: Mapping[str, int
     """
     recorded = point.as_json()
     pairs = {name: (recorded[name], fresh[name]) for name in CHECKED}
-    accuracy: Any = recorded["accuracy"]
+    quality = point.quality
+    values: Any = recorded[quality.name]
     near = bool(elsewhere(point, fresh, images))
     for split, count in images.items():
-        old, new = accuracy[split], fresh["accuracy"][split]
-        if not (near and abs(old - new) * count <= _allowed(point, count) + 1e-6):
-            pairs[f"{split} accuracy"] = (old, new)
+        old, new = values[split], fresh[quality.name][split]
+        if quality == ACCURATE:
+            same = near and abs(old - new) * count <= _allowed(point, count) + 1e-6
+        else:  # sums of floats depend on their order
+            same = abs(quality.score(old) - quality.score(new)) <= (OTHER_MACHINE if near else CLOSE_SCORE)
+        if not same:
+            pairs[f"{split} {quality.name}"] = (old, new)
     found = [f"{name} recorded {old}, measured {new}" for name, (old, new) in pairs.items() if old != new]
     return found + strange_forms(fresh["formats"])
 

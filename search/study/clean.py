@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compress.store.bucket import absolute
 from compress.store.folder import Store
-from search.study.front import OBJECTIVES, front
+from search.study.front import ANY_QUALITY, OBJECTIVES, front
 from search.study.seeds import front_of
 from search.study.study import Study, StudyError
 
@@ -25,7 +25,7 @@ def clean(study: Study, others: list[Study]) -> tuple[int, int]:
     needed: set[str] = set()
     for one in (study, *others):
         record = one.record
-        for objectives in (record.objectives, *[("accuracy", cost) for cost in OBJECTIVES[1:]]):
+        for objectives in (record.objectives, *[(ANY_QUALITY, cost) for cost in OBJECTIVES[1:]]):
             needed |= {point.id for point in front(record.points, objectives)}
             needed |= {point.id for family in front_of(record.points, objectives) for point in family.points}
         needed |= {point.id for point in record.points if point.sparsity == 0}

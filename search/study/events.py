@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
 NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
+_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
+"""Entries that a study's own event may lack."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -21,17 +24,16 @@ class PointError(ValueError):
 def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
-    may_lack = (*NAMING, "only", "recipes")
     _check(
-        {**{name: {} for name in may_lack}, "store": "", "budget": {}, "space_is": "", **event},
-        **dict.fromkeys(may_lack, dict),
+        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", **event},
         space_is=str,
         store=str,
-        budget=dict,
+        **dict.fromkeys(_ENTRIES, dict),
     )
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
         raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
     _check_numbers("reference_point", event["reference_point"])
+    Quality.from_json(event.get("quality"))
 
 
 def check_asked(event: Event) -> None:
@@ -47,6 +49,22 @@ def check_named(event: Event, header: Event) -> None:
         family = model.get("family") if isinstance(model, Mapping) else None
         if isinstance(family, str) and ":" in family and family not in named:
             raise ValueError(f"the study must have been begun with the {who} {family!r}, whose code would run")
+    for optimizer in _optimizers(event["recipe"]) if event["event"] == "asked" else ():
+        if ":" in optimizer and optimizer not in header.get("optimizers", ()):
+            raise ValueError(f"the study must have been begun with the optimizer {optimizer!r}, whose code would run")
+
+
+def _optimizers(recipe: object) -> Iterator[str]:
+    """Yield the names of the optimizers anywhere in a recipe's JSON."""
+    if isinstance(recipe, Mapping):
+        named = recipe.get("optimizer")
+        if isinstance(named, str):
+            yield named
+        for value in recipe.values():
+            yield from _optimizers(value)
+    elif isinstance(recipe, list):
+        for value in recipe:
+            yield from _optimizers(value)
 
 
 def networks(header: Mapping[str, Any]) -> set[str]:
@@ -61,7 +79,8 @@ def check_point(event: Mapping[str, Any]) -> None:
         measured = measurement_from_json(event["measured"])
     except TypeError as error:
         raise PointError(f"point {event['id']}: {str(error).partition(' ')[2]}") from error
-    for name, value in {**vars(measured), "sparsity": event["sparsity"]}.items():
+    metrics = measured.metrics if isinstance(measured.metrics, Mapping) else {}
+    for name, value in {**vars(measured), **metrics, "metrics": "", "sparsity": event["sparsity"]}.items():
         if not isinstance(value, str) and not (isinstance(value, int | float) and math.isfinite(value)):
             raise PointError(f"point {event['id']}: every figure must be finite, got {name} {value}")
     if measured.fault:

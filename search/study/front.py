@@ -1,10 +1,10 @@
 """The front, the points not dominated on the chosen objectives, and the front's hypervolume.
 
-Inside, lower is better: accuracy becomes the error `1 - accuracy`, on the validation split. The hypervolume is taken
+Inside, lower is better: the quality becomes the error `1 - score`, on the validation split. The hypervolume is taken
 over the error and over each cost as `log(1 + cost) / log(1 + reference)`, and lies in [0, 1]: halving a small model
-counts as much as halving a large model. The reference point is accuracy 0 and the costs of the space's unpruned
-teacher, fixed when a study is made and written into the study. The latency of the reference is the teacher's, once the
-trials have measured the teacher.
+counts as much as halving a large model. The reference point is accuracy 0, or the score of the best constant answer for
+another quality, and the costs of the space's unpruned teacher, fixed when a study is made and written into the study.
+The latency of the reference is the teacher's, once the trials have measured the teacher.
 
 A latency holds on one device. Where latency is an objective, points of different devices, machines or numbers of
 threads do not dominate each other: the front is the union of the fronts of each device, and the hypervolume the largest
@@ -20,21 +20,44 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.figures import ACCURACY, COSTS, LATENCY
+from compress.figures import COSTS, LATENCY
+from compress.quality import ACCURACY, Quality
 from search.study.record import Point
 
 Place = tuple[str, str, int]
 """Device, machine and number of threads of a latency."""
 ANYWHERE: Place = ("", "", 0)
 """Place of a point where latency is no objective."""
-OBJECTIVES = (ACCURACY, *(cost.name for cost in COSTS))
-DEFAULT_OBJECTIVES = (ACCURACY, "params", "flops")
+OBJECTIVES = (ACCURACY.name, *(cost.name for cost in COSTS))
+DEFAULT_OBJECTIVES = (ACCURACY.name, "params", "flops")
+ANY_QUALITY = "quality"
+"""Objective for the quality of the task, whatever its name."""
 
 
-def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names as a tuple; ValueError for an unknown name, a repeat, two synonyms, or fewer than two."""
-    unknown = [name for name in names if name not in OBJECTIVES]
-    if unknown:
+def is_quality(objective: str) -> bool:
+    """Return whether an objective is the quality: every other objective is a cost."""
+    return objective not in OBJECTIVES[1:]
+
+
+def objectives_of(names: Sequence[str], quality: Quality) -> tuple[str, ...]:
+    """Return objectives with the quality by its own name; ValueError for the name of another quality."""
+    asked = [ANY_QUALITY if name == ACCURACY.name else name for name in names]
+    asked = asked if tuple(names) == DEFAULT_OBJECTIVES else list(names)
+    found = [quality.name if name == ANY_QUALITY else name for name in asked]
+    wrong = [name for name in found if is_quality(name) and name != quality.name]
+    if wrong:
+        known = (quality.name, *OBJECTIVES[1:])
+        raise ValueError(f"objectives: unknown {wrong[0]!r}, known are {', '.join(known)}")
+    return tuple(found)
+
+
+def check_objectives(names: Sequence[str], *, any_quality: bool = False) -> tuple[str, ...]:
+    """Return the names as a tuple; ValueError for an unknown name, a repeat, two synonyms, or fewer than two.
+
+    With `any_quality` one name may be that of a quality known only to the task.
+    """
+    unknown = [name for name in names if name not in (*OBJECTIVES, ANY_QUALITY)]
+    if len(unknown) > any_quality:
         raise ValueError(f"objectives: unknown {unknown[0]!r}, known are {', '.join(OBJECTIVES)}")
     if len(names) < 2 or len(set(names)) != len(names):
         raise ValueError(f"objectives: need at least two different names, got {', '.join(names) or 'none'}")
@@ -45,8 +68,8 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 
 def value(point: Point, objective: str) -> float:
     """Return the objective of a point, lower is better: the validation error, or the cost as recorded."""
-    if objective == ACCURACY:
-        return 1.0 - point.measured.accuracy_validation
+    if is_quality(objective):
+        return 1.0 - point.measured.score_validation
     return float(getattr(point.measured, objective))
 
 
@@ -165,7 +188,7 @@ def _volume(rows: NDArray[np.float64], objectives: Sequence[str], reference_poin
         return 0.0
     scaled = np.empty_like(rows)
     for column, name in enumerate(objectives):
-        if name != ACCURACY:
+        if not is_quality(name):
             scaled[:, column] = np.log1p(rows[:, column]) / math.log1p(reference_point[name])
         else:
             scaled[:, column] = rows[:, column] / (1.0 - reference_point[name])

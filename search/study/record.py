@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
-from compress.figures import ACCURACY, accuracies, costs
+from compress.figures import by_split, costs
 from compress.measurement import Measurement
+from compress.quality import ACCURACY, Quality
 
 Choice = str | int | float | bool | None
 """A value that the space asked Optuna for."""
@@ -22,7 +23,7 @@ class Point:
 
     `id` is the key of the model's entry in the store, `sparsity` in [0, 1) the share of prunable weights removed,
     `path` the entry's folder. `variant` ("float" or "int8") tells apart the curves of a trial. `family` is the id of
-    the same model made with the study's own seed, "" for that model.
+    the same model made with the study's own seed, "" for that model. `quality` is the study's.
     """
 
     id: str
@@ -33,9 +34,10 @@ class Point:
     measured: Measurement
     path: str
     family: str = ""
+    quality: Quality = ACCURACY
 
     def as_json(self) -> JsonDict:
-        """Return the form printed by `paretune front --json`."""
+        """Return the form printed by `paretune front --json`; the quality is under its own name, in its own unit."""
         m = self.measured
         return {
             "id": self.id,
@@ -43,7 +45,8 @@ class Point:
             "recipe": dict(self.recipe),
             "sparsity": self.sparsity,
             "variant": self.variant,
-            ACCURACY: accuracies(m),
+            self.quality.name: by_split(m, self.quality),
+            **({"metrics": dict(m.metrics)} if m.metrics else {}),
             **costs(m),
             "latency_p95_ms": m.latency_p95_ms,
             "device": m.device,
@@ -87,21 +90,21 @@ class TrialRecord:
 
 def measurement_from_json(record: Mapping[str, object]) -> Measurement:
     """Read back a measurement written by `asdict`; TypeError for an unknown or missing field."""
-    return Measurement(**record)  # type: ignore[arg-type]
+    return Measurement.from_json(record)
 
 
 def measurement_as_json(measured: Measurement) -> JsonDict:
     """Return all recorded figures, by name."""
-    return asdict(measured)
+    return measured.as_json()
 
 
 @dataclass(frozen=True)
 class StudyRecord:
     """Everything known of a study, as read from its ledger.
 
-    `reference_point` holds accuracy 0 and the costs of the space's unpruned teacher, by objective name (every cost of
-    `compress.figures.COSTS`). `trials` come in the order of their asking; trial 0 is the plain teacher. `store` is
-    the folder or URL of the models.
+    `reference_point` holds a score of the `quality`, 0 for accuracy and otherwise the best constant answer's, and the
+    costs of the space's unpruned teacher, by objective name (every cost of `compress.figures.COSTS`). `trials` come in
+    the order of their asking; trial 0 is the plain teacher. `store` is the folder or URL of the models.
     """
 
     name: str
@@ -111,6 +114,7 @@ class StudyRecord:
     reference_point: Mapping[str, float]
     trials: tuple[TrialRecord, ...]
     store: str = ""
+    quality: Quality = ACCURACY
 
     @property
     def points(self) -> list[Point]:

@@ -15,6 +15,7 @@ from typing import Any
 from scipy.special import stdtrit
 
 from compress.figures import LATENCY, RECORDED, TEST, VALIDATION
+from compress.quality import Quality
 from search.study.front import front, measured_on
 from search.study.record import Point
 
@@ -28,39 +29,47 @@ class Family:
     points: tuple[Point, ...]
 
     @property
+    def quality(self) -> Quality:
+        """Return the study's quality."""
+        return self.points[0].quality
+
+    @property
     def validation(self) -> float:
-        """Return the mean validation accuracy, in [0, 1]."""
-        return _mean(point.measured.accuracy_validation for point in self.points)
+        """Return the mean score on validation, at most 1."""
+        return _mean(point.measured.score_validation for point in self.points)
 
     @property
     def test(self) -> float:
-        """Return the mean test accuracy, in [0, 1]."""
-        return _mean(point.measured.accuracy_test for point in self.points)
+        """Return the mean score on test, at most 1."""
+        return _mean(point.measured.score_test for point in self.points)
 
     @property
     def spread(self) -> float | None:
-        """Return the standard deviation of the validation accuracy over the seeds; None with one seed."""
-        return stdev(point.measured.accuracy_validation for point in self.points) if len(self.points) > 1 else None
+        """Return the standard deviation of the validation score over the seeds; None with one seed."""
+        return stdev(point.measured.score_validation for point in self.points) if len(self.points) > 1 else None
 
     @property
     def margin(self) -> float | None:
         """Return half the width of the confidence interval of `validation`, by Student's t; None with one seed.
 
-        The margin is at most the distance from `validation` to the farther of 0 and 1: with two seeds t alone is 12.7.
+        Of a share the margin is at most the distance from `validation` to the farther of 0 and 1: with two seeds t
+        alone is 12.7.
         """
         if self.spread is None:
             return None
-        return min(_margin(self.spread, len(self.points)), max(self.validation, 1 - self.validation))
+        margin = _margin(self.spread, len(self.points))
+        return min(margin, max(self.validation, 1 - self.validation)) if self.quality.is_share else margin
 
     def lower_end(self, usual: float) -> float | None:
-        """Return the lower end of the confidence interval, in [0, 1]; None with one seed.
+        """Return the lower end of the confidence interval, of a share in [0, 1]; None with one seed.
 
         A spread smaller than the `usual` spread is taken for chance, and replaced by the usual spread. Otherwise, of
         many families of three seeds, those whose seeds agree by chance would win.
         """
         if self.spread is None:
             return None
-        return max(0.0, self.validation - _margin(max(self.spread, usual), len(self.points)))
+        lower = self.validation - _margin(max(self.spread, usual), len(self.points))
+        return max(0.0, lower) if self.quality.is_share else lower
 
     @property
     def mean(self) -> Point:
@@ -81,8 +90,10 @@ class Family:
         return replace(self.points[0], measured=replace(self.points[0].measured, **means))
 
     def as_json(self) -> dict[str, float | None]:
-        """Return the figures shown beside the first point's own."""
-        return {"count": len(self.points), "validation": self.validation, "test": self.test, "margin": self.margin}
+        """Return the figures shown beside the first point's own, in the quality's unit."""
+        margin = None if self.margin is None else self.quality.amount(self.margin)
+        means = {"validation": self.quality.value(self.validation), "test": self.quality.value(self.test)}
+        return {"count": len(self.points), **means, "margin": margin}
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ class Difference:
 def difference(one: Family, other: Family) -> Difference | None:
     """Return the difference between two families; None unless both have two seeds in common."""
     ours, theirs = (
-        {point.recipe.get("seed"): point.measured.accuracy_validation for point in family.points}
+        {point.recipe.get("seed"): point.measured.score_validation for point in family.points}
         for family in (one, other)
     )
     each = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]

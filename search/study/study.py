@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from compress.figures import LATENCY
+from compress.quality import ACCURACY, Quality
 from search.study.events import check_asked, check_ended, check_header, check_named, check_point
 from search.study.ledger import FILE, Event, Ledger
 from search.study.record import (
@@ -67,6 +68,7 @@ class Study:
         self.store = str(home / "store")
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
+        self.quality = ACCURACY
         self.trials: dict[int, _Open] = {}
         self._records: dict[int, TrialRecord] = {}
         self._holders: dict[str, list[int]] = {}
@@ -214,6 +216,7 @@ class Study:
             reference_point=self.reference_point,
             trials=tuple(self._records.values()),
             store=self.store,
+            quality=self.quality,
         )
 
     def _apply(self, event: Event) -> None:
@@ -223,6 +226,7 @@ class Study:
                 raise StudyError(f"study {self.name}: written by a newer version, {event['version']} > {VERSION}")
             check_header(event)
             self.header = event
+            self.quality = Quality.from_json(event.get("quality"))
             self.store = event.get("store", self.store)
         elif kind in ("asked", "point", "ended", "resumed"):
             self._apply_to_trial(kind, event)
@@ -251,6 +255,7 @@ class Study:
                 measurement_from_json(event["measured"]),
                 f"{self.store}/{event['path']}",
                 event.get("family", ""),
+                self.quality,
             )
         elif kind == "ended":
             trial = self.trials[event["trial"]]

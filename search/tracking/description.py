@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from compress.figures import ACCURACIES, TEST, VALIDATION, named
+from compress.figures import graded, named
+from compress.quality import ACCURACY
 from search.selection.budget import Amount, Budget
 from search.selection.rated import RatedModel
 from search.selection.selection import choose
+from search.study.breakpoints import DELTA
 from search.study.front import hypervolume
 from search.study.record import StudyRecord
 from search.study.seeds import Family, front_of, middle
@@ -47,7 +49,7 @@ def note(study: StudyRecord, experiment: str, run: str) -> str:
             *_table(study),
             _counts(study, found),
             *_example(study, found, experiment),
-            "A run's figures are all of one model: a trial's, of the sparsest that loses at most a point of accuracy. "
+            f"A run's figures are all of one model: a trial's, of the sparsest that loses at most {_tolerated(study)}. "
             "Below a trial are its models on the front; sort by a metric to have all in one list.",
             *_seeds(study),
             f"This is a mirror of the study's own ledger; `paretune sync {study.name}`, with the `--home` and "
@@ -77,8 +79,10 @@ def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> li
     point = middle(found)
     if point is None:
         return []
-    params, least = point.measured.params, math.floor(1000 * point.measured.accuracy_test) / 1000
-    example = f"metrics.params <= {params} and metrics.test_accuracy >= {least:.3f}"
+    params, test, higher = point.measured.params, graded(study.quality)[1], study.quality.higher_is_better
+    least = (math.floor if higher else math.ceil)(1000 * test.value(point.measured)) / 1000
+    sign = ">=" if higher else "<="
+    example = f"metrics.params <= {params} and metrics.{test.metric} {sign} {least:.3f}"
     fits = _listed(experiment, f"tags.paretune.study = '{study.name}' and {example}")
     return [
         f"To take a model away: `paretune select {study.name} --max-params {params} --export out/`. "
@@ -86,14 +90,21 @@ def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> li
     ]
 
 
+def _tolerated(study: StudyRecord) -> str:
+    if study.quality == ACCURACY:
+        return "a point of accuracy"
+    return f"{study.quality.text(study.quality.amount(DELTA))} of {study.quality.name}"
+
+
 def _seeds(study: StudyRecord) -> list[str]:
     """Explain the figures of models with several seeds, if any."""
     if not any(point.family for point in study.points):
         return []
+    validation, test = graded(study.quality)
     return [
         "A model made with several seeds counts here with its means, ± half their interval of 95 %. Its run on the "
-        "front has the figures of the first seed, and beside them `seeds`, `mean_validation_accuracy`, "
-        "`mean_test_accuracy` and `margin`. The metric `hypervolume` counts every seed as a model of its own."
+        f"front has the figures of the first seed, and beside them `seeds`, `mean_{validation.metric}`, "
+        f"`mean_{test.metric}` and `margin`. The metric `hypervolume` counts every seed as a model of its own."
     ]
 
 
@@ -112,18 +123,20 @@ def _table(study: StudyRecord) -> list[str]:
         fits = choose(study.points, budget).fits
         if fits:
             rows[fits[0].family.points[0].id] = f"| {share:.0%} of the teacher {_row(fits[0])}"
-    figures = [one.label for one in (*ACCURACIES, *_SHOWN)]
+    figures = [one.label for one in (*graded(study.quality), *_SHOWN)]
     names = ["params at most", *figures, "model"]
     return ["\n".join([f"| {' | '.join(names)} |", f"| --- | {'---: | ' * len(figures)}--- |", *rows.values()])]
 
 
 def _row(rated: RatedModel) -> str:
-    """Write a row: accuracies are means over the seeds, other figures are those of the shipped model."""
+    """Write a row: qualities are means over the seeds, other figures are those of the shipped model."""
     family, point, m = rated.family, rated.point, rated.point.measured
-    seeds = "" if family.margin is None else f" ± {100 * family.margin:.2f} ({len(family.points)} seeds)"
+    quality, (validation, test) = family.quality, graded(family.quality)
+    margin = None if family.margin is None else quality.amount(family.margin) * (100 if quality == ACCURACY else 1)
+    seeds = "" if margin is None else f" ± {margin:.2f} ({len(family.points)} seeds)"
     cells = (
-        f"{VALIDATION.style.text(family.validation)}{seeds}",
-        TEST.style.text(family.test),
+        f"{validation.style.text(quality.value(family.validation))}{seeds}",
+        test.style.text(quality.value(family.test)),
         *(cost.written(m) for cost in _SHOWN),
         f"trial {point.trial} at {point.sparsity:.0%}" + ("" if point.variant == "float" else f", {point.variant}"),
     )

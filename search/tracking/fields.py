@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.encoding import digest
-from compress.figures import FIGURES, TEST, VALIDATION
+from compress.figures import COSTS, graded
 from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
 from search.study.record import Point, StudyRecord, TrialRecord
@@ -118,13 +118,13 @@ def point_metrics(point: Point) -> list[Step]:
 def family_metrics(family: Family) -> list[Step]:
     """Return a front model's figures, from its family's first point, and the means over its `seeds`.
 
-    Mean accuracies are in [0, 1]; `margin` is half the confidence interval of the mean on validation, for several seeds
-    only. The step of the means is the number of seeds: a mean can fall, and of two values at equal step MLflow takes
-    the larger.
+    Mean qualities are in their own unit; `margin` is half the confidence interval of the mean on validation, for
+    several seeds only. The step of the means is the number of seeds: a mean can fall, and of two values at equal step
+    MLflow takes the larger.
     """
     count = len(family.points)
-    means = {"seeds": count, **{f"mean_{name}": mean for name, mean in mean_accuracies(family).items()}}
-    margin = {} if family.margin is None else {"margin": family.margin}
+    means = {"seeds": count, **{f"mean_{name}": mean for name, mean in mean_qualities(family).items()}}
+    margin = {} if family.margin is None else {"margin": family.quality.amount(family.margin)}
     return point_metrics(family.points[0]) + [(key, value, count) for key, value in {**means, **margin}.items()]
 
 
@@ -134,13 +134,17 @@ def per_mille(point: Point) -> int:
 
 
 def figures(point: Point) -> dict[str, float]:
-    """Return a point's measured figures by metric key, accuracies in [0, 1]."""
-    return {figure.metric: figure.value(point.measured) for figure in FIGURES}
+    """Return a point's measured figures by metric key: qualities in their own units, accuracies in [0, 1]."""
+    found = {figure.metric: figure.value(point.measured) for figure in (*graded(point.quality), *COSTS)}
+    others = ((*name.rpartition("_"), value) for name, value in point.measured.metrics.items())
+    return {**{f"{split}_{name}": value for name, _, split, value in others}, **found}
 
 
-def mean_accuracies(family: Family) -> dict[str, float]:
-    """Return a family's mean accuracies in [0, 1], by metric key."""
-    return {VALIDATION.metric: family.validation, TEST.metric: family.test}
+def mean_qualities(family: Family) -> dict[str, float]:
+    """Return a family's mean qualities in their own unit, by metric key."""
+    validation, test = graded(family.quality)
+    value = family.quality.value
+    return {validation.metric: value(family.validation), test.metric: value(family.test)}
 
 
 class Course:

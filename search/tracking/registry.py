@@ -14,8 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compress.export.card import shape_of
 from search.selection.amount import Amount
-from search.selection.budget import Budget
+from search.selection.budget import QUALITY_BOUNDS, Budget
 from search.selection.preference import ACCURACY, KNEE, LATENCY, PARAMS
 from search.study.record import Point
 from search.tracking.fields import figures
@@ -42,8 +43,10 @@ def alias(budget: Budget, prefer: str = ACCURACY) -> str:
         for name, amount in budget.bounds.items()
         if name.startswith("max_")
     ]
-    least = budget.bounds.get("min_accuracy")
+    least, other = (budget.bounds.get(name) for name in QUALITY_BOUNDS)
     over = [] if least is None else [f"over-{_number(100 * least.value)}-{'percent-' * least.is_share}accuracy"]
+    if other is not None:
+        over = [f"quality-{f'{_number(100 * other.value)}-percent' if other.is_share else _number(other.value)}"]
     words = "-".join([*(["under", *under] if under else []), *over])
     return (_PREFERRED[prefer] + words).rstrip("-") or "best"
 
@@ -74,7 +77,7 @@ def write_model(export: Path, folder: Path, run: str) -> None:
     from mlflow.types import Schema, TensorSpec
 
     given = json.loads((export / "card.json").read_text())["input"]
-    shape, single = (given["channels"], given["size"], given["size"]), numpy.dtype("float32")
+    shape, single = shape_of(given), numpy.dtype("float32")
     model = Model(
         artifact_path="model",
         run_id=run,

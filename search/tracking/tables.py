@@ -9,7 +9,7 @@ from pathlib import Path
 from search.study.breakpoints import breakpoints
 from search.study.record import JsonDict, Point, StudyRecord
 from search.study.seeds import front_of
-from search.tracking.fields import LABELS, figures, mean_accuracies
+from search.tracking.fields import LABELS, figures, mean_qualities
 
 TABLES = ("front.json", "breakpoints.json")
 """Tables that MLflow shows on the page of the study's run."""
@@ -37,9 +37,9 @@ def front_rows(study: StudyRecord) -> list[JsonDict]:
     best = front_of(study.points, study.objectives)
     means: dict[str, JsonDict] = {
         family.points[0].id: {
-            **mean_accuracies(family),
+            **mean_qualities(family),
             "seeds": len(family.points),
-            "margin": math.nan if family.margin is None else family.margin,
+            "margin": math.nan if family.margin is None else family.quality.amount(family.margin),
         }
         for family in best
     }

@@ -95,12 +95,12 @@ def test_a_method_that_finds_its_sparsity_leaves_a_channel_wherever_it_may_cut(
 ) -> None:
     network = Model("resnet20", 0.5)
     model = network.build(len(tiny.classes), tiny.channels)
-    image = torch.zeros(1, tiny.channels, tiny.size, tiny.size)
+    image = torch.zeros(1, *tiny.shape)
     channels = Channels(model, image, spare_shortcuts=method.spare_shortcuts)
     scores = {name: torch.arange(len(layer.weight)).float() for name, layer in weighted_layers(model).items()}
     channels.cut({group.root: 1 for group in channels.groups}, scores)
     whole, least = deepest(recipe(Prune(method, recovery=Recovery(ONE)), student=network), tiny)
-    cut = count(model, (tiny.channels, tiny.size, tiny.size))
+    cut = count(model, tiny.shape)
     assert (least.costs.params, least.costs.macs) == (cut.params, cut.macs)
     assert whole.costs == predict(recipe(student=network), tiny)[0].costs
 
@@ -140,7 +140,7 @@ def test_of_what_cannot_be_carried_out_with_one_channel_nothing_is_said(recipe: 
 def test_more_negatives_than_the_task_has_are_known_before_training(
     same_class: bool, recipe: Build, tiny: Task
 ) -> None:
-    fewest = 127 if same_class else 128 - int(tiny.train.labels.bincount().max())
+    fewest = 127 if same_class else 128 - int(tiny.train.targets.bincount().max())
     taught = {"teacher": Model("cnn", 0.25), "schooling": ONE}
     for negatives in (fewest, fewest + 1):
         method = CRD(negatives=negatives, same_class=same_class)

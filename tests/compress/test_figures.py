@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from compress.costs import PredictedPoint
-from compress.figures import ACCURACIES, COSTS, FIGURES, MAIN, RECORDED, accuracies, computed, costs, foreseen, named
+from compress.figures import ACCURACIES, COSTS, FIGURES, MAIN, RECORDED, by_split, computed, costs, foreseen, named
 from compress.measure import Costs
 from compress.measurement import Measurement
+from compress.quality import ACCURACY
 
 MEASURED = Measurement(0.91234, 0.8, 12_345, 300, 50, 4400, 3100, 0.52349, 1.0, "cpu", 1, 1.0)
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_field_of_a_measurement_is_a_figure_or_says_how_it_was_measured() -> None:
-    how = {"latency_p95_ms", "device", "threads", "seconds", "machine"}
+    how = {"latency_p95_ms", "device", "threads", "seconds", "machine", "metrics"}
     assert {one.name for one in RECORDED} == {field.name for field in fields(Measurement)} - how
 
 
@@ -27,9 +28,9 @@ def test_no_two_figures_are_called_the_same(spelling: str) -> None:
 
 
 def test_an_accuracy_is_spelt_by_its_split() -> None:
-    assert [one.name for one in ACCURACIES] == ["accuracy_validation", "accuracy_test"]
+    assert [one.name for one in ACCURACIES] == ["score_validation", "score_test"]
     assert [one.metric for one in ACCURACIES] == ["validation_accuracy", "test_accuracy"]
-    assert accuracies(MEASURED) == {"validation": 0.91234, "test": 0.8}
+    assert by_split(MEASURED, ACCURACY) == {"validation": 0.91234, "test": 0.8}
 
 
 def test_a_cost_that_follows_from_another_is_what_a_measurement_says() -> None:

@@ -64,7 +64,7 @@ def test_accuracy_is_the_share_of_right_answers(tiny: Task) -> None:
         def forward(self, images: Tensor) -> Tensor:
             return self.said.expand(len(images), 10)
 
-    threes = int((tiny.test.labels == 3).sum())
+    threes = int((tiny.test.targets == 3).sum())
     assert 0 < threes < 64
     assert accuracy(Guess(), tiny.test, batch_size=10) == threes / 64
 
@@ -80,7 +80,7 @@ def test_a_measurement_says_what_was_measured_and_on_what(tiny: Task, trained: F
     costs = count(model, (1, 8, 8))
     assert (found.params, found.nonzero_params, found.macs) == (costs.params, costs.nonzero_params, costs.macs)
     assert (found.size_bytes, found.compressed_bytes) == (trained.size_bytes, trained.compressed_bytes)
-    assert (found.accuracy_validation, found.accuracy_test) == (
+    assert (found.score_validation, found.score_test) == (
         accuracy(model, tiny.validation),
         accuracy(model, tiny.test),
     )

@@ -20,6 +20,7 @@ import compress.checkpoint
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.errors import DiskError
+from compress.goals import LABELS
 from compress.models import Model
 from compress.train import Hook, Loss, TrainingError, fit
 from compress.training import Training
@@ -280,12 +281,12 @@ def test_label_smoothing_mixes_in_the_uniform_distribution() -> None:
     batch = Batch(torch.tensor([[1.0, 0.0, -2.0], [0.5, 3.0, 0.0]]), torch.tensor([2, 1]), torch.arange(2))
     logs = batch.images.log_softmax(1)
     wanted = -(0.9 * logs[[0, 1], [2, 1]] + 0.1 * logs.mean(1)).mean()
-    torch.testing.assert_close(Loss(model, 0.1)(batch), wanted)
+    torch.testing.assert_close(Loss(model, replace(LABELS, smoothing=0.1).loss)(batch), wanted)
 
 
 @pytest.mark.parametrize("images", [64, 65, 66])
 def test_a_last_batch_of_one_image_is_left_out_where_batch_norm_refuses_it(tiny: Task, images: int) -> None:
-    shown = replace(tiny.train, images=tiny.train.images[:images], labels=tiny.train.labels[:images])  # type: ignore[call-arg,attr-defined]
+    shown = replace(tiny.train, images=tiny.train.images[:images], targets=tiny.train.targets[:images])  # type: ignore[call-arg,attr-defined]
     layers = nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10)
     for net, left_out in ((nn.Sequential(*layers), images == 65), (build(), False)):
         seen: list[int] = []

@@ -55,7 +55,7 @@ def few(tiny: Task) -> Task:
 
     def first(split: Split, count: int) -> Split:
         assert isinstance(split, TensorSplit)
-        return replace(split, images=split.images[:count], labels=split.labels[:count])
+        return replace(split, images=split.images[:count], targets=split.targets[:count])
 
     return replace(tiny, train=first(tiny.train, 64), validation=first(tiny.validation, 32), test=first(tiny.test, 32))
 
@@ -139,7 +139,7 @@ def test_no_step_waits_for_the_card(name: str, few: Task, card: None) -> None:
         loss: Loss = Loss(student)
         if name in DISTILLERS:
             loss = Teaching(
-                student, teacher, DISTILLERS[name](), task.train.first(batch_size), labels=task.train.labels
+                student, teacher, DISTILLERS[name](), task.train.first(batch_size), targets=task.train.targets
             )
         waits.clear()
         fit(loss, task.train, Training(epochs=1, batch_size=batch_size), seed=0, augment=task.augment)
@@ -154,7 +154,7 @@ def test_a_loss_that_began_on_the_cpu_goes_on_on_a_card(name: str, few: Task, ca
     def begun(task: Task, device: torch.device) -> tuple[Teaching, Checkpoint]:
         student, teacher = (Model("cnn", width).build(10, 1).to(device) for width in (0.25, 0.5))
         loss = Teaching(
-            student, teacher, DISTILLERS[name](), next(iter(task.train.batches(32))), labels=task.train.labels
+            student, teacher, DISTILLERS[name](), next(iter(task.train.batches(32))), targets=task.train.targets
         )
         optimizer = torch.optim.SGD(loss.parameters(), 0.1, 0.9)
         return loss, Checkpoint(tmp_path / "key.pt", loss, optimizer, torch.Generator())

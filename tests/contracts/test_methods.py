@@ -132,7 +132,7 @@ def test_a_change_keeps_the_floating_type(
 def test_a_distiller_trains_the_student_and_not_the_teacher(distiller: Distiller, teacher: Model, tiny: Task) -> None:
     student, knowing = build(Model("cnn", 0.25)), build(teacher).eval()
     start, known = state(student), state(knowing)
-    loss = Teaching(student, knowing, distiller, next(tiny.train.batches(64)), labels=tiny.train.labels)
+    loss = Teaching(student, knowing, distiller, next(tiny.train.batches(64)), targets=tiny.train.targets)
     fit(loss, tiny.train, Training(epochs=1, batch_size=64, lr=0.01), seed=0, augment=None)
     assert same(known, state(knowing))
     assert all(parameter.grad is None for parameter in knowing.parameters())

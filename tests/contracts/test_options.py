@@ -18,7 +18,7 @@ import paretune
 from compress.data.tasks import TASKS
 from paretune import cli
 from paretune import verb_options as asked
-from paretune.verb_options import Search, Select, SelectAndExport
+from paretune.verb_options import Search, Select, SelectAndExport, Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
 from search.selection.budget import BOUNDS, Budget
@@ -27,11 +27,14 @@ from spaces import SPACES
 
 VERBS = {
     "search": Settings,
+    "show": asked.Show,
     "run": asked.Run,
     "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
     "breakpoints": asked.Breakpoints,
+    "table": asked.PrintedTable,
+    "compare": asked.Compare,
     "select": SelectAndExport,
     "report": asked.Report,
     "sync": asked.Sync,
@@ -66,7 +69,8 @@ def test_help_shows_every_option_with_its_text(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "made", "python_only"), [(paretune.search, Settings, {"show"}), (paretune.select, Select, set())]
+    ("function", "made", "python_only"),
+    [(paretune.search, Settings, {"show"}), (paretune.select, Select, set()), (paretune.table, Table, set())],
 )
 def test_a_function_takes_the_fields_with_their_defaults(
     function: Callable[..., object], made: Any, python_only: set[str]

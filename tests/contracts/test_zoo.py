@@ -186,7 +186,7 @@ def test_a_model_with_what_a_method_ships_is_cut_stored_and_taken_away(
         return
     model, shown = build(name), torch.randn(4, 1, side(name), side(name))
     batch = Batch(shown, torch.arange(4), torch.arange(4))
-    loss = Teaching(model, build("resnet20"), method, batch, labels=batch.labels)
+    loss = Teaching(model, build("resnet20"), method, batch, targets=batch.targets)
     loss.ship()
     for stage in (None, *FIRST):
         full = weight_count(model)

@@ -95,7 +95,7 @@ def reseeded(record: StudyRecord) -> StudyRecord:
     again = []
     for seed in (1, 2):
         for old in record.trials[1:21]:
-            accuracies = [max(0.0, p.measured.accuracy_validation + draw.choice((-0.03, 0, 0.01))) for p in old.points]
+            accuracies = [max(0.0, p.measured.score_validation + draw.choice((-0.03, 0, 0.01))) for p in old.points]
             sizes = [p.measured.params + draw.choice((0, 0, 10)) for p in old.points]
             made = [
                 point(100 * seed + old.id, accuracy, params, sparsity=p.sparsity, family=p.id)
@@ -116,7 +116,7 @@ def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
             "max_macs": draw.choice((str(near.macs), "29%")),
             "max_size_bytes": draw.choice((str(near.size_bytes), "1M")),
             "max_latency_ms": draw.choice(("1", ".5", "2")) if draw.random() < 0.3 else "1.0",
-            "min_accuracy": draw.choice((f"{near.accuracy_validation:.4f}", "97%", ".5")),
+            "min_accuracy": draw.choice((f"{near.score_validation:.4f}", "97%", ".5")),
         }
         kept = [bound for bound in BOUNDS if draw.random() < 0.45]
         found.append({bound: typed[bound] for bound in kept})
@@ -189,7 +189,7 @@ def test_what_is_said_to_buy_a_model_buys_it_when_it_is_typed(ran: Run, seeds: i
 def test_bars_are_accuracies_and_the_axis_is_that_of_the_points(ran: Run) -> None:
     pairs = [point(n, accuracy, 100 * n, sparsity=0.5) for n, accuracy in ((1, 0.6), (2, 0.9))]
     bases = [point(n, 0.95, 200 * n) for n in (1, 2)]
-    again = [point(10 + p.trial, p.measured.accuracy_validation - 0.2, p.measured.params, family=p.id) for p in pairs]
+    again = [point(10 + p.trial, p.measured.score_validation - 0.2, p.measured.params, family=p.id) for p in pairs]
     first = [trial(n, bases[n - 1], pairs[n - 1], choices={"order": "prune"}) for n in (1, 2)]
     record = study(trial(0, point(0, 0.98, 1000)), *first, *(trial(p.trial, p) for p in again))
     told = ran(

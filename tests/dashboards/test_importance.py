@@ -53,7 +53,7 @@ def test_chance_deals_levels_to_trials_and_not_to_their_points() -> None:
     many = [
         trial(
             t.id,
-            *(point(t.id, t.points[0].measured.accuracy_validation, 10, sparsity=s / 9) for s in range(9)),
+            *(point(t.id, t.points[0].measured.score_validation, 10, sparsity=s / 9) for s in range(9)),
             choices=t.choices,
         )
         for t in few

@@ -48,8 +48,8 @@ def reseeded(first: TrialRecord, number: int, better: float) -> TrialRecord:
             family=one.id,
             measured=replace(
                 one.measured,
-                accuracy_validation=one.measured.accuracy_validation + better,
-                accuracy_test=one.measured.accuracy_test + better,
+                score_validation=one.measured.score_validation + better,
+                score_test=one.measured.score_test + better,
             ),
         )
         for one in first.points

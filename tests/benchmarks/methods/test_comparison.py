@@ -78,7 +78,7 @@ def test_fewer_images_are_the_same_ones_the_same_share_of_every_class(task: Task
     assert isinstance(one.train, TensorSplit)
     assert isinstance(other.train, TensorSplit)
     assert torch.equal(one.train.images, other.train.images)
-    shares = one.train.labels.bincount() / task.train.labels.bincount()
+    shares = one.train.targets.bincount() / task.train.targets.bincount()
     assert shares.sub(300 / len(task.train)).abs().max() < 0.01
     assert len(one.test) == len(task.test)
     assert len({one.fingerprint, fewer(task, 200).fingerprint, task.fingerprint}) == 3

@@ -62,7 +62,7 @@ def test_a_method_that_finds_its_sparsity_gives_its_last_point_for_all_its_secon
     assert spent == pytest.approx(sum(point.measured.seconds for point in whole))
     curve = list(points_of(Pipeline(tiny, other), made, asked, whole=True))
     assert len(curve) > 1
-    assert curve[-1][0].measured.accuracy_test == point.measured.accuracy_test
+    assert curve[-1][0].measured.score_test == point.measured.score_test
     again = [(replace(one, known=True), 0.0) for one, _ in curve]
     assert list(points_of(Pipeline(tiny, other), made, asked, whole=True)) == again
 

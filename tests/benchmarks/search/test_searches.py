@@ -29,7 +29,7 @@ def test_every_recipe_of_the_grid_is_recorded_whole() -> None:
         assert all((step.sparsity, step.variant) == (row[0], row[1]) for step, row in found)
         assert all(row[2].seconds > 0 for _, row in found)
     assert len(recorded()) == sum(1 for params, _ in everything() if params["int8"]) + 1
-    assert teacher().measured.accuracy_validation > 0.9
+    assert teacher().measured.score_validation > 0.9
 
 
 def test_a_point_is_paid_for_with_all_it_is_made_from_and_nothing_else() -> None:

@@ -42,7 +42,7 @@ def everything(task: Task) -> torch.Tensor:
 def test_a_folder_becomes_a_task_with_its_classes_and_three_splits(tmp_path: Path) -> None:
     task = load_task(f"folder:{digit_folder(tmp_path)}")
     assert task.classes == ("eight", "nine")
-    assert (task.channels, task.size, task.augment) == (1, 16, Augment(2, True))
+    assert (task.shape, task.augment) == ((1, 16, 16), Augment(2, True))
     assert (len(task.train), len(task.validation), len(task.test)) == (36, 4, 10)
     assert task.summary.endswith(
         ": 2 classes, 36 / 4 / 10 images, 1 x 16 x 16 as they are, normalised by (74.1, 90.8), "
@@ -55,12 +55,12 @@ def test_png_pixels_come_back_as_they_were_written(tmp_path: Path) -> None:
     written = np.asarray(Image.open(tmp_path / "test" / "nine" / "022.png"))
     assert isinstance(task.test, TensorSplit)
     assert np.array_equal(task.test.images[7, 0].numpy(), written)
-    assert task.test.labels[7] == 1
+    assert task.test.targets[7] == 1
 
 
 def test_validation_is_cut_from_every_class_and_shares_no_image_with_train(tmp_path: Path) -> None:
     task = load_task(f"folder:{digit_folder(tmp_path)}")
-    assert torch.bincount(task.validation.labels).tolist() == [2, 2]
+    assert torch.bincount(task.validation.targets).tolist() == [2, 2]
     assert isinstance(task.train, TensorSplit)
     assert isinstance(task.validation, TensorSplit)
     both = torch.cat([task.train.images, task.validation.images])
@@ -129,7 +129,7 @@ def test_a_streamed_epoch_equals_a_held_one_bit_for_bit(workers: int, tmp_path: 
     )
     for held, read in pairs:
         assert torch.equal(held.images, read.images)
-        assert torch.equal(held.labels, read.labels)
+        assert torch.equal(held.targets, read.targets)
 
 
 def test_streaming_leaves_the_global_generator_alone(tmp_path: Path) -> None:

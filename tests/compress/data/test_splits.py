@@ -25,7 +25,7 @@ def epoch(split: TensorSplit, batch_size: int, seed: int, augment: Augment | Non
     views = [batch.view for batch in batches if batch.view is not None]
     return Batch(
         torch.cat([batch.images for batch in batches]),
-        torch.cat([batch.labels for batch in batches]),
+        torch.cat([batch.targets for batch in batches]),
         torch.cat([batch.index for batch in batches]),
         torch.cat(views) if views else None,
     )
@@ -73,7 +73,7 @@ def test_an_augmented_batch_says_which_images_and_views_it_shows() -> None:
     raw = augment.apply(split.images[seen.index], seen.view)
     mean, std = torch.tensor(split.mean).view(3, 1, 1), torch.tensor(split.std).view(3, 1, 1)
     assert torch.equal(seen.images, (raw.float() - mean) / std)
-    assert torch.equal(seen.labels, split.labels[seen.index])
+    assert torch.equal(seen.targets, split.targets[seen.index])
 
 
 def test_the_border_is_black_before_normalising() -> None:
@@ -121,7 +121,7 @@ def test_an_epoch_shows_every_image_once() -> None:
 def test_without_a_generator_images_come_in_order_and_as_they_are() -> None:
     split = random_split()
     batches = list(split.batches(8, augment=Augment(2, True)))
-    assert [len(batch.labels) for batch in batches] == [8, 8, 4]
+    assert [len(batch.targets) for batch in batches] == [8, 8, 4]
     assert torch.cat([batch.index for batch in batches]).tolist() == list(range(20))
     assert all(batch.view is None for batch in batches)
     mean, std = torch.tensor(split.mean).view(3, 1, 1), torch.tensor(split.std).view(3, 1, 1)
@@ -141,14 +141,14 @@ def test_the_first_images_are_those_of_an_epoch_in_order(asked: int, shown: int)
 def test_some_images_are_the_first_of_a_shuffled_epoch(asked: int, shown: int) -> None:
     split = random_split()
     some, epoch = split.some(asked, seed=3), next(iter(split.batches(asked, seeded(3))))
-    assert len(some.labels) == shown
+    assert len(some.targets) == shown
     assert torch.equal(some.index, epoch.index)
     assert torch.equal(some.images, epoch.images)
     assert some.view is None
 
 
 def test_drop_last_leaves_out_the_smaller_batch() -> None:
-    assert [len(b.labels) for b in random_split().batches(8, seeded(), drop_last=True)] == [8, 8]
+    assert [len(b.targets) for b in random_split().batches(8, seeded(), drop_last=True)] == [8, 8]
     assert list(random_split().batches(32, drop_last=True)) == []
 
 

@@ -21,15 +21,15 @@ from compress.machine.vision import import_torchvision
 def test_digits_has_1797_images_in_three_disjoint_splits() -> None:
     task = load_task("digits")
     assert (len(task.train), len(task.validation), len(task.test)) == (1079, 359, 359)
-    assert (task.channels, task.size, task.augment) == (1, 8, Augment(1, False))
+    assert (task.shape, task.augment) == ((1, 8, 8), Augment(1, False))
     assert task.classes == tuple("0123456789")
 
 
 def test_every_split_of_digits_holds_every_class_in_proportion() -> None:
     task = load_task("digits")
-    whole = torch.bincount(torch.cat([part.labels for part in (task.train, task.validation, task.test)]))
+    whole = torch.bincount(torch.cat([part.targets for part in (task.train, task.validation, task.test)]))
     for part, share in ((task.train, 0.6), (task.validation, 0.2), (task.test, 0.2)):
-        assert (torch.bincount(part.labels) - share * whole).abs().max() <= 1
+        assert (torch.bincount(part.targets) - share * whole).abs().max() <= 1
 
 
 def test_digits_is_normalised_over_its_training_images() -> None:

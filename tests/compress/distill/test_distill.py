@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from compress.data.tasks import Task
 from compress.distill import KD, Distiller, Outputs
 from compress.distill.teaching import Teaching, tapped
+from compress.goals import LABELS, Goal
 from compress.models import Model
 
 TARGETS = torch.tensor([1, 0, 3])
@@ -77,16 +78,16 @@ def test_a_student_that_says_the_same_has_nothing_to_learn_of_the_teacher() -> N
 def test_teaching_is_the_method_on_both_networks(tiny: Task, net: nn.Module) -> None:
     teacher = Model("cnn", 0.25).build(10, 1).eval()
     batch = next(tiny.train.batches(3))
-    loss = Teaching(net, teacher, KD(), batch, labels=tiny.train.labels)
+    loss = Teaching(net, teacher, KD(), batch, targets=tiny.train.targets)
     net.eval()
     with torch.no_grad():
-        wanted = KD().loss(said(net(batch.images)), said(teacher(batch.images)), batch.labels, NOTHING)
+        wanted = KD().loss(said(net(batch.images)), said(teacher(batch.images)), batch.targets, NOTHING)
         assert float(loss(batch)) == pytest.approx(float(wanted), rel=1e-6)
 
 
 def test_the_teacher_is_neither_trained_nor_saved(tiny: Task, net: nn.Module) -> None:
     teacher = Model("cnn", 0.25).build(10, 1).train()
-    loss = Teaching(net, teacher, KD(), next(tiny.train.batches(3)), labels=tiny.train.labels)
+    loss = Teaching(net, teacher, KD(), next(tiny.train.batches(3)), targets=tiny.train.targets)
     loss.train()
     assert not teacher.training
     assert not {id(p) for p in teacher.parameters()} & {id(p) for p in loss.parameters()}
@@ -104,14 +105,16 @@ class Matching(Distiller):
     def adapters(self, student: Outputs, teacher: Outputs, labels: Tensor) -> nn.Module:
         return nn.Conv2d(student.taps["stage2"].shape[1], teacher.taps["stage2"].shape[1], 1)
 
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
         mapped: Tensor = adapters(student.taps["stage2"])
         return (mapped - teacher.taps["stage2"]).square().mean()
 
 
 def test_adapters_are_trained_beside_the_student(tiny: Task, net: nn.Module) -> None:
     first = next(tiny.train.batches(3))
-    loss = Teaching(net, Model("cnn", 0.25).build(10, 1), Matching(), first, labels=tiny.train.labels)
+    loss = Teaching(net, Model("cnn", 0.25).build(10, 1), Matching(), first, targets=tiny.train.targets)
     loss(next(tiny.train.batches(8))).backward()
     adapter = loss.get_parameter("adapters.weight")
     assert adapter.shape == (8, 16, 1, 1)

@@ -316,7 +316,7 @@ def test_unless_told_crd_draws_as_many_as_there_are() -> None:
     ids=["others", "any", "one-class"],
 )
 def test_more_negatives_than_images_are_refused(method: CRD, labels: Tensor, sentence: str) -> None:
-    for refused in (lambda: made(method, labels), lambda: method.check_labels(labels)):
+    for refused in (lambda: made(method, labels), lambda: method.check_targets(labels)):
         with pytest.raises(RecipeError, match=f"crd: {sentence}"):
             refused()
 

@@ -146,7 +146,7 @@ def taught(task: Task, student: Model, teacher: Model) -> tuple[Teaching, nn.Mod
     torch.manual_seed(0)
     knowing = teacher.build(10, 1).eval()
     first = next(task.train.batches(64))
-    loss = Teaching(student.build(10, 1), knowing, SimKD(), first, labels=task.train.labels)
+    loss = Teaching(student.build(10, 1), knowing, SimKD(), first, targets=task.train.targets)
     fit(loss, task.train, replace(ONE, weight_decay=0.1), seed=0, augment=None)
     return loss, knowing
 
@@ -317,14 +317,14 @@ def packed(model: nn.Module) -> Files:
 def shipped(calibration: Batch, teacher: str = "vgg8") -> nn.Module:
     torch.manual_seed(0)
     student, knowing = Model("cnn", 0.25).build(10, 1), Model(teacher, 0.125).build(10, 1)
-    loss = Teaching(student, knowing, SimKD(), calibration, labels=calibration.labels)
+    loss = Teaching(student, knowing, SimKD(), calibration, targets=calibration.targets)
     loss.ship()
     return student.eval()
 
 
 def test_a_projector_on_a_projector_comes_back(calibration: Batch) -> None:
     student, knowing = shipped(calibration), Model("resnet20", 0.25).build(10, 1)
-    Teaching(student, knowing, SimKD(), calibration, labels=calibration.labels).ship()
+    Teaching(student, knowing, SimKD(), calibration, targets=calibration.targets).ship()
     again = packed(student).module()
     assert isinstance(again.get_submodule("mean.pool"), Projector)
     with torch.no_grad():
@@ -337,7 +337,7 @@ def test_a_factorized_teachers_classifier_is_taken_over_in_both_parts(calibratio
     head = knowing.get_submodule("classifier")
     assert isinstance(head, nn.Linear)
     knowing.set_submodule("classifier", SVD().factors(head, 3))
-    Teaching(student, knowing, SimKD(), calibration, labels=calibration.labels).ship()
+    Teaching(student, knowing, SimKD(), calibration, targets=calibration.targets).ship()
     again = packed(student).module()
     for part in ("classifier.0.weight", "classifier.1.weight", "classifier.1.bias"):
         assert torch.equal(again.get_parameter(part), knowing.get_parameter(part))

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from compress.data.splits import Augment
 from compress.data.tasks import Task
 from compress.distill import KD
 from compress.distill.teacher_logits import CHUNK, Views
@@ -154,7 +155,7 @@ def test_a_teacher_that_was_asked_all_is_not_asked_again(tiny: Task, store: Stor
     teacher, student = Model("cnn", 0.5).build(10, 1), Model("cnn", 0.25).build(10, 1)
     views = Views(path, len(tiny.train), tiny.augment.views, 10)
     first = next(tiny.train.batches(64))
-    kept, plain = (Teaching(student, teacher, KD(), first, labels=tiny.train.labels, views=v) for v in (views, None))
+    kept, plain = (Teaching(student, teacher, KD(), first, targets=tiny.train.targets, views=v) for v in (views, None))
     batch = next(tiny.train.batches(64, torch.Generator().manual_seed(0), tiny.augment))
     torch.testing.assert_close(kept(batch), plain(batch), rtol=1e-3, atol=1e-3)
     before = kept(batch)
@@ -187,10 +188,10 @@ def test_processes_that_write_at_once_leave_whole_rows(path: Path) -> None:
 
 def kept(task: Task, store: Store, stage: Stage, pad: int = 1, images: int | None = None) -> bool:
     """Whether a teacher's logits are kept for a student of this stage, of images bordered by so many pixels."""
-    task = replace(task, padding=pad, flip=True)
+    task = replace(task, augment=Augment(pad, True))
     if images is not None:
         labels = torch.zeros(1, dtype=torch.long).expand(images)
-        task = replace(task, train=replace(task.train, labels=labels))
+        task = replace(task, train=replace(task.train, targets=labels))
     recipe = Recipe("digits", Model("cnn", 0.25), (stage,), Model("cnn", 0.5), Training(epochs=1))
     step = next(step for step in plan(recipe, "x") if step.teacher is not None)
     assert step.teacher is not None

@@ -16,6 +16,7 @@ from compress.data.tasks import Task
 from compress.distill import DISTILLERS, Distiller, Outputs
 from compress.distill.teaching import Teaching
 from compress.errors import RecipeError
+from compress.goals import LABELS, Goal
 from compress.lowrank import SVD
 from compress.models import Model
 from compress.pipeline import Pipeline
@@ -119,7 +120,7 @@ def student() -> nn.Module:
 def taught(method: Distiller, task: Task, **settings: object) -> Teaching:
     torch.manual_seed(0)
     model, teacher = student(), Model("resnet20", 0.25).build(10, 1).eval()
-    loss = Teaching(model, teacher, method, next(task.train.batches(48)), labels=task.train.labels)
+    loss = Teaching(model, teacher, method, next(task.train.batches(48)), targets=task.train.targets)
     fit(loss, task.train, replace(ONE, epochs=3), seed=0, augment=task.augment, **settings)  # type: ignore[arg-type]
     return loss
 
@@ -184,7 +185,9 @@ class Sizes(Distiller):
     def reads(self, model: nn.Module) -> tuple[str, ...]:
         return ("stage3",)
 
-    def loss(self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module) -> Tensor:
+    def loss(
+        self, student: Outputs, teacher: Outputs, targets: Tensor, adapters: nn.Module, goal: Goal = LABELS
+    ) -> Tensor:
         assert student.features is not None
         heard: list[int] = getattr(self, "heard")  # noqa: B009
         heard.append(len(targets))
@@ -203,14 +206,14 @@ def test_a_smaller_last_batch_is_left_out_if_the_method_says_so(
     full: bool, size: int, sizes: list[int], tiny: Task
 ) -> None:
     method = Sizes(full)
-    loss = Teaching(student(), student(), method, next(tiny.train.batches(size)), labels=tiny.train.labels)
+    loss = Teaching(student(), student(), method, next(tiny.train.batches(size)), targets=tiny.train.targets)
     fit(loss, tiny.train, replace(ONE, batch_size=size), seed=0, augment=None)
     assert getattr(method, "heard") == sizes  # noqa: B009
 
 
 def test_a_method_is_told_everything_in_float32(tiny: Task) -> None:
     batch: Batch = next(tiny.train.batches(48))
-    loss = Teaching(student(), student(), Sizes(False), batch, labels=tiny.train.labels)
+    loss = Teaching(student(), student(), Sizes(False), batch, targets=tiny.train.targets)
     with torch.autocast("cpu", torch.bfloat16):
         loss(batch)
 

@@ -39,6 +39,7 @@ from compress.export.formats import (
 from compress.export.graph import ExportFailed, graph, program
 from compress.export.onnx_export import open_onnx, write_onnx
 from compress.export.standalone import load
+from compress.goals import Classification
 from compress.lowrank import SVD, factorize
 from compress.measure import measure
 from compress.models import Model
@@ -83,7 +84,7 @@ def test_an_export_measures_as_the_model_did(folder: Path, files: Files, tiny: T
     model = measure(files.module(), tiny, files)
     for name in ("params", "nonzero_params", "macs", "size_bytes"):
         assert found[name] == getattr(model, name)
-    assert found["accuracy"] == {"validation": model.accuracy_validation, "test": model.accuracy_test}
+    assert found["accuracy"] == {"validation": model.score_validation, "test": model.score_test}
     assert set(found["formats"]) == set(FORMATS)
     for form, figures in found["formats"].items():
         assert figures["images"] == 64
@@ -171,6 +172,8 @@ def test_the_card_says_what_goes_in_and_what_is_claimed(folder: Path, tiny: Task
     assert card["about"] == "p1"
     assert card["input"] == {
         "channels": 1,
+        "height": 8,
+        "width": 8,
         "size": 8,
         "mean": list(tiny.mean),
         "std": list(tiny.std),
@@ -189,7 +192,7 @@ def test_the_chosen_formats_alone_are_put_in_place_and_measured(
     assert names(tmp_path / "a" / "b") == {*FORMATS[form], CARD, READABLE}
     found = evaluate(tmp_path / "a" / "b", tiny)
     assert list(found["formats"]) == [form]
-    assert found["accuracy"]["test"] == measure(trained.module(), tiny, trained).accuracy_test
+    assert found["accuracy"]["test"] == measure(trained.module(), tiny, trained).score_test
 
 
 def test_the_card_speaks_of_the_formats_that_were_put_in_place_alone(whole: Path, tiny: Task, tmp_path: Path) -> None:
@@ -206,12 +209,11 @@ def test_the_card_speaks_of_the_formats_that_were_put_in_place_alone(whole: Path
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_task_of_other_images_or_classes_is_refused(form: str, whole: Path, tiny: Task, tmp_path: Path) -> None:
     place(whole, tmp_path, [form])
-    others = {"classes": ("a", "b", "c"), "size": 32, "channels": 3}
-    for other in ({name: value} for name, value in others.items()):
+    for other in ({"goal": Classification(("a", "b", "c"))}, {"shape": (1, 32, 32)}, {"shape": (3, 8, 8)}):
         with pytest.raises(
             ExportError, match=r"is for images 1 x 8 x 8 of 10 classes \(0, 1, 2, \.\.\.\), .* has images"
         ):
-            evaluate(tmp_path, replace(tiny, **other))  # type: ignore[arg-type]
+            evaluate(tmp_path, replace(tiny, **other))
 
 
 def test_images_are_normalised_as_the_model_learned_them(whole: Path, tiny: Task) -> None:

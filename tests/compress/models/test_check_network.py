@@ -298,7 +298,7 @@ def test_a_network_that_no_search_can_rely_on_is_one_sentence(
     wrapper = sys.modules[torch.nn.DataParallel.__module__]  # its name is also that of a function
     monkeypatch.setattr(wrapper, "_get_available_device_type", lambda: None)  # no pretended GPU
     with pytest.raises(RecipeError, match=sentence) as caught:
-        Model(f"nets:{name}").check(10, 1, 8)
+        Model(f"nets:{name}").check(10, (1, 8, 8))
     assert str(caught.value).startswith(f"nets:{name}: ")
     assert "\n" not in str(caught.value)
 
@@ -312,7 +312,7 @@ GOOD = [
 @pytest.mark.parametrize("name", GOOD)
 def test_a_network_that_a_search_can_rely_on_passes(nets: None, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     before, drawn = torch.get_rng_state(), (random.getstate(), repr(np.random.get_state()))
-    assert Model(f"nets:{name}").check(10, 1, 8) == ()
+    assert Model(f"nets:{name}").check(10, (1, 8, 8)) == ()
     assert torch.equal(before, torch.get_rng_state())
     assert drawn == (random.getstate(), repr(np.random.get_state()))
     assert capsys.readouterr().out == ""  # standard output is for JSON
@@ -325,7 +325,7 @@ def test_a_file_that_changes_torch_for_everybody_is_refused_and_torch_is_as_it_w
     source("loud.py", f"import torch\ntorch.{call}\nfrom torch import nn\nmake = lambda k, c: nn.Linear(1, k)\n")
     for _ in range(2):
         with pytest.raises(RecipeError, match=rf"loud:make: .* as they are, it calls torch.{call.partition('(')[0]}$"):
-            Model("loud:make").check(10, 1, 8)
+            Model("loud:make").check(10, (1, 8, 8))
         assert torch.zeros(1, requires_grad=True).mul(2).requires_grad
         assert (torch.zeros(1).dtype, torch.zeros(1).device.type) == (torch.float32, "cpu")
 
@@ -333,7 +333,7 @@ def test_a_file_that_changes_torch_for_everybody_is_refused_and_torch_is_as_it_w
 def test_a_script_that_wants_arguments_does_not_end_the_command(source: Source) -> None:
     source("script.py", "import argparse\nargparse.ArgumentParser().parse_args(['--no'])\n")
     with pytest.raises(RecipeError, match=r"script:make: script must be importable, .* got SystemExit: 2"):
-        Model("script:make").check(10, 1, 8)
+        Model("script:make").check(10, (1, 8, 8))
 
 
 def test_a_network_is_looked_at_once_while_its_source_stays(source: Source, capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,5 +341,5 @@ def test_a_network_is_looked_at_once_while_its_source_stays(source: Source, caps
     for change in ("", "# changed\n"):
         source("told.py", f"{text}    return nn.Sequential(nn.Flatten(), nn.Linear(64, k))\n{change}")
         for _ in range(3):
-            assert Model("told:make").check(10, 1, 8) == ()
+            assert Model("told:make").check(10, (1, 8, 8)) == ()
         assert capsys.readouterr().err == "made\n" * 3  # with two seeds, and to be looked at

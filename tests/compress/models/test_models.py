@@ -180,4 +180,4 @@ def test_a_family_says_the_least_image_that_its_poolings_leave_something_of(name
     with pytest.raises(RuntimeError, match="too small"):
         net(torch.zeros(2, 1, least - 1, least - 1, device="meta"))
     with pytest.raises(RecipeError, match=f"{name}: images must be at least {least}x{least}, got 1x1"):
-        Model(name).check(10, 1, 1)
+        Model(name).check(10, (1, 1, 1))

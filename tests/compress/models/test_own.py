@@ -65,7 +65,7 @@ def narrow(classes, channels):
 def seven(channels, classes): return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
 def raises(classes, channels): raise KeyError("no such net\\nand more")
 def nothing(classes, channels): return None
-def linear(classes, channels): return nn.Sequential(nn.Conv2d(channels, classes, 8), nn.Flatten())
+def linear(classes, channels): return nn.Sequential(nn.Conv2d(channels, 7, 8), nn.Flatten())
 def three(classes, channels): return nn.Sequential(nn.Linear(8, classes))
 def large(classes, channels):
     return nn.Sequential(nn.Conv2d(channels, 4, 9), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes))
@@ -122,11 +122,11 @@ BAD = [
     ("os:kill", "must be a function of Python's, got builtin_function_or_method"),
     ("mine.net:raises", r"must make a network when called with \(10, 1\), got KeyError: 'no such net"),
     ("mine.net:nothing", "must return an nn.Module, got a NoneType"),
-    ("mine.net:linear", "must end in a classifier, an nn.Linear of 10 outputs, got no nn.Linear"),
-    ("mine.net:seven", "must end in a classifier, an nn.Linear of 10 outputs, got 1 of 7"),
+    ("mine.net:linear", "must end in a classifier, an nn.Linear or nn.Conv2d of 10 outputs, got 0 of 7"),
+    ("mine.net:seven", "must end in a classifier, an nn.Linear or nn.Conv2d of 10 outputs, got 1 of 7"),
     ("mine.net:three", "must give logits of shape|must take images of 1x8x8"),
     ("mine.net:large", "must take images of 1x8x8, got RuntimeError: .*Kernel size can't be greater"),
-    ("mine.net:headed", "head must be the path of an nn.Linear of 10 outputs, got 'classifier'"),
+    ("mine.net:headed", "head must be the path of an nn.Linear or nn.Conv2d of 10 outputs, got 'classifier'"),
     ("mine.net:tapped", r"its tap 'two' must give maps \(B, C, H, W\), once, got 'elsewhere'"),
     ("mine.net:Tuple", r"must give logits of shape \(3, 10\), got a tuple"),
     ("mine.net:Idle", "its classifier head must be called in forward, it is not"),
@@ -136,7 +136,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "sentence"), BAD, ids=[name for name, _ in BAD])
 def test_what_is_no_network_for_the_task_is_one_sentence(net: str, name: str, sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence) as caught:
-        Model(name).check(10, 1, 8)
+        Model(name).check(10, (1, 8, 8))
     assert str(caught.value).startswith(f"{name}: ")
     assert "\n" not in str(caught.value)
 
@@ -146,7 +146,7 @@ def test_a_file_that_stops_on_import_is_one_sentence(source: Source) -> None:
     with pytest.raises(
         RecipeError, match=r"broken:make: broken must be importable, .* got SyntaxError: invalid syntax"
     ):
-        Model("broken:make").check(10, 1, 8)
+        Model("broken:make").check(10, (1, 8, 8))
 
 
 @pytest.mark.parametrize("name", ["mine.net:", ":make", "mine net:make", "a:b:c", "a/b:c"])
@@ -214,10 +214,10 @@ def test_a_method_that_reads_maps_refuses_a_network_without(
 def test_every_distillation_method_teaches_from_and_to_an_own_network(
     net: str, calibration: Batch, method: Callable[[], KD]
 ) -> None:
-    shown = Batch(calibration.images[:8], calibration.labels[:8], torch.arange(8))
-    labels = calibration.labels
+    shown = Batch(calibration.images[:8], calibration.targets[:8], torch.arange(8))
+    labels = calibration.targets
     student, teacher = Model("mine.net:narrow").build(10, 1), Model(net).build(10, 1)
-    Teaching(student, teacher, method(), shown, labels=labels)(shown).backward()
+    Teaching(student, teacher, method(), shown, targets=labels)(shown).backward()
     assert any(p.grad is not None and bool(p.grad.any()) for p in student.parameters())
 
 

@@ -193,7 +193,7 @@ def test_weights_that_do_not_fit_are_one_sentence(
     change: Callable[[State], object], sentence: str, state: State, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match=sentence) as caught:
-        given(torch_saved(change(state), tmp_path / "w.pt")).check(10, 1, 8)
+        given(torch_saved(change(state), tmp_path / "w.pt")).check(10, (1, 8, 8))
     assert str(caught.value).startswith("cnn: ")
     assert str(tmp_path / "w.pt") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -203,7 +203,7 @@ def test_weights_that_do_not_fit_are_one_sentence(
 def test_a_file_that_is_none_is_one_sentence(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"not weights")
     with pytest.raises(RecipeError, match=r"cnn: .* must hold a state dict") as caught:
-        given(tmp_path / name).check(10, 1, 8)
+        given(tmp_path / name).check(10, (1, 8, 8))
     assert "\n" not in str(caught.value)
 
 
@@ -213,10 +213,10 @@ def test_a_pickle_among_the_weights_is_never_run(tmp_path: Path) -> None:
             return (Path.write_text, (tmp_path / "sprung", "x"))
 
     with pytest.raises(RecipeError, match="no code in it is ever run"):
-        given(torch_saved({"a": Trap()}, tmp_path / "w.pt")).check(10, 1, 8)
+        given(torch_saved({"a": Trap()}, tmp_path / "w.pt")).check(10, (1, 8, 8))
     (tmp_path / "bare.pt").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(RecipeError, match="must hold a state dict"):
-        given(tmp_path / "bare.pt").check(10, 1, 8)
+        given(tmp_path / "bare.pt").check(10, (1, 8, 8))
     assert not (tmp_path / "sprung").exists()
 
 
@@ -224,13 +224,13 @@ def test_a_traced_network_is_no_state_dict(tmp_path: Path) -> None:
     with pytest.warns(DeprecationWarning, match="deprecated"):
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "w.pt")
     with pytest.raises(RecipeError, match=r"cnn: .*w.pt must hold a state dict, got a TorchScript archive; save model"):
-        given(tmp_path / "w.pt").check(10, 1, 8)
+        given(tmp_path / "w.pt").check(10, (1, 8, 8))
 
 
 def test_a_pipe_is_no_file_of_weights(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "w.pt")
     with pytest.raises(RecipeError, match=r"its weights .*w.pt must be readable, .* got something that is no file"):
-        given(tmp_path / "w.pt").check(10, 1, 8)
+        given(tmp_path / "w.pt").check(10, (1, 8, 8))
 
 
 TIED = """
@@ -260,7 +260,7 @@ def test_a_tied_weight_may_be_in_a_file_once_and_must_be_the_same_twice(
     assert all(torch.equal(tensor, started.state_dict()[name]) for name, tensor in net.state_dict().items())
     torch_saved({**net.state_dict(), "other.weight": torch.ones(64, 64)}, tmp_path / "w.pt")
     with pytest.raises(RecipeError, match=r"w.pt: one.weight and other.weight are one tensor in the network, they d"):
-        Model("tied:Tied", weights=str(tmp_path / "w.pt")).check(10, 1, 8)
+        Model("tied:Tied", weights=str(tmp_path / "w.pt")).check(10, (1, 8, 8))
 
 
 def test_a_layer_that_is_called_module_is_no_wrapper(source: Callable[[str, str], None], tmp_path: Path) -> None:
@@ -275,12 +275,12 @@ def test_a_network_that_will_not_be_filled_is_one_sentence(source: Callable[[str
     source("tied.py", TIED)
     path = torch_saved(Model("tied:Grumpy").build(10, 1).state_dict(), tmp_path / "w.pt")
     with pytest.raises(RecipeError, match=r"its load_state_dict must take .*w.pt, got KeyError: 'no weights"):
-        Model("tied:Grumpy", weights=str(path)).check(10, 1, 8)
+        Model("tied:Grumpy", weights=str(path)).check(10, (1, 8, 8))
 
 
 def test_weights_that_cannot_be_read_are_one_sentence_that_speaks_of_nodes(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"its weights .*w.pt must be readable, on every node .*, got No such file"):
-        given(tmp_path / "w.pt").check(10, 1, 8)
+        given(tmp_path / "w.pt").check(10, (1, 8, 8))
 
 
 @pytest.mark.parametrize("weights", ["w.h5", "w.tar", ".pt", "", "w", "torchvision:IMAGENET1K_V1"])
@@ -332,7 +332,7 @@ def test_no_epochs_take_a_network_as_it_is(state: State, tmp_path: Path, digits:
     assert entry is not None
     stored = entry.files().module()
     assert all(torch.equal(t, state[n]) for n, t in stored.state_dict().items() if "num_batches" not in n)
-    assert made.measured.accuracy_test == accuracy(stored, digits.test) > 0.9
+    assert made.measured.score_test == accuracy(stored, digits.test) > 0.9
     assert entry.files().origin() == Model("cnn")  # loads without the file
 
 
@@ -341,7 +341,7 @@ def test_a_first_stage_goes_on_from_the_weights(state: State, tmp_path: Path, di
     model = given(safe(state, tmp_path / "w.safetensors"))
     stages: list[Stage] = [Train(ONCE), Distill(KD(), ONCE)]
     taught = [Recipe("digits", m, (s,), model, Training(epochs=0)) for m in (model, Model("cnn")) for s in stages]
-    found = [next(pipeline.run(recipe)).measured.accuracy_validation for recipe in taught]
+    found = [next(pipeline.run(recipe)).measured.score_validation for recipe in taught]
     assert min(found[:2]) > 0.9 > max(found[2:])
 
 
@@ -415,14 +415,14 @@ def test_torchvisions_weights_leave_stem_and_classifier_if_they_differ(
     cached: Callable[[str], State], family: str, classes: int, left: tuple[str, ...]
 ) -> None:
     state, model = cached(family), Model(family, weights=V1)
-    assert model.check(classes, 1, 8) == left
+    assert model.check(classes, (1, 8, 8)) == left
     for name, tensor in model.start(classes, 1).state_dict().items():
         assert torch.equal(tensor, state[name]) == (name.rpartition(".")[0] not in left), name
 
 
 def test_of_colour_images_torchvisions_stem_fits_where_its_size_is_ours(cached: Callable[[str], State]) -> None:
     cached("mobilenetv2")
-    assert Model("mobilenetv2", weights=V1).check(10, 3, 8) == ("classifier.1",)
+    assert Model("mobilenetv2", weights=V1).check(10, (3, 8, 8)) == ("classifier.1",)
 
 
 def test_torchvisions_old_names_in_densenets_are_read(cached: Callable[[str], State], tmp_path: Path) -> None:
@@ -438,20 +438,20 @@ def test_torchvisions_old_names_in_densenets_are_read(cached: Callable[[str], St
         }
     assert "features.denseblock1.denselayer1.norm.1.weight" in state
     torch.save(state, path)
-    assert Model("densenet121", weights=V1).check(10, 3, 8) == ("features.conv0", "classifier")
+    assert Model("densenet121", weights=V1).check(10, (3, 8, 8)) == ("features.conv0", "classifier")
 
 
 def test_other_layers_must_be_torchvisions_own(cached: Callable[..., State]) -> None:
     cached("resnet18", **{"layer1.0.conv1.weight": torch.zeros(64, 64, 5, 5)})
     with pytest.raises(RecipeError, match=r"got 1 of another shape \(layer1.0.conv1.weight 64x64x5x5 for 64x64x3x3\)$"):
-        Model("resnet18", weights=V1).check(10, 1, 8)
+        Model("resnet18", weights=V1).check(10, (1, 8, 8))
 
 
 def test_weights_that_are_not_in_the_cache_are_never_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     file = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     with pytest.raises(RecipeError, match=rf"must lie in {file}, .*; get it at https://.*/resnet18-f37072fd.pth$"):
-        Model("resnet18", weights=V1).check(10, 1, 8)
+        Model("resnet18", weights=V1).check(10, (1, 8, 8))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -459,7 +459,7 @@ def test_weights_that_torchvision_does_not_have_are_refused_with_those_it_has() 
     with pytest.raises(
         RecipeError, match="resnet50: torchvision's weights must be one of IMAGENET1K_V1, IMAGENET1K_V2"
     ):
-        Model("resnet50", weights="torchvision:BEST").check(10, 1, 8)
+        Model("resnet50", weights="torchvision:BEST").check(10, (1, 8, 8))
 
 
 def test_every_network_of_torchvisions_has_weights_by_name() -> None:
@@ -468,7 +468,7 @@ def test_every_network_of_torchvisions_has_weights_by_name() -> None:
 
 def test_nothing_is_logged_of_weights_that_fit(state: State, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        assert given(safe(state, tmp_path / "w.safetensors")).check(10, 1, 8) == ()
+        assert given(safe(state, tmp_path / "w.safetensors")).check(10, (1, 8, 8)) == ()
     assert caplog.records == []
 
 

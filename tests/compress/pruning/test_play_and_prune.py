@@ -79,7 +79,7 @@ def test_the_penalty_acts_on_candidates_alone(net: nn.Module, calibration: Batch
 
 
 def _wide(batch: Batch) -> Batch:
-    return Batch(batch.images.double(), batch.labels, batch.index)
+    return Batch(batch.images.double(), batch.targets, batch.index)
 
 
 def test_the_first_threshold_spares_accuracy(trained: object, calibration: Batch, digits: Task) -> None:

@@ -127,7 +127,7 @@ def test_the_gradient_of_a_compactor_is_the_slope_of_the_loss(net: nn.Module, ca
     stir(pruning)
 
     def value() -> Tensor:
-        return nn.functional.cross_entropy(net(wide.images[:32]), wide.labels[:32])
+        return nn.functional.cross_entropy(net(wide.images[:32]), wide.targets[:32])
 
     for compactor in pruning.compactors:
         (gradient,) = torch.autograd.grad(value(), [compactor.rows])

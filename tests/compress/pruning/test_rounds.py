@@ -97,7 +97,7 @@ def test_a_round_beyond_the_tolerance_is_taken_back_and_the_last(pipeline: Pipel
         return list(pipeline.run(Recipe("digits", Model("cnn", 0.5), (first, harsh, Quantize(Int8())))))
 
     free, strict = curve(0.99), curve(0.1)
-    floats = [[p.measured.accuracy_validation for p in points if p.variant == "float"] for points in (free, strict)]
+    floats = [[p.measured.score_validation for p in points if p.variant == "float"] for points in (free, strict)]
     assert floats[0][0] - floats[0][-1] > 0.3
     assert len(floats[0]) == 4 > len(floats[1])
     assert all(accuracy >= floats[1][0] - 0.1 for accuracy in floats[1])

@@ -66,7 +66,7 @@ def test_fpgm_of_equal_filters_is_nought(net: nn.Module, shown: Batch) -> None:
 def slow_loss(model: nn.Module, batch: Batch) -> float:
     with torch.no_grad():
         logits = model(batch.images)
-    picked = logits.gather(1, batch.labels[:, None])[:, 0]
+    picked = logits.gather(1, batch.targets[:, None])[:, 0]
     return float((logits.exp().sum(1).log() - picked).mean())
 
 
@@ -91,7 +91,7 @@ def test_taylor_is_the_sum_of_squares_of_gradient_times_weight(name: str, shown:
 
 def test_taylor_in_float32_is_what_backward_gives(net: nn.Module, calibration: Batch) -> None:
     scores = Taylor().scores(net, calibration)
-    functional.cross_entropy(net(calibration.images), calibration.labels).backward()  # type: ignore[no-untyped-call]
+    functional.cross_entropy(net(calibration.images), calibration.targets).backward()  # type: ignore[no-untyped-call]
     for name, layer in weighted_layers(net).items():
         assert layer.weight.grad is not None
         product = layer.weight.grad.double() * layer.weight.detach().double()
@@ -99,7 +99,7 @@ def test_taylor_in_float32_is_what_backward_gives(net: nn.Module, calibration: B
 
 
 def test_taylor_asks_for_the_labels(wide: nn.Module, shown: Batch) -> None:
-    other = replace(shown, labels=shown.labels.flip(0))
+    other = replace(shown, targets=shown.targets.flip(0))
     one, two = (Taylor().scores(wide, batch)["stage1.0"] for batch in (shown, other))
     assert not torch.allclose(one, two)
 

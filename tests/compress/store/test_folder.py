@@ -80,7 +80,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "record a list": lambda entry: (entry / RECORD).write_text("[1, 2]"),
     "record foreign": lambda entry: (entry / RECORD).write_text('{"name": "something else"}'),
     "unknown figure": lambda entry: rewrite(entry, measured={"accuracy": 1.0}),
-    "better figure": lambda entry: rewrite(entry, measured=figures(entry, accuracy_test=1.0)),
+    "better figure": lambda entry: rewrite(entry, measured=figures(entry, score_test=1.0)),
 }
 
 

@@ -147,7 +147,7 @@ def test_a_database_that_is_locked_from_the_start_is_refused(distant: Driver, da
     ("figures", "sentence"),
     [
         ({"params": math.nan}, "point key1: every figure must be finite, got params nan"),
-        ({"accuracy_test": math.inf}, "point key1: every figure must be finite, got accuracy_test inf"),
+        ({"score_test": math.inf}, "point key1: every figure must be finite, got score_test inf"),
         ({"macs": None}, "point key1: every figure must be finite, got macs None"),
     ],
 )

@@ -103,8 +103,8 @@ def test_a_model_that_a_worker_made_again_is_said_and_has_its_figures_of_now(dri
     for accuracy in (0.5, 0.5, 0.625):
         job = driver.next()
         assert job is not None
-        driver.add(job.trial, [event("key", accuracy_validation=accuracy)])
-    assert driver.study.record.points[0].measured.accuracy_validation == 0.625
+        driver.add(job.trial, [event("key", score_validation=accuracy)])
+    assert driver.study.record.points[0].measured.score_validation == 0.625
     assert driver.notes == [
         "the model of point key was made again and is another one now: the study has its figures of now"
     ]

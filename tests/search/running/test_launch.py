@@ -167,8 +167,8 @@ def test_every_point_reloads_to_what_the_ledger_says(cold: Done, warm: Done, dig
         entry = store.get(point.id)
         assert entry is not None
         model = entry.files().module()
-        assert accuracy(model, digits.validation) == point.measured.accuracy_validation
-        assert accuracy(model, digits.test) == point.measured.accuracy_test
+        assert accuracy(model, digits.validation) == point.measured.score_validation
+        assert accuracy(model, digits.test) == point.measured.score_test
         assert count(model, (1, 8, 8)).params == point.measured.params
         assert len((entry.path / "model.safetensors").read_bytes()) == point.measured.size_bytes
 
@@ -212,7 +212,7 @@ def test_a_warm_store_answers_without_training(cold: Done, warm: Done) -> None:
 def test_a_damaged_entry_is_made_again_to_the_same_bits(cold: Done, warm: Done) -> None:
     before, after = cold.record.trials[1].points, warm.record.trials[1].points
     assert [p.id for p in after] == [p.id for p in before]
-    assert [p.measured.accuracy_test for p in after] == [p.measured.accuracy_test for p in before]
+    assert [p.measured.score_test for p in after] == [p.measured.score_test for p in before]
     assert warm.record.trials[1].spent["train"] > 0.0
 
 

@@ -302,4 +302,4 @@ def test_the_data_are_put_on_the_device_once_for_all_trials_of_a_worker(
         worker.reset_config(worker.config)
     copied, *shared = moved
     assert len(shared) == 2
-    assert all(one.train.labels is copied.train.labels for one in shared)
+    assert all(one.train.targets is copied.train.targets for one in shared)

@@ -37,6 +37,7 @@ from search.study.seeds import front_of
 from search.study.study import EARLY, Study
 from spaces import Space
 from spaces.space import Trial
+from spaces.study_training import StudyTraining
 
 Event = Callable[..., dict[str, Any]]
 ONCE = Training(epochs=1)
@@ -91,10 +92,10 @@ def carry_out(driver: Driver, event: Event, trials: int = 99) -> list[Recipe]:
         number = job.trial
         recipe = Recipe.from_json(driver.study.trials[number].recipe)
         rate = dict(driver.study.trials[number].choices).get("lr", 0.0)
-        made = {point.id: point.measured.accuracy_validation for point in driver.study.record.points}
+        made = {point.id: point.measured.score_validation for point in driver.study.record.points}
         for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
             accuracy = made.get(step.key, 0.5 + 2 * float(rate or 0))
-            figures = {"accuracy_validation": accuracy, "params": exact.costs.params, "seconds": 1.0}
+            figures = {"score_validation": accuracy, "params": exact.costs.params, "seconds": 1.0}
             driver.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
         driver.end(number, "complete", "", 1.0, {})
         done.append(recipe)
@@ -301,7 +302,7 @@ def test_a_method_that_finds_its_sparsity_is_held_to_a_bound_only_where_one_chan
 
 
 def test_the_accuracy_asked_for_ends_what_is_aimed_at(begun: Callable[..., Driver], event: Event) -> None:
-    driver = begun(trials=2, bounds=Bounds({"params": 5000.0}, least=0.9, of_teacher=True))
+    driver = begun(trials=2, bounds=Bounds({"params": 5000.0}, limit=0.9, of_teacher=True))
     assert driver.auto is not None
     assert driver.auto.acquisition.worst == 1.0
     carry_out(driver, event, 1)
@@ -422,6 +423,22 @@ def test_what_another_study_made_again_of_other_models_is_not_learned(
     assert driver.auto.acquisition.seen == []
 
 
+def test_what_another_study_trained_otherwise_is_tried_but_not_learned(
+    begun: Callable[..., Driver], event: Event
+) -> None:
+    earlier = begun(trials=STARTUP)
+    carry_out(earlier, event)
+    space = StudyTraining({"epochs": 7}).around(SPACE)
+    driver = begun("b", trials=2, earlier=earlier.study.record, space=space)
+    assert driver.auto is not None
+    assert driver.auto.acquisition.seen == []
+    sentence = f"of {STARTUP} trials of a {STARTUP} were trained otherwise, and say nothing here"
+    assert sentence in driver.notes
+    carry_out(driver, event)
+    tried = [dict(trial.choices) for trial in driver.study.trials.values()]
+    assert tried[1] in [dict(trial.choices) for trial in earlier.study.trials.values()]
+
+
 def test_models_of_another_study_that_are_gone_are_not_learned(
     begun: Callable[..., Driver], event: Event, digits: Task, tmp_path: Path
 ) -> None:
@@ -510,7 +527,7 @@ def test_a_network_whose_trials_fail_is_likely_to_fail_again(begun: Callable[...
             continue
         for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
             rate = float(driver.study.trials[number].choices.get("lr") or 0.0)
-            figures = {"accuracy_validation": 0.5 + 2 * rate, "params": exact.costs.params, "seconds": 1.0}
+            figures = {"score_validation": 0.5 + 2 * rate, "params": exact.costs.params, "seconds": 1.0}
             driver.add(number, [event(step.key, exact.sparsity, exact.variant, **figures)])
         driver.end(number, "complete", "", 1.0, {})
     failed = [trial.id for trial in driver.study.record.trials if trial.status == "failed"]

@@ -69,7 +69,7 @@ def test_what_is_told_is_the_error_and_the_logarithm_of_costs(
     optuna_study: OptunaStudy, make: Callable[..., Point]
 ) -> None:
     number = ask(optuna_study)
-    optuna_study.tell_point(number, make(number, "ab1", accuracy_validation=0.75, params=1000))
+    optuna_study.tell_point(number, make(number, "ab1", score_validation=0.75, params=1000))
     assert told(optuna_study)[0].values == pytest.approx([0.25, 3.0])
 
 
@@ -109,7 +109,7 @@ def test_the_end_is_told_once(optuna_study: OptunaStudy, make: Callable[..., Poi
     assert optuna_study.study.trials[number].state == TrialState.FAIL
 
 
-@pytest.mark.parametrize("figures", [{"accuracy_validation": math.nan}, {"params": math.inf}])
+@pytest.mark.parametrize("figures", [{"score_validation": math.nan}, {"params": math.inf}])
 def test_an_objective_that_is_not_finite_is_refused(
     optuna_study: OptunaStudy, make: Callable[..., Point], figures: dict[str, float]
 ) -> None:

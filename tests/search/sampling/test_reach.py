@@ -22,7 +22,7 @@ def test_a_small_budget_is_not_refused(space: Space, tiny: Task) -> None:
 
 def test_no_bound_of_costs_is_looked_at_no_further(tiny: Task) -> None:
     check_within_reach(UNBOUNDED, JOINT, tiny)
-    check_within_reach(Bounds({}, least=0.99), JOINT, tiny)
+    check_within_reach(Bounds({}, limit=0.99), JOINT, tiny)
 
 
 @pytest.mark.parametrize("name", ["params", "nonzero_params", "macs", "flops", "size_bytes"])

@@ -110,7 +110,7 @@ def test_of_equal_latency_the_most_accurate_comes_first_and_the_unmeasured_last(
 @pytest.mark.parametrize("points", [CURVE[:1], CURVE[:2], [point(0.9, trial=1), point(0.8, trial=2)]])
 def test_without_a_bend_the_knee_is_the_most_accurate(points: list[Point]) -> None:
     found = choose(points, Budget(), prefer="knee")
-    assert found.best == max(points, key=lambda one: one.measured.accuracy_validation)
+    assert found.best == max(points, key=lambda one: one.measured.score_validation)
 
 
 def test_without_a_bend_rounding_makes_none() -> None:
@@ -215,7 +215,7 @@ def test_robust_goes_by_the_lower_end_of_the_confidence() -> None:
     found = choose([*erratic, *steady], Budget(), robust=True)
     assert [rated.point.trial for rated in found.fits] == [2, 1]
     assert [rated.point.trial for rated in choose([*erratic, *steady], Budget()).fits] == [1, 2]
-    assert found.fits[1].weighed.measured.accuracy_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
+    assert found.fits[1].weighed.measured.score_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
     assert found.why.startswith("trial 1 at 60 %: .885 against ")
     assert found.why.endswith(" at the lower end, with the same size and MACs")
 
@@ -230,7 +230,7 @@ def test_seeds_that_happen_to_agree_are_taken_to_be_as_uncertain_as_others() -> 
 def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -> None:
     better, worse = seeds(0.9, 0.6, trial=1), seeds(0.2, 0.7, params=(50,), trial=2)
     found = choose([*worse, *better], Budget(min_accuracy=Amount(0)), robust=True)
-    assert [rated.weighed.measured.accuracy_validation for rated in found.fits] == [0, 0]
+    assert [rated.weighed.measured.score_validation for rated in found.fits] == [0, 0]
     assert [rated.family.validation for rated in found.fits] == [0.75, 0.45]
     assert found.why == (
         "trial 2 at 60 %: .000 as well at the lower end, .450 against .750 on the mean, with 50 params fewer"

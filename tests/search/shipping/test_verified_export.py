@@ -79,7 +79,7 @@ def test_an_export_measures_in_a_new_process_what_was_recorded(made: Study, tmp_
     ]
     assert card["sources"]["l1-filter"] == L1Filter.source
     text = (tmp_path / "out" / "card.md").read_text()
-    assert f"| test accuracy | {point.measured.accuracy_test:.4f} |" in text
+    assert f"| test accuracy | {point.measured.score_test:.4f} |" in text
     assert f"| parameters | {point.measured.params:,} |" in text
     assert "Seed 0." in text
     assert f"<{L1Filter.source}>" in text
@@ -121,7 +121,7 @@ def test_a_program_is_there_to_be_registered_whatever_is_asked_for(made: Study, 
 
 def test_a_record_that_was_tampered_with_is_found_out(made: Study, tmp_path: Path) -> None:
     point = made.record.points[1]
-    better = replace(point, measured=replace(point.measured, accuracy_test=1.0, params=5))
+    better = replace(point, measured=replace(point.measured, score_test=1.0, params=5))
     with pytest.raises(Mismatch, match="is not what was recorded, so nothing was kept: params recorded 5") as caught:
         taken(made, better, tmp_path / "out")
     assert "test accuracy recorded 1.0, measured 0." in str(caught.value)
@@ -146,14 +146,12 @@ def test_a_model_made_again_on_a_gpu_is_taken_with_the_figures_it_has_now(made: 
     store = Store(home / "store")
     entry = store.get(point.id)
     assert entry is not None
-    on_gpu = replace(point.measured, accuracy_validation=0.125, device="NVIDIA H200")
+    on_gpu = replace(point.measured, score_validation=0.125, device="NVIDIA H200")
     files = entry.files()
     shutil.rmtree(entry.path)
     again = store.put(point.id, files, on_gpu, entry.made_from)
     where = replace(study.record, store=str(home / "store"))
-    with pytest.raises(
-        Mismatch, match=r"accuracy_validation .*, now 0\.125; device cpu, now NVIDIA H200; the study has"
-    ):
+    with pytest.raises(Mismatch, match=r"score_validation .*, now 0\.125; device cpu, now NVIDIA H200; the study has"):
         take(point, where, home, tmp_path / "out", budget={}, formats=("safetensors",))
     found = Study(home, "s").record.points[1]
     assert (found.measured, found.sparsity, found.variant) == (on_gpu, point.sparsity, point.variant)
@@ -191,8 +189,8 @@ def test_accuracies_from_elsewhere_may_be_a_few_images_off_and_those_from_here_n
     made: Study, fresh: dict[str, Any], variant: str, device: str, where: str, apart: int, refused: bool
 ) -> None:
     point = made.record.points[1]
-    off = round(point.measured.accuracy_test * 359 - apart) / 359
-    measured = replace(point.measured, device=device, machine=where, accuracy_test=off)
+    off = round(point.measured.score_test * 359 - apart) / 359
+    measured = replace(point.measured, device=device, machine=where, score_test=off)
     point = replace(point, variant=variant, measured=measured)
     assert [line.startswith("test accuracy recorded") for line in differences(point, fresh, IMAGES)] == [True] * refused
     note = elsewhere(point, fresh, IMAGES)
@@ -207,7 +205,7 @@ def test_of_many_images_a_share_may_be_off(variant: str, allowed: int, made: Stu
     point = made.record.points[1]
     fresh["accuracy"] = {"validation": 0.9, "test": 0.9}
     for apart in (allowed, allowed + 1):
-        figures: dict[str, Any] = {"accuracy_validation": 0.9, "accuracy_test": 0.9 - apart / 10_000}
+        figures: dict[str, Any] = {"score_validation": 0.9, "score_test": 0.9 - apart / 10_000}
         there = replace(point, variant=variant, measured=replace(point.measured, device="NVIDIA A10G", **figures))
         found = differences(there, fresh, {"validation": 10_000, "test": 10_000})
         assert len(found) == (apart > allowed)
@@ -215,8 +213,8 @@ def test_of_many_images_a_share_may_be_off(variant: str, allowed: int, made: Stu
 
 def test_what_a_gpu_found_is_taken_away_where_there_is_none_with_a_note(made: Study, tmp_path: Path) -> None:
     point = made.record.points[1]
-    off = point.measured.accuracy_test - 1 / 359
-    found = replace(point, measured=replace(point.measured, device="NVIDIA A10G", accuracy_test=off))
+    off = point.measured.score_test - 1 / 359
+    found = replace(point, measured=replace(point.measured, device="NVIDIA A10G", score_test=off))
     fresh = taken(made, found, tmp_path / "out")
     assert "accuracies were recorded on NVIDIA A10G" in fresh["elsewhere"]
     assert fresh["accuracy"] == point.as_json()["accuracy"]

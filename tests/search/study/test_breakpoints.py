@@ -33,7 +33,7 @@ def test_the_published_vgg16_curve_has_its_tolerance_at_60_and_its_knee_at_80_pe
 
 def test_the_base_is_the_accuracy_at_the_lowest_sparsity() -> None:
     (found,) = breakpoints(study(curve({0.7: 0.8, 0.2: 0.9})))
-    assert found.base_accuracy == 0.9
+    assert found.base_quality == 0.9
 
 
 def test_a_point_exactly_delta_below_the_base_is_within_tolerance() -> None:
@@ -46,7 +46,7 @@ def test_a_sparser_point_that_recovers_counts_for_tolerance() -> None:
 
 def test_tolerance_is_the_base_where_every_other_point_falls_further() -> None:
     (found,) = breakpoints(study(curve({0.0: 0.96, 0.5: 0.94})))
-    assert (found.tolerance, found.tolerance_accuracy) == (0.0, 0.96)
+    assert (found.tolerance, found.tolerance_quality) == (0.0, 0.96)
 
 
 def test_a_larger_delta_tolerates_more() -> None:
@@ -56,8 +56,8 @@ def test_a_larger_delta_tolerates_more() -> None:
 
 def test_the_test_accuracy_is_reported_of_the_points_that_validation_chose() -> None:
     (found,) = breakpoints(study(curve(VGG16)))
-    assert found.tolerance_accuracy_test == pytest.approx(VGG16[0.6] - 0.02)
-    assert found.knee_accuracy_test == pytest.approx(VGG16[0.8] - 0.02)
+    assert found.tolerance_test == pytest.approx(VGG16[0.6] - 0.02)
+    assert found.knee_test == pytest.approx(VGG16[0.8] - 0.02)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_a_single_point_is_no_curve() -> None:
 def test_a_trial_keeps_the_points_it_shares_with_an_earlier_one() -> None:
     shared = point(0.0, 0.9)
     found = breakpoints(study([shared, point(0.5, 0.9)], [shared, point(0.7, 0.5)]))
-    assert [(b.trial, b.base_accuracy) for b in found] == [(1, 0.9), (2, 0.9)]
+    assert [(b.trial, b.base_quality) for b in found] == [(1, 0.9), (2, 0.9)]
 
 
 def test_of_several_points_at_one_sparsity_the_most_accurate_stands_on_the_curve() -> None:
     found = curves(study([point(0.0, 0.9), point(0.5, 0.6), point(0.5, 0.8), point(0.5, 0.7)]))
-    assert [p.measured.accuracy_validation for p in found[1, "float"]] == [0.9, 0.8]
+    assert [p.measured.score_validation for p in found[1, "float"]] == [0.9, 0.8]
 
 
 def test_json_names_both_readings() -> None:

@@ -34,7 +34,7 @@ def test_the_front_is_what_comparing_every_pair_leaves(seed: int) -> None:
 
 def test_the_front_comes_by_falling_accuracy() -> None:
     points = [point(0.7, 10), point(0.9, 30), point(0.8, 20)]
-    assert [p.measured.accuracy_validation for p in front(points, ("accuracy", "params"))] == [0.9, 0.8, 0.7]
+    assert [p.measured.score_validation for p in front(points, ("accuracy", "params"))] == [0.9, 0.8, 0.7]
 
 
 def test_of_equal_points_the_first_stays() -> None:
@@ -112,7 +112,7 @@ def test_a_growing_front_is_at_every_point_what_all_points_so_far_have(
     for number in range(120):
         if points and draw.random() < 0.2:
             twin = draw.choice(points).measured
-            points.append(point(twin.accuracy_validation, twin.params, twin.macs, test=number))
+            points.append(point(twin.score_validation, twin.params, twin.macs, test=number))
         else:
             points.append(
                 point(draw.randrange(steps) / steps, draw.randrange(steps), draw.randrange(steps), test=number)

@@ -44,7 +44,7 @@ def point(measurement: Measurement) -> Callable[..., Point]:
     """`point(id, accuracy, params, family)`."""
 
     def make(key: str, accuracy: float, params: int = 100, family: str = "") -> Point:
-        figures = replace(measurement, accuracy_validation=accuracy, accuracy_test=accuracy - 0.1, params=params)
+        figures = replace(measurement, score_validation=accuracy, score_test=accuracy - 0.1, params=params)
         return Point(key, 0, {}, 0.0, "float", figures, "", family)
 
     return make
@@ -121,7 +121,7 @@ def carry_out(driver: Driver, event: Event, job: Job) -> Recipe:
     recipe = Recipe.from_json(driver.study.trials[job.trial].recipe)
     for step, exact in zip(plan(recipe, driver.task.fingerprint), predict(recipe, driver.task), strict=True):
         accuracy = 0.9 - 0.3 * (exact.sparsity or 0) + 0.01 * (recipe.seed % 2)
-        figures = {"accuracy_validation": accuracy, "params": exact.costs.params}
+        figures = {"score_validation": accuracy, "params": exact.costs.params}
         driver.add(job.trial, [event(step.key, exact.sparsity, exact.variant, **figures)])
         if driver.has_ended(job.trial):
             break

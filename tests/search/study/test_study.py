@@ -79,15 +79,15 @@ def test_a_model_that_was_made_again_counts_as_it_is_now_in_all_trials_that_have
     study: Study, event: Event, form: Form
 ) -> None:
     for n in (1, 2, 3):
-        study.add(study.ask(form(n), {}, None), event("ab1" if n < 3 else "cd2", 0.5, accuracy_validation=0.5))
+        study.add(study.ask(form(n), {}, None), event("ab1" if n < 3 else "cd2", 0.5, score_validation=0.5))
     assert not study.renew(event("ef3"))
-    assert not study.renew(event("ab1", accuracy_validation=0.5, seconds=9.0, latency_ms=7.0))
-    assert study.renew(event("ab1", accuracy_validation=0.6, device="NVIDIA H200"))
+    assert not study.renew(event("ab1", score_validation=0.5, seconds=9.0, latency_ms=7.0))
+    assert study.renew(event("ab1", score_validation=0.6, device="NVIDIA H200"))
     found = [trial.points[0] for trial in again(study).record.trials]
-    assert [point.measured.accuracy_validation for point in found] == [0.6, 0.6, 0.5]
+    assert [point.measured.score_validation for point in found] == [0.6, 0.6, 0.5]
     assert {point.sparsity for point in found} == {0.5}
     assert again(study).record == study.record
-    assert not study.renew(event("ab1", accuracy_validation=0.6, device="NVIDIA H200"))
+    assert not study.renew(event("ab1", score_validation=0.6, device="NVIDIA H200"))
 
 
 def test_a_trial_ends_with_status_reason_and_time(study: Study, form: Form) -> None:

@@ -36,7 +36,7 @@ def test_a_tally_that_follows_is_what_the_whole_record_adds_up_to(
     study: Study, event: Event, form: Form, seed: int
 ) -> None:
     draw, totals = random.Random(seed), Totals()
-    figures = [{"accuracy_validation": draw.random(), "params": draw.randrange(1, 900)} for _ in range(40)]
+    figures = [{"score_validation": draw.random(), "params": draw.randrange(1, 900)} for _ in range(40)]
     for step in range(60):
         if not study.trials or draw.random() < 0.3:
             study.ask(form(step), {}, None)

@@ -38,7 +38,7 @@ def test_the_table_has_the_best_models_at_falling_budgets_each_at_the_least() ->
 
 def test_the_best_model_is_chosen_on_validation() -> None:
     lucky = point(1, 0.1, 0.94, 240)
-    lucky = replace(lucky, measured=replace(lucky.measured, accuracy_test=1.0))
+    lucky = replace(lucky, measured=replace(lucky.measured, score_test=1.0))
     assert rows(note(study(point(0, 0.0, 0.95, 1000), lucky), "1", "r"))[0][:2] == ["100% of the teacher", "95.00%"]
 
 

@@ -36,7 +36,7 @@ def test_the_front_is_of_means_over_seeds(tmp_path: Path) -> None:
     assert list(best["margin"].isna()) == [True, True, False]
     assert best["margin"][2] == wanted[2].margin
     told = [
-        replace(point(0, 0), measured=replace(point(0, 0).measured, accuracy_validation=accuracy, params=params))
+        replace(point(0, 0), measured=replace(point(0, 0).measured, score_validation=accuracy, params=params))
         for accuracy, params in zip(best["validation_accuracy"].tolist(), best["params"].tolist(), strict=True)
     ]
     volumes = [

@@ -1,0 +1,76 @@
+"""What `paretune compare` says in words: the studies side by side, the front of all, and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from compress.figures import COSTS, Figure, graded
+from compress.quality import Quality
+from paretune.words import new_table, points_by_study
+from search.study.better import Range
+from search.study.comparison import Comparison
+
+_COSTS = {cost.name: cost for cost in COSTS}
+
+
+def studies_table(found: Comparison) -> Table:
+    """Return a row for each study."""
+    made = new_table("study", "models", "front", "on the front of all", "alone there", "hypervolume", "adds")
+    total = len(found.joint)
+    for one in found.studies:
+        made.add_row(
+            one.name.replace("[", "\\["),
+            f"{one.models:,}",
+            str(len(one.front)),
+            _share(one.on_joint, total),
+            _share(one.alone, total),
+            f"{one.hypervolume:.4f}",
+            f"{one.adds:.4f}",
+        )
+    made.title = (
+        f"{', '.join(found.objectives)} of {len(found.studies)} studies, hypervolume of all {found.hypervolume:.4f}"
+    )
+    return made
+
+
+def joint_table(found: Comparison) -> Table:
+    """Return the front of all, a point a row, with the studies that have a model as good."""
+    rows = [{**each.family.points[0].as_json(), "seeds": each.family.as_json()} for each in found.joint]
+    made = points_by_study(rows, found.quality, [", ".join(each.studies) for each in found.joint])
+    made.title = f"the front of all: {len(found.joint)} points"
+    return made
+
+
+def budgets(found: Comparison) -> Iterator[str]:
+    """Yield a line for each cost and range of budgets, then the reference and the notes."""
+    quality, _ = graded(found.quality)
+    for cost, each in found.ranges.items():
+        yield f"best {quality.axis} within a budget of {_COSTS[cost].title}:"
+        yield from (f"  {_range(one, _COSTS[cost], quality, len(found.studies))}" for one in each)
+    worst = (f"{name} {_worst(found.quality, name, found.reference_point[name])}" for name in found.objectives)
+    yield f"hypervolume: from the reference {', '.join(worst)}"
+    yield from (f"note: {note}" for note in found.notes)
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count} ({count / total:.0%})" if total else "0"
+
+
+def _range(one: Range, cost: Figure, quality: Figure, studies: int) -> str:
+    low = _written(cost, one.low)
+    where = f"from {low}" if one.high is None else f"{low} to below {_written(cost, one.high)}"
+    who = "all equal" if len(one.best) == studies else " and ".join(one.best)
+    if one.lead is None:
+        return f"{where}: {who}" + ("" if len(one.best) == studies else ", no other has a model so small")
+    least, most = (quality.style.text(quality.quality.amount(lead)) for lead in one.lead)
+    return f"{where}: {who}, by {least if least == most else f'{least} to {most}'}"
+
+
+def _written(cost: Figure, value: float) -> str:
+    return cost.style.text(value if cost.style.spec != "," else round(value))
+
+
+def _worst(quality: Quality, objective: str, value: float) -> str:
+    return f"{value:,.9g}" if objective in _COSTS else f"{quality.value(value):.4g}"

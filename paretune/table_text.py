@@ -1,0 +1,192 @@
+"""A study's table as text: markdown, CSV and LaTeX.
+
+Markdown and LaTeX have a cell a place, `mean ± deviation`, the best of a column in bold, `-` where there is no model,
+and notes beneath. CSV is for programs: a line for each place, with plain numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compress.figures import Figure
+from search.study.table import Cell, Key, StudyTable
+from search.study.table_figures import figure_key, is_better
+
+MISSING = "-"
+_NAMED = 6
+"""Missing places that are listed in a note."""
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+}
+
+
+def check_format(form: str) -> str:
+    """Return the format; ValueError for an unknown format."""
+    if form not in FORMATS:
+        raise ValueError(f"table: format: unknown {form!r}, known are {', '.join(FORMATS)}")
+    return form
+
+
+def markdown(table: StudyTable) -> str:
+    """Return the title, a table of GitHub's markdown, and the notes."""
+    head = [*table.row_names, *(_over(table, column) for column in table.columns)]
+    rows = [
+        [*table.row_words(row), *(_marked(table, row, column, "**", "**") for column in table.columns)]
+        for row in table.rows
+    ]
+    cells = [[_escaped(word) for word in row] for row in (head, *rows)]
+    wide = [max(2, *(len(row[at]) for row in cells)) for at in range(len(head))]
+    words = len(table.row_names)
+    rule = ["-" * width if at < words else f"{'-' * (width - 1)}:" for at, width in enumerate(wide)]
+    lines = [
+        "| "
+        + " | ".join(c.ljust(w) if at < words else c.rjust(w) for at, (c, w) in enumerate(zip(row, wide, strict=True)))
+        + " |"
+        for row in (cells[0], rule, *cells[1:])
+    ]
+    return "\n".join([title(table), "", *lines, "", *notes(table)])
+
+
+def latex(table: StudyTable) -> str:
+    """Return a `tabular` in the style of booktabs, all words escaped; title and notes are comments above."""
+    words, figures = len(table.row_names), len(table.columns)
+    comments = [title(table), *notes(table), r"needs \usepackage{booktabs}"]
+    head = [*table.row_names, *(_over(table, column) for column in table.columns)]
+    lines = [f"% {' '.join(comment.split())}" for comment in comments]
+    lines += [rf"\begin{{tabular}}{{{'l' * words}{'r' * figures}}}", r"\toprule"]
+    if table.column_names:
+        over = _latex(" / ".join(table.column_names))
+        lines.append(rf"{'& ' * words}\multicolumn{{{figures}}}{{c}}{{{over}}} \\")
+        lines.append(rf"\cmidrule(lr){{{words + 1}-{words + figures}}}")
+    lines += [" & ".join(map(_latex, head)) + r" \\", r"\midrule"]
+    for row in table.rows:
+        cells = [_latex_cell(table, row, column) for column in table.columns]
+        lines.append(" & ".join([*map(_latex, table.row_words(row)), *cells]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def csv(table: StudyTable) -> str:
+    """Return a line for each place with its names' values, mean, deviation, seeds, recipes and whether it is best.
+
+    Numbers are as measured: an accuracy in [0, 1]. A place without a model has no mean.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, object]] = []
+    for place in ((row, column) for row in table.rows for column in table.columns):
+        cell = table.cells.get(place)
+        known = cell.as_json() if cell is not None else {"seeds": 0, "recipes": 0, "is_best": False}
+        figures = {name: known.get(name) for name in ("mean", "deviation", "seeds", "recipes", "is_best")}
+        rows.append({**table.named(place), **figures})
+    text: str = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return text.rstrip("\n")
+
+
+FORMATS: dict[str, Callable[[StudyTable], str]] = {"md": markdown, "csv": csv, "latex": latex}
+
+
+def title(table: StudyTable) -> str:
+    """Return what a cell is: study, figure, and what the mean is over."""
+    least, most = table.seeds
+    over = f"mean ± standard deviation over {most} seeds" if most > 1 else "of one seed"
+    if 1 < most != least:
+        over = f"mean ± standard deviation over up to {most} seeds, their number in brackets"
+    by = (
+        f"{', '.join(table.row_names)} by {', '.join(table.column_names)}"
+        if table.column_names
+        else ", ".join(table.row_names)
+    )
+    unit = " in %" if _is_percent(table.figure) else ""
+    return f"{table.study}: {table.figure.axis}{unit}, {by}; {over}"
+
+
+def notes(table: StudyTable) -> list[str]:
+    """Return a sentence on everything the cells do not say."""
+    found = []
+    better = is_better(table.figure)
+    if better is None:
+        found.append("No bold: the study does not record whether a high or a low value is better.")
+    if any(cell.is_best for cell in table.cells.values()):
+        found.append(f"Bold: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
+    if table.missing:
+        named = [
+            " at ".join(filter(None, (", ".join(table.row_words(r)), ", ".join(table.column_words(c)))))
+            for r, c in table.missing
+        ]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        found.append(f"{MISSING}: no model of {'; '.join(named[:_NAMED])}{more}.")
+    most = max(cell.recipes for cell in table.cells.values())
+    if most > 1:
+        several = sum(cell.recipes > 1 for cell in table.cells.values())
+        found.append(
+            f"Several recipes in {several} of {len(table.cells)} cells, up to {most}: the best on validation is shown. "
+            f"They differ in {', '.join(table.differ) or 'settings that have no name'}; "
+            "--only NAME=VALUE or a further name in --rows tells them apart."
+        )
+    for name, count in (table.left_out or {}).items():
+        found.append(f"Left out: {count} {'models' if count > 1 else 'model'} without {name}.")
+    if table.only:
+        found.append(f"Only {', '.join(table.only)}.")
+    if table.teacher is not None:
+        found.append(f"The plain teacher: {_cell(table, table.teacher)}.")
+    if table.running:
+        found.append(f"{table.running} {'trials are' if table.running > 1 else 'trial is'} still running.")
+    if table.mixed:
+        found.append(f"{table.mixed[0].upper()}{table.mixed[1:]}.")
+    return found
+
+
+def _over(table: StudyTable, column: Key) -> str:
+    """Return the head of a column: its value, of several names each with its name, or the figure without any."""
+    words = table.column_words(column)
+    if len(words) > 1:
+        return ", ".join(f"{name} {word}" for name, word in zip(table.column_names, words, strict=True))
+    return words[0] if words else figure_key(table.figure)
+
+
+def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -> str:
+    cell = table.cells.get((row, column))
+    if cell is None:
+        return MISSING
+    text = _cell(table, cell)
+    return f"{before}{text}{after}" if cell.is_best else text
+
+
+def _cell(table: StudyTable, cell: Cell) -> str:
+    least, most = table.seeds
+    count = f" ({cell.seeds})" if least != most else ""
+    deviation = "" if cell.deviation is None else f" ± {_number(table.figure, cell.deviation)}"
+    return f"{_number(table.figure, cell.mean)}{deviation}{count}"
+
+
+def _number(figure: Figure, value: float) -> str:
+    """Return the value in the figure's style; whole numbers stay whole, and percent are said in the title."""
+    return figure.style.text(round(value) if figure.style.spec == "," else value).removesuffix("%")
+
+
+def _is_percent(figure: Figure) -> bool:
+    return figure.style.text(0.5).endswith("%")
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+
+
+def _latex_cell(table: StudyTable, row: Key, column: Key) -> str:
+    text = _latex(_marked(table, row, column, "", ""))
+    cell = table.cells.get((row, column))
+    if cell is None:
+        return "--"
+    return rf"\textbf{{{text}}}" if cell.is_best else text

@@ -1,0 +1,50 @@
+"""Figures a table can have in its cells: the quality on a split, costs, and metrics measured beside the quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from compress.figures import COSTS, Figure, Style, graded
+from compress.measurement import Measurement
+from search.study.record import Point, StudyRecord
+
+
+@dataclass(frozen=True)
+class Metric(Figure):
+    """A metric measured beside the quality, in its own unit; `name` is the key in `Measurement.metrics`."""
+
+    def value(self, measured: Measurement) -> float:
+        """Return the metric of one model."""
+        return measured.metrics[self.name]
+
+
+def figure_of(name: str, record: StudyRecord) -> Figure:
+    """Return the figure by its key or name, such as `test`, `params` or `f1_test`; ValueError for an unknown name."""
+    figures = (*graded(record.quality), *COSTS)
+    for one in figures:
+        if name in (one.key, one.name, f"{one.quality.name}_{one.split}"):
+            return one
+    metrics = sorted({key for point in record.points for key in point.measured.metrics})
+    if name not in metrics:
+        known = ", ".join((*(one.key for one in figures), *metrics))
+        raise ValueError(f"table: value: unknown {name!r}, known are {known}")
+    title, _, split = name.rpartition("_")
+    return Metric(name, title, Style(name, ".4g"), scope=f" on {split}", split=split)
+
+
+def figure_key(figure: Figure) -> str:
+    """Return the name under which `figure_of` finds the figure."""
+    return figure.name if isinstance(figure, Metric) else figure.key
+
+
+def has(figure: Figure, point: Point) -> bool:
+    """Whether the figure was measured of the point's model: a metric is missing in records from before it."""
+    return not isinstance(figure, Metric) or figure.name in point.measured.metrics
+
+
+def is_better(figure: Figure) -> Literal["higher", "lower"] | None:
+    """Say which value of a figure is better; None for a metric, of which studies do not record it."""
+    if isinstance(figure, Metric):
+        return None
+    return "lower" if figure.is_cost or not figure.quality.higher_is_better else "higher"
