@@ -84,7 +84,9 @@ class Run:
     _: KW_ONLY
     task: str | None = setting(None, "Place of the images, folder:PATH; the recipes' own task if left out.")
     networks: tuple[str, ...] = setting(
-        (), "package.module:function of a network of your own in the recipes, whose code may run.", name="network"
+        (),
+        "module:function of a network or optimizer of your own in the recipes, whose code may run.",
+        name="network",
     )
     objectives: tuple[str, ...] = setting_of(Settings, "objectives")
     seeds: int = setting(1, "Make every recipe with so many seeds in all.")

@@ -57,15 +57,16 @@ def _build(recipes: Mapping[str, Recipe], trial: Trial, task: str, seed: int) ->
 def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ()) -> dict[str, Recipe]:
     """Read recipes by name, those of the same content once.
 
-    `task` is the place of the images, None for the recipes' own. A function of the user's own in a file must be among
-    `networks`, as its code runs. RecipeError for a file that is no recipe, and for recipes of two tasks.
+    `task` is the place of the images, None for the recipes' own. Functions of the user's own in a file, networks and
+    optimizers, must be among `networks`, as their code runs. RecipeError for a file that is no recipe, and for recipes
+    of two tasks.
     """
     allowed = set(networks)
     found: dict[str, Recipe] = {}
     for number, one in enumerate(given, 1):
         who, recipe = (f"recipe {number}", one) if isinstance(one, Recipe) else _read(one, number)
         if not isinstance(one, Recipe):
-            _check_networks(who, recipe, allowed)
+            _check_code(who, recipe, allowed)
         recipe = _of_task(who, recipe, task or next((other.task for other in found.values()), recipe.task))
         if recipe.id not in {other.id for other in found.values()}:
             found[_free(who, found)] = recipe
@@ -111,12 +112,9 @@ def _load(path: Path) -> tuple[str, Any]:
     return file.absolute().parent.name if file.name == CARD else file.stem, form
 
 
-def _check_networks(who: str, recipe: Recipe, allowed: set[str]) -> None:
-    for model in (recipe.student, recipe.teacher):
-        if model is not None and model.own and model.family not in allowed:
-            raise RecipeError(
-                f"run: {who} must name networks whose code may run, got {model.family}; add --network {model.family}"
-            )
+def _check_code(who: str, recipe: Recipe, allowed: set[str]) -> None:
+    for path in sorted(recipe.own_code - allowed):
+        raise RecipeError(f"run: {who} must name functions whose code may run, got {path}; add --network {path}")
 
 
 def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:

@@ -22,7 +22,7 @@ from search.environment import spare_loopback
 from search.hints import command
 from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
-from search.running.begin_space import planned, space_of
+from search.running.begin_space import OPTIMIZERS, planned, space_of
 from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
@@ -89,6 +89,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
     space, only, begun_with, note = space_of(before, settings, models, task)
+    optimizers = {OPTIMIZERS: every} if (every := {**begun_with.get(OPTIMIZERS, {}), **sources}) else {}
     space = trainings.around(space)
     refused = check_trainings(trainings, space, task)
     trained = announced(trainings, refused) if trainings else ""
@@ -142,11 +143,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({} if quality == ACCURACY else {"quality": quality.as_json()}),
-                **begun_with,
+                **{**begun_with, **optimizers},
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
                 **{who: values for who, values in trainings.as_json().items() if values},
-                **({"optimizers": sources} if sources else {}),
                 **header_entry(settings),
                 objectives=list(objectives),
                 reference_point=reference,

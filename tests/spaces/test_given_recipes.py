@@ -107,6 +107,6 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_code_of_the_users_runs_only_if_named(source: Callable[[str, str], None]) -> None:
     source("my_net.py", "def make(classes, channels): ...")
     form = Recipe("digits", Model("my_net:make"), (Train(),)).as_json()
-    with pytest.raises(RecipeError, match="run: recipe 1 must name networks whose code may run, got my_net:make; add"):
+    with pytest.raises(RecipeError, match="run: recipe 1 must name functions whose code may run, got my_net:make; add"):
         read([form], None)
     assert read([form], None, ["my_net:make"])["recipe 1"].student == Model("my_net:make")
