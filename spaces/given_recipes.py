@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from compress.data.own_task import is_function, title
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
@@ -67,6 +68,9 @@ def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ())
         who, recipe = (f"recipe {number}", one) if isinstance(one, Recipe) else _read(one, number)
         if not isinstance(one, Recipe):
             _check_code(who, recipe, allowed)
+            if task is None and is_function(recipe.task):
+                name = title(recipe.task)
+                raise RecipeError(f"run: {who} must be of a task named by --task, as its code runs, got {name}")
         recipe = _of_task(who, recipe, task or next((other.task for other in found.values()), recipe.task))
         if recipe.id not in {other.id for other in found.values()}:
             found[_free(who, found)] = recipe
@@ -118,10 +122,12 @@ def _check_code(who: str, recipe: Recipe, allowed: set[str]) -> None:
 
 
 def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:
-    """Return the recipe for the task; a folder of images may lie elsewhere now, under the same name."""
-    both_folders = recipe.task.startswith(FOLDER) and task.startswith(FOLDER)
-    if both_folders and Path(recipe.task).name == Path(task).name:
+    """Return the recipe for the task; a folder or a file may lie elsewhere now, under the same name."""
+    if _place(recipe.task) == _place(task):
         return replace(recipe, task=task)
-    if recipe.task != task:
-        raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
-    return recipe
+    raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
+
+
+def _place(task: str) -> tuple[bool, str]:
+    """Return whether a task is a folder, and its name without the folders above."""
+    return task.startswith(FOLDER), task.removeprefix(FOLDER).rpartition("/")[2]

@@ -265,6 +265,7 @@ RUNS: list[tuple[dict[str, Any], str]] = [
     ({"recipes": ("good.json",), "name": "made"}, "study made: exists already in "),
     ({"recipes": ("good.json",), "name": "lost", "resume": True}, "study lost: there is none in "),
     ({"recipes": ("good.json",), "seeds": 0}, "seeds must be at least 1, got 0"),
+    ({"recipes": ("task.json",)}, "run: task must be of a task named by --task, as its code runs, got os:system"),
     ({"recipes": ("own.json",)}, "run: own must name functions whose code may run, got my_net:make; add --network"),
     ({"recipes": ("own.json",), "networks": ("my_net:make",)}, "my_net:make: my_net must be importable"),
     ({"recipes": ("good.json", "weights.json")}, "/gone.pt must be readable, on every node that runs trials"),

@@ -60,6 +60,13 @@ def test_a_folder_of_images_may_lie_elsewhere() -> None:
         read([form], "folder:/here/others")
 
 
+def test_a_task_of_the_users_runs_only_if_named_and_its_file_may_lie_elsewhere() -> None:
+    form = {**PLAIN.as_json(), "task": "/far/away/my_task.py:make"}
+    with pytest.raises(RecipeError, match=r"run: recipe 1 must be of a task named by --task, .* got my_task.py:make"):
+        read([form], None)
+    assert read([form], "/here/my_task.py:make")["recipe 1"].task == "/here/my_task.py:make"
+
+
 def test_recipes_of_two_tasks_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"run: recipe 2 must be about 'digits', .* got 'cifar10'"):
         read([PLAIN, {**PLAIN.as_json(), "task": "cifar10"}], None)
