@@ -82,6 +82,12 @@ class Recipe:
         """Return a training for the path of each of the user's own optimizers."""
         return {each.optimizer: each for each in self.trainings if is_own_optimizer(each.optimizer)}
 
+    @property
+    def own_code(self) -> set[str]:
+        """Return the paths of the user's own functions that run for the recipe: networks and optimizers."""
+        models = [m for m in (self.student, self.teacher) if m is not None]
+        return {model.family for model in models if model.own and not model.of_library} | {*self.own_optimizers}
+
     def as_json(self) -> Json:
         """Return plain values, for `from_json` to read back."""
         return {

@@ -108,22 +108,14 @@ class Settings(TrainingOptions, SearchBudget):
     tracking_uri: str | None = tracking_setting()
 
     def __post_init__(self) -> None:
-        from compress.data.own_task import is_function, offer, whole_path
-        from compress.data.tasks import FOLDER, TASKS
+        from compress.data.tasks import TASKS
         from compress.store.bucket import absolute, is_remote
         from search.sampling.optuna_study import GRID, SAMPLERS
         from spaces import SPACES, Space
         from spaces.own import is_path, path_of
 
         check_name(self.name)
-        if not isinstance(self.task, str):
-            object.__setattr__(self, "task", offer(self.task))
-        elif self.task.startswith(FOLDER):  # workers have a current folder of their own
-            object.__setattr__(
-                self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
-            )
-        elif is_function(self.task):
-            object.__setattr__(self, "task", whole_path(self.task))
+        object.__setattr__(self, "task", whole_task(self.task))
         if isinstance(self.space, Space) and SPACES.get(self.space.name) is self.space:
             object.__setattr__(self, "space", self.space.name)
         if isinstance(self.space, str) and is_path(self.space):
@@ -200,6 +192,21 @@ class Settings(TrainingOptions, SearchBudget):
         """Where MLflow writes: the given server or the home's own database."""
         own = sqlite_uri((self.home / "mlflow.db").resolve())
         return own if self.tracking_uri is None else self.tracking_uri
+
+
+def whole_task(task: object) -> str:
+    """Return a task's name, the paths of folders and files absolute, as workers have a current folder of their own.
+
+    A `Task` becomes known to this process by its name. ValueError for anything else.
+    """
+    from compress.data.own_task import is_function, offer, whole_path
+    from compress.data.tasks import FOLDER
+
+    if not isinstance(task, str):
+        return offer(task)
+    if task.startswith(FOLDER):
+        return FOLDER + os.path.abspath(os.path.expanduser(task.removeprefix(FOLDER)))
+    return whole_path(task) if is_function(task) else task
 
 
 def read_words(option: str, given: object) -> dict[str, object]:

@@ -22,7 +22,6 @@ from search.sampling.grid import Grid
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Suggester, takes
-from search.study.events import networks
 from search.study.record import Choice, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
@@ -59,7 +58,7 @@ def take_up(
     auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
     replicates = Replicates(seeds, seed, task.fingerprint, on_front if listed is None else every_model)
     driver = Driver(study, optuna_study, task, replicates, in_progress, auto)
-    feasibility = Feasibility(task, bounds, driver.say, networks(study.header))
+    feasibility = Feasibility(task, bounds, driver.say, study.header)
     suggester: Suggests
     if listed is None:
         suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)

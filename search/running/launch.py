@@ -93,7 +93,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
-    space, only, begun_with = space_of(before, settings, models, task)
+    space, only, begun_with, note = space_of(before, settings, models, task)
     seed = before.header.get("seed", settings.seed)
     grid = listing(space, task.name, seed, only) if sampler == GRID else None
     trials, ahead_said = planned(settings, space, grid)
@@ -116,7 +116,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
-        for line in filter(None, (task.opening, ahead_said, announced(trainings, checked.refused))):
+        for line in filter(None, (task.opening, note, ahead_said, announced(trainings, checked.refused))):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
