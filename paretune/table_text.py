@@ -13,6 +13,8 @@ from search.study.table import Cell, Key, StudyTable
 from search.study.table_figures import figure_key, is_better
 
 MISSING = "-"
+_WIDE = 12
+"""Columns beyond which a note says how to have fewer."""
 _NAMED = 6
 """Missing places that are listed in a note."""
 _LATEX = {
@@ -116,6 +118,9 @@ def notes(table: StudyTable) -> list[str]:
         found.append("No bold: the study does not record whether a high or a low value is better.")
     if any(cell.is_best for cell in table.cells.values()):
         found.append(f"Bold: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
+    if len(table.columns) > _WIDE:
+        first = table.column_names[0]
+        found.append(f"{len(table.columns)} columns: --only {first}=VALUE,VALUE keeps some.")
     if table.missing:
         named = [
             " at ".join(filter(None, (", ".join(table.row_words(r)), ", ".join(table.column_words(c)))))
