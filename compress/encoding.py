@@ -8,11 +8,12 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, cast
 
-from compress.models import Model
-
 
 def encode(value: object) -> object:
-    """Convert frozen dataclasses, tuples and plain values to values that `json.dumps` takes."""
+    """Convert frozen dataclasses, tuples and plain values to values that `json.dumps` takes.
+
+    A field in the class's tuple `added` is left out at its default, as in hashes from before the field.
+    """
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     kind: Any = type(value)
@@ -20,11 +21,12 @@ def encode(value: object) -> object:
     if named is None:
         return value
     form: dict[str, object] = {"type": cast(Any, value).name}
+    added = getattr(kind, "added", ())
     for name, is_float in named:
         setting = getattr(value, name)
+        if name in added and setting == getattr(kind, name):
+            continue
         form[name] = float(setting) if is_float and isinstance(setting, int) else encode(setting)
-    if isinstance(value, Model):  # left out when unset, as in hashes from before these fields
-        form = {key: held for key, held in form.items() if (key, held) not in (("weights", None), ("shortcuts", 1.0))}
     return form
 
 
@@ -34,7 +36,8 @@ def _fields(kind: type) -> tuple[tuple[str, bool], ...] | None:
 
     A whole number in a float field is written as a float, so that equal recipes have equal hashes.
     """
-    return tuple((one.name, one.type == "float") for one in fields(kind)) if is_dataclass(kind) else None
+    floats = ("float", "float | None")
+    return tuple((one.name, one.type in floats) for one in fields(kind)) if is_dataclass(kind) else None
 
 
 def digest(value: object) -> str:

@@ -14,7 +14,7 @@ class RecipeError(ValueError):
 
 
 class MissingModel(RecipeError):
-    """Complaint about a user's own network whose function cannot be found."""
+    """Complaint about a user's own network or optimizer whose function cannot be found."""
 
 
 class StoreError(RuntimeError):

@@ -2,8 +2,8 @@
 
 The steps of two recipes with the same beginning have the same keys, so the second recipe takes the first one's models
 from the store. Initial weights enter the hash by their bytes, not by their path. The source of a user's own network
-enters the hash, for the source may change under one name. The zoo's source does not: a stage's `code` stands for its
-version.
+or optimizer enters the hash, for the source may change under one name. The zoo's source does not: a stage's `code`
+stands for its version.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def _first(stage: Stage, model: Model, seed: int, fingerprint: str, teacher: Ste
         "seed": seed,
         "teacher": learned.key if learned else None,
         **model.fingerprints,
+        **_own_code(stage),
     }
     return Step(stage, model, made_from, teacher=learned)
 
@@ -110,6 +111,7 @@ def _next(
         "original": original.key,
         "teacher": teacher.key if teacher else None,
         **({"own": stage.own_code} if original.model.own and stage.own_code else {}),
+        **_own_code(stage),
     }
     before = None if stage.open_ended else original.sparsity
     return replace(
@@ -123,3 +125,8 @@ def _next(
         original=original,
         teacher=teacher,
     )
+
+
+def _own_code(stage: Stage) -> dict[str, str]:
+    """Return the fingerprint of a user's own optimizer; {} for any other."""
+    return {} if stage.lesson is None else stage.lesson.training.fingerprints

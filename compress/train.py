@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from compress.average import Average
 from compress.checkpoint import Checkpoint
 from compress.data.splits import Augment, Batch, Split
 from compress.goals import LABELS
 from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
+from compress.optimizers import make_optimizer
 from compress.training import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -54,9 +57,10 @@ class Hook:
     """Actions of a method inside the loop; every method does nothing until overridden."""
 
     def groups(self) -> list[dict[str, Any]]:
-        """Return the hook's own trainable parameters: groups for torch's SGD, with their own settings.
+        """Return the hook's own trainable parameters: groups for torch's optimizers, with their own settings.
 
-        The loop sets the learning rate of every group.
+        The loop sets the learning rate of every group. Settings of SGD alone, such as `momentum`, need a training by
+        SGD: see `Pruner.needs_sgd`.
         """
         return []
 
@@ -67,7 +71,10 @@ class Hook:
         """Act after the optimizer's update."""
 
     def after_epoch(self, done: int, epochs: int) -> None:
-        """Act after `done` of `epochs` passes, before the state is saved; may leave the model in eval mode."""
+        """Act after `done` of `epochs` passes, before the state is saved; may leave the model in eval mode.
+
+        The model has its averaged weights if the training averages them. Weights must stay as they are.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Return the hook's state, beside the model's, as tensors and plain values."""
@@ -103,7 +110,7 @@ def fit(
     checkpoint: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda epoch, epochs: None,
 ) -> None:
-    """Train `loss.model` in place; the weights of the last epoch stay.
+    """Train `loss.model` in place; the weights of the last epoch stay, or with `training.ema` their moving average.
 
     `only` restricts training to one submodule of the model and to the loss's own adapters; the rest of the model stays
     frozen, BN statistics included. `seed` decides the order and the views of the images. With a `checkpoint` file an
@@ -120,50 +127,59 @@ def fit(
         learned = [p for p in learned if p not in frozen]
     groups = [{"params": learned}, *(group for hook in hooks for group in hook.groups())]
     learned = [parameter for group in groups for parameter in group["params"]]
-    optimizer = torch.optim.SGD(
-        groups,
-        training.lr,
-        training.momentum,
-        weight_decay=training.weight_decay,
-        nesterov=training.momentum > 0,
-    )
+    optimizer = make_optimizer(training, groups)
+    factors = [group.get("lr", training.lr) / training.lr for group in optimizer.param_groups]  # a user's may differ
     generator = torch.Generator().manual_seed(seed)
-    saved = Checkpoint(checkpoint, loss, optimizer, generator, hooks)
     drop_last = len(split) >= training.batch_size and (
         loss.full_batches or (only is None and not _takes_last(loss, split, training.batch_size))
     )
     per_epoch = len(split) // training.batch_size if drop_last else -(-len(split) // training.batch_size)
     steps = per_epoch * training.epochs
+    precision = partial(torch.autocast, "cuda", torch.bfloat16) if halves else nullcontext
+    epoch_of = partial(split.batches, training.batch_size, augment=augment, drop_last=drop_last)
+    average = None
+    if training.ema:
+        shown = None if only is not None else lambda: epoch_of(generator=torch.Generator().manual_seed(seed))
+        average = Average(loss, learned, training.ema, shown, precision)
+    acts = any(type(hook).after_epoch is not Hook.after_epoch for hook in hooks)
+    saved = Checkpoint(checkpoint, loss, optimizer, generator, [*hooks, *([average] if average else [])])
     for epoch in range(saved.restore(), training.epochs):
         loss.train()
         if only is not None:
             loss.model.eval()
         total = torch.zeros((), device=device)
-        batches = split.batches(training.batch_size, generator=generator, augment=augment, drop_last=drop_last)
-        for index, batch in enumerate(batches):
+        for index, batch in enumerate(epoch_of(generator=generator)):
             step = epoch * per_epoch + index
-            for group in optimizer.param_groups:
-                group["lr"] = training.lr_at(step / steps)
-            with torch.autocast("cuda", torch.bfloat16) if halves else nullcontext():
+            rate = training.lr_at(step / steps)
+            for group, factor in zip(optimizer.param_groups, factors, strict=True):
+                group["lr"] = factor * rate
+            with precision():
                 value: Tensor = loss(batch)
             optimizer.zero_grad(set_to_none=True)
             value.backward(inputs=learned)  # type: ignore[no-untyped-call]
+            if training.clip_norm is not None:
+                nn.utils.clip_grad_norm_(learned, training.clip_norm)
             for hook in hooks:
                 hook.before_update(step, steps)
             optimizer.step()
             for hook in hooks:
                 hook.after_update(step, steps)
+            if average is not None:
+                average.update()
             total += value.detach()
         if not torch.isfinite(total):
             raise TrainingError(
                 f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
                 f"at lr {training.lr:g}, which is too high for this network"
             )
-        for hook in hooks:
-            hook.after_epoch(epoch + 1, training.epochs)
+        with average.shown() if average and acts else nullcontext():
+            for hook in hooks:
+                hook.after_epoch(epoch + 1, training.epochs)
         on_progress(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()
+    if average is not None:
+        average.take_over()
     loss.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     loss.model.eval()
 

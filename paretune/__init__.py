@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY as ACCURATE
-from paretune.verb_options import Search, Select, Table, taking
+from paretune.verb_options import Run, Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
@@ -32,6 +32,7 @@ from search.study.seeds import front_of
 from search.study.study import Study
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
+from search.study_file import filled
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
@@ -48,9 +49,12 @@ __all__ = [
     "home_folder",
     "methods",
     "open_study",
+    "recipe",
     "report",
+    "run",
     "search",
     "select",
+    "show",
     "sync",
     "table",
     "take",
@@ -66,16 +70,45 @@ def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
     return Study(home_folder(home), name).record
 
 
-@taking(Search)
+@taking(Search, filled)
 def search(asked: Search) -> StudyRecord:
     """Run or resume a search; returns the study as it stands at the end.
 
     The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
-    `show` draws progress on standard error. ValueError before anything is started, RuntimeError for failed work.
+    `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
+    standard error. ValueError before anything is started, RuntimeError for failed work.
     """
     from search.running import launch
 
     return _followed(asked, launch.search, asked.show)
+
+
+@taking(Run)
+def run(asked: Run) -> StudyRecord:
+    """Carry out given recipes as the trials of a study, after the network they begin with, unpruned.
+
+    A recipe is a file, an export's folder, a JSON form as of `recipe`, or a `compress.recipe.Recipe`; its name in the
+    study is the file's. Models in the store are not made again. ValueError before anything is started, also for a
+    recipe of another task or version; RuntimeError for failed work.
+    """
+    from search.running import launch
+    from search.running.given import settings_of
+
+    settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
+    return _followed(settings, launch.search, asked.show)
+
+
+def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """The whole recipe of a point, ready for JSON; `run` on the recipe gives the same point, with the same id.
+
+    `point` is the id or its beginning. ValueError unless the study has exactly one such point.
+    """
+    record = open_study(name, home)
+    found = [one for one in record.points if point and one.id.startswith(point)]
+    if len(found) != 1:
+        got = f"{len(found)} points" if found else "none"
+        raise ValueError(f"recipe: the beginning of a point's id in {name} must be told, got {got} of {point!r}")
+    return dict(found[0].recipe)
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
@@ -98,6 +131,16 @@ def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
         "hypervolume": hypervolume(means, record.objectives, record.reference_point),
         "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
     }
+
+
+def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
+    """What a study is, ready for JSON: its options, when and over which images it was begun, trials and places.
+
+    `toml` is the study file that would repeat the study.
+    """
+    from search.study_options import described
+
+    return described(Study(home_folder(home), name))
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:

@@ -11,6 +11,7 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import fields
 from importlib import metadata
@@ -26,10 +27,21 @@ from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.signature import verb
 from paretune.table_text import FORMATS
-from paretune.words import breakpoints_table, front_table, methods_table, points_table, searched, selected, trials_table
+from paretune.words import (
+    breakpoints_table,
+    front_table,
+    methods_table,
+    points_table,
+    searched,
+    selected,
+    study_table,
+    trials_table,
+)
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
+from search.study.record import StudyRecord
+from search.study_file import filled
 from search.uri import sqlite_uri
 
 app = typer.Typer(
@@ -56,13 +68,24 @@ def _options(
     """Take the options of the command itself, those before a verb."""
 
 
-@verb(app, Settings)
+@verb(app, Settings, filled)
 def search(settings: Settings) -> None:
-    """Run a search, or resume a search, and print the front."""
-    name, home = settings.name, settings.home
+    """Run a search, or resume a search, and print the front; options may stand in a study file."""
+    _carried_out("search", settings, lambda: paretune.search(**vars(settings)))
+
+
+@verb(app, asked.Run, name="run")
+def run_recipes(options: asked.Run) -> None:
+    """Carry out given recipes as the trials of a study, and print the front."""
+    _carried_out("run", options, lambda: paretune.run(**vars(options)))
+
+
+def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[], StudyRecord]) -> None:
+    """Carry out a study; print its front and what to type next."""
+    name, home = asked.name, paretune.home_folder(asked.home)
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     try:
-        found = paretune.search(**vars(settings))
+        found = carry_out()
     except KeyboardInterrupt:
         if (home / "studies" / name / FILE).exists():
             typer.echo(f"go on: {again}", err=True)
@@ -70,14 +93,14 @@ def search(settings: Settings) -> None:
     _show_front(name, home)
     server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(home / "mlflow.db")]
     next_steps = {"report": _reported(name, home), "go on": again}
-    if settings.tracking_uri is None:
+    if asked.tracking_uri is None:
         next_steps["look"] = shlex.join(server)
-    given: dict[str, object] = {"--home": home if home != paretune.home_folder() else None, "--data": settings.data}
-    given["--tracking-uri"] = settings.tracking_uri
+    given: dict[str, object] = {"--home": home if home != paretune.home_folder() else None, "--data": asked.data}
+    given["--tracking-uri"] = asked.tracking_uri
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     _out.print(searched(found, next_steps, where, program("paretune")), markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
-        raise RuntimeError(f"search {name}: every trial failed, the first with {found.trials[0].reason}")
+        raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
 
 
 @verb(app, asked.Listing)
@@ -92,6 +115,17 @@ def _show_front(study: str, home: Path | None) -> None:
     _out.print(front_table(paretune.front(study, home=home)))
 
 
+@verb(app, asked.Show)
+def show(options: asked.Show) -> None:
+    """What a study is: its options, trials and places; with --toml, the study file that would repeat it."""
+    found = paretune.show(options.study, home=options.home)
+    if options.json:
+        return _print_json(found)
+    if options.toml:
+        return typer.echo(found["toml"], nl=False)
+    return _out.print(study_table(found))
+
+
 @verb(app, asked.Listing)
 def trials(options: asked.Listing) -> None:
     """Every trial with status, choices and number of points."""
@@ -99,6 +133,12 @@ def trials(options: asked.Listing) -> None:
     if options.json:
         return _print_json([trial.as_json() for trial in found])
     return _out.print(trials_table(found))
+
+
+@verb(app, asked.RecipeOf)
+def recipe(options: asked.RecipeOf) -> None:
+    """The whole recipe of a point as JSON, for `paretune run`."""
+    _print_json(paretune.recipe(options.study, options.point, home=options.home))
 
 
 @verb(app, asked.Breakpoints)

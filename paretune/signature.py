@@ -1,13 +1,13 @@
 """The parameters of the command, made from a dataclass of `paretune/verb_options.py`: typer reads them as a signature.
 
 A command is a function of one value, `@verb(app, Report) def report(asked: Report)`. Typer is shown a function with one
-parameter a field; the typed words become the value.
+parameter a field; the typed words become the value. Defaults are the fields' own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -16,29 +16,47 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from search.option_fields import Option, options_of, typed_name
+from search.option_fields import BOUND, TRAINED, Option, options_of, typed_name
 
 A = TypeVar("A")
+PANELS = {TRAINED: "Trainings; an option left out stays as the space has it", BOUND: "Bounds"}
+"""Headings of `--help`, by group of options."""
 TYPED = (Path, bool, int, float, str)
 """Types of a typed value; of a union the first is taken, so text for a path is a path."""
 
 
-def verb(app: typer.Typer, made: type[A]) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
-    """Make a function of a value a command, named like the function, whose options are the fields of the value."""
+def verb(
+    app: typer.Typer,
+    made: type[A],
+    filled: Callable[[type[A], Mapping[str, Any]], Mapping[str, Any]] | None = None,
+    *,
+    name: str = "",
+) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
+    """Make a function of a value a command, whose options are the fields of the value; "" for the function's name.
+
+    `filled(made, given)` may add fields to those given by typed words.
+    """
 
     def command(carry_out: Callable[[A], None]) -> Callable[[A], None]:
-        def typed(**words: Any) -> None:
+        def typed(context: typer.Context, **words: Any) -> None:
             options = options_of(made)
-            carry_out(made(**{name: _value(word, options[name]) for name, word in words.items() if word is not None}))
+            given = {name: _value(word, options[name]) for name, word in words.items() if _is_typed(context, name)}
+            carry_out(made(**(filled(made, given) if filled else given)))
 
-        parameters = _parameters(made)
+        context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [context, *_parameters(made)]
         typed.__doc__ = carry_out.__doc__
         typed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         typed.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(carry_out.__name__)(typed)
+        app.command(name or carry_out.__name__)(typed)
         return carry_out
 
     return command
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _parameters(made: type) -> list[Parameter]:
@@ -50,9 +68,18 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
     kind = _kind(hint, option)
     if option.is_argument:
         place = typer.Argument(help=option.help, metavar=option.name or None, show_default=False)
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
+        if default is MISSING:
+            return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
+        default = None if default == () else default
+        return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind | None, place])
     read = option.read and partial(_read, option.read)
-    dashed = typer.Option(typed_name(name, option), help=option.help, metavar=option.metavar, parser=read)
+    dashed = typer.Option(
+        typed_name(name, option),
+        help=option.help,
+        metavar=option.metavar,
+        parser=read,
+        rich_help_panel=PANELS.get(option.group),
+    )
     if isinstance(default, tuple):
         default = (",".join(default) or None) if option.commas else None
     kind = kind | None if default is None else kind

@@ -5,33 +5,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
-from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
+from search.option_fields import (
+    argument,
+    data_setting,
+    home_setting,
+    json_setting,
+    setting,
+    setting_of,
+    tracking_setting,
+)
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
 from search.settings import Settings
 from search.study.breakpoints import DELTA
+
+if TYPE_CHECKING:
+    from spaces.given_recipes import Given
+else:
+    Given = object  # hints of fields are resolved for `--help`, which waits for no torch
 
 P = ParamSpec("P")
 A = TypeVar("A")
 R = TypeVar("R")
 
 
-def taking(made: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`."""
+def taking(
+    made: Callable[P, A], filled: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Give a function of a value the parameters of the value's class: `@taking(Search) def search(asked: Search)`.
+
+    `filled(made, given)` may add arguments to those given.
+    """
 
     def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
         @wraps(carry_out)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return carry_out(made(*args, **kwargs))
+            if filled is None:
+                return carry_out(made(*args, **kwargs))
+            given = signature(made).bind(*args, **kwargs).arguments
+            return carry_out(cast(Callable[..., A], made)(**filled(made, given)))
 
         returned = signature(carry_out).return_annotation
         call.__signature__ = signature(made).replace(return_annotation=returned)  # type: ignore[attr-defined]
@@ -46,6 +67,43 @@ class Search(Settings):
 
     home: Path | str | None = home_setting()  # type: ignore[assignment]  # a path once it is made
     show: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """The arguments of `paretune.run`, and of the command without `show`.
+
+    `recipes` are files, exports, JSON forms or recipes; none of them resumes the study with its own. `task` None means
+    the recipes' own. The other fields are as of `Settings`.
+    """
+
+    recipes: tuple[Given, ...] | list[Given] | Given = field(
+        default=(), metadata=argument("Files of recipes, such as `paretune recipe` prints, or exports.", "recipe")
+    )
+    name: str = setting_of(Settings, "name")
+    _: KW_ONLY
+    task: str | None = setting(None, "Place of the images, folder:PATH; the recipes' own task if left out.")
+    networks: tuple[str, ...] = setting(
+        (), "package.module:function of a network of your own in the recipes, whose code may run.", name="network"
+    )
+    objectives: tuple[str, ...] = setting_of(Settings, "objectives")
+    seeds: int = setting(1, "Make every recipe with so many seeds in all.")
+    time_budget_s: float | None = setting_of(Settings, "time_budget_s")
+    trial_limit_s: float | None = setting_of(Settings, "trial_limit_s")
+    resume: bool = setting_of(Settings, "resume")
+    address: str | None = setting_of(Settings, "address")
+    cpus_per_trial: int = setting_of(Settings, "cpus_per_trial")
+    gpus_per_trial: float | None = setting_of(Settings, "gpus_per_trial")
+    storage_url: str | None = setting_of(Settings, "storage_url")
+    store: str | None = setting_of(Settings, "store")
+    home: Path | str | None = home_setting()
+    data: Path | None = data_setting()
+    tracking_uri: str | None = tracking_setting()
+    show: bool = True
+
+    def __post_init__(self) -> None:
+        given = self.recipes
+        object.__setattr__(self, "recipes", tuple(given) if isinstance(given, tuple | list) else (given,))
 
 
 @dataclass(frozen=True)
@@ -114,6 +172,24 @@ class Listing(OfStudy):
     """`paretune front` and `paretune trials`."""
 
     json: bool = json_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Listing):
+    """`paretune show`. ValueError for `json` with `toml`."""
+
+    toml: bool = setting(False, "Print the study file that would repeat the study.")
+
+    def __post_init__(self) -> None:
+        if self.json and self.toml:
+            raise ValueError("show: json and toml must not come together, got both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOf(OfStudy):
+    """`paretune recipe`."""
+
+    point: str = field(metadata=argument("Id of a point of the study, or its beginning."))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,21 @@ def _bare(quality: Quality, value: float) -> str:
     return quality.text(value).removesuffix(f" {quality.unit}")
 
 
+def study_table(found: Mapping[str, Any]) -> Table:
+    """A study as of `paretune.show`, a line each."""
+    table = Table.grid(padding=(0, 2))
+    rows = {**{name: value for name, value in found.items() if name not in ("options", "toml")}, **found["options"]}
+    for name, value in rows.items():
+        table.add_row(_plain(name), _plain(_in_words(value)))
+    return table
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(held)}" for name, held in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def trials_table(found: Iterable[TrialRecord]) -> Table:
     """Trials in the order they were asked for."""
     table = new_table("trial", "status", "points", "seconds", "reason", "choices")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-OWN, BOUND, SHARED = range(3)
-"""Groups of options, in the order of `--help`: of the verb itself, bounds of a budget, shared by several verbs."""
+OWN, TRAINED, BOUND, SHARED = range(4)
+"""Groups of options, in the order of `--help`: the verb's own, of trainings, bounds of a budget, of several verbs."""
 _KEY = "option"
 
 
@@ -26,7 +26,8 @@ class Option:
     `help` is the text of `--help`. `name` is the option's name without dashes, "" for the field's own. `metavar`
     stands for the value in `--help`, None for the name of its type. `read` turns typed text into the value, and raises
     ValueError for unreadable text. With `commas` a tuple is typed as a word with commas; else the option is repeated.
-    With `is_argument` the field has no dashes and must be typed. `group` is `OWN`, `BOUND` or `SHARED`.
+    With `is_argument` the field has no dashes, and must be typed unless it has a default. `group` is `OWN`, `TRAINED`,
+    `BOUND` or `SHARED`.
     """
 
     help: str
@@ -55,6 +56,12 @@ def setting(
 def argument(help: str, name: str = "") -> dict[str, Option]:
     """Metadata of a dataclass field that is an argument of the command: `field(metadata=argument("..."))`."""
     return {_KEY: Option(help, name, is_argument=True)}
+
+
+def setting_of(made: Any, name: str) -> Any:
+    """Return a field with the default and the option of a field of another dataclass."""
+    (same,) = (each for each in fields(made) if each.name == name)
+    return field(default=same.default, metadata=same.metadata)
 
 
 def options_of(made: Any) -> dict[str, Option]:

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks import check_folder, check_number, check_whole
-from search.option_fields import data_setting, home_setting, setting, tracking_setting
+from search.option_fields import argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
 from search.study.study import check_name
+from search.training_options import TrainingOptions
 from search.uri import sqlite_uri
 
 if TYPE_CHECKING:
     from compress.models import Model
+    from spaces import Space
+else:
+    Space = object  # hints of fields are resolved for `--help`, which waits for no torch
 
+TRIALS = 24
 MOST_TRIALS = 1_000_000
 MOST_SEEDS = 100
 MOST_SEED = 2**32 - 1
@@ -40,23 +46,35 @@ def home_folder(home: Path | str | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class Settings(SearchBudget):
-    """One call of `paretune search`: every field is an option, the bounds of `SearchBudget` among them.
+class Settings(TrainingOptions, SearchBudget):
+    """One call of `paretune search`: every field is an option, also those of `TrainingOptions` and `SearchBudget`.
 
-    `trials` counts all trials of the study, those before a resume included. `time_budget_s` and, for a trial,
+    `trials` counts all trials of the study, those before a resume included; None means `TRIALS`, and every recipe under
+    the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `only` restricts the space's choices,
+    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial,
     `trial_limit_s` are in seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or
     a URL of fsspec) means files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the
     space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
     `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
-    Further trials make the models on the front with as many `seeds` in all. The constructor fills in `home` and makes
-    the paths of `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
+    Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
+    with the study; `search/study_file.py` reads the file. The constructor fills in `home` and makes the paths of
+    `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
     _: KW_ONLY
-    space: str = setting("joint", "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023.")
+    file: Path | None = field(default=None, metadata=argument("TOML file with options; options typed here win."))
+    space: str | Space = setting(
+        "joint",
+        "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023; FILE.py:NAME or module:NAME of a "
+        "space of your own.",
+        metavar="TEXT",
+    )
     task: str = setting("digits", "digits, cifar10, cifar100, fashion-mnist or folder:PATH.")
-    trials: int = setting(24, "Trials of the study in all.")
+    only: tuple[str, ...] | Mapping[str, object] = setting(
+        (), "Restrict a choice of the space, as NAME=VALUE,VALUE; more than once for several.", metavar="NAME=VALUES"
+    )
+    trials: int | None = setting(None, f"Trials of the study in all; {TRIALS}, or all of a grid, if left out.")
     objectives: tuple[str, ...] = setting(DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}.", commas=True)
     time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget")
     seed: int = setting(0, "Seed of sampling and of all training.")
@@ -70,7 +88,7 @@ class Settings(SearchBudget):
     store: str | None = setting(None, "Folder of all models, or s3://BUCKET/PREFIX; in the home if left out.")
     students: tuple[str, ...] = setting((), f"A network to compress. {MODEL}", name="student")
     teachers: tuple[str, ...] = setting((), f"A network to learn from. {MODEL}", name="teacher")
-    sampler: str = setting("auto", "Who proposes: auto, tpe, gp, nsga2 or random.")
+    sampler: str = setting("auto", "Who proposes: auto, tpe, gp, nsga2, random, or grid for every recipe.")
     start_from: str | None = setting(
         None, "A study of this home, task and space: its front is tried first.", name="from"
     )
@@ -84,29 +102,43 @@ class Settings(SearchBudget):
     def __post_init__(self) -> None:
         from compress.data.tasks import FOLDER
         from compress.store.bucket import absolute, is_remote
-        from search.sampling.optuna_study import SAMPLERS
-        from spaces import SPACES
+        from search.sampling.optuna_study import GRID, SAMPLERS
+        from spaces import SPACES, Space
+        from spaces.own import is_path, path_of
 
         check_name(self.name)
         if self.task.startswith(FOLDER):  # workers have a current folder of their own
             object.__setattr__(
                 self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
             )
-        if self.space not in SPACES:
-            raise ValueError(f"space: unknown {self.space!r}, known are {', '.join(sorted(SPACES))}")
+        if isinstance(self.space, Space) and SPACES.get(self.space.name) is self.space:
+            object.__setattr__(self, "space", self.space.name)
+        if isinstance(self.space, str) and is_path(self.space):
+            object.__setattr__(self, "space", path_of(self.space))
+        elif not isinstance(self.space, Space) and self.space not in [*SPACES]:
+            known = ", ".join(sorted(SPACES))
+            raise ValueError(f"space: unknown {self.space!r}, known are {known} and FILE.py:NAME of your own")
+        object.__setattr__(self, "only", read_words("only", self.only))
         for option, names in (("student", self.students), ("teacher", self.teachers)):
             check_models(option, names)
-            if names and SPACES[self.space].given is None:
+            space = SPACES.get(self.space) if isinstance(self.space, str) else self.space
+            if names and space is not None and space.given is None:
                 raise ValueError(
-                    f"{option}: {self.space} is about models of its own, got {names[0]!r}; use another --space"
+                    f"{option}: {space.name} is about models of its own, got {names[0]!r}; use another --space"
                 )
         check_objectives(self.objectives)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
-        super().__post_init__()
+        TrainingOptions.__post_init__(self)
+        SearchBudget.__post_init__(self)
         if self.start_from is not None:
             check_name(self.start_from)
-        check_whole("trials", self.trials, 1, MOST_TRIALS)
+            if self.sampler == GRID:
+                raise ValueError(
+                    f"from must be left out with --sampler {GRID}, which tries all, got {self.start_from!r}"
+                )
+        if self.trials is not None:
+            check_whole("trials", self.trials, 1, MOST_TRIALS)
         check_whole("seed", self.seed, 0, MOST_SEED)
         check_whole("seeds", self.seeds, 1, MOST_SEEDS)
         check_whole("cpus-per-trial", self.cpus_per_trial, 1, 10_000)
@@ -131,6 +163,15 @@ class Settings(SearchBudget):
                 check_folder("store", Path(self.store))
 
     @property
+    def space_name(self) -> str:
+        """The space's name in the records of a study: without the folder of a user's file."""
+        from spaces.own import is_path, title
+
+        if not isinstance(self.space, str):
+            return self.space.name
+        return title(self.space) if is_path(self.space) else self.space
+
+    @property
     def budget(self) -> Budget:
         """The bounds within which alone points are looked for."""
         return Budget(**self.bounds)
@@ -140,6 +181,25 @@ class Settings(SearchBudget):
         """Where MLflow writes: the given server or the home's own database."""
         own = sqlite_uri((self.home / "mlflow.db").resolve())
         return own if self.tracking_uri is None else self.tracking_uri
+
+
+def read_words(option: str, given: object) -> dict[str, object]:
+    """Read texts `NAME=VALUES`, or return values by name; ValueError for anything else and for a name twice."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, str):
+        given = (given,)
+    if not isinstance(given, tuple | list):
+        raise ValueError(f"{option} must be NAME=VALUE,VALUE, or values by name, got {given!r}")
+    found: dict[str, object] = {}
+    for text in given:
+        name, equals, values = str(text).partition("=")
+        if not (name.strip() and equals and values.strip()):
+            raise ValueError(f"{option} must be NAME=VALUE,VALUE, got {text!r}")
+        if name.strip() in found:
+            raise ValueError(f"{option}: all values of a choice must be in one {option}, got {name.strip()!r} twice")
+        found[name.strip()] = values
+    return found
 
 
 def check_models(option: str, names: tuple[str, ...]) -> tuple[Model, ...]:

@@ -8,7 +8,7 @@ choices share the trained network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from compress.distill import DISTILLERS, Distiller
@@ -20,16 +20,23 @@ from compress.training import Training
 
 T = TypeVar("T")
 Value = str | int | float | bool | None
+PLACED = ("sparsity", "int8")
+"""Choices that place a point on the curves of a trial: a sampler is told each point under its own."""
 
 
 class Trial(Protocol):
-    """The part of an Optuna trial used by spaces."""
+    """The part of an Optuna trial open to spaces."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         """Return a member of `choices`."""
 
-    def suggest_float(self, name: str, low: float, high: float) -> float:
-        """Return a number in `[low, high]`."""
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Return a number in `[low, high]`, with a `step` from `low` on; `log` spreads numbers by their logarithm."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """Return a whole number in `[low, high]`."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,12 @@ class Space:
     `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
     skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
     a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
-    about certain models.
+    about certain models. `rate` and `recovery_rate` are the learning rates of the space's trainings from scratch and of
+    its recoveries: a study with rates of its own scales every rate of the space by their ratio.
+
+    `schooling` is the training of the unpruned teacher, `learning` of the task if None. `settle(choices)` returns the
+    choices as the space takes them (`spaces/restrict.py`). `recipes` are the given recipes by name in a space of given
+    recipes alone (`spaces/given_recipes.py`).
     """
 
     name: str
@@ -109,10 +121,15 @@ class Space:
     source: str
     beginnings: tuple[Mapping[str, Value], ...] = ()
     given: Callable[[tuple[Model, ...], tuple[Model, ...]], Space] | None = None
+    rate: float = Training().lr
+    recovery_rate: float = Recovery().training.lr
+    schooling: Training | None = None
+    settle: Callable[[Mapping[str, Value]], dict[str, Value]] = dict
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """Return the recipe of the unpruned teacher, the first trial of every study."""
-        return Recipe(task, self.teacher, (Train(learning(task, self.teacher)),), seed=seed)
+        return Recipe(task, self.teacher, (Train(self.schooling or learning(task, self.teacher)),), seed=seed)
 
 
 def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[str, Value]:

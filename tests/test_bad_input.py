@@ -20,12 +20,15 @@ import ray
 
 import paretune
 import paretune.cli
+from compress.lowrank import SVD
 from compress.measurement import Measurement
 from compress.models import Model
+from compress.pruning import OneShot
 from compress.recipe import Recipe
-from compress.stages import Train
+from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
-from paretune.verb_options import Compare, PrintedTable, Select
+from compress.training import Training
+from paretune.verb_options import Compare, PrintedTable, Run, Select
 from search.option_fields import options_of, typed_name
 from search.running import launch
 from search.settings import Settings
@@ -37,6 +40,7 @@ from tests.wrong import (
     FORMATS,
     LEDGERS,
     LISTS,
+    RUNS,
     SEARCHES,
     SELECTS,
     TABLES,
@@ -50,8 +54,7 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = options_of(Compare) | options_of(PrintedTable) | options_of(Select) | options_of(Settings)
-REPEATED = ("--student", "--teacher", "--only")
+OPTIONS = options_of(Compare) | options_of(PrintedTable) | options_of(Select) | options_of(Run) | options_of(Settings)
 
 
 def tree(*folders: Path) -> dict[Path, bytes | None]:
@@ -97,6 +100,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_recipes(folder: Path) -> None:
+    """Write files of recipes: a good recipe, and recipes that cannot be carried out here."""
+    cut: Stage = Factorize(SVD(), 0.99, OneShot(1), Recovery(Training(epochs=1)))
+    for name, model, stages in (
+        ("good", Model("cnn"), (Train(),)),
+        ("own", Model("my_net:make"), (Train(),)),
+        ("weights", Model("cnn", weights="/gone.pt"), (Train(),)),
+        ("deep", Model("cnn"), (Train(), cut)),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(Recipe("digits", model, stages).as_json()))
+
+
 @pytest.fixture(autouse=True)
 def unharmed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test does: Ray is not started, and home and current folder stay as they are, folders included."""
@@ -110,6 +125,7 @@ def unharmed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
+    write_recipes(tmp_path)
     before = tree(home, tmp_path)
     yield
     assert tree(home, tmp_path) == before
@@ -148,9 +164,13 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
     """As they are typed."""
     for name, value in settings.items():
         option = typed_name(name, OPTIONS[name])
-        if value is True:
+        if OPTIONS[name].is_argument:
+            yield str(value)
+        elif value is True:
             yield option
-        elif option in REPEATED:
+        elif name == "recipes":
+            yield from value
+        elif isinstance(value, tuple) and not OPTIONS[name].commas:
             yield from (word for one in value for word in (option, one))
         else:
             yield from (option, ",".join(value) if isinstance(value, tuple) else str(value))
@@ -175,6 +195,14 @@ def test_a_search_is_refused_as_a_function(settings: dict[str, Any], sentence: s
 @pytest.mark.parametrize(("settings", "sentence"), UNTYPED, ids=shown)
 def test_what_cannot_even_be_typed_is_refused_as_a_function(settings: dict[str, Any], sentence: str) -> None:
     test_a_search_is_refused_as_a_function(settings, sentence)
+
+
+@pytest.mark.parametrize(("settings", "sentence"), RUNS, ids=shown)
+def test_a_run_is_refused(refused: Refused, settings: dict[str, Any], sentence: str) -> None:
+    refused(sentence, "run", *options(settings))
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        paretune.run(**settings)
+    assert sentence in str(told.value)
 
 
 @pytest.mark.parametrize("name", LEDGERS, ids=ascii)

@@ -8,7 +8,7 @@ from typing import Any
 NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
 MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
-LISTS = ("front", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
+LISTS = ("front", "show", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
 """Verbs that take a study."""
 
 HOSTILE = ("../../x", "<script>", ".", "..", "-rf", "a\nb", "a\0b", "", "é", "x" * 1_000_000)
@@ -34,6 +34,22 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"space": ""}, "space: unknown '', known are aghli2021"),
     ({"space": "\x1b[31mred"}, r"space: unknown '\x1b[31mred', known are"),
     ({"space": "x" * 1_000_000}, "space: unknown 'xxx"),
+    ({"space": "gone.py"}, "space: must be named as FILE.py:NAME or package.module:NAME, got 'gone.py'"),
+    ({"space": "a/b:SPACE"}, "space: must be named as FILE.py:NAME or package.module:NAME, got 'a/b:SPACE'"),
+    ({"space": "gone.py:SPACE"}, "gone.py must be a file of Python, got FileNotFoundError"),
+    ({"space": "nowhere:SPACE"}, "space nowhere:SPACE: nowhere must be importable, from the current folder"),
+    ({"space": "json:dumps"}, "space json:dumps: must be a Space, got a function; the spaces of json: none"),
+    ({"space": "spaces.joint:SPACE"}, "space spaces.joint:SPACE: must be a Space, got nothing; the spaces of"),
+    ({"only": ("distiller",)}, "only must be NAME=VALUE,VALUE, got 'distiller'"),
+    ({"only": ("=kd",)}, "only must be NAME=VALUE,VALUE, got '=kd'"),
+    ({"only": ("lr=.05", "lr=.02")}, "only: all values of a choice must be in one only, got 'lr' twice"),
+    ({"only": ("distillers=kd",)}, "only: unknown choice 'distillers', those of joint are order, student, width"),
+    ({"only": ("distiller=dk",)}, "only: distiller must be among kd, "),
+    ({"only": ("sparsity=nan",)}, "only: sparsity must be among a number in [0, 0.95], got 'nan'"),
+    ({"only": ("order=prune", "teacher=cnn")}, "only: teacher must be asked for beside the other choices, got --only"),
+    ({"sampler": "grid"}, "grid: the values of sparsity must be named, --only sparsity=VALUE,VALUE, got"),
+    ({"sampler": "grid", "start_from": "made"}, "from must be left out with --sampler grid, which tries all"),
+    ({"sampler": "grid", "only": ("sparsity=.5",)}, "grid: joint must have at most 10,000 recipes, got more;"),
     ({"space": "malihi2023", "students": ("cnn",)}, "student: malihi2023 is about models of its own, got 'cnn'"),
     ({"task": ""}, "task: unknown ''"),
     ({"task": "folder:"}, "a folder train/ with one folder a class must be there, got none"),
@@ -65,6 +81,32 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"sampler": "cma"}, "sampler: unknown 'cma', known are auto, tpe, gp, nsga2, random"),
     ({"start_from": "../x"}, NAME),
     ({"start_from": "gone"}, "study gone: there is none in"),
+    ({"epochs": 0}, "training: epochs must be a whole number of at least 1, got 0"),
+    ({"epochs": -(10**400)}, "training: epochs must be a whole number of at least 1, got -1000"),
+    ({"recovery_epochs": 0}, "recovery: epochs must be a whole number of at least 1, got 0"),
+    ({"lr": math.nan}, "training: lr must be above 0, got nan"),
+    ({"recovery_lr": math.inf}, "recovery: lr must be above 0, got inf"),
+    ({"batch_size": 0}, "training: batch_size must be a whole number of at least 1, got 0"),
+    ({"optimizer": "adam"}, "training: optimizer: unknown 'adam', known are adamw, sgd and package.module:function"),
+    ({"recovery_optimizer": ""}, "recovery: optimizer: unknown '', known are adamw, sgd and package.module:function"),
+    ({"optimizer": "nowhere:make"}, "training: lr must be given with an optimizer of your own, got nowhere:make alone"),
+    ({"optimizer": "nowhere:make", "lr": 0.1}, "nowhere:make: nowhere must be importable, from the current folder"),
+    ({"optimizer": "torch.optim:Nadam", "lr": 0.1}, "torch.optim:Nadam: torch.optim must have a function Nadam"),
+    ({"optimizer": "torch.optim:LBFGS", "lr": 0.1}, "torch.optim:LBFGS: must make an optimizer when called as"),
+    ({"optimizer": "torch.nn:Linear", "lr": 0.1}, "torch.nn:Linear: must make an optimizer when called as"),
+    ({"momentum": 1.5}, "training: momentum must be in [0, 1), got 1.5"),
+    ({"weight_decay": -1.0}, "training: weight_decay must be at least 0, got -1.0"),
+    ({"warmup": 60.0}, "training: warmup must be shorter than the 60 epochs of the training, got 60.0"),
+    ({"recovery_warmup": 10.0}, "recovery: warmup must be shorter than the 10 epochs of the training, got 10.0"),
+    ({"decay": "linear"}, "training: decay: unknown 'linear', known are constant, cosine, step"),
+    ({"drops": ("0.5",)}, "training: drops and factor must come with the decay step, got cosine"),
+    ({"decay": "step", "drops": ("half",)}, "drops must be shares of the run, such as 0.5 or 150/240, got 'half'"),
+    ({"decay": "step", "drops": ("1/0",)}, "drops must be shares of the run, such as 0.5 or 150/240, got '1/0'"),
+    ({"recovery_decay": "step", "recovery_drops": ("3/2",)}, "recovery: drops must be in [1e-09, 1), got 1.5"),
+    ({"decay": "step", "factor": 1.0}, "training: factor must be in [1e-09, 1), got 1.0"),
+    ({"clip_norm": 0.0}, "training: clip_norm must be above 0, got 0.0"),
+    ({"ema": 1.0}, "training: ema must be in [0, 1), got 1.0"),
+    ({"file": "gone.toml"}, "study file: gone.toml must be readable, got No such file or directory"),
     ({"max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
     ({"max_flops": "-5"}, f"max-flops: {AMOUNT} '-5'"),
     ({"max_params": "0"}, "max-params must be above 0, got 0"),
@@ -107,6 +149,10 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     *[({"name": name}, NAME) for name in HOSTILE],
 ]  # fmt: skip
 UNTYPED: list[tuple[dict[str, Any], str]] = [
+    ({"space": 5}, "space: unknown 5, known are aghli2021"),
+    ({"only": 5}, "only must be NAME=VALUE,VALUE, or values by name, got 5"),
+    ({"only": {"lr": [3]}}, "only: lr must be among 0.02, 0.05, 0.1, got 3"),
+    ({"only": {"lr": None}}, "only: lr must be among 0.02, 0.05, 0.1, got None"),
     ({"trials": 2.5}, "trials must be a whole number, got 2.5"),
     ({"trials": "24"}, "trials must be a whole number, got '24'"),
     ({"trials": True}, "trials must be a whole number, got True"),
@@ -116,6 +162,11 @@ UNTYPED: list[tuple[dict[str, Any], str]] = [
     ({"name": None}, "study name must begin with a letter or digit"),
     ({"name": 5}, "study name must begin with a letter or digit"),
     ({"home": "fi\0le"}, "home must be writable, got fi"),
+    ({"epochs": "many"}, "training: epochs must be a whole number of at least 1, got 'many'"),
+    ({"epochs": 2.5}, "training: epochs must be a whole number of at least 1, got 2.5"),
+    ({"lr": "fast"}, "training: lr must be above 0, got 'fast'"),
+    ({"optimizer": 3}, "training: optimizer: unknown 3, known are adamw, sgd and package.module:function"),
+    ({"decay": "step", "drops": 0.5}, "drops must be shares of the run, such as 0.5 or 150/240, got 0.5"),
 ]
 """What only a function can be called with."""
 LEDGERS = {
@@ -203,6 +254,21 @@ SELECTS: list[tuple[dict[str, Any], str]] = [
     ({"robust": True}, "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"),
     ({"top": 0}, "top must be at least 1, got 0"),
     ({"prefer": "beauty"}, "prefer: unknown 'beauty', known are accuracy, params, latency, knee"),
+]
+RUNS: list[tuple[dict[str, Any], str]] = [
+    ({"recipes": ()}, "run: recipes must be given, got none"),
+    ({"recipes": ("gone.json",)}, "run: gone.json must be a recipe's JSON, or an export with card.json, got No such"),
+    ({"recipes": ("full",)}, "run: full must be a recipe's JSON, or an export with card.json, got No such file"),
+    ({"recipes": ("file",)}, "run: file must be a recipe's JSON, got Expecting value"),
+    ({"recipes": ("good.json",), "task": "cifar10"}, "run: good must be about 'cifar10', the task of --task"),
+    ({"recipes": ("good.json",), "name": "made", "resume": True}, "study made: must be of given recipes to be resumed"),
+    ({"recipes": ("good.json",), "name": "made"}, "study made: exists already in "),
+    ({"recipes": ("good.json",), "name": "lost", "resume": True}, "study lost: there is none in "),
+    ({"recipes": ("good.json",), "seeds": 0}, "seeds must be at least 1, got 0"),
+    ({"recipes": ("own.json",)}, "run: own must name networks whose code may run, got my_net:make; add --network"),
+    ({"recipes": ("own.json",), "networks": ("my_net:make",)}, "my_net:make: my_net must be importable"),
+    ({"recipes": ("good.json", "weights.json")}, "/gone.pt must be readable, on every node that runs trials"),
+    ({"recipes": ("good.json", "deep.json")}, "run: deep must be a recipe for digits, got "),
 ]
 EXPORTS = {
     "file": "export: file must be a folder, it is a file",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from compress.lowrank import FACTORIZERS
 from compress.models import Model
@@ -19,6 +18,7 @@ from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training import Training
 from spaces.joint import BEGINNINGS, DEEPEST, LEVELS, ORDERS, WIDTHS
+from spaces.questions import Asks, Question
 from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schooling
 
 TASK = "digits"
@@ -66,38 +66,32 @@ GRID = Space("grid", build, TEACHER, "a part of the joint space", BEGINNINGS)
 
 
 @dataclass
-class Listed:
+class Listed(Asks):
     """A trial that takes the values at these places of what it is asked for, the first of those beyond; middles."""
 
     places: tuple[int, ...]
     params: dict[str, Value] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
 
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """The value at the next place."""
+    def ask(self, name: str, question: Question) -> Value:
+        """The value at the next place; numbers are not part of the list."""
+        if question.numeric:
+            return (question.low + question.high) / 2
         at = self.places[len(self.sizes)] if len(self.sizes) < len(self.places) else 0
-        self.sizes.append(len(choices))
-        self.params[name] = choices[at]
-        return choices[at]
-
-    def suggest_float(self, name: str, low: float, high: float) -> float:
-        """Not part of the list."""
-        return (low + high) / 2
+        self.sizes.append(len(question.choices))
+        self.params[name] = question.choices[at]
+        return question.choices[at]
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(Asks):
     """A trial that answers with what it is given."""
 
     params: Mapping[str, Value]
 
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """As given."""
-        return self.params[name]
-
-    def suggest_float(self, name: str, low: float, high: float) -> float:
-        """As given, or the upper end."""
-        return float(self.params.get(name, high))  # type: ignore[arg-type]
+    def ask(self, name: str, question: Question) -> Value:
+        """As given, or the upper end of a range."""
+        return float(self.params.get(name, question.high)) if question.numeric else self.params[name]  # type: ignore[arg-type]
 
 
 def everything() -> Iterator[tuple[dict[str, Value], Recipe]]:

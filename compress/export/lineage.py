@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compress.codec import METHODS
 from compress.encoding import encode
+from compress.errors import MissingModel
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
@@ -17,9 +18,12 @@ def lineage(recipe: Recipe, fingerprint: str, key: str, place: tuple[float, str]
 
     A change of the data or of a stage's code changes keys. For an unknown key the model is found by its `place` on the
     recipe's curves, (sparsity, variant). Empty unless exactly one step is at `place`: a method may choose its sparsity
-    itself.
+    itself. Empty too if a user's own optimizer cannot be imported here: a trained model needs its optimizer no more.
     """
-    planned = plan(recipe, fingerprint)
+    try:
+        planned = plan(recipe, fingerprint)
+    except MissingModel:
+        return []
     at_place = [step for step in planned if (step.sparsity, step.variant) == place]
     found = next((step for step in planned if step.key == key), at_place[0] if len(at_place) == 1 else None)
     steps: list[Step] = []

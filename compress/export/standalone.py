@@ -1,8 +1,8 @@
 """Load the model of `model.safetensors` and `structure.json` with torch alone, without the exporting project.
 
 An exported folder has a copy of this file as `load.py`. `logits = load(".")(images)` maps normalised images
-`(B, C, H, W)` to logits `(B, classes)`. The two files are data: only the operations listed here can run, on tensors,
-numbers and the names listed here. A structure with any other operation is refused before its first step.
+`(B, C, H, W)` to outputs `(B, K)` or `(B, K, H, W)`. The two files are data: only the operations listed here can run,
+on tensors, numbers and the names listed here. A structure with any other operation is refused before its first step.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ class Step:
 
 
 class Network:
-    """Map images `(B, C, H, W)` to logits `(B, classes)`; a new shape of images is tried on the meta device first."""
+    """Map images `(B, C, H, W)` to outputs `(B, ...)`; a new shape of images is tried on the meta device first."""
 
     def __init__(self, steps: list[Step], known: Mapping[str, Tensor]) -> None:
         self.steps, self.known = steps, known
@@ -130,7 +130,7 @@ class Network:
             with torch.no_grad():
                 empty = {name: tensor.to("meta") for name, tensor in self.known.items()}
                 result = self._run({**empty, IMAGES: images.to("meta")}, _most(images))
-            if not isinstance(result, Tensor) or result.dim() != 2 or len(result) != len(images):
+            if not isinstance(result, Tensor) or result.dim() not in (2, 4) or len(result) != len(images):
                 shape = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
                 raise ValueError(f"load: the last step must give logits of {len(images)} images, got {shape}")
             self.shapes.add(tuple(images.shape))

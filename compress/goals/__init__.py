@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compress.goals.check_goal import check_goal
 from compress.goals.classification import LABELS, Classification, smoothed
 from compress.goals.goal import Goal, quality_of
 from compress.goals.metrics import MetricError
@@ -20,6 +21,7 @@ __all__ = [
     "MultiLabel",
     "Regression",
     "Segmentation",
+    "check_goal",
     "quality_of",
     "smoothed",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from compress.errors import said
+from compress.errors import RecipeError, said
 from compress.machine.vision import import_torchmetrics
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Prepare = Callable[[Tensor], Tensor]
 """A function from a network's outputs to the form that a metric takes."""
 
 
-class MetricError(ValueError):
+class MetricError(RecipeError):
     """Complaint about a metric: unknown, not made, or without a finite number as its value."""
 
 

@@ -43,6 +43,7 @@ class Model:
     """
 
     name: ClassVar[str] = "model"
+    added: ClassVar[tuple[str, ...]] = ("weights", "shortcuts")
     family: str
     width: float = 1.0
     weights: str | None = None

@@ -2,39 +2,32 @@
 
 The function is called as `function(classes, channels)`, or with the width as a third argument if the function has a
 parameter `width`. A subclass of `nn.Module` is a function too. The module returned may have `taps` and `head` like
-models of the zoo; a missing attribute is found. Modules in the current folder can be imported, however Python was
-started.
+models of the zoo; a missing attribute is found.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import inspect
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from compress.errors import MissingModel, RecipeError, check_whole, said
-from compress.machine.vision import import_torchvision, needs_operators
 from compress.models.check_constructed import check_plain
 from compress.models.family import Family
+from compress.own_code import call, guarding_settings, import_module, source
 
-_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 def is_own(name: str) -> bool:
     """Whether a model's name is the path of a function; RecipeError for a name with a colon but no such form."""
-    if ":" in name and not _PATH.fullmatch(name):
+    if ":" in name and not PATH.fullmatch(name):
         raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
     return ":" in name
 
@@ -42,8 +35,22 @@ def is_own(name: str) -> bool:
 @lru_cache(maxsize=64)
 def own_family(path: str) -> Family:
     """Import a function as a family, once a process; MissingModel if impossible, RecipeError if no function."""
+    function, fingerprint = load_function(path)
+    scales = _takes_width(function)
+
+    def make(classes: int, channels: int, width: float) -> nn.Module:
+        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
+
+    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=fingerprint)
+
+
+def load_function(path: str) -> tuple[Callable[..., object], str]:
+    """Import a user's function; return the function and the sha256 of its source.
+
+    MissingModel if the import is impossible, RecipeError for anything but a function or a class of Python's.
+    """
     place, _, name = path.partition(":")
-    module = _import(path, place)
+    module = import_module(path, place)
     function = getattr(module, name, None)
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
@@ -53,13 +60,8 @@ def own_family(path: str) -> Family:
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
-    scales = _takes_width(function)
-
-    def make(classes: int, channels: int, width: float) -> nn.Module:
-        return make_own(path, function, (classes, channels, width) if scales else (classes, channels))
-
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
-    return Family(make, "a network of the user's", "", fixed=not scales, fingerprint=_fingerprint(module, defined_in))
+    return function, source(module, defined_in)
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:
@@ -112,34 +114,6 @@ def maps_of(module: nn.Module, paths: Iterable[str], images: Tensor) -> list[tup
     ]
 
 
-def _import(path: str, place: str) -> ModuleType:
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:  # `python -m` adds the current folder, the installed command not
-        sys.path.append(here)
-    importlib.invalidate_caches()
-    try:
-        with _guarding_settings(path):
-            return _load(place)
-    except RecipeError:
-        sys.modules.pop(place, None)  # the next import must fail the same way
-        raise
-    except (Exception, SystemExit) as error:  # a user's code may raise anything
-        raise MissingModel(
-            f"{path}: {place} must be importable, from the current folder or PYTHONPATH, got {said(error)}"
-        ) from error
-
-
-def _load(place: str) -> ModuleType:
-    """Import a module; if its import of torchvision stops for want of operators, declare them and import again."""
-    try:
-        return importlib.import_module(place)
-    except RuntimeError as error:
-        if not needs_operators(error):
-            raise
-    import_torchvision()
-    return importlib.import_module(place)
-
-
 def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...]) -> nn.Module:
     """Call a function for a network, check its result and name the head; RecipeError for anything but a network.
 
@@ -148,8 +122,8 @@ def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...])
     for name, value in zip(("classes", "channels"), given, strict=False):  # both may come from a file
         check_whole(f"{path}: {name}", value, 1)
     try:
-        with _guarding_settings(path):
-            made = _called(function, given)
+        with guarding_settings(path):
+            made = call(function, given)
         if isinstance(made, nn.Module) and not any(tensor.is_meta for tensor in made.parameters()):
             made = made.cpu()  # a search moves the network to its device
     except RecipeError:
@@ -165,33 +139,6 @@ def make_own(path: str, function: Callable[..., object], given: tuple[Any, ...])
     check_plain(path, made)
     _name_head(path, made, given[0])
     return made
-
-
-def _called(function: Callable[..., object], given: tuple[Any, ...]) -> object:
-    """Call the function; a function that imports torchvision is called again once torchvision can be imported."""
-    try:
-        return function(*given)
-    except RuntimeError as error:
-        if not needs_operators(error):
-            raise
-    import_torchvision()
-    return function(*given)
-
-
-@contextmanager
-def _guarding_settings(path: str) -> Iterator[None]:
-    """Run a user's code with its prints on standard error; RecipeError if the code changes torch's global settings."""
-    before = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
-    with redirect_stdout(sys.stderr):
-        yield
-    after = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
-    torch.set_grad_enabled(before[0])
-    if after != before:
-        torch.set_default_dtype(before[1])
-        torch.set_default_device(before[2])
-        names = ("torch.set_grad_enabled", "torch.set_default_dtype", "torch.set_default_device")
-        called = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
-        raise RecipeError(f"{path}: its module must leave torch's settings as they are, it calls {called[0]}")
 
 
 def _name_head(path: str, made: Any, classes: int) -> None:
@@ -227,40 +174,6 @@ def _takes_width(function: Callable[..., object]) -> bool:
         return "width" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # a function without a readable signature
         return False
-
-
-def _fingerprint(*modules: ModuleType) -> str:
-    """Return the sha256 of the modules' files and of all files of the same packages imported by them, recursively."""
-    tops = [importlib.import_module(module.__name__.partition(".")[0]) for module in modules]
-    roots = {root for top in tops for root in _folders(top)}
-    files: dict[str, Path] = {}
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        file = getattr(module, "__file__", None)
-        if file is None or module.__name__ in files or not any(_is_below(Path(file), root) for root in roots):
-            continue
-        files[module.__name__] = Path(file)
-        named = [getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in _values(module)]
-        waiting += [sys.modules[name] for name in named if isinstance(name, str) and name in sys.modules]
-    whole = hashlib.sha256()
-    for name, file in sorted(files.items()):
-        whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()
-
-
-def _folders(top: ModuleType) -> list[Path]:
-    """Return the folders of a package, or the folder of a single-file module."""
-    file = getattr(top, "__file__", None)
-    return [Path(path) for path in getattr(top, "__path__", [Path(file).parent] if file else [])]
-
-
-def _values(module: ModuleType) -> list[object]:
-    return [v for v in vars(module).values() if isinstance(v, ModuleType | type) or inspect.isroutine(v)]
-
-
-def _is_below(file: Path, root: Path) -> bool:
-    return file.is_relative_to(root) and "site-packages" not in file.relative_to(root).parts
 
 
 def _convolves(module: nn.Module) -> bool:

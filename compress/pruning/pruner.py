@@ -27,6 +27,8 @@ class Pruner(ABC):
     adaptive: ClassVar[bool] = False
     predictable: ClassVar[bool] = True
     """Whether shapes alone decide the number of channels kept in each layer, so that costs are predicted exactly."""
+    needs_sgd: ClassVar[bool] = False
+    """Whether the method works by the size of gradients in a training, which Adam and its like divide out."""
 
     @property
     def spare_shortcuts(self) -> bool:

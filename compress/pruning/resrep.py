@@ -39,6 +39,7 @@ class ResRep(DuringTraining):
     source: ClassVar[str] = "https://arxiv.org/abs/2007.03260"
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
     predictable: ClassVar[bool] = False
+    needs_sgd: ClassVar[bool] = True
 
     start: int = 5
     every: int = 200

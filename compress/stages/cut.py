@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from compress.encoding import encode
-from compress.stages.lesson import Recovery
+from compress.stages.lesson import Lesson, Recovery
 from compress.stages.stage import Stage
 from compress.training import Training
 
@@ -28,6 +29,10 @@ class Cut(Stage):
     def made_from(self) -> dict[str, object]:
         """Return method and recovery."""
         return {"method": encode(self.method), "recovery": encode(self.recovery)}
+
+    def retrained(self, change: Callable[[Lesson], Training]) -> Self:
+        """Return the stage with a changed training in its recovery."""
+        return self._with(recovery=replace(self.recovery, training=change(self.recovery)))
 
     def structural(self) -> Self:
         """Return the stage with a recovery reduced to the settings that decide the structure.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress.distill import Distiller
@@ -39,6 +40,10 @@ class Distill(Stage):
     def lesson(self) -> Lesson:
         """Return the training under the recipe's teacher."""
         return Lesson(self.training, distiller=self.method, teacher="teacher")
+
+    def retrained(self, change: Callable[[Lesson], Training]) -> Distill:
+        """Return the stage with a changed training."""
+        return replace(self, training=change(self.lesson))
 
     def made_from(self) -> dict[str, object]:
         """Return the whole stage."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
@@ -48,6 +49,10 @@ class Narrow(Stage):
     def lesson(self) -> Lesson:
         """Return the training under the network before the stage."""
         return Lesson(self.training, distiller=self.method)
+
+    def retrained(self, change: Callable[[Lesson], Training]) -> Narrow:
+        """Return the stage with a changed training."""
+        return replace(self, training=change(self.lesson))
 
     def made_from(self) -> dict[str, object]:
         """Return method, width and training."""

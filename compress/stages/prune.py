@@ -70,6 +70,12 @@ class Prune(Cut):
                 f"got {self.recovery.scope}"
             )
 
+        if self.method.needs_sgd and self.recovery.training.optimizer != "sgd":
+            raise RecipeError(
+                f"prune: {self.method.name} works by the size of gradients, so the recovery's optimizer must be sgd, "
+                f"got {self.recovery.training.optimizer}"
+            )
+
     def sentence(self, level: float | None, teacher: Model | None) -> str:
         """Return method, share or round, schedule and recovery."""
         if self.sparsity is None:

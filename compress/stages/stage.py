@@ -20,6 +20,7 @@ from compress.train import Hook
 
 if TYPE_CHECKING:
     from compress.models import Model
+    from compress.training import Training
 
 
 class Stage(ABC):
@@ -121,6 +122,10 @@ class Stage(ABC):
 
     def structural(self) -> Stage | None:
         """Return the settings that decide whether the stage can be applied; None for a stage without conditions."""
+        return self
+
+    def retrained(self, change: Callable[[Lesson], Training]) -> Stage:
+        """Return the stage with the training that `change` makes of its lesson's; unchanged without a training."""
         return self
 
     def cut_to(self, sparsity: float) -> Stage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from compress.encoding import encode
@@ -33,6 +34,10 @@ class Train(Stage):
     def lesson(self) -> Lesson:
         """Return the training, on labels alone."""
         return Lesson(self.training)
+
+    def retrained(self, change: Callable[[Lesson], Training]) -> Train:
+        """Return the stage with a changed training."""
+        return replace(self, training=change(self.lesson))
 
     def made_from(self) -> dict[str, object]:
         """Return the whole stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from compress.encoding import encode
@@ -13,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def epochs(training: Training) -> str:
-    """Describe a training: length, learning rate and batch size."""
+    """Describe a training: length, learning rate and batch size, then all settings other than the default."""
     plural = "" if training.epochs == 1 else "s"
-    return f"{training.epochs} epoch{plural}, learning rate {training.lr:g}, batches of {training.batch_size}"
+    said = [f"{training.epochs} epoch{plural}, learning rate {training.lr:g}, batches of {training.batch_size}"]
+    for one in fields(training):
+        value = getattr(training, one.name)
+        if one.name not in ("epochs", "lr", "batch_size") and value != one.default:
+            shown = ", ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else value
+            said.append(f"{one.name.replace('_', ' ')} {shown}")
+    return ", ".join(said)
 
 
 def method_and_settings(method: object) -> str:

@@ -59,6 +59,7 @@ class Progress:
 
     def __call__(self, record: StudyRecord, driver: Driver) -> None:
         """Show the study's present state."""
+        self.trials = max(self.trials, driver.trials)
         changed = self.totals.follow(record)
         done = [trial for trial in changed if trial.status != "running"]
         self.done_said.difference_update(trial.id for trial in changed if trial.status == "running")

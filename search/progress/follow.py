@@ -38,7 +38,7 @@ def followed(
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
     sync = Sync.of(wanted, draw)
-    with Progress(wanted.trials) as progress:
+    with Progress(wanted.trials or 0) as progress:
 
         class Watch(launch.Listener):
             """Prints the progress, and posts the study to MLflow."""

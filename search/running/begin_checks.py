@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
 import torch
@@ -18,7 +18,9 @@ from search.settings import Settings, check_models
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.record import StudyRecord
 from search.study.study import Study, StudyError
-from spaces import SPACES, Space
+
+NETWORKS = "networks"
+"""The header's entry on networks named by the recipes of a space of the user's, not by options."""
 
 
 def hold(settings: Settings, held: ExitStack) -> Study:
@@ -38,7 +40,7 @@ def check_study(study: Study, settings: Settings) -> None:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if settings.resume and not study.exists:
         raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
-    asked = {"space": settings.space, "task": settings.task}
+    asked = {"space": settings.space_name, "task": settings.task}
     if settings.objectives != DEFAULT_OBJECTIVES:  # left out, the study's own objectives hold
         asked["objectives"] = ",".join(settings.objectives)
     for what, got in asked.items() if study.exists else ():
@@ -80,7 +82,7 @@ def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
             raise
         logging.getLogger(__name__).warning("%s; this study was started from it, and goes on without", error)
         return None
-    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space)):
+    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space_name)):
         if begun != asked:
             raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
     return record
@@ -94,7 +96,8 @@ def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[s
     """
     header = study.header
     found = {}
-    for what, names in (("students", settings.students), ("teachers", settings.teachers)):
+    named = {"students": settings.students, "teachers": settings.teachers, NETWORKS: ()}
+    for what, names in named.items():
         begun: dict[str, dict[str, str]] = header.get(what, {})
         asked = {f"{m.family}@{m.weights}" if m.weights else m.family: m for m in check_models(what, names)}
         if study.exists and asked and list(asked) != list(begun):
@@ -113,24 +116,24 @@ def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[s
     return found
 
 
-def check_given(settings: Settings, models: Mapping[str, Mapping[str, object]], task: Task) -> Space:
-    """Return the space over the given models; RecipeError for a model that does not suit the task.
+def check_given(models: Mapping[str, Mapping[str, object]], task: Task, *, new: bool) -> None:
+    """Raise RecipeError for a model given by the user that does not suit the task."""
+    check_suit((Model.parse(name) for what in models.values() for name in what), task, new=new)
 
-    Notes are logged on weights that fit nothing, and on a user's network that cannot be exported.
+
+def check_suit(models: Iterable[Model], task: Task, *, new: bool) -> None:
+    """Raise RecipeError for a model that does not suit the task.
+
+    Notes are logged on weights that fit nothing, and in a `new` study on a user's network that cannot be exported.
     """
-    space = SPACES[settings.space]
-    if space.given is None or not models:
-        return space
-    students, teachers = (tuple(Model.parse(name) for name in models.get(w, ())) for w in ("students", "teachers"))
-    for model in dict.fromkeys((*students, *teachers)):
+    for model in dict.fromkeys(models):
         left = model.check(task.outputs, task.shape, softmax=task.goal.softmax, dense=task.goal.dense)
         if left:
             logging.getLogger(__name__).warning(
                 "%s: %s fit other images or classes, so they begin untrained", model, " and ".join(left)
             )
-        if model.own and not settings.resume:
+        if model.own and new:
             _warn_of_exports(model, task)
-    return space.given(students, teachers)
 
 
 def _warn_of_exports(model: Model, task: Task) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 from optuna.storages import InMemoryStorage
 
 from compress.data.tasks import Task
+from compress.errors import RecipeError
+from compress.recipe import Recipe
+from compress.training import Training
 from search.running.driver import Driver
-from search.running.replicates import Replicates, Wanted
-from search.running.sources import NewRecipes, OtherSeeds, Resumed
+from search.running.replicates import Replicates, Wanted, every_model, on_front
+from search.running.sources import NewRecipes, OtherSeeds, Resumed, Suggests
 from search.sampling.auto import Auto
 from search.sampling.bounds import UNBOUNDED, Bounds
+from search.sampling.candidates import Draw
 from search.sampling.feasibility import Feasibility
+from search.sampling.grid import Grid
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Suggester, takes
-from search.study.record import StudyRecord
+from search.study.events import networks
+from search.study.record import Choice, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
 from spaces import Space
@@ -25,19 +35,21 @@ def take_up(
     optuna_study: OptunaStudy,
     space: Space,
     task: Task,
-    trials: int,
+    trials: float,
     bounds: Bounds = UNBOUNDED,
     earlier: StudyRecord | None = None,
     *,
     early_stopping: bool = True,
     seeds: int = 1,
+    listed: Sequence[Mapping[str, Choice]] | None = None,
 ) -> Driver:
     """Make the driver of a search for `trials` trials in all, of a new study or a resumed study.
 
     A new study begins with the plain teacher and with the front of the `earlier` study. The unfinished trials of a
     resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little of
     its remaining points. With several `seeds`, further trials repeat the recipes of the front with other seeds, once no
-    other trial is left.
+    other trial is left. With `listed` choices, those of a grid, the choices are tried in order, and every recipe has
+    the seeds.
     """
     seed, new = study.header["seed"], not study.trials
     if new:
@@ -46,9 +58,14 @@ def take_up(
         study.requeue()
     in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
     auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
-    driver = Driver(study, optuna_study, task, Replicates(seeds, seed, task.fingerprint), in_progress, auto)
-    feasibility = Feasibility(task, bounds, driver.say)
-    suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)
+    replicates = Replicates(seeds, seed, task.fingerprint, on_front if listed is None else every_model)
+    driver = Driver(study, optuna_study, task, replicates, in_progress, auto)
+    feasibility = Feasibility(task, bounds, driver.say, networks(study.header))
+    suggester: Suggests
+    if listed is None:
+        suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)
+    else:
+        suggester = Grid(listed, optuna_study, space, task.name, seed, feasibility, driver.say)
     left = trials - study.originals
     driver.sources = (
         Resumed(study),
@@ -57,11 +74,35 @@ def take_up(
     )
     if new and earlier is not None:
         driver.notes += _begin_with(earlier, optuna_study, space, task.name, seed)
-    if new and auto is None:
+    if new and auto is None and listed is None:
         optuna_study.begin(space.beginnings)
     if earlier is not None and auto is not None:
-        auto.learn_from(earlier, lambda choices: takes(space, task.name, seed, choices))
+        alike = tuple(one for one in earlier.trials if _is_trained_alike(one, space, task.name, seed))
+        auto.learn_from(replace(earlier, trials=alike), lambda choices: takes(space, task.name, seed, choices))
+        count = len(earlier.trials)
+        if len(alike) < count:
+            other = f"{count - len(alike)} were trained otherwise, and say nothing here"
+            driver.notes.append(f"of {count} trials of {earlier.name} {other}")
     return driver
+
+
+def _is_trained_alike(trial: TrialRecord, space: Space, task: str, seed: int) -> bool:
+    """Return False where the space trains the same models otherwise, for the trial's choices."""
+    choices = {name: value for name, value in trial.choices.items() if name != "seed"}
+    draw = Draw(np.random.default_rng(0), choices)
+    try:
+        recipe = Recipe.from_json(trial.recipe)
+        here = space.build(draw, task, seed) if choices else space.baseline(task, seed)
+    except RecipeError:  # of other models, or of an earlier version
+        return True
+    models = (recipe.student, recipe.teacher) == (here.student, here.teacher)
+    return draw.params != choices or not models or _trainings(recipe) == _trainings(here)
+
+
+def _trainings(recipe: Recipe) -> list[Training]:
+    lessons = [stage.lesson for stage in recipe.stages]
+    schooling = [] if recipe.schooling is None else [recipe.schooling]
+    return schooling + [lesson.training for lesson in lessons if lesson is not None]
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:

@@ -36,7 +36,8 @@ Ending = tuple[Status, str]
 class Driver:
     """The state of a search. `search/running/begin_or_resume.py` makes a driver; the constructor writes nothing.
 
-    The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state.
+    The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state. `trials` is
+    the number wanted in all, without replicates; 0 for replicates alone.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Driver:
         self.connection = Connection(self._catch_up, self.say)
         self.started: dict[int, float] = {}
         self.queue: deque[int] = deque()
+        self.trials = 0
         self.recipes = {Recipe.from_json(state.recipe).id: trial for trial, state in study.trials.items()}
         self.given_up: frozenset[int] = frozenset()
 

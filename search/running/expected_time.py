@@ -18,10 +18,12 @@ from compress.stages import Train
 from search.sampling.candidates import candidates
 from search.settings import Settings
 from spaces import Space
-from spaces.space import effort
+from spaces.space import Effort, effort
 
 LONG_S = 600.0
 """Seconds of a teacher's training or a trial above which the time is announced."""
+HOUR_S = 3600.0
+"""Seconds within which a trial by default settings should end."""
 SHORT_MACS = 1e12
 """MACs of a teacher's training below which no step is timed: at 2 GMAC/s, slow for a core, `LONG_S` is not reached."""
 STEP_S = 0.4
@@ -40,10 +42,11 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     """
     if settings.address is not None or settings.gpus_per_trial:
         return None
-    if UPDATE * macs * len(task.train) * effort(task.name).scratch < SHORT_MACS:
-        return None
     first = space.baseline(task.name, settings.seed).stages[0]
     assert isinstance(first, Train)
+    epochs = first.training.epochs or settings.epochs or effort(task.name).scratch
+    if UPDATE * macs * len(task.train) * epochs < SHORT_MACS:
+        return None
     try:
         an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
     except Exception:  # a network that cannot be trained is reported by its trial
@@ -51,7 +54,23 @@ def announcement(settings: Settings, space: Space, task: Task, macs: float) -> s
     teacher = an_image * len(task.train) * first.training.epochs
     countable = an_image < COUNTABLE_S or not teacher
     trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed) if countable else 0.0
-    return said(str(space.teacher), teacher, trial)
+    sentence = said(str(space.teacher), teacher, trial)
+    if sentence is None or settings.epochs is not None:
+        return sentence
+    return sentence + fewer_epochs(Effort(epochs, effort(task.name).recovery), max(teacher, trial))
+
+
+def fewer_epochs(default: Effort, trial_s: float) -> str:
+    """Return the end of the sentence where the epochs by default make a trial longer than an hour, else ""."""
+    if trial_s <= HOUR_S:
+        return ""
+    scratch, recovery = (int(epochs * HOUR_S / trial_s) for epochs in (default.scratch, default.recovery))
+    if not scratch:
+        return "; not even --epochs 1 ends a trial within an hour here"
+    return (
+        f"; by default, {default.scratch} epochs, no trial ends within an hour here: "
+        f"--epochs {scratch} --recovery-epochs {max(1, recovery)} would"
+    )
 
 
 def said(name: str, teacher_s: float, trial_s: float) -> str | None:

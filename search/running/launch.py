@@ -12,14 +12,18 @@ from compress.costs import predict
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
 from compress.figures import LATENCY, foreseen
+from compress.goals import check_goal
 from compress.measure import latency
 from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
+from search import study_file
 from search.environment import spare_loopback
 from search.hints import command
-from search.running.begin_checks import budget_of, check_given, check_study, earlier_of, given_models, hold
+from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
+from search.running.begin_space import planned, space_of
+from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
@@ -27,14 +31,16 @@ from search.running.expected_time import announcement
 from search.running.failures import DeviceError
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
-from search.sampling.optuna_study import AUTO, OptunaStudy, answering, check_sampler, open_storage
+from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
 from search.study.front import objectives_of
 from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
+from search.study_options import header_entry
 from spaces import Space
+from spaces.listing import listing
 
 LATENCY_MS = 2000.0
 """Milliseconds for measuring the teacher's latency: a network of seconds per image is timed fewer than thirty times."""
@@ -72,13 +78,22 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_study(before, settings)
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
+    trainings = trainings_of(before, settings)
+    sources = optimizer_sources(trainings)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     check_images(before, task)
-    check_sampler(*_sought(before, settings, task))
-    space = check_given(settings, models, task)
+    check_goal(task.name, task.goal, task.validation.targets)
+    sampler, objectives = _sought(before, settings, task)
+    check_sampler(sampler, objectives)
+    space, only, begun_with = space_of(before, settings, models, task)
+    seed = before.header.get("seed", settings.seed)
+    grid = listing(space, task.name, seed, only) if sampler == GRID else None
+    trials, ahead_said = planned(settings, space, grid)
+    space = trainings.around(space)
+    refused = check_trainings(trainings, space, task)
     if settings.budget.bounds and not before.exists:
         check_within_reach(
             Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task
@@ -96,7 +111,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
-        listener.said(task.opening)
+        for line in filter(None, (task.opening, ahead_said, announced(trainings, refused) if trainings else "")):
+            listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
         held.callback(aside.shutdown, wait=False)  # not waited for after Ctrl-C
@@ -104,7 +120,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if own:
             listener.ready()
         scratch = None
-        if study.unfinished or study.originals < settings.trials or settings.seeds > 1:
+        if study.unfinished or study.originals < trials or settings.seeds > 1:
             scratch = held.enter_context(scratch_folder())
             held.enter_context(started(settings, scratch))
         reference |= costs.result() if costs else {}
@@ -113,10 +129,11 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if not own:
             listener.ready()
         if new:
+            study_file.keep(settings.file, study.folder)
             study.begin(
                 task=settings.task,
                 fingerprint=task.fingerprint,
-                space=settings.space,
+                space=settings.space_name,
                 seed=settings.seed,
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},
@@ -124,8 +141,12 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 gpus_per_trial=settings.gpus_per_trial,
                 **models,
                 **({} if quality == ACCURACY else {"quality": quality.as_json()}),
+                **begun_with,
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
+                **{who: values for who, values in trainings.as_json().items() if values},
+                **({"optimizers": sources} if sources else {}),
+                **header_entry(settings),
                 objectives=list(objectives),
                 reference_point=reference,
                 latency_of=TEACHER,
@@ -141,12 +162,14 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             optuna_study,
             space,
             task,
-            settings.trials,
+            trials,
             bounds,
             earlier,
             early_stopping=early_stopping,
             seeds=settings.seeds,
+            listed=None if grid is None else grid.choices,
         )
+        driver.trials = trials
         if scratch is not None and chosen:
             driver.notes.append(chosen)
         carry_out(settings, driver, scratch, listener)

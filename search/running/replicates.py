@@ -10,7 +10,7 @@ from compress.plan import plan
 from compress.recipe import Recipe
 from search.sampling.suggest import Asked
 from search.study.record import StudyRecord, TrialRecord
-from search.study.seeds import Family, front_of
+from search.study.seeds import Family, families, front_of
 from search.study.study import INTERRUPTED
 
 ENOUGH = "the rest of its curve was not wanted with this seed"
@@ -21,6 +21,11 @@ Wanted = Callable[[StudyRecord], Sequence[Family]]
 def on_front(record: StudyRecord) -> list[Family]:
     """Return the models on the front of the means."""
     return front_of(record.points, record.objectives)
+
+
+def every_model(record: StudyRecord) -> list[Family]:
+    """Return all models of the study."""
+    return families(record.points)
 
 
 class Replicates:

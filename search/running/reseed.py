@@ -12,7 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from compress.data.tasks import load_task
+from compress.errors import RecipeError
 from compress.machine.resources import usable_cpus
+from compress.models import Model
+from compress.recipe import Recipe
 from compress.store.bucket import check_readable, check_store
 from search.checks import check_whole
 from search.running.begin_checks import check_given, given_models, hold
@@ -29,6 +32,8 @@ from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.seeds import Family, families
 from search.study.study import INTERRUPTED, Study, StudyError
+from spaces import Space
+from spaces.space import Trial
 
 FINALISTS = 3
 """Number of finalists, unless more models are to be compared."""
@@ -75,7 +80,7 @@ def settings_of(
     header = study.header
     settings = Settings(
         study.name,
-        space=header["space"],
+        space=Space(header["space"], _build_nothing, Model("cnn"), ""),  # a user's own may be gone
         task=header["task"],
         trials=max(1, study.originals),
         resume=True,
@@ -91,6 +96,10 @@ def settings_of(
     return replace(settings, cpus_per_trial=min(settings.cpus_per_trial, usable_cpus()))
 
 
+def _build_nothing(trial: Trial, task: str, seed: int) -> Recipe:
+    raise RecipeError("reseed: its recipes are those of the study, none can be asked for")
+
+
 def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None) -> StudyRecord:
     """Make the `wanted` points with the settings' `seeds` in all; return the study's record at the end.
 
@@ -101,7 +110,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
     check_images(before, task)
-    check_given(settings, given_models(before, settings), task)
+    check_given(given_models(before, settings), task, new=False)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store)

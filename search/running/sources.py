@@ -10,7 +10,7 @@ from typing import Protocol
 from compress.recipe import Recipe
 from search.running.replicates import Replicates
 from search.sampling.connection import Connection
-from search.sampling.suggest import Answer, Asked, Suggester
+from search.sampling.suggest import Answer, Asked
 from search.study.study import Study
 
 SET_ASIDE = 4
@@ -53,6 +53,13 @@ class Resumed:
         return Answer(Asked(Recipe.from_json(state.recipe), state.choices, state.optuna, trial))
 
 
+class Suggests(Protocol):
+    """Suggests new recipes: `Suggester`, or `Grid`."""
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """Return a recipe not among the `known`, trials by recipe id; no recipe when none is left."""
+
+
 class NewRecipes:
     """At most `left` recipes from the suggester; `connection` leads to Optuna's database.
 
@@ -61,7 +68,9 @@ class NewRecipes:
 
     ahead = SET_ASIDE
 
-    def __init__(self, suggester: Suggester, connection: Connection, left: int, *, early_stopping: bool = True) -> None:
+    def __init__(
+        self, suggester: Suggests, connection: Connection, left: float, *, early_stopping: bool = True
+    ) -> None:
         self.suggester, self.connection, self.left, self.early_stopping = suggester, connection, left, early_stopping
 
     def next(self, known: Mapping[str, int]) -> Answer:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from compress.errors import RecipeError
 from search.study.record import Choice
+from spaces.questions import Asks, Question
 from spaces.space import Trial
 
 
 @dataclass
-class Draw:
+class Draw(Asks):
     """A trial that answers a space at random, or with the `given` value where the space allows the value."""
 
     chance: np.random.Generator
@@ -23,23 +24,26 @@ class Draw:
     params: dict[str, Choice] = field(default_factory=dict)
     distributions: dict[str, BaseDistribution] = field(default_factory=dict)
 
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Return an element of `choices`."""
-        fits = name in self.given and self.given[name] in choices
-        drawn = self.given[name] if fits else choices[int(self.chance.integers(len(choices)))]
-        return self._keep(name, drawn, CategoricalDistribution(tuple(choices)))
-
-    def suggest_float(self, name: str, low: float, high: float) -> float:
-        """Return a number in `[low, high]`."""
+    def ask(self, name: str, question: Question) -> Any:
+        """Return an answer, under one name always the first."""
         given = self.given.get(name)
-        fits = isinstance(given, int | float) and low <= given <= high
-        return float(
-            self._keep(name, given if fits else float(self.chance.uniform(low, high)), FloatDistribution(low, high))
-        )
+        self.distributions[name] = distribution(question)
+        if name in self.given and question.admits(given):
+            drawn = float(given) if question.numeric and not question.whole else given  # type: ignore[arg-type]
+        elif question.numeric:
+            drawn = question.at(float(self.chance.random()))
+        else:
+            drawn = question.choices[int(self.chance.integers(len(question.choices)))]
+        return self.params.setdefault(name, drawn)
 
-    def _keep(self, name: str, value: Any, known: BaseDistribution) -> Any:
-        self.distributions[name] = known
-        return self.params.setdefault(name, value)
+
+def distribution(question: Question) -> BaseDistribution:
+    """Return Optuna's distribution of the answers to a question."""
+    if not question.numeric:
+        return CategoricalDistribution(question.choices)
+    if question.whole:
+        return IntDistribution(int(question.low), int(question.high), question.log, int(question.step or 1))
+    return FloatDistribution(question.low, question.high, question.log, question.step)
 
 
 class Named(Protocol):

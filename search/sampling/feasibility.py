@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Container, Set
 from contextlib import suppress
 
 from compress.costs import check, check_targets, cut_to, deepest, depth
@@ -13,10 +13,15 @@ from search.sampling.bounds import Bounds
 
 
 class Feasibility:
-    """Judges the recipes of a search; `say` shows a note on each impossible recipe."""
+    """Judges the recipes of a search; `say` shows a note on each impossible recipe.
 
-    def __init__(self, task: Task, bounds: Bounds, say: Callable[[str], None]) -> None:
-        self.task, self.bounds, self.say = task, bounds, say
+    A recipe may name only those functions of the user's own that are among `networks`, any if None.
+    """
+
+    def __init__(
+        self, task: Task, bounds: Bounds, say: Callable[[str], None], networks: Container[str] | None = None
+    ) -> None:
+        self.task, self.bounds, self.say, self.networks = task, bounds, say, networks
         self._refused: dict[str, dict[str, float]] = {}
         self._possible: dict[str, float] = {}
         self._deepest = 0.0
@@ -47,6 +52,11 @@ class Feasibility:
 
     def _look_at(self, recipe: Recipe) -> None:
         """Raise as `check` does. A recipe passes unchecked if a deeper cut of the same network was possible."""
+        for model in (recipe.student, recipe.teacher):
+            if model is not None and model.own and self.networks is not None and model.family not in self.networks:
+                raise RecipeError(
+                    f"{model.family} must be named in a study from its beginning, got it now; begin a new study"
+                )
         check_targets(recipe, self.task)
         bones, deep = depth(recipe)
         self._deepest = max(self._deepest, deep or 0.0)

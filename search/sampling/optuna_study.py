@@ -27,15 +27,20 @@ from spaces.space import place
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-AUTO = "auto"
+AUTO, GRID = "auto", "grid"
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     AUTO: lambda seed: optuna.samplers.RandomSampler(seed),
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=10),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed),
+    GRID: lambda seed: optuna.samplers.RandomSampler(seed),
 }
-"""Optuna's samplers by name. Choices of `auto` come from `search.sampling.acquisition`, or else are random."""
+"""Optuna's samplers by name.
+
+Choices of `auto` come from `search.sampling.acquisition`, or else are random. Choices of `grid` come from
+`search.sampling.grid`.
+"""
 
 UNREACHABLE = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 """Errors of a database that is locked or gone; a journal file raises neither."""

@@ -86,7 +86,7 @@ class Suggester:
             asked = self.optuna_study.ask(at_random=failed["repeated"] + failed["impossible"] >= STUBBORN)
             found = self._take(asked, known)
             if isinstance(found, Recipe):
-                return Answer(Asked(found, dict(asked.params), asked.number), given_up)
+                return Answer(Asked(found, self.space.settle(asked.params), asked.number), given_up)
             failed[found] += 1
         self._say_end(failed)
         return Answer(None, given_up)
@@ -95,8 +95,9 @@ class Suggester:
         """Return the recipe of Optuna's choices; otherwise end Optuna's trial, and return the kind of failure."""
         try:
             recipe = self.space.build(asked, self.task, self.seed)
-        except RecipeError:
+        except RecipeError as error:
             self.optuna_study.forget(asked.number)
+            self.say(f"a recipe was not tried: {error}")
             return "impossible"
         if recipe.id in known:
             self._answer(asked.number, known[recipe.id])

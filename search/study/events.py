@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
 
+NAMING = ("students", "teachers", "networks")
+"""Entries of the header with networks whose code may run."""
+_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
+"""Entries that a study's own event may lack."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -21,11 +25,10 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {"students": {}, "teachers": {}, "store": "", "budget": {}, **event},
-        students=dict,
-        teachers=dict,
+        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", **event},
+        space_is=str,
         store=str,
-        budget=dict,
+        **dict.fromkeys(_ENTRIES, dict),
     )
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
         raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
@@ -40,12 +43,33 @@ def check_asked(event: Event) -> None:
 
 def check_named(event: Event, header: Event) -> None:
     """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
-    named = {name.partition("@")[0] for who in ("students", "teachers") for name in header.get(who, ())}
+    named = networks(header)
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
         family = model.get("family") if isinstance(model, Mapping) else None
         if isinstance(family, str) and ":" in family and family not in named:
             raise ValueError(f"the study must have been begun with the {who} {family!r}, whose code would run")
+    for optimizer in _optimizers(event["recipe"]) if event["event"] == "asked" else ():
+        if ":" in optimizer and optimizer not in header.get("optimizers", ()):
+            raise ValueError(f"the study must have been begun with the optimizer {optimizer!r}, whose code would run")
+
+
+def _optimizers(recipe: object) -> Iterator[str]:
+    """Yield the names of the optimizers anywhere in a recipe's JSON."""
+    if isinstance(recipe, Mapping):
+        named = recipe.get("optimizer")
+        if isinstance(named, str):
+            yield named
+        for value in recipe.values():
+            yield from _optimizers(value)
+    elif isinstance(recipe, list):
+        for value in recipe:
+            yield from _optimizers(value)
+
+
+def networks(header: Mapping[str, Any]) -> set[str]:
+    """Return the families of models named by a study's header: the functions of the user's own that may run."""
+    return {name.partition("@")[0] for who in NAMING for name in header.get(who, ())}
 
 
 def check_point(event: Mapping[str, Any]) -> None:

@@ -69,7 +69,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Training(batch_size=0), "training: batch_size must be a whole number of at least 1, got 0"),
     (lambda: Training(momentum=1.0), "training: momentum must be in [0, 1), got 1.0"),
     (lambda: Training(weight_decay=-1e-4), "training: weight_decay must be at least 0, got -0.0001"),
-    (lambda: Training(decay="linear"), "training: decay: unknown 'linear', known are cosine, step"),
+    (lambda: Training(decay="linear"), "training: decay: unknown 'linear', known are constant, cosine, step"),
     (lambda: Training(label_smoothing=1.0), "training: label_smoothing must be in [0, 1), got 1.0"),
     (lambda: Model("cnn", 0), "cnn: width must be above 0, got 0"),
     (lambda: OneShot(0), "one-shot: steps must be a whole number of at least 1, got 0"),

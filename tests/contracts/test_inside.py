@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ inside = pytest.mark.parametrize("method", INSIDE, ids=lambda m: m.name)
 aimed_inside = pytest.mark.parametrize("method", [m for m in INSIDE if not m.adaptive], ids=lambda m: m.name)
 NETWORKS = [Model("cnn", 0.5), Model("resnet20", 0.25)]
 SHORT = Training(epochs=2, lr=0.05, batch_size=32)
+WAYS: dict[str, dict[str, Any]] = {
+    "sgd": {},
+    "averaged": {"ema": 0.9, "clip_norm": 1.0, "warmup": 1.0},
+    "adamw": {"optimizer": "adamw", "lr": 0.002, "ema": 0.5},
+}
+ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 def build(model: Model) -> nn.Module:
@@ -58,6 +65,23 @@ def logits(net: nn.Module, calibration: Batch) -> Tensor:
         return net.eval()(calibration.images)  # type: ignore[no-any-return]
 
 
+def _skip_unsuited(method: Pruner, way: dict[str, Any]) -> None:
+    """Skip a way of training for which the method is refused, before anything trains."""
+    if method.needs_sgd and "optimizer" in way:
+        pytest.skip("refused in a sentence")
+
+
+@inside
+def test_a_method_is_made_for_adamw_or_refused_before_training(method: DuringTraining) -> None:
+    aim: dict[str, Any] = {} if method.adaptive else {"sparsity": 0.5, "schedule": OneShot()}
+    recovery = Recovery(replace(SHORT, **WAYS["adamw"]))
+    if not method.needs_sgd:
+        assert Prune(method, recovery=recovery, **aim).recovery == recovery
+        return
+    with pytest.raises(RecipeError, match="so the recovery's optimizer must be sgd, got adamw"):
+        Prune(method, recovery=recovery, **aim)
+
+
 @inside
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_to_begin_changes_nothing(method: DuringTraining, network: Model, calibration: Batch) -> None:
@@ -71,9 +95,11 @@ def test_to_begin_changes_nothing(method: DuringTraining, network: Model, calibr
 @aimed_inside
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.parametrize("taught", [False, True], ids=["labels", "taught"])
+@ways
 def test_the_goal_is_met_and_the_network_reloads(
-    method: DuringTraining, network: Model, taught: bool, tiny: Task, calibration: Batch
+    method: DuringTraining, network: Model, taught: bool, way: dict[str, Any], tiny: Task, calibration: Batch
 ) -> None:
+    _skip_unsuited(method, way)
     net = build(network)
     aim = goal(net, calibration)
     pruning = method.begin(net, aim)
@@ -81,7 +107,7 @@ def test_the_goal_is_met_and_the_network_reloads(
     if taught:
         first = next(tiny.train.batches(32))
         loss = Teaching(net, build(Model("cnn")), KD(), first, targets=tiny.train.targets)
-    fit(loss, tiny.train, SHORT, seed=0, augment=tiny.augment, hooks=[pruning])
+    fit(loss, tiny.train, replace(SHORT, **way), seed=0, augment=tiny.augment, hooks=[pruning])
     pruning.finish()
     assert 0.8 * aim.at_most <= left(net) <= aim.at_most + 1
     assert not net.training
@@ -91,11 +117,18 @@ def test_the_goal_is_met_and_the_network_reloads(
 
 
 @inside
+@ways
 def test_the_same_training_gives_the_same_bits_even_interrupted(
-    method: DuringTraining, recipe: Build, tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: DuringTraining,
+    way: dict[str, Any],
+    recipe: Build,
+    tiny: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    _skip_unsuited(method, way)
     monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
-    recovery = Recovery(Training(3, batch_size=32))
+    recovery = Recovery(replace(Training(3, batch_size=32), **way))
     if method.adaptive:
         kind: Any = type(method)
         wanted = recipe(Prune(kind(tolerance=0.99, rounds=2), recovery=recovery))

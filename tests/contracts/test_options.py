@@ -27,6 +27,9 @@ from spaces import SPACES
 
 VERBS = {
     "search": Settings,
+    "show": asked.Show,
+    "run": asked.Run,
+    "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
     "breakpoints": asked.Breakpoints,

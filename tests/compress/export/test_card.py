@@ -188,3 +188,10 @@ def test_sources_are_of_what_took_part() -> None:
     found = sources(alone, lineage(alone, "data", "", (0.5, "float")))
     assert set(found) == {"cnn", "svd", "one-shot", "kd"}
     assert found["svd"] == SVD.source
+
+
+def test_a_model_is_described_without_the_optimizer_of_its_training() -> None:
+    gone = Training(epochs=3, optimizer="gone_module:make")
+    wanted = Recipe("digits", Model("cnn"), (Train(gone),))
+    assert lineage(wanted, "data", "", (0.0, "float")) == []
+    assert sentences(wanted, [])[-1].endswith(", optimizer gone_module:make")

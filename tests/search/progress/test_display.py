@@ -23,7 +23,7 @@ CHOICES: dict[str, Choice] = {"order": "prune", "sparsity": 0.7910119402707279, 
 PLAIN = trial(0, point(0, 0.9, 100))
 RUNNING = trial(1, point(1, 0.8, 50), choices=CHOICES, status="running")
 DONE = trial(1, point(1, 0.8, 50), point(1, 0.7, 20, sparsity=0.6), choices=CHOICES)
-DESK = cast(Any, SimpleNamespace(notes=["a recipe was not tried: too narrow"], started={}))
+DESK = cast(Any, SimpleNamespace(trials=0, notes=["a recipe was not tried: too narrow"], started={}))
 
 
 def said(*records: StudyRecord) -> list[str]:
@@ -54,7 +54,7 @@ SAYS = [
 
 def test_notes_of_a_kind_are_said_once_and_counted_in_the_end() -> None:
     text, notes = io.StringIO(), list[str]()
-    driver = cast(Any, SimpleNamespace(notes=notes, started={}))
+    driver = cast(Any, SimpleNamespace(trials=0, notes=notes, started={}))
     with Progress(3, Console(file=text, width=20)) as progress:
         for note in SAYS:
             notes.append(note)
@@ -65,7 +65,7 @@ def test_notes_of_a_kind_are_said_once_and_counted_in_the_end() -> None:
 
 def test_on_a_terminal_the_block_counts_them_as_they_come() -> None:
     progress = Progress(3, Console(file=io.StringIO(), width=200, force_terminal=True))
-    progress(study(), cast(Any, SimpleNamespace(notes=SAYS, started={})))
+    progress(study(), cast(Any, SimpleNamespace(trials=0, notes=SAYS, started={})))
     shown = io.StringIO()
     Console(file=shown, width=200).print(progress.block())
     assert [line.split()[:3] for line in shown.getvalue().splitlines()[-2:]] == [["note", n, "times:"] for n in "23"]
@@ -81,8 +81,8 @@ def at_work(*started: int, terminal: bool = False, trials: tuple[TrialRecord, ..
     text = io.StringIO()
     progress = Progress(3, Console(file=text, force_terminal=terminal, width=150))
     since = dict.fromkeys(started, time.monotonic() - 125.0)
-    progress(study(*trials), cast(Any, SimpleNamespace(notes=[], started=since)))
-    progress(study(*trials), cast(Any, SimpleNamespace(notes=[], started=since)))
+    progress(study(*trials), cast(Any, SimpleNamespace(trials=0, notes=[], started=since)))
+    progress(study(*trials), cast(Any, SimpleNamespace(trials=0, notes=[], started=since)))
     progress.console.print(progress.block())
     return text.getvalue()
 

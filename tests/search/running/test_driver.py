@@ -168,6 +168,7 @@ class Net(nn.Module):
         return Recipe(task, Model("upset:Net"), stages, seed=1)
 
     space = Plain("upset", build, Model("cnn"), "", ({"cut": True}, {"cut": False}))
+    study.header["networks"] = {"upset:Net": {}}
     driver = take_up(study, Noted(study), space, digits, trials=2)
     jobs = [driver.next(), driver.next()]
     assert [job and job.trial for job in jobs] == [0, 1]
@@ -175,6 +176,19 @@ class Net(nn.Module):
     (note,) = driver.notes
     assert note.startswith("a recipe was not tried: channel pruning: ")
     assert "once conv is cut, the network does not run any more (AssertionError: eight it must be)" in note
+
+
+def test_a_network_that_no_option_and_no_first_draw_named_is_said_and_not_tried(study: Study, digits: Task) -> None:
+    def build(trial: Trial, task: str, seed: int) -> Recipe:
+        family = trial.suggest_categorical("family", ("late:Net", "cnn"))
+        return Recipe(task, Model(family), (Train(ONCE),), seed=1)
+
+    space = Plain("late", build, Model("cnn"), "", ({"family": "late:Net"}, {"family": "cnn"}))
+    driver = take_up(study, Noted(study), space, digits, trials=2)
+    assert [job and job.trial for job in (driver.next(), driver.next())] == [0, 1]
+    assert driver.notes == [
+        "a recipe was not tried: late:Net must be named in a study from its beginning, got it now; begin a new study"
+    ]
 
 
 def rates(trial: Trial, task: str, seed: int) -> Recipe:

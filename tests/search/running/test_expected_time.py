@@ -12,9 +12,10 @@ from torch import nn
 from compress.data.tasks import Task
 from compress.models import Model
 from search.running import expected_time
-from search.running.expected_time import about, announcement, said, seconds_an_image
+from search.running.expected_time import HOUR_S, about, announcement, fewer_epochs, said, seconds_an_image
 from search.settings import Settings
 from spaces import SPACES, Space
+from spaces.space import Effort
 
 MACS = 10**6
 
@@ -86,6 +87,23 @@ def test_a_sentence_tells_of_what_is_long() -> None:
     own = said("net", 0, 660)
     assert own is not None
     assert own.startswith("a typical trial takes about 11 min: ")
+
+
+def test_a_default_too_long_for_an_hour_comes_with_one_that_fits() -> None:
+    assert fewer_epochs(Effort(60, 10), HOUR_S) == ""
+    said = fewer_epochs(Effort(60, 5), 10 * HOUR_S)
+    assert said == ("; by default, 60 epochs, no trial ends within an hour here: --epochs 6 --recovery-epochs 1 would")
+    assert fewer_epochs(Effort(60, 5), 61 * HOUR_S) == "; not even --epochs 1 ends a trial within an hour here"
+
+
+def test_epochs_that_were_asked_for_are_no_default(narrow: Space, endless: Task) -> None:
+    line = announcement(Settings("s"), narrow, endless, MACS)
+    assert line is not None
+    assert "; not even --epochs 1 ends a trial within an hour here" in line
+    asked = Settings("s", epochs=2)
+    told = announcement(asked, asked.trainings.around(narrow), endless, MACS)
+    assert told is not None
+    assert "within an hour" not in told
 
 
 @pytest.mark.parametrize(

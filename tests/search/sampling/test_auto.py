@@ -37,6 +37,7 @@ from search.study.seeds import front_of
 from search.study.study import EARLY, Study
 from spaces import Space
 from spaces.space import Trial
+from spaces.study_training import StudyTraining
 
 Event = Callable[..., dict[str, Any]]
 ONCE = Training(epochs=1)
@@ -420,6 +421,22 @@ def test_what_another_study_made_again_of_other_models_is_not_learned(
     driver = begun("b", trials=2, earlier=earlier.study.record, space=space)
     assert driver.auto is not None
     assert driver.auto.acquisition.seen == []
+
+
+def test_what_another_study_trained_otherwise_is_tried_but_not_learned(
+    begun: Callable[..., Driver], event: Event
+) -> None:
+    earlier = begun(trials=STARTUP)
+    carry_out(earlier, event)
+    space = StudyTraining({"epochs": 7}).around(SPACE)
+    driver = begun("b", trials=2, earlier=earlier.study.record, space=space)
+    assert driver.auto is not None
+    assert driver.auto.acquisition.seen == []
+    sentence = f"of {STARTUP} trials of a {STARTUP} were trained otherwise, and say nothing here"
+    assert sentence in driver.notes
+    carry_out(driver, event)
+    tried = [dict(trial.choices) for trial in driver.study.trials.values()]
+    assert tried[1] in [dict(trial.choices) for trial in earlier.study.trials.values()]
 
 
 def test_models_of_another_study_that_are_gone_are_not_learned(

@@ -1,0 +1,86 @@
+"""Options of a study: into the study's header when the study is begun, and back as arguments or a study file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from search import study_file
+from search.sampling.optuna_study import GRID
+from search.selection.amount import Amount
+from search.settings import TRIALS, Settings
+from search.study.study import Study
+from search.training_options import RECOVERY
+
+ENTRY = "options"
+KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves")
+"""Settings that no other entry of the header has."""
+
+
+def header_entry(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the header's entry on settings that no other entry has; {} where all have their defaults."""
+    defaults = {each.name: each.default for each in fields(Settings)}
+    changed = {name: getattr(settings, name) for name in KEPT if getattr(settings, name) != defaults[name]}
+    return {ENTRY: changed} if changed else {}
+
+
+def arguments_of(study: Study) -> dict[str, Any]:
+    """Return the arguments of `Settings` that would repeat the study, by field.
+
+    Places on a machine other than the store are left out: home, data, databases and clusters. A header of an earlier
+    version has fewer settings.
+    """
+    header = study.header
+    kept: dict[str, Any] = header.get(ENTRY, {})
+    found = {
+        "name": study.name,
+        "space": header["space"],
+        "task": header["task"],
+        "objectives": tuple(header["objectives"]),
+        "sampler": header.get("sampler"),
+        "seed": header["seed"],
+        "students": tuple(header.get("students", ())),
+        "teachers": tuple(header.get("teachers", ())),
+        "start_from": header.get("from"),
+        "store": header.get("store"),
+        "cpus_per_trial": header.get("cpus_per_trial", 1),
+        "gpus_per_trial": header.get("gpus_per_trial") or None,
+        **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
+        **kept,
+        "only": tuple(f"{name}={','.join(map(str, values))}" for name, values in header.get("only", {}).items()),
+        "trials": _trials(kept.get("trials"), study),
+        **header.get("training", {}),
+        **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},
+    }
+    return {name: value for name, value in found.items() if value is not None and value != ()}
+
+
+def _trials(asked: int | None, study: Study) -> int | None:
+    """Return the trials to ask for: at least those there are; None for all of a grid."""
+    if asked is None and study.header.get("sampler") == GRID:
+        return None
+    return max(asked or TRIALS, study.originals)
+
+
+def described(study: Study) -> dict[str, Any]:
+    """Return what a study is, ready for JSON: `options` and `toml` repeat the study; StudyError for a missing study."""
+    record, arguments = study.record, arguments_of(study)
+    sections: dict[str, Any] = {}
+    for section in ("", study_file.TRAINING, study_file.RECOVERING):
+        known = study_file.names(Settings, section)
+        given = {key: arguments[name] for key, (name, _) in known.items() if name in arguments}
+        sections |= {section: given} if section and given else given
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in sections.items()}
+    return {
+        "study": study.name,
+        "begun": datetime.fromtimestamp(study.header["time"], UTC).isoformat(timespec="seconds"),
+        "home": str(study.home),
+        "store": study.store,
+        "images": study.header.get("fingerprint", ""),
+        "trials done": dict(Counter(trial.status for trial in record.trials)),
+        "points": len(record.points),
+        "options": plain,
+        "toml": study_file.written(Settings, arguments),
+    }

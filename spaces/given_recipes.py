@@ -1,0 +1,128 @@
+"""A space of given recipes alone, and reading recipes: their JSON, a file of it, or the card of an export.
+
+The only choice of the space is `recipe`, by the recipe's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from compress.errors import RecipeError
+from compress.models import Model
+from compress.recipe import Recipe
+from compress.stages import Train
+from compress.training import Training
+from spaces.space import Space, Trial
+
+NAME = "recipes"
+"""Name of the space in a study's records."""
+FOLDER = "folder:"
+CARD = "card.json"
+MOST_BYTES = 10_000_000
+
+Given = str | Path | Mapping[str, Any] | Recipe
+"""A recipe: its file, an export's folder, its JSON form, or itself."""
+
+
+def of_recipes(recipes: Mapping[str, Recipe]) -> Space:
+    """Return the space of the recipes, by name. Its teacher is their first teacher, else their first student.
+
+    RecipeError if there is none.
+    """
+    if not recipes:
+        raise RecipeError("run: recipes must be given, got none")
+    first = next((one for one in recipes.values() if one.teacher is not None), next(iter(recipes.values())))
+    teacher, schooling = _unpruned(first)
+    return Space(NAME, partial(_build, recipes), teacher, "", schooling=schooling, recipes=recipes)
+
+
+def _unpruned(recipe: Recipe) -> tuple[Model, Training | None]:
+    """Return the network a recipe begins with, and its training on labels, so that the baseline's model is shared."""
+    if recipe.teacher is not None:
+        return recipe.teacher, recipe.schooling
+    begun = recipe.stages[0]
+    return recipe.student, begun.training if isinstance(begun, Train) else None
+
+
+def _build(recipes: Mapping[str, Recipe], trial: Trial, task: str, seed: int) -> Recipe:
+    return recipes[str(trial.suggest_categorical(NAME[:-1], tuple(recipes)))]
+
+
+def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ()) -> dict[str, Recipe]:
+    """Read recipes by name, those of the same content once.
+
+    `task` is the place of the images, None for the recipes' own. A function of the user's own in a file must be among
+    `networks`, as its code runs. RecipeError for a file that is no recipe, and for recipes of two tasks.
+    """
+    allowed = set(networks)
+    found: dict[str, Recipe] = {}
+    for number, one in enumerate(given, 1):
+        who, recipe = (f"recipe {number}", one) if isinstance(one, Recipe) else _read(one, number)
+        if not isinstance(one, Recipe):
+            _check_networks(who, recipe, allowed)
+        recipe = _of_task(who, recipe, task or next((other.task for other in found.values()), recipe.task))
+        if recipe.id not in {other.id for other in found.values()}:
+            found[_free(who, found)] = recipe
+    return found
+
+
+def _free(who: str, found: Mapping[str, Recipe]) -> str:
+    return who if who not in found else next(n for i in range(2, len(found) + 3) if (n := f"{who} {i}") not in found)
+
+
+def _read(one: str | Path | Mapping[str, Any], number: int) -> tuple[str, Recipe]:
+    """Return the name and the recipe."""
+    who, form = f"recipe {number}", one
+    if not isinstance(one, Mapping):
+        who, form = _load(Path(one))
+    try:
+        if isinstance(form, Mapping) and "point" in form:  # a card
+            form = form["point"].get("recipe")
+        if not isinstance(form, Mapping):
+            raise RecipeError(f"must be a JSON object, got {type(form).__name__}")
+        return who, Recipe.from_json(form)
+    except (RecipeError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        named = who if isinstance(one, Mapping) else one
+        raise RecipeError(f"run: {named} must be a recipe, got {error}") from error
+
+
+def _load(path: Path) -> tuple[str, Any]:
+    """Return the name and the JSON of a file: the file's name, or the name of an export's folder."""
+    file = path / CARD if path.is_dir() else path
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise RecipeError(f"run: {path} must be a recipe, got a file of more than {MOST_BYTES:,} bytes")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, RecipeError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise RecipeError(f"run: {path} must be a recipe's JSON, or an export with {CARD}, got {why}") from error
+    try:
+        form = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"run: {path} must be a recipe's JSON, got {str(error) or type(error).__name__}") from error
+    return file.absolute().parent.name if file.name == CARD else file.stem, form
+
+
+def _check_networks(who: str, recipe: Recipe, allowed: set[str]) -> None:
+    for model in (recipe.student, recipe.teacher):
+        if model is not None and model.own and model.family not in allowed:
+            raise RecipeError(
+                f"run: {who} must name networks whose code may run, got {model.family}; add --network {model.family}"
+            )
+
+
+def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:
+    """Return the recipe for the task; a folder of images may lie elsewhere now, under the same name."""
+    both_folders = recipe.task.startswith(FOLDER) and task.startswith(FOLDER)
+    if both_folders and Path(recipe.task).name == Path(task).name:
+        return replace(recipe, task=task)
+    if recipe.task != task:
+        raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
+    return recipe
