@@ -112,7 +112,7 @@ def _load(path: Path) -> tuple[str, Any]:
 
 def _check_networks(who: str, recipe: Recipe, allowed: set[str]) -> None:
     for model in (recipe.student, recipe.teacher):
-        if model is not None and model.own and model.family not in allowed:
+        if model is not None and model.own and not model.of_library and model.family not in allowed:
             raise RecipeError(
                 f"run: {who} must name networks whose code may run, got {model.family}; add --network {model.family}"
             )

@@ -110,3 +110,8 @@ def test_code_of_the_users_runs_only_if_named(source: Callable[[str, str], None]
     with pytest.raises(RecipeError, match="run: recipe 1 must name networks whose code may run, got my_net:make; add"):
         read([form], None)
     assert read([form], None, ["my_net:make"])["recipe 1"].student == Model("my_net:make")
+
+
+def test_a_librarys_network_is_no_code_of_the_users() -> None:
+    recipe = Recipe("digits", Model("torchvision:resnet18"), (Train(Training(epochs=1)),))
+    assert read([recipe], None) == {"recipe 1": recipe}
