@@ -7,6 +7,7 @@ and notes beneath. CSV is for programs: a line for each place, with plain number
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import floor, log10
 
 from compress.figures import Figure
 from search.study.table import Cell, Key, StudyTable
@@ -168,13 +169,23 @@ def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -
 def _cell(table: StudyTable, cell: Cell) -> str:
     least, most = table.seeds
     count = f" ({cell.seeds})" if least != most else ""
-    deviation = "" if cell.deviation is None else f" ± {_number(table.figure, cell.deviation)}"
-    return f"{_number(table.figure, cell.mean)}{deviation}{count}"
+    text = _written(table.figure, cell.mean)
+    deviation = "" if cell.deviation is None else f" ± {text(cell.deviation)}"
+    return f"{text(cell.mean)}{deviation}{count}"
 
 
-def _number(figure: Figure, value: float) -> str:
-    """Return the value in the figure's style; whole numbers stay whole, and percent are said in the title."""
-    return figure.style.text(round(value) if figure.style.spec == "," else value).removesuffix("%")
+def _written(figure: Figure, mean: float) -> Callable[[float], str]:
+    """Return how a mean and its deviation are written: in the figure's style, both to the same decimal.
+
+    Whole numbers stay whole, and percent are said in the title.
+    """
+    style = figure.style
+    if style.spec.endswith("g"):
+        digits = int(style.spec.strip(".g"))
+        decimals = max(0, digits - 1 - (floor(log10(abs(mean))) if mean else 0))
+        return lambda value: f"{value:.{decimals}f}"
+    whole = style.spec == ","
+    return lambda value: style.text(round(value) if whole else value).removesuffix("%")
 
 
 def _is_percent(figure: Figure) -> bool:
