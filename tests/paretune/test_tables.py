@@ -98,7 +98,8 @@ def test_an_error_is_told_in_its_own_unit(call: Call) -> None:
     assert "Bold: the lowest mean of each column." in table
     said = call("compare", "angles", "more-angles")
     assert (
-        "best mae in degrees on validation within a budget of parameters:\n  100 to below 550: angles, by 1\n" in said
+        "best mae in degrees on validation within a budget of parameters:\n  100 to below 1,000: angles, by 1 to 2.6 degrees\n"
+        in said
     )
     assert "from the reference mae 20, params 10,000" in said
 
