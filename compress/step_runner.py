@@ -120,6 +120,8 @@ class StepRunner:
         most = FEW_VIEWS if device == "cpu" else 1
         if teacher is step.original and isinstance(lesson, Recovery):
             most = 1
+        if views is None:  # a user's own augmentation shows no image twice
+            return None
         sizes = len(self.task.train), views, self.task.outputs
         if not self.task.goal.softmax or self.task.goal.dense:  # half precision is for logits, a row for an image
             return None

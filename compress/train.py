@@ -20,7 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from compress.average import Average
 from compress.checkpoint import Checkpoint
-from compress.data.splits import Augment, Batch, Split
+from compress.data.augmentation import Augmentation
+from compress.data.splits import Batch, Split
 from compress.goals import LABELS
 from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
 from compress.optimizers import make_optimizer
@@ -104,7 +105,7 @@ def fit(
     training: Training,
     *,
     seed: int,
-    augment: Augment | None,
+    augment: Augmentation | None,
     only: nn.Module | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: Path | None = None,

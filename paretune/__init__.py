@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,21 @@ from search.study.tabulate import tabulate
 from search.study_file import filled
 
 if TYPE_CHECKING:
+    from compress.data.augmentation import Augment
+    from compress.data.make_task import make_task
     from compress.data.tasks import Task
+    from compress.goals import Classification, Goal, MultiLabel, Regression, Segmentation
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
     "FORMATS",
+    "Augment",
+    "Classification",
+    "Goal",
+    "MultiLabel",
+    "Regression",
+    "Segmentation",
+    "Task",
     "breakpoints",
     "check_export",
     "clean",
@@ -47,6 +58,7 @@ __all__ = [
     "evaluate",
     "front",
     "home_folder",
+    "make_task",
     "methods",
     "open_study",
     "recipe",
@@ -63,6 +75,21 @@ __all__ = [
 
 FORMATS = ("pt2", "safetensors")
 """Formats a model is exported in by default."""
+
+
+_LATE = {
+    "Augment": "compress.data.augmentation",
+    "Task": "compress.data.tasks",
+    "make_task": "compress.data.make_task",
+    **dict.fromkeys(("Classification", "Goal", "MultiLabel", "Regression", "Segmentation"), "compress.goals"),
+}
+"""Names imported on first use, by module: `paretune --help` does not wait for torch."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'paretune' has no attribute {name!r}")
+    return getattr(import_module(_LATE[name]), name)
 
 
 def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
@@ -200,7 +227,7 @@ def select(asked: Select) -> Selection:
 def _task(record: StudyRecord, study: Study, data: Path | None) -> Task:
     from compress.data.tasks import load_task
 
-    return load_task(record.task, data, cache_dir=study.home / "store" / "data")
+    return load_task(record.task, data, cache_dir=study.home / "store" / "data", begun=study.header.get("fingerprint"))
 
 
 def take(
@@ -311,13 +338,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure an exported model afresh, on the task of its card or on `task` (`compress.export.evaluate_export`).
 
-    A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. The
-    code of a user's own network runs only if `networks` names the network's function, `package.module:function`.
+    A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. A
+    function that makes a task runs only as `task`. The code of a user's own network runs only if `networks` names the
+    network's function, `package.module:function`.
     """
     import torch
 
+    from compress.data.own_task import OBJECT, is_function
     from compress.data.tasks import FOLDER, load_task
     from compress.export.evaluate_export import evaluate as measure_export
+    from compress.export.evaluate_export import shape_in
     from compress.export.formats import read_card
 
     folder = Path(folder)
@@ -326,7 +356,12 @@ def evaluate(
     named = str(read_card(folder).get("task"))
     if task is None and named.startswith(FOLDER) and not Path(named.removeprefix(FOLDER)).is_dir():
         raise ValueError(f"evaluate: {folder} was trained on {named}, which is not here; say --task folder:PATH")
-    return measure_export(folder, load_task(named if task is None else task, data), networks)
+    if task is None and (is_function(named) or named.startswith(OBJECT)):  # whose code nobody has asked to run
+        raise ValueError(
+            f"evaluate: {folder} was trained on {named}, a task of its maker's; say --task FILE.py:NAME to run one"
+        )
+    chosen = load_task(named if task is None else task, data, begun=shape_in(folder))
+    return measure_export(folder, chosen, networks)
 
 
 def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:

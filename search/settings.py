@@ -22,10 +22,11 @@ from search.training_options import TrainingOptions
 from search.uri import sqlite_uri
 
 if TYPE_CHECKING:
+    from compress.data.tasks import Task
     from compress.models import Model
     from spaces import Space
-else:
-    Space = object  # hints of fields are resolved for `--help`, which waits for no torch
+else:  # hints of fields are resolved for `--help`, which waits for no torch
+    Task = Space = object
 
 TRIALS = 24
 MOST_TRIALS = 1_000_000
@@ -57,8 +58,9 @@ class Settings(TrainingOptions, SearchBudget):
     space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
     `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
     Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
-    with the study; `search/study_file.py` reads the file. The constructor fills in `home` and makes the paths of
-    `store` and of a `folder:` task absolute. ValueError for a value that makes no sense.
+    with the study; `search/study_file.py` reads the file. `task` is a name, or a `Task`, known to this process and its
+    search's workers alone. The constructor fills in `home` and makes the paths of `store` and of a task absolute.
+    ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
@@ -70,7 +72,12 @@ class Settings(TrainingOptions, SearchBudget):
         "space of your own.",
         metavar="TEXT",
     )
-    task: str = setting("digits", "digits, cifar10, cifar100, fashion-mnist or folder:PATH.")
+    task: str | Task = setting(
+        "digits",
+        "digits, digits-angle, cifar10, cifar100, fashion-mnist, folder:PATH; FILE.py:NAME or module:NAME of a "
+        "function that returns a task of your own.",
+        metavar="TEXT",
+    )
     only: tuple[str, ...] | Mapping[str, object] = setting(
         (), "Restrict a choice of the space, as NAME=VALUE,VALUE; more than once for several.", metavar="NAME=VALUES"
     )
@@ -100,17 +107,22 @@ class Settings(TrainingOptions, SearchBudget):
     tracking_uri: str | None = tracking_setting()
 
     def __post_init__(self) -> None:
-        from compress.data.tasks import FOLDER
+        from compress.data.own_task import is_function, offer, whole_path
+        from compress.data.tasks import FOLDER, TASKS
         from compress.store.bucket import absolute, is_remote
         from search.sampling.optuna_study import GRID, SAMPLERS
         from spaces import SPACES, Space
         from spaces.own import is_path, path_of
 
         check_name(self.name)
-        if self.task.startswith(FOLDER):  # workers have a current folder of their own
+        if not isinstance(self.task, str):
+            object.__setattr__(self, "task", offer(self.task))
+        elif self.task.startswith(FOLDER):  # workers have a current folder of their own
             object.__setattr__(
                 self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
             )
+        elif is_function(self.task):
+            object.__setattr__(self, "task", whole_path(self.task))
         if isinstance(self.space, Space) and SPACES.get(self.space.name) is self.space:
             object.__setattr__(self, "space", self.space.name)
         if isinstance(self.space, str) and is_path(self.space):
@@ -126,7 +138,8 @@ class Settings(TrainingOptions, SearchBudget):
                 raise ValueError(
                     f"{option}: {space.name} is about models of its own, got {names[0]!r}; use another --space"
                 )
-        check_objectives(self.objectives)
+        own = self.task not in [name for name in TASKS if name != "digits-angle"]
+        check_objectives(self.objectives, any_quality=own)
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
         TrainingOptions.__post_init__(self)
@@ -170,6 +183,11 @@ class Settings(TrainingOptions, SearchBudget):
         if not isinstance(self.space, str):
             return self.space.name
         return title(self.space) if is_path(self.space) else self.space
+
+    @property
+    def task_name(self) -> str:
+        """The task's name: `object:NAME` of a task given as an object."""
+        return str(self.task)
 
     @property
     def budget(self) -> Budget:

@@ -47,7 +47,7 @@ class Effort:
     recovery: int
 
 
-EFFORT = {"digits": Effort(60, 10)}
+EFFORT = {"digits": Effort(60, 10), "digits-angle": Effort(60, 10)}
 """Epochs by task. Any other task gets `DEFAULT_EFFORT`, chosen for some 50,000 images."""
 DEFAULT_EFFORT = Effort(60, 5)
 

@@ -1,6 +1,6 @@
 """Decode image files in several processes: turn images upright, bring all images to the same size.
 
-Every image becomes C x S x S: the shorter side is resized to S (bilinear) and the centre cropped. Of a file with
+Every image becomes C x H x W: resized (bilinear) to cover and cropped at the centre, or as `fit` says. Of a file with
 several pictures, like a TIFF of many pages, the first is read.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
@@ -43,11 +43,17 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """The turn making an image upright, by its EXIF orientation; orientation 1 is upright."""
+_BILINEAR = Image.Resampling.BILINEAR
+_FIT: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
+    "crop": lambda image, size: ImageOps.fit(image, size, _BILINEAR),
+    "resize": lambda image, size: image.resize(size, _BILINEAR),
+    "pad": lambda image, size: ImageOps.pad(image, size, _BILINEAR),
+}
 
 
 @final
 class Picture(NamedTuple):
-    """A decoded image: `pixels` (channels, size, size), whether `turned` upright, resized or cropped to fit, and
+    """A decoded image: `pixels` (channels, height, width), whether `turned` upright, resized or cropped to fit, and
     whether transparency was left out.
     """
 
@@ -60,17 +66,33 @@ class Picture(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Files(Dataset[Tensor]):
-    """Images to be decoded: item i is `paths[i]` as a tensor (channels, size, size) uint8."""
+    """Images to be decoded: item i is `paths[i]` as a tensor (channels, height, width) uint8.
+
+    `fit` is crop (resized to cover, the centre kept), resize (each side on its own) or pad (resized to fit, on black).
+    """
 
     paths: tuple[str, ...]
     channels: int
-    size: int
+    height: int
+    width: int
+    fit: str = "crop"
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Tensor:
         return torch.from_numpy(self.decode(self.paths[index]).pixels)
+
+    @property
+    def preparation(self) -> str:
+        """How an image is brought to its size, in words."""
+        if self.fit == "resize":
+            return f"resized to {self.height} x {self.width} pixels (bilinear)"
+        if self.fit == "pad":
+            return f"resized to fit within {self.height} x {self.width} pixels (bilinear), on black"
+        if self.height == self.width:
+            return f"the shorter side resized to {self.width} pixels (bilinear) and the centre cropped"
+        return f"resized to cover {self.height} x {self.width} pixels (bilinear) and the centre cropped"
 
     def decode(self, path: str) -> Picture:
         """Decode an image; any error of Pillow's is raised unchanged, ValueError for more than 8 bits a channel."""
@@ -81,10 +103,11 @@ class Files(Dataset[Tensor]):
             plain = image.convert("L" if self.channels == 1 else "RGB")
             turn = _orientation(plain)
         upright = plain if turn is None else plain.transpose(turn)
-        fitted = upright.size != (self.size, self.size)
+        size = self.width, self.height
+        fitted = upright.size != size
         if fitted:
-            upright = ImageOps.fit(upright, (self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(upright, dtype=np.uint8).reshape(self.size, self.size, self.channels)
+            upright = _FIT[self.fit](upright, size)
+        pixels = np.asarray(upright, dtype=np.uint8).reshape(self.height, self.width, self.channels)
         own = np.array(pixels.transpose(2, 0, 1), order="C")  # a copy: Pillow's own memory is read-only
         return Picture(own, turn is not None, fitted, opaque)
 
@@ -97,10 +120,15 @@ def _is_opaque(image: Image.Image) -> bool:
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
     """Return the turn asked for by EXIF or XMP, None for upright images. Pillow turns a TIFF itself on loading."""
+    return _UPRIGHT.get(orientation_of(image))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return an image's EXIF orientation, 1 for upright and without any."""
     try:
-        return _UPRIGHT.get(image.getexif()[ExifTags.Base.Orientation])
+        return int(image.getexif()[ExifTags.Base.Orientation])
     except Exception:  # damaged metadata raise half a dozen types, and spoil no pixel
-        return None
+        return 1
 
 
 @final
@@ -127,14 +155,21 @@ class Report:
             named = ", ".join(self.failures[:5])
             raise DataError(f"{who}: images must be readable, {len(self.failures)} of {count} are not: {named}{more}")
 
-    def shown(self, count: int, size: int) -> str:
-        """Return in words how `count` images were brought to the same `size`."""
+    def shown(self, count: int, files: Files) -> str:
+        """Return in words how `count` images were brought to the size of `files`."""
         turned = f", {self.turned:,} turned upright" if self.turned else ""
         turned += f", transparency of {self.made_opaque:,} left out" if self.made_opaque else ""
         if not self.fitted:
             return AS_THEY_ARE + turned
         some = f" (but {count - self.fitted:,} that are so)" if self.fitted < count else ""
-        return f"with the shorter side resized to {size} and the centre cropped{some}{turned}"
+        how = {
+            "crop": f"with the shorter side resized to {files.width} and the centre cropped",
+            "resize": "each side resized",
+            "pad": "resized to fit, on black",
+        }[files.fit]
+        if files.fit == "crop" and files.height != files.width:
+            how = "resized to cover and the centre cropped"
+        return f"{how}{some}{turned}"
 
 
 @final
@@ -150,7 +185,7 @@ class _Blocks(Dataset[tuple[Tensor, Report]]):
     def __getitem__(self, number: int) -> tuple[Tensor, Report]:
         files, report = self.files, Report()
         paths = files.paths[number * _BLOCK : (number + 1) * _BLOCK]
-        images = np.zeros((len(paths), files.channels, files.size, files.size), dtype=np.uint8)
+        images = np.zeros((len(paths), files.channels, files.height, files.width), dtype=np.uint8)
         for row, path in enumerate(paths):
             try:
                 images[row], turned, fitted, opaque = files.decode(path)
@@ -168,7 +203,7 @@ def _why(error: Exception) -> str:
 
 
 def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
-    """Yield all images in order, in blocks (b, channels, size, size), and add to `report`.
+    """Yield all images in order, in blocks (b, channels, height, width), and add to `report`.
 
     An undecodable image is black, see `Report.check`.
     """
@@ -193,8 +228,8 @@ def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
 
 
 def decode_all(files: Files, report: Report) -> _Bytes:
-    """Return all images (N, channels, size, size), and add to `report`."""
-    images = np.empty((len(files), files.channels, files.size, files.size), dtype=np.uint8)
+    """Return all images (N, channels, height, width), and add to `report`."""
+    images = np.empty((len(files), files.channels, files.height, files.width), dtype=np.uint8)
     at = 0
     for block in decode_blocks(files, report):
         images[at : at + len(block)] = block

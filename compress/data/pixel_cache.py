@@ -33,7 +33,8 @@ class Facts:
     """Facts about a set of images, in the terms of `Task`. `images` describes for people how sizes were made equal."""
 
     channels: int
-    size: int
+    height: int
+    width: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     fingerprint: str
@@ -64,12 +65,14 @@ class FolderCache:
             text, _, seal = self._file("json").read_bytes().rpartition(b"\n")
             read = json.loads(text)
             undamaged = seal.decode() == hashlib.sha256(text).hexdigest()
+            if "size" in read:  # of a version that made all images square
+                read["height"] = read["width"] = read.pop("size")
             return Facts(**{**read, "mean": tuple(read["mean"]), "std": tuple(read["std"])}) if undamaged else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def pixels(self, shape: tuple[int, ...]) -> _Bytes | None:
-        """Return all images (N, channels, size, size), mapped from the file: workers of a node share the memory.
+        """Return all images (N, channels, height, width), mapped from the file: workers of a node share the memory.
 
         None if the file is missing, damaged, or of another `shape`.
         """

@@ -1,8 +1,8 @@
 """Batches of images, shuffled, cropped, flipped and normalised as whole tensors.
 
-A small set lives in memory as a single uint8 tensor, on the training device if free memory allows. A large set is
-decoded by workers while training runs. Both give the same batches, bit for bit: all random numbers of an epoch are
-drawn at once, on the generator's device, and depend neither on the kind of split nor on the batch size.
+A small set lives in memory as a single tensor, uint8 or float32, on the training device if free memory allows. A large
+set is decoded by workers while training runs. Both give the same batches, bit for bit: all random numbers of an epoch
+are drawn at once, on the generator's device, and depend neither on the kind of split nor on the batch size.
 
 An image has the same views as under torchvision's `RandomCrop(size, padding)` and `RandomHorizontalFlip` before
 `Normalize`: the border is black, raw 0, and so becomes `-mean / std`.
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from compress.data.augmentation import Augment as Augment
+from compress.data.augmentation import Augmentation
 from compress.goals import LABELS, Goal
 from compress.machine.resources import memory_headroom
 
@@ -31,52 +32,13 @@ class DataError(ValueError):
 
 
 @final
-@dataclass(frozen=True)
-class Augment:
-    """Random crop after a black border of `padding` pixels, and a left-right flip with probability 1/2.
-
-    An image has exactly `views` views, all equally likely. View v is the crop at row `v // 2 // k` and column
-    `v // 2 % k` of the bordered image with k = 2 * padding + 1, flipped if v is odd. Without `flip`, view v is the crop
-    at row `v // k` and column `v % k`.
-    """
-
-    padding: int
-    flip: bool
-
-    @property
-    def summary(self) -> str:
-        """The augmentation in words."""
-        done = [f"crop {self.padding}"] * (self.padding > 0) + ["flip"] * self.flip
-        return f"augmented by {' and '.join(done)}" if done else "not augmented"
-
-    @property
-    def views(self) -> int:
-        """Number of different views of an image: 162 for padding 4 with flip."""
-        return (2 * self.padding + 1) ** 2 * (2 if self.flip else 1)
-
-    def apply(self, images: Tensor, view: Tensor) -> Tensor:
-        """Return images (B, C, H, W) as their views (B,), each in [0, views); same type, shape and device."""
-        batch, channels, height, width = images.shape
-        span = 2 * self.padding + 1
-        place, flipped = (view // 2, view % 2 == 1) if self.flip else (view, torch.zeros_like(view).bool())
-        across = torch.arange(width, device=images.device)
-        rows = (place // span)[:, None] + torch.arange(height, device=images.device)
-        columns = (place % span)[:, None] + torch.where(flipped[:, None], across.flip(0), across)
-        # A single gather over flat pixels. Of nine ways tried on a CPU (window views, as_strided, row by row, numpy)
-        # no other was faster with 1 or 2 threads; indexing a window view had two thirds of the rate.
-        pixels = rows[:, :, None] * (width + 2 * self.padding) + columns[:, None, :]
-        bordered = F.pad(images, (self.padding,) * 4).flatten(2)
-        return bordered.gather(2, pixels.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
-
-
-@final
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Images of a split, ready for a network.
 
     `images` (B, C, H, W) float32, normalised; `targets` (B, ...), int64 classes or float32 values; `index` (B,) int64,
     positions in the split; `view` (B,) int64, the number of each image's view (see `Augment`), or None without
-    augmentation. `goal` is that of the targets, for methods that need its loss.
+    augmentation and under a user's own. `goal` is that of the targets, for methods that need its loss.
     """
 
     images: Tensor
@@ -111,13 +73,13 @@ class Split(ABC):
 
     @abstractmethod
     def read(self, order: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Yield, for every tensor of positions (B,) on the CPU, raw images (B, C, H, W) uint8 on `device`."""
+        """Yield, for every tensor of positions (B,) on the CPU, raw images (B, C, H, W) on `device`."""
 
     def batches(
         self,
         batch_size: int,
         generator: torch.Generator | None = None,
-        augment: Augment | None = None,
+        augment: Augmentation | None = None,
         drop_last: bool = False,
     ) -> Iterator[Batch]:
         """Return the batches of an epoch; the last may be smaller unless `drop_last`.
@@ -136,8 +98,7 @@ class Split(ABC):
         order = torch.randperm(len(self), generator=generator, device=home)[:count].cpu()
         if augment is None:
             return self._epoch(order, None, None, batch_size)
-        view = torch.randint(augment.views, (len(self),), generator=generator, device=home)[:count]
-        return self._epoch(order, augment, view, batch_size)
+        return self._epoch(order, augment, augment.draw(len(self), generator)[:count], batch_size)
 
     def first(self, count: int) -> Batch:
         """Return the first `count` images unchanged, or all images of a smaller split."""
@@ -148,22 +109,31 @@ class Split(ABC):
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:count]
         return next(self._epoch(order, None, None, count))
 
-    def _epoch(self, order: Tensor, augment: Augment | None, view: Tensor | None, batch_size: int) -> Iterator[Batch]:
+    def _epoch(
+        self, order: Tensor, augment: Augmentation | None, view: Tensor | None, batch_size: int
+    ) -> Iterator[Batch]:
         if len(order) == 0:
             return
         mean = torch.tensor(self.mean, device=self.device).view(1, -1, 1, 1)
         std = torch.tensor(self.std, device=self.device).view(1, -1, 1, 1)
         index = torch.split(order.to(self.device), batch_size)
-        views = [None] * len(index) if view is None else torch.split(view.to(self.device), batch_size)
+        views: Sequence[Tensor | None] = [None] * len(index)
+        if view is not None and augment is not None:  # the numbers of a user's transform are seeds, needed on the CPU
+            views = torch.split(view if augment.views is None else view.to(self.device), batch_size)
         for images, at, seen in zip(self.read(torch.split(order, batch_size)), index, views, strict=True):
-            shown = images if augment is None or seen is None else augment.apply(images, seen)
-            yield Batch(shown.to(torch.float32).sub_(mean).div_(std), self.targets[at], at, seen)
+            targets = self.targets[at]
+            if augment is None or seen is None:
+                yield Batch(images.to(torch.float32).sub_(mean).div_(std), targets, at)
+                continue
+            shown, targets = augment.show(images, targets, seen)
+            number = None if augment.views is None else seen
+            yield Batch(shown.to(torch.float32).sub(mean).div_(std), targets, at, number)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class TensorSplit(Split):
-    """A split in memory: `images` (N, C, H, W) uint8, on the batches' device or, for want of memory, on the CPU."""
+    """A split in memory: `images` (N, C, H, W), uint8 or float32, on the batches' device or, if short, on the CPU."""
 
     images: Tensor
 
@@ -184,7 +154,7 @@ class TensorSplit(Split):
 @final
 @dataclass(frozen=True, eq=False)
 class StreamSplit(Split):
-    """A split decoded as needed, by `workers` processes: item i of `files` is (C, H, W) uint8."""
+    """A split decoded as needed, by `workers` processes: item i of `files` is (C, H, W), uint8 or float32."""
 
     files: Dataset[Tensor]
     workers: int = field(default_factory=torch.get_num_threads)

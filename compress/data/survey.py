@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Channels = tuple[float, ...]
-Part = tuple[Iterable[Bytes], NDArray[np.int64]]
-"""Blocks of images (b, C, H, W), and all labels (N,)."""
+Part = tuple[Iterable[Bytes], NDArray[Any]]
+"""Blocks of images (b, C, H, W), and all labels (N,) int64, or values (N, D) float32."""
 
 
 class Moments:
@@ -47,7 +48,8 @@ def fingerprint(parts: Sequence[Part], about: str, moments: Moments | None = Non
     """Return the sha256 of all images, their labels and `about`; add the images of the first part to `moments`."""
     digest = hashlib.sha256(about.encode())
     for number, (blocks, labels) in enumerate(parts):
-        digest.update(f"{number} {len(labels)} ".encode() + labels.astype("<i8").tobytes())
+        kind = "<f4" if labels.dtype.kind == "f" else "<i8"
+        digest.update(f"{number} {len(labels)} ".encode() + labels.astype(kind).tobytes())
         for block in blocks:
             digest.update(np.ascontiguousarray(block).data)
             if number == 0 and moments is not None:

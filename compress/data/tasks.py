@@ -1,24 +1,26 @@
 """Tasks by name: a data set with three splits, and the augmentation of its images.
 
 Validation is cut out of training, a tenth of every class, always the same images; test is the published test split.
-Digits has no published splits and is cut 60 / 20 / 20 %. Mean and deviation are measured on the training split.
+Digits has no published splits and is cut 60 / 20 / 20 % (`digits.py`). Mean and deviation are measured on the training
+split. A user's own data are `folder:PATH`, or a task that `make_task.py` makes in a function of the user's.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
-import numpy as np
 import torch
 
-from compress.data.assembly import HELD_OUT, Parts, folder_augment, from_arrays, from_folder, hold_out
+from compress.data.assembly import HELD_OUT, Parts, from_arrays, from_folder, hold_out
+from compress.data.augmentation import Augmentation
+from compress.data.digits import angle_parts, digit_parts
 from compress.data.images import AS_THEY_ARE
+from compress.data.own_task import OBJECT, from_function, is_function, offered
 from compress.data.published import read_published
 from compress.data.splits import Augment, DataError, Split, StreamSplit
 from compress.data.walk import printable
@@ -34,7 +36,8 @@ class Task:
     `goal` says what the targets mean. Images have the `shape` (channels, height, width); `mean` and `std` are per
     channel, on their raw scale. `augment` changes the training images. `fingerprint` is a sha256 of all images, targets
     and of the augmentation, not of names or places: equal fingerprints train equal models. For people, `images`
-    describes how the images were brought to the same size, and `notes` name everything in a folder not read.
+    describes how the images were brought to the same size, `notes` name everything in a folder not read, and `prepared`
+    describes an image before normalisation, "" for the whole scale of a published set.
     """
 
     name: str
@@ -42,13 +45,14 @@ class Task:
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    augment: Augment
+    augment: Augmentation
     fingerprint: str
     train: Split = field(repr=False)
     validation: Split = field(repr=False)
     test: Split = field(repr=False)
     images: str = AS_THEY_ARE
     notes: tuple[str, ...] = ()
+    prepared: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,10 +79,9 @@ class Task:
         """A line for people: classes, numbers of images for training, validation and test, and their preparation."""
         streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
         counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
-        normal = ", ".join(f"({mean:.1f}, {std:.1f})" for mean, std in zip(self.mean, self.std, strict=True))
         return (
             f"{printable(self.name)}: {self.goal.summary}, {counts} images, "
-            f"{' x '.join(map(str, self.shape))} {self.images}{streamed}, normalised by {normal}, "
+            f"{' x '.join(map(str, self.shape))} {self.images}{streamed}, {self._normalisation}, "
             f"{self.augment.summary}{self._one_image}"
         )
 
@@ -86,6 +89,14 @@ class Task:
     def opening(self) -> str:
         """The `summary` and all notes, for a line at the beginning of a search."""
         return "; ".join((self.summary, *self.notes))
+
+    @property
+    def _normalisation(self) -> str:
+        if set(self.mean) == {0.0} and set(self.std) == {1.0}:
+            return "not normalised"
+        digits = ".1f" if min(self.std) >= 1 else ".3g"
+        pairs = (f"({mean:{digits}}, {std:{digits}})" for mean, std in zip(self.mean, self.std, strict=True))
+        return f"normalised by {', '.join(pairs)}"
 
     @property
     def _one_image(self) -> str:
@@ -96,11 +107,9 @@ class Task:
     @property
     def pixels(self) -> str:
         """Format of an image before normalisation, in words."""
-        colour = f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name == 'digits' else 255}"
-        fitted = (
-            f", upright, the shorter side resized to {min(self.shape[1:])} pixels (bilinear) and the centre cropped"
-        )
-        return colour + fitted * self.name.startswith(FOLDER)
+        if self.prepared:
+            return self.prepared
+        return f"{'grey' if self.channels == 1 else 'RGB'} from 0 to {16 if self.name.startswith('digits') else 255}"
 
     def to(self, device: torch.device | str) -> Task:
         """Return the same task with the batches of all splits on `device`."""
@@ -115,49 +124,51 @@ def load_task(
     stream: bool | None = None,
     *,
     again: bool = False,
+    begun: str | tuple[int, int, int] | None = None,
 ) -> Task:
-    """Return the task `name` of `TASKS`, or `folder:PATH`, on the CPU. A task is loaded once a process.
+    """Return the task `name` on the CPU: of `TASKS`, `folder:PATH`, or a user's function, `FILE.py:NAME` or
+    `package.module:NAME`. A task is loaded once a process.
 
     `data_dir` is the folder of published sets, for downloads too: by default PARETUNE_DATA, else ./data. `cache_dir`
     keeps decoded folders: by default PARETUNE_CACHE, else nothing is kept. `stream` decodes a folder's images as
-    needed; by default only if the folder would take a quarter of the free memory or more. `again` lists a folder anew:
-    its files may have changed. DataError if the name is unknown, or files are missing or break a rule.
+    needed; by default only if the folder would take a quarter of the free memory or more. `again` lists a folder anew,
+    or calls the function again. `begun` is the fingerprint of a study's beginning, or the shape of an export's images:
+    earlier versions made squares of every folder's images, and a study of squares gets squares. DataError if the name
+    is unknown, or files are missing or break a rule.
     """
     data = data_dir or Path(os.environ.get("PARETUNE_DATA") or "data")
     cache = cache_dir or (Path(kept) if (kept := os.environ.get("PARETUNE_CACHE")) else None)
-    if again and name.startswith(FOLDER):
+    if name.startswith(OBJECT):
+        return offered(name)
+    if again and name not in TASKS:
         _load.cache_clear()
-    return _load(name, data.absolute(), cache and cache.absolute(), stream)
+    task = _load(name, data.absolute(), cache and cache.absolute(), stream)
+    if name.startswith(FOLDER) and begun not in (None, task.fingerprint, task.shape):
+        squares = _load(name, data.absolute(), cache and cache.absolute(), stream, square=True)
+        return squares if begun in (squares.fingerprint, squares.shape) else task
+    return task
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, data_dir: Path, cache_dir: Path | None, stream: bool | None) -> Task:
+def _load(name: str, data_dir: Path, cache_dir: Path | None, stream: bool | None, square: bool = False) -> Task:
     if name.startswith(FOLDER):
-        return _folder(name, cache_dir, stream)
+        return _folder(name, cache_dir, stream, square=square)
+    if is_function(name):
+        return from_function(name)
     if name not in TASKS:
-        raise DataError(f"task: unknown {name!r}, known are {', '.join(sorted(TASKS))} and folder:PATH")
+        known = ", ".join(sorted(TASKS))
+        raise DataError(f"task: unknown {name!r}, known are {known}, folder:PATH and FILE.py:NAME of a function")
     return TASKS[name](data_dir)
 
 
 def digits(data_dir: Path) -> Task:
     """scikit-learn's 1,797 handwritten digits, 8 x 8, values 0 to 16: split 60 / 20 / 20 %."""
-    table = np.loadtxt(_digits_file(), delimiter=",", dtype=np.int64)
-    images, labels = table[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8), table[:, -1]
-    rest, test = hold_out(labels, 0.2)
-    train, validation = (rest[part] for part in hold_out(labels[rest], 0.25))
-    parts = [(images[part], labels[part]) for part in (train, validation, test)]
-    augment = Augment(1, False)
-    return _task("digits", [str(name) for name in range(10)], from_arrays(parts, augment), augment)
+    return _task("digits", digit_parts())
 
 
-def _digits_file() -> Path:
-    """Return scikit-learn's table of digits, without an import of scikit-learn: over a second for every worker."""
-    spec = find_spec("sklearn")
-    places = spec.submodule_search_locations if spec else None
-    file = Path(places[0]) / "datasets" / "data" / "digits.csv.gz" if places else None
-    if file is None or not file.exists():
-        raise DataError("digits: scikit-learn must be installed with its data, its digits.csv.gz was not found")
-    return file
+def digits_angle(data_dir: Path) -> Task:
+    """The digits, each turned once by an angle drawn from -45 to 45 degrees; the angle is to be told (regression)."""
+    return _task("digits-angle", angle_parts())
 
 
 def cifar10(data_dir: Path) -> Task:
@@ -179,6 +190,7 @@ FOLDER = "folder:"
 """Prefix of a task's name, before the path of an image folder."""
 TASKS: dict[str, Callable[[Path], Task]] = {
     "digits": digits,
+    "digits-angle": digits_angle,
     "cifar10": cifar10,
     "cifar100": cifar100,
     "fashion-mnist": fashion_mnist,
@@ -190,30 +202,29 @@ def _published(name: str, dataset: str, data_dir: Path) -> Task:
     classes, (images, labels), test = read_published(name, dataset, data_dir)
     kept, held = hold_out(labels, HELD_OUT)
     parts = [(images[kept], labels[kept]), (images[held], labels[held]), test]
-    augment = Augment(4, True)
-    return _task(name, classes, from_arrays(parts, augment), augment)
+    return _task(name, from_arrays(parts, Classification(tuple(classes)), Augment(4, True)))
 
 
-def _folder(name: str, cache_dir: Path | None, stream: bool | None) -> Task:
+def _folder(name: str, cache_dir: Path | None, stream: bool | None, *, square: bool) -> Task:
     root = Path(name.removeprefix(FOLDER)).expanduser()
-    parts = from_folder(printable(name), root, cache_dir, stream)
-    return _task(name, parts.classes, parts, folder_augment(parts.facts.size))
+    return _task(name, from_folder(printable(name), root, cache_dir, stream, square=square))
 
 
-def _task(name: str, classes: Sequence[str], parts: Parts, augment: Augment) -> Task:
+def _task(name: str, parts: Parts) -> Task:
     facts = parts.facts
     train, validation, test = parts.splits
     return Task(
         name,
-        Classification(tuple(classes)),
-        (facts.channels, facts.size, facts.size),
+        parts.goal,
+        (facts.channels, facts.height, facts.width),
         facts.mean,
         facts.std,
-        augment,
+        parts.augment,
         facts.fingerprint,
         train,
         validation,
         test,
         facts.images,
         parts.notes,
+        parts.prepared,
     )

@@ -110,6 +110,14 @@ def _listed(folder: Path) -> set[str]:
     return set(wanted)
 
 
+def shape_in(folder: Path) -> tuple[int, int, int] | None:
+    """Return the shape (C, H, W) of images that the card in `folder` names, None for a damaged card."""
+    try:
+        return shape_of(read_card(folder)["input"])
+    except (ExportError, KeyError, TypeError):
+        return None
+
+
 def _normalised_by_card(task: Task, folder: Path) -> Task:
     """Return the task with the mean and std the model was trained with."""
     try:

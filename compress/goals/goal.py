@@ -82,7 +82,7 @@ class Goal(ABC):
         return 1.0
 
     def fitted(self, targets: Tensor) -> Goal:
-        """Return the goal with settings left open filled in from the training targets `(N, ...)`."""
+        """Return the goal with settings left out filled in from training targets `(N, ...)`."""
         return self
 
     def check_targets(self, who: str, targets: Tensor) -> None:

@@ -40,7 +40,7 @@ def check_study(study: Study, settings: Settings) -> None:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if settings.resume and not study.exists:
         raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
-    asked = {"space": settings.space_name, "task": settings.task}
+    asked = {"space": settings.space_name, "task": settings.task_name}
     if settings.objectives != DEFAULT_OBJECTIVES:  # left out, the study's own objectives hold
         asked["objectives"] = ",".join(settings.objectives)
     for what, got in asked.items() if study.exists else ():
@@ -82,7 +82,8 @@ def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
             raise
         logging.getLogger(__name__).warning("%s; this study was started from it, and goes on without", error)
         return None
-    for what, begun, asked in (("task", record.task, settings.task), ("space", record.space, settings.space_name)):
+    named = (("task", record.task, settings.task_name), ("space", record.space, settings.space_name))
+    for what, begun, asked in named:
         if begun != asked:
             raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
     return record

@@ -83,7 +83,13 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
+    task = load_task(
+        settings.task_name,
+        settings.data,
+        cache_dir=settings.home / "store" / "data",
+        again=True,
+        begun=before.header.get("fingerprint"),
+    )
     check_images(before, task)
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
@@ -131,7 +137,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if new:
             study_file.keep(settings.file, study.folder)
             study.begin(
-                task=settings.task,
+                task=settings.task_name,
                 fingerprint=task.fingerprint,
                 space=settings.space_name,
                 seed=settings.seed,

@@ -107,8 +107,14 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     Ctrl-C: finished points are kept, and the same call goes on.
     """
     listener = listener or Listener()
-    task = load_task(settings.task, settings.data, cache_dir=settings.home / "store" / "data", again=True)
     before = Study(settings.home, settings.name)
+    task = load_task(
+        settings.task_name,
+        settings.data,
+        cache_dir=settings.home / "store" / "data",
+        again=True,
+        begun=before.header.get("fingerprint"),
+    )
     check_images(before, task)
     check_given(given_models(before, settings), task, new=False)
     check_fits(settings)

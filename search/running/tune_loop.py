@@ -16,6 +16,7 @@ from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
 
+from compress.data.own_task import OBJECT, offered
 from compress.errors import DiskError
 from search.running.cluster import places
 from search.running.driver import Driver
@@ -198,8 +199,11 @@ class _Stopper(tune.Stopper):
 def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
     """Run the driver's trials until no trial is left; Tune's own files go below `scratch`."""
     ear = _Callback(driver)
+    trainable: Any = Compression
+    if settings.task_name.startswith(OBJECT):
+        trainable = tune.with_parameters(Compression, given=offered(settings.task_name))
     tuner = tune.Tuner(
-        tune.with_resources(Compression, {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial or 0.0}),
+        tune.with_resources(trainable, {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial or 0.0}),
         tune_config=tune.TuneConfig(
             search_alg=_Searcher(driver, settings),
             scheduler=Scheduler(ear.hear, driver.has_ended),

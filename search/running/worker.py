@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from compress.data.own_task import offer
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
@@ -54,8 +55,10 @@ class Compression(tune.Trainable):
     The config is a `Job`. An actor is reused, and keeps only the loaded task, on the training device.
     """
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Begin a trial; failures are left to `step`, whose result can report them."""
+    def setup(self, config: dict[str, Any], given: Task | None = None) -> None:
+        """Begin a trial; failures are left to `step`, whose result can report them. `given` is an object's task."""
+        if given is not None:
+            offer(given)
         job = Job.from_json(config)
         if not job.gpus:
             hide_gpus()  # Ray hides GPUs only on a node started with the variable of `cluster.py`
@@ -179,7 +182,7 @@ class Compression(tune.Trainable):
             recipe = Recipe.from_json(self.job.recipe)
             data = Path(self.job.data) if self.job.data else None
             store = open_store(self.job.store)
-            task = load_task(recipe.task, data, cache_dir=store.root / "data")
+            task = load_task(recipe.task, data, cache_dir=store.root / "data", begun=self.job.fingerprint)
             _check_images(task, self.job.fingerprint)
             if self.data is None or self.data[0] is not task:
                 self.data = task, task.to(training_device())

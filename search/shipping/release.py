@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compress.data.own_task import OBJECT
 from compress.export.formats import check_formats, check_free, place, read_card
 from search.selection.budget import Budget
 from search.settings import Settings
@@ -26,6 +27,11 @@ def check(settings: Settings, folder: Path, formats: Sequence[str], point: Point
     record = Study(settings.home, settings.name).record
     check_formats(formats)
     check_free(folder)
+    if record.task.startswith(OBJECT):
+        raise ValueError(
+            f"select: an export is measured in a new process, which cannot have the object {record.task}; search with "
+            "a function that returns the task, --task FILE.py:NAME"
+        )
     if point is not None:
         stored(point, record)
     sync = Sync.of(settings)

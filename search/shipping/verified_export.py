@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.codec import decode
+from compress.data.own_task import title
 from compress.data.tasks import FOLDER, Task, load_task
 from compress.errors import RecipeError, StoreError
 from compress.export.formats import export, read_card, write_card
@@ -76,7 +77,8 @@ def take(
     entry = stored(point, study)
     renew(Study(home, study.name), point, entry)
     cache = home / "store" / "data"
-    task = load_task(study.task, data, cache_dir=cache, again=True)
+    begun = Study(home, study.name).header.get("fingerprint")
+    task = load_task(study.task, data, cache_dir=cache, again=True, begun=begun)
     check_images(Study(home, study.name), task)  # the images' mean and deviation go into the card
     facts = {
         "study": study.name,
@@ -106,7 +108,7 @@ def take(
 
 def shown(task: str) -> str:
     """Return a task's name without the folders of its machine."""
-    return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else task
+    return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else title(task)
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:

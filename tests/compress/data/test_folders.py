@@ -14,7 +14,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from compress.data import assembly
-from compress.data.folders import channels_of, list_images, typical_size
+from compress.data.folders import list_images
+from compress.data.image_sizes import channels_of, typical_size
 from compress.data.splits import Augment, DataError, StreamSplit, TensorSplit
 from compress.data.tasks import Task, load_task
 

@@ -38,7 +38,7 @@ def save(image: Image.Image, path: Path, **more: Any) -> Path:
 
 
 def decoded(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return Files((str(path),), 3, 32).decode(str(path)).pixels.transpose(1, 2, 0)
+    return Files((str(path),), 3, 32, 32).decode(str(path)).pixels.transpose(1, 2, 0)
 
 
 def oriented(path: Path, orientation: int) -> Path:

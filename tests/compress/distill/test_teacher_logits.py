@@ -153,6 +153,7 @@ def test_a_student_is_bitwise_the_same_whoever_asked_its_teacher_before(tiny: Ta
 
 def test_a_teacher_that_was_asked_all_is_not_asked_again(tiny: Task, store: Store, path: Path) -> None:
     teacher, student = Model("cnn", 0.5).build(10, 1), Model("cnn", 0.25).build(10, 1)
+    assert isinstance(tiny.augment, Augment)
     views = Views(path, len(tiny.train), tiny.augment.views, 10)
     first = next(tiny.train.batches(64))
     kept, plain = (Teaching(student, teacher, KD(), first, targets=tiny.train.targets, views=v) for v in (views, None))
