@@ -349,9 +349,12 @@ def methods() -> list[dict[str, str]]:
     """Every method a recipe can name: kind, name, source."""
     from compress.codec import METHODS
     from compress.models import MODELS
+    from compress.models.library import LIBRARIES
 
     found = [{"kind": k, "name": n, "source": m.source} for k, known in METHODS.items() for n, m in known.items()]
-    return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
+    models = {name: family.source for name, family in MODELS.items()}
+    models |= {f"{library.prefix}NAME": library.source for library in LIBRARIES.values()}
+    return found + [{"kind": "model", "name": name, "source": source} for name, source in models.items()]
 
 
 def evaluate(

@@ -204,7 +204,7 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
 ]
 TABLES: list[tuple[dict[str, Any], str]] = [
     ({"study": "made", "rows": ("lr",)}, "table: made must have a model beside the plain teacher, it has none"),
-    ({}, "table: rows must have a name, got none"),
+    ({}, "table: rows must name a choice, got none; known are distiller, factorizer, lr"),
     ({"rows": ("",)}, "table: rows: unknown '', known are distiller, factorizer, lr, pruner"),
     ({"rows": ("lr",), "columns": ("sparse",)}, "table: columns: unknown 'sparse', known are distiller, factorizer"),
     ({"rows": ("lr", "lr")}, "table: rows and columns must have different names, got 'lr' twice"),
