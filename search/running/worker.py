@@ -24,7 +24,7 @@ from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
-from compress.train import TrainingError, hide_gpus, training_device
+from compress.training.loop import TrainingError, hide_gpus, training_device
 from search.running.devices import share_gpu
 from search.running.failures import (
     DeviceError,

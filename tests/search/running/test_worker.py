@@ -20,7 +20,7 @@ from compress.errors import DiskError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.folder import Store
-from compress.train import VISIBLE, training_device
+from compress.training.loop import VISIBLE, training_device
 from search.running.begin_or_resume import take_up
 from search.running.devices import ALLOCATOR, share_gpu
 from search.running.failures import DeviceError, GpuLost
