@@ -71,18 +71,22 @@ class Recipe:
         return digest(self.as_json())
 
     @property
-    def trainings(self) -> list[Training]:
-        """All trainings: the teacher's, if any, then those of the stages in order."""
+    def trainings(self) -> tuple[Training, ...]:
+        """Return all trainings: the teacher's, then those of the stages in order."""
         lessons = [stage.lesson for stage in self.stages]
-        schooling = [] if self.schooling is None else [self.schooling]
-        return schooling + [lesson.training for lesson in lessons if lesson is not None]
+        schooling = () if self.schooling is None else (self.schooling,)
+        return (*schooling, *(lesson.training for lesson in lessons if lesson is not None))
+
+    @property
+    def own_optimizers(self) -> dict[str, Training]:
+        """Return a training for the path of each of the user's own optimizers."""
+        return {each.optimizer: each for each in self.trainings if is_own_optimizer(each.optimizer)}
 
     @property
     def own_code(self) -> set[str]:
-        """Paths of the user's own functions that run for the recipe: networks and optimizers."""
+        """Return the paths of the user's own functions that run for the recipe: networks and optimizers."""
         models = [m for m in (self.student, self.teacher) if m is not None]
-        networks = {model.family for model in models if model.own and not model.of_library}
-        return networks | {one.optimizer for one in self.trainings if is_own_optimizer(one.optimizer)}
+        return {model.family for model in models if model.own and not model.of_library} | {*self.own_optimizers}
 
     def as_json(self) -> Json:
         """Return plain values, for `from_json` to read back."""

@@ -52,15 +52,15 @@ class Settings(TrainingOptions, SearchBudget):
 
     `trials` counts all trials of the study, those before a resume included; None means `TRIALS`, and every recipe under
     the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `only` restricts the space's choices,
-    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial,
-    `trial_limit_s` are in seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or
-    a URL of fsspec) means files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the
-    space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
-    `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
-    Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
-    with the study; `search/study_file.py` reads the file. `task` is a name, or a `Task`, known to this process and its
-    search's workers alone. The constructor fills in `home` and makes the paths of `store` and of a task absolute.
-    ValueError for a value that makes no sense.
+    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial, `trial_limit_s` are in
+    seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or a URL of fsspec) means
+    files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own.
+    `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`). `start_from`
+    is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early. With
+    `keep_outputs` the outputs of all points are stored. Further trials make the models on the front with as many
+    `seeds` in all. A copy of the study file `file` is kept with the study; `search/study_file.py` reads the file.
+    `task` is a name, or a `Task`, known to this process and its search's workers alone. The constructor fills in `home`
+    and makes the paths of `store` and of a task absolute. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
@@ -102,6 +102,7 @@ class Settings(TrainingOptions, SearchBudget):
     trial_limit_s: float | None = setting(None, "Give a trial up after this many seconds.", name="trial-limit")
     seeds: int = setting(1, "Make the models on the front with so many seeds in all.")
     whole_curves: bool = setting(False, "End no trial early.")
+    keep_outputs: bool = setting(False, "Keep every model's outputs on validation and test, for metrics to come.")
     home: Path = home_setting()
     data: Path | None = data_setting()
     tracking_uri: str | None = tracking_setting()

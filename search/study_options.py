@@ -16,7 +16,7 @@ from search.training_options import RECOVERY
 from spaces.own import is_path
 
 ENTRY = "options"
-KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves")
+KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
 """Settings that no other entry of the header has."""
 
 
@@ -50,7 +50,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
         "gpus_per_trial": header.get("gpus_per_trial") or None,
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
         **kept,
-        "only": tuple(f"{name}={','.join(map(str, values))}" for name, values in header.get("only", {}).items()),
+        "only": header.get("only"),
         "trials": _trials(kept.get("trials"), study),
         **header.get("training", {}),
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},

@@ -52,6 +52,11 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"sampler": "grid", "only": ("sparsity=.5",)}, "grid: joint must have at most 10,000 recipes, got more;"),
     ({"space": "malihi2023", "students": ("cnn",)}, "student: malihi2023 is about models of its own, got 'cnn'"),
     ({"task": ""}, "task: unknown ''"),
+    ({"task": "nowhere:make"}, "nowhere:make: nowhere must be importable, from the current folder or PYTHONPATH, got"),
+    ({"task": "gone.py:make"}, "gone.py must be a file of Python, got FileNotFoundError"),
+    ({"task": "os:getcwd"}, "os:getcwd: must return a Task, as paretune.make_task does, got a str"),
+    ({"task": "os:abort_not"}, "os:abort_not: os must have a function abort_not, it has none"),
+    ({"task": "object:parts"}, "object:parts: the task was given as an object, and this process has none"),
     ({"task": "folder:"}, "a folder train/ with one folder a class must be there, got none"),
     ({"task": "folder:\0"}, "a folder train/ with one folder a class must be there, got none"),
     ({"task": "folder:~nobody-of-that-name/x"}, "~nobody-of-that-name/x: a folder train/ with one folder a class"),
@@ -159,6 +164,7 @@ UNTYPED: list[tuple[dict[str, Any], str]] = [
     ({"seed": None}, "seed must be a whole number, got None"),
     ({"gpus_per_trial": "half"}, "gpus-per-trial must be a number, got 'half'"),
     ({"time_budget_s": "soon"}, "time-budget must be a number, got 'soon'"),
+    ({"task": 5}, "task: must be a name or a Task, got a int"),
     ({"name": None}, "study name must begin with a letter or digit"),
     ({"name": 5}, "study name must begin with a letter or digit"),
     ({"home": "fi\0le"}, "home must be writable, got fi"),
@@ -198,7 +204,7 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
 ]
 TABLES: list[tuple[dict[str, Any], str]] = [
     ({"study": "made", "rows": ("lr",)}, "table: made must have a model beside the plain teacher, it has none"),
-    ({}, "table: rows must have a name, got none"),
+    ({}, "table: rows must name a choice, got none; known are distiller, factorizer, lr"),
     ({"rows": ("",)}, "table: rows: unknown '', known are distiller, factorizer, lr, pruner"),
     ({"rows": ("lr",), "columns": ("sparse",)}, "table: columns: unknown 'sparse', known are distiller, factorizer"),
     ({"rows": ("lr", "lr")}, "table: rows and columns must have different names, got 'lr' twice"),

@@ -13,7 +13,6 @@ from compress.costs import check
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
-from compress.optimizers import check_own_optimizer, is_own_optimizer, own_optimizer_source
 from compress.recipe import Recipe
 from search.running.begin_checks import NETWORKS, check_given, check_suit
 from search.settings import TRIALS, Settings
@@ -24,8 +23,6 @@ from spaces.own import is_path, load, watched
 from spaces.probe import Probe, check_placed, makes, probe
 from spaces.restrict import Only, read_only, restricted
 
-OPTIMIZERS = "optimizers"
-"""The header's entry on the sources of the user's optimizers."""
 Models = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
@@ -116,12 +113,6 @@ def _as_begun(study: Study, header: Mapping[str, Any], only: Only) -> dict[str, 
             f"study {study.name}: was begun with the recipes {was}, got {got}, or others under these names; begin a "
             "new study, models in the store are not made again"
         )
-    for path, known in study.header.get(OPTIMIZERS, {}).items():
-        if own_optimizer_source(path) != known:
-            raise StudyError(
-                f"study {study.name}: {path} must be as it was when the study was begun, got another source; begin a "
-                "new study"
-            )
     begun = {name: tuple(values) for name, values in study.header.get("only", {}).items()}
     if only and only != begun:
         was, got = (" ".join(f"{name}={','.join(map(str, v))}" for name, v in some.items()) for some in (begun, only))
@@ -157,18 +148,13 @@ def _check_recipes(space: Space, task: Task) -> None:
 
 
 def _code(space: Space, found: Probe, task: Task, models: Models) -> dict[str, Any]:
-    """Return the header's entries on networks, weights and optimizers of the user's own in the recipes, by source."""
+    """Return the header's entries on networks and weights of the user's own in the recipes, by source."""
     recipes = (space.baseline(task.name, 0), *(space.recipes or found.recipes).values())
     named = dict.fromkeys(model for recipe in recipes for model in _own(recipe))
     check_suit(named, task, new=True)
     prints = {f"{m.family}@{m.weights}" if m.weights else m.family: m.fingerprints for m in named}
     known = {name for what in models.values() for name in what}
     entries: dict[str, Any] = {NETWORKS: {name: each for name, each in prints.items() if name not in known}}
-    optimizers = {one.optimizer: (one, recipe.student) for recipe in recipes for one in recipe.trainings}
-    own = {path: each for path, each in optimizers.items() if is_own_optimizer(path)}
-    entries[OPTIMIZERS] = {path: own_optimizer_source(path) for path in own}
-    for training, student in own.values():
-        check_own_optimizer(training, student.build(task.outputs, task.channels))
     return {name: entry for name, entry in entries.items() if entry}
 
 

@@ -117,3 +117,16 @@ def test_code_of_the_users_runs_only_if_named(source: Callable[[str, str], None]
     with pytest.raises(RecipeError, match="run: recipe 1 must name functions whose code may run, got my_net:make; add"):
         read([form], None)
     assert read([form], None, ["my_net:make"])["recipe 1"].student == Model("my_net:make")
+
+
+def test_an_optimizer_of_somebodys_own_runs_only_if_named() -> None:
+    own = Training(epochs=1, optimizer="my_optimizer:make")
+    form = Recipe("digits", Model("cnn"), (Train(own),)).as_json()
+    with pytest.raises(RecipeError, match="must name functions whose code may run, got my_optimizer:make; add --netw"):
+        read([form], None)
+    assert len(read([form], None, ["my_optimizer:make"])) == 1
+
+
+def test_a_librarys_network_is_no_code_of_the_users() -> None:
+    recipe = Recipe("digits", Model("torchvision:resnet18"), (Train(Training(epochs=1)),))
+    assert read([recipe], None) == {"recipe 1": recipe}
