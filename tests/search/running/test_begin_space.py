@@ -106,7 +106,7 @@ def test_given_recipes_are_kept_whole(begin: Callable[..., BegunSpace], tmp_path
     [
         (Space("mine", build, Model("my_net:gone"), ""), "my_net must have a function gone"),
         (Space("mine", build, Model("cnn"), "", ({"family": "vgg"},)), "space mine: a beginning must make a recipe of"),
-        (Space("mine", lambda *_: 5, Model("cnn"), ""), "space mine: must return a Recipe, got a int"),  # type: ignore[arg-type,return-value]
+        (Space("mine", lambda *_: 5, Model("cnn"), ""), "space mine: must return a Recipe, got a int"),  # type: ignore[arg-type]
     ],
 )
 def test_a_space_at_fault_is_refused(begin: Callable[..., BegunSpace], space: Space, sentence: str) -> None:
