@@ -75,6 +75,7 @@ class _Searcher(Searcher):
             limit=self.settings.trial_limit_s,
             folders=self.folders,
             here=os.getcwd(),
+            keep_outputs=self.settings.keep_outputs,
         )
 
     def _room(self) -> int:
