@@ -70,6 +70,8 @@ class Compression(tune.Trainable):
 
     def _take(self, job: Job) -> None:
         self.job = job
+        if os.path.isdir(job.here):  # Tune enters the trial's folder; a user's function opens files by relative paths
+            os.chdir(job.here)
         torch.set_num_threads(job.threads)
         self.started = time.perf_counter()
         self.tried_again = False
