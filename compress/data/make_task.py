@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.data import identity
 from compress.data.assembly import HELD_OUT, hold_out
 from compress.data.augmentation import Augment, Augmentation, Transform
+from compress.data.normalisation import Numbers, normalisation
 from compress.data.own_images import Source, read
 from compress.data.splits import DataError
 from compress.data.tasks import Task
@@ -27,7 +28,6 @@ LEAST = 2
 COLOURS = {1: "grey", 3: "RGB"}
 """Names of an image's channels, by their number."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-Numbers = float | Sequence[float]
 
 
 def make_task(
@@ -68,26 +68,25 @@ def make_task(
     if "train" not in parts:
         raise DataError("train: must be (images, targets) or a Dataset, got None")
     _check_shapes(parts)
-    _check_targets(goal, parts)  # before classes are held out
+    _check_targets(goal, parts)
+    _check_finite({who: identity.sample(part) for who, part in parts.items()})  # positions are those of the user's data
     notes = _hold_out(goal, parts)
     for who, part in parts.items():
         if len(part.targets) < LEAST:
             raise DataError(f"{who}: must have at least {LEAST} images, got {len(part.targets)}")
     shape = parts["train"].shape
-    samples = {who: identity.sample_of(part) for who, part in parts.items()}
-    read_ones = {who: part.read(samples[who]) for who, part in parts.items()}
-    _check_finite(read_ones, samples)
-    centre, spread, asked = _normalisation(read_ones["train"], shape[0], mean, std, normalise=normalise)
+    looked_at = {who: identity.sample(part)[1] for who, part in parts.items()}
+    centre, spread, asked = normalisation(looked_at["train"], shape[0], mean, std, normalise=normalise)
     shown = _augmentation(goal, augment, parts["train"])
-    about = f"own {shape} {read_ones['train'].dtype} {asked} {identity.about(goal, shown)}"
+    about = f"own {shape} {looked_at['train'].dtype} {asked} {identity.about(goal, shown)}"
     if fingerprint:
         known = identity.fingerprint(f"{about} {fingerprint}", [])
         notes.append("the data are identified by the fingerprint given")
     else:
-        hashed = {who: identity.digests(images) for who, images in read_ones.items()}
+        hashed = {who: identity.digests(images) for who, images in looked_at.items()}
         known = identity.fingerprint(about, [(part.targets, hashed[who]) for who, part in parts.items()])
         notes += identity.overlaps(hashed)
-        if any(len(samples[who]) < len(part.targets) for who, part in parts.items()):
+        if any(len(looked_at[who]) < len(part.targets) for who, part in parts.items()):
             notes.append(f"the data are identified by all targets and {identity.SAMPLE} images of each split")
     splits = {who: parts[who].split(centre, spread) for who in given}
     return Task(
@@ -102,7 +101,7 @@ def make_task(
         validation=splits["validation"],
         test=splits["test"],
         notes=tuple(notes),
-        prepared=_prepared(read_ones["train"]),
+        prepared=_prepared(looked_at["train"]),
     )
 
 
@@ -161,57 +160,14 @@ def _hold_out(goal: Goal, parts: dict[str, Source]) -> list[str]:
     return notes
 
 
-def _check_finite(images: dict[str, Tensor], samples: dict[str, Any]) -> None:
-    for who, some in images.items():
-        wrong = identity.finite(some)
-        if wrong is not None:
-            at = int(samples[who][int(wrong[0])])
-            value = some[wrong[0]][~torch.isfinite(some[wrong[0]])][0]
-            raise DataError(f"{who}: images must be finite, got {float(value)} in image {at}")
-
-
-def _normalisation(
-    images: Tensor, channels: int, mean: Numbers | None, std: Numbers | None, *, normalise: bool
-) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-    """Return mean and std by channel, and what was asked for, as text for the fingerprint."""
-    if (mean is None) != (std is None):
-        raise DataError(f"mean and std: both must be given, or neither, got {'std' if mean is None else 'mean'} alone")
-    if not normalise:
-        if mean is not None:
-            raise DataError(f"normalise: must be True with mean and std, got False with mean {mean}")
-        return (0.0,) * channels, (1.0,) * channels, "as they come"
-    if mean is None or std is None:
-        return *_measured(images), "measured"
-    centre, spread = _by_channel("mean", mean, channels), _by_channel("std", std, channels)
-    if not all(value > 0 for value in spread):
-        raise DataError(f"std: must be above 0, got {std}")
-    if images.dtype == torch.uint8 and max(spread) <= 1:
-        raise DataError(f"std: must be on the images' scale, 0 to 255, got {std}; multiply mean and std by 255")
-    return centre, spread, f"{centre} {spread}"
-
-
-def _by_channel(who: str, given: Numbers, channels: int) -> tuple[float, ...]:
-    try:
-        values = tuple(map(float, np.broadcast_to(np.asarray(given, dtype=np.float64), (channels,))))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{who}: must be a number, or {channels}, one a channel, got {given!r}"[:300]) from error
-    if not all(map(math.isfinite, values)):
-        raise DataError(f"{who}: must be finite, got {given!r}"[:300])
-    return values
-
-
-def _measured(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation by channel; the deviation of a constant channel is 1."""
-    sums, squares, count = np.zeros(images.shape[1]), np.zeros(images.shape[1]), 0
-    for some in torch.split(images, 1024):
-        values = some.double()
-        sums += values.sum((0, 2, 3)).numpy()
-        squares += values.square().sum((0, 2, 3)).numpy()
-        count += values[:, 0].numel()
-    mean = sums / count
-    variance = np.maximum(squares / count - mean**2, 0)
-    std = np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), np.sqrt(variance), 1.0)
-    return tuple(mean.tolist()), tuple(std.tolist())
+def _check_finite(samples: dict[str, tuple[NDArray[np.int64], Tensor]]) -> None:
+    for who, (places, images) in samples.items():
+        if images.dtype == torch.uint8:
+            continue
+        wrong = (~torch.isfinite(images.flatten(1)).all(1)).nonzero()[:, 0]
+        if len(wrong):
+            value = images[wrong[0]][~torch.isfinite(images[wrong[0]])][0]
+            raise DataError(f"{who}: images must be finite, got {float(value)} in image {int(places[int(wrong[0])])}")
 
 
 def _augmentation(goal: Goal, augment: object, train: Source) -> Augmentation:

@@ -26,7 +26,7 @@ from compress.figures import computed, graded
 from compress.machine.numerics import exact
 from compress.measure import device_name, grade, latency, measure, processor
 from compress.store.files import STRUCTURE, WEIGHTS, Files
-from compress.train import training_device
+from compress.training.loop import training_device
 
 Run = Callable[[Tensor], Tensor]
 SHOWN = 256
@@ -91,6 +91,7 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
             "latency": _latencies(exchange.run, shape, torch.device("cpu")),
         }
     for form, got in forms.items():
+        got |= {} if task.goal.softmax else {"compares": "values"}
         if got["agreement"] < 1:
             logging.getLogger(__name__).warning(
                 "note: %s gives %.2f %% of %d images the answer of the other forms; the quality above is theirs",
