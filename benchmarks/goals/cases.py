@@ -15,7 +15,7 @@ from compress.models import Model
 from compress.pruning import PRUNERS, Exponential
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 ANGLE, HEADS = "digits-angle", "head-pose"
 VALUES = ("light", "left-right", "up-down")

@@ -15,7 +15,7 @@ from compress.data.tasks import Task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.store.folder import Store
-from compress.train import TrainingError
+from compress.training.loop import TrainingError
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "goals.jsonl"
 KEPT = ("score_validation", "score_test", "params", "macs", "metrics")

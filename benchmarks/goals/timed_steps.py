@@ -2,7 +2,8 @@
 
     python -P benchmarks/goals/timed_steps.py
 
-Runs on any commit with `benchmarks.steps`: PYTHONPATH says on which. Imports nothing else that changed.
+PYTHONPATH says on which commit. Loop, loss and training are those of the commit's `benchmarks.steps`, wherever its
+`compress` has them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import torch
-
-from benchmarks.steps import built, random_images, trained
-from compress.data.tasks import load_task
-from compress.models import Model
-from compress.train import Loss, fit
-from compress.training import Training
 
 DIGITS, CIFAR = "`cnn` on digits, batches of 128", "`resnet20`, 32 images 3 x 32 x 32"
 EPOCHS = 6
@@ -27,22 +24,22 @@ def main() -> None:
     """Answer until the input ends; the first line out has the names."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    task, split = load_task("digits"), random_images(3, 32, 32)
-    small, large = Loss(Model("cnn").build(10, 1)), Loss(built(Model("resnet20"), split))
-    some = Training(epochs=EPOCHS, lr=1e-6)
+    steps: Any = import_module("benchmarks.steps")
+    task = import_module("compress.data.tasks").load_task("digits")
+    split, count = steps.random_images(3, 32, 32), EPOCHS * -(-len(task.train) // 128)
+    small = steps.Loss(steps.Model("cnn").build(10, 1))
+    large = steps.Loss(steps.built(steps.Model("resnet20"), split))
+    training = steps.Training(epochs=EPOCHS, lr=steps.LITTLE)
     cases: dict[str, tuple[Callable[[], None], int]] = {
-        DIGITS: (
-            lambda: fit(small, task.train, some, seed=0, augment=task.augment),
-            EPOCHS * -(-len(task.train) // 128),
-        ),
-        CIFAR: (trained(large, split), 1),
+        DIGITS: (lambda: steps.fit(small, task.train, training, seed=0, augment=task.augment), count),
+        CIFAR: (steps.trained(large, split), 1),
     }
     print("\t".join(cases), flush=True)
     for line in sys.stdin:
-        run, steps = cases[line.strip()]
+        run, number = cases[line.strip()]
         before = time.process_time()
         run()
-        print((time.process_time() - before) / steps, flush=True)
+        print((time.process_time() - before) / number, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 
 def pose_file(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 
 
 def recipe(lr: float = 0.05) -> Recipe:
