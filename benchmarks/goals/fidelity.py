@@ -1,4 +1,4 @@
-"""The untouched network in a search has the figures that it has outside: task by a function, weights by NAME@FILE."""
+"""An untouched network has the same figures in a search as outside: task by a function, weights by NAME@FILE."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python -P benchmarks/goals/timed_steps.py
 
-PYTHONPATH says on which commit. Loop, loss and training are those of the commit's `benchmarks.steps`, wherever its
-`compress` has them.
+PYTHONPATH names the commit's checkout. Loop, loss and training come from the checkout's `benchmarks.steps`: their
+modules have moved since.
 """
 
 from __future__ import annotations
