@@ -17,7 +17,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial
 
 NAME = "recipes"

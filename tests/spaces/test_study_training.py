@@ -12,7 +12,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.candidates import Draw
 from spaces import SPACES, Space
 from spaces.study_training import StudyTraining

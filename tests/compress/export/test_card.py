@@ -19,7 +19,7 @@ from compress.quality import Quality
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 ONCE = Training(epochs=1, lr=0.05)
 TIMED = {"batch": 1, "median_ms": 0.1234, "p95_ms": 0.2345, "device": "cpu"}
