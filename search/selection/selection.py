@@ -94,7 +94,9 @@ class Selection:
 
     @property
     def _split(self) -> str:
-        return "at the lower end" if self.robust else "on validation"
+        """Return the origin of the compared qualities: with `robust` the worse end of the interval over seeds."""
+        lower = not self.fits or self.fits[0].point.quality.higher_is_better
+        return f"at the {'lower' if lower else 'upper'} end" if self.robust else "on validation"
 
     def as_json(self) -> JsonDict:
         """Return the form printed by `paretune select --json`."""
