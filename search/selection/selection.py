@@ -187,8 +187,12 @@ def _binding_a_knee(
 def _told(
     miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, robust: bool
 ) -> RatedModel:
-    """Return a miss with the amounts to type, for the seed shipped under the widened budget."""
-    if not math.isfinite(miss.total):
+    """Return a miss with the amounts to type, for the seed shipped under the widened budget.
+
+    A miss by a figure that was not measured stays without amounts, and so does a quality below 0: amounts are at
+    least 0.
+    """
+    if not math.isfinite(miss.total) or any(miss.has(name) < 0 for name in miss.over):
         return miss
     same = (one for one in rated_models(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
     return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))
