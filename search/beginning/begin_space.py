@@ -14,7 +14,7 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
-from search.running.begin_checks import NETWORKS, check_given, check_suit
+from search.beginning.begin_checks import NETWORKS, check_given, check_suit
 from search.settings import TRIALS, Settings
 from search.study.study import Study, StudyError
 from spaces import SPACES, Space
