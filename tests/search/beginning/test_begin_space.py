@@ -63,7 +63,6 @@ def test_the_header_keeps_what_is_the_users_own(begin: Callable[..., BegunSpace]
     found = begin(only=("family=my_net:make",))
     assert found.header["only"] == {"family": ["my_net:make"]}
     assert list(found.header["networks"]) == ["my_net:make"]
-    assert list(found.header["optimizers"]) == ["my_opt:make"]
     assert found.header["space_is"]
 
 
@@ -79,12 +78,6 @@ def test_a_study_begun_so_is_resumed_without_restrictions(begin: Callable[..., B
     assert begin(study, resume=True, only={"family": ["cnn"]}).only == {"family": ("cnn",)}
     with pytest.raises(StudyError, match="study s: was begun with only family=cnn, got family=my_net:make; begin"):
         begin(study, resume=True, only=("family=my_net:make",))
-
-
-def test_an_optimizer_that_has_changed_ends_a_study(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
-    study = begun(tmp_path, **{**begin().header, "optimizers": {"my_opt:make": "another"}})
-    with pytest.raises(StudyError, match="study s: my_opt:make must be as it was when the study was begun"):
-        begin(study, resume=True)
 
 
 def test_another_space_of_the_name_is_refused(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
