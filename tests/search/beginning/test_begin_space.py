@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from compress.data.tasks import Task
 from compress.errors import RecipeError
+from compress.goals import Segmentation
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
@@ -17,9 +19,11 @@ from compress.training.settings import Training
 from search.beginning.begin_space import BegunSpace, planned, space_of
 from search.settings import Settings
 from search.study.study import Study, StudyError
-from spaces import Space
+from spaces import SPACES, Space
 from spaces.given_recipes import of_recipes
 from spaces.listing import Listing
+from spaces.probe import probe
+from spaces.restrict import restricted
 from spaces.space import Trial
 
 NET = """
@@ -117,3 +121,15 @@ def test_a_grid_is_told_with_its_number() -> None:
     assert planned(Settings("s"), space, None) == (24, "")
     with pytest.raises(ValueError, match="grid: mine must have at most 10,000 recipes, got more; restrict choices"):
         planned(Settings("s", sampler="grid"), space, Listing(({"x": 1},), is_whole=False))
+
+
+def test_distillers_that_cannot_teach_the_goal_are_not_asked_for(tiny: Task) -> None:
+    pixels = replace(tiny, goal=Segmentation(("ground", "ink")))
+    fit = probe(suited(SPACES["joint"], pixels, 0), "digits", 0).questions
+    for name in ("distiller", "recovery distiller"):
+        assert "kd" in fit[name].choices
+        assert not {"crd", "srrl", "simkd"}.intersection(fit[name].choices)
+    assert suited(SPACES["joint"], tiny, 0) is SPACES["joint"]
+    none_fits = restricted(SPACES["joint"], {"order": ("distill-prune",), "distiller": ("crd",)}, "digits", 0)
+    with pytest.raises(RecipeError, match="distiller: a method must be left that can teach segmentation, got "):
+        suited(none_fits, pixels, 0)
