@@ -16,7 +16,7 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
-from search.beginning.begin_space import BegunSpace, planned, space_of
+from search.beginning.begin_space import BegunSpace, planned, space_of, suited
 from search.settings import Settings
 from search.study.study import Study, StudyError
 from spaces import SPACES, Space
