@@ -15,7 +15,7 @@ from compress.errors import (
     check_share,
     check_whole,
 )
-from compress.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source
+from compress.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source, whole_name
 
 DECAYS = ("cosine", "constant", "step")
 WARM_START = 0.01
@@ -27,9 +27,9 @@ class Training:
     """A run of the training loop over `epochs` passes; 0 epochs keep the initial weights.
 
     `optimizer` "sgd" is SGD with Nesterov momentum; "adamw" is AdamW with `momentum` as its first beta; a path
-    `package.module:function` names a function of the user's, called with parameter groups, `lr` and `weight_decay`
-    (`compress/optimizers.py`). `weight_decay` acts on all parameters, `label_smoothing` in [0, 1) on the loss against
-    labels.
+    `FILE.py:NAME` or `package.module:NAME` names a function of the user's, called with parameter groups, `lr` and
+    `weight_decay` (`compress/optimizers.py`); a file's path becomes absolute. `weight_decay` acts on all parameters,
+    `label_smoothing` in [0, 1) on the loss against labels.
 
     The learning rate rises along a line to `lr` over the first `warmup` epochs, in [0, epochs). Then `decay` "cosine"
     lowers the rate to 0 along half a cosine, "constant" keeps the rate, and "step" multiplies the rate by `factor`, in
@@ -65,6 +65,7 @@ class Training:
         check_known("training: decay", self.decay, DECAYS)
         check_share("training: label_smoothing", self.label_smoothing)
         check_optimizer_name(self.optimizer)
+        object.__setattr__(self, "optimizer", whole_name(self.optimizer))
         if is_own_optimizer(self.optimizer) and self.momentum != Training.momentum:
             raise RecipeError(
                 f"training: momentum is not handed to {self.optimizer}: set momentum in the function, "

@@ -20,7 +20,7 @@ from compress.data.assembly import HELD_OUT, Parts, from_arrays, from_folder, ho
 from compress.data.augmentation import Augmentation
 from compress.data.digits import angle_parts, digit_parts
 from compress.data.images import AS_THEY_ARE
-from compress.data.own_task import OBJECT, from_function, is_function, offered
+from compress.data.own_task import OBJECT, from_function, is_function, offered, title
 from compress.data.published import read_published
 from compress.data.splits import Augment, DataError, Split, StreamSplit
 from compress.data.walk import printable
@@ -80,7 +80,7 @@ class Task:
         streamed = ", decoded as needed" if isinstance(self.train, StreamSplit) else ""
         counts = " / ".join(f"{len(part):,}" for part in (self.train, self.validation, self.test))
         return (
-            f"{printable(self.name)}: {self.goal.summary}, {counts} images, "
+            f"{printable(title(self.name))}: {self.goal.summary}, {counts} images, "
             f"{' x '.join(map(str, self.shape))} {self.images}{streamed}, {self._normalisation}, "
             f"{self.augment.summary}{self._one_image}"
         )

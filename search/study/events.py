@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
 _ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
 """Entries that a study's own event may lack."""
+_FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")
+"""A network before the @ of its weights; a folder may have an @ in its name."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -69,7 +72,7 @@ def _optimizers(recipe: object) -> Iterator[str]:
 
 def networks(header: Mapping[str, Any]) -> set[str]:
     """Return the families of models named by a study's header: the functions of the user's own that may run."""
-    return {name.partition("@")[0] for who in NAMING for name in header.get(who, ())}
+    return {_FAMILY.findall(name)[0] for who in NAMING for name in header.get(who, ())}
 
 
 def check_point(event: Mapping[str, Any]) -> None:
