@@ -25,6 +25,7 @@ from compress.recipe import Recipe
 from compress.step_runner import CALIBRATION_IMAGES, StepRunner
 from compress.store.files import Files
 from compress.store.folder import Entry, Store
+from compress.store.outputs import outputs_of
 from compress.train import training_device
 
 
@@ -52,6 +53,7 @@ class Pipeline:
     """Makes steps of one task in one store. `on_progress(what, done, of)` hears of progress, for displays.
 
     `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
+    With `keep_outputs` each point's outputs on validation and test are stored (`compress/store/outputs.py`).
     """
 
     task: Task
@@ -59,6 +61,7 @@ class Pipeline:
     on_progress: Callable[[str, int, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
     making: str = ""
+    keep_outputs: bool = False
 
     def __post_init__(self) -> None:
         self.task = self.task.to(training_device())
@@ -90,8 +93,18 @@ class Pipeline:
             if self._was_taken_back(step):
                 left_out.add(step.key)
                 continue
+            if self.keep_outputs:
+                self._keep_outputs(entry)
             sparsity = step.sparsity if step.sparsity is not None else self._removed(step, steps[0])
             yield Made(entry.key, sparsity, step.variant, entry.measured, str(entry.path), known=not made)
+
+    def _keep_outputs(self, entry: Entry) -> None:
+        """Store the outputs of a point's model, unless they are there or too large."""
+        with self._clock("measure"):
+            if self.store.outputs(entry.key) is None:
+                packed = outputs_of(entry.files().module().to(training_device()), self.task)
+                if packed is not None:
+                    self.store.keep_outputs(entry.key, packed)
 
     def entry(self, step: Step) -> Entry:
         """The entry of a step; see `ensure`."""

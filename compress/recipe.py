@@ -12,6 +12,7 @@ from compress.codec import decode
 from compress.encoding import digest, encode
 from compress.errors import RecipeError, check_kind, check_whole
 from compress.models import MODELS, Model
+from compress.optimizers import is_own_optimizer
 from compress.stages import STAGES, Stage
 from compress.training import Training
 
@@ -68,6 +69,24 @@ class Recipe:
     def id(self) -> str:
         """Hash of the recipe's JSON."""
         return digest(self.as_json())
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """Return all trainings: the teacher's, then those of the stages in order."""
+        lessons = [stage.lesson for stage in self.stages]
+        schooling = () if self.schooling is None else (self.schooling,)
+        return (*schooling, *(lesson.training for lesson in lessons if lesson is not None))
+
+    @property
+    def own_optimizers(self) -> dict[str, Training]:
+        """Return a training for the path of each of the user's own optimizers."""
+        return {each.optimizer: each for each in self.trainings if is_own_optimizer(each.optimizer)}
+
+    @property
+    def own_code(self) -> set[str]:
+        """Return the paths of the user's own functions that run for the recipe: networks and optimizers."""
+        models = [m for m in (self.student, self.teacher) if m is not None]
+        return {model.family for model in models if model.own and not model.of_library} | {*self.own_optimizers}
 
     def as_json(self) -> Json:
         """Return plain values, for `from_json` to read back."""

@@ -61,6 +61,7 @@ __all__ = [
     "make_task",
     "methods",
     "open_study",
+    "outputs",
     "recipe",
     "report",
     "run",
@@ -168,6 +169,29 @@ def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
     from search.study_options import described
 
     return described(Study(home_folder(home), name))
+
+
+def outputs(name: str, point: str, *, home: Path | str | None = None, data: Path | None = None) -> dict[str, Any]:
+    """The outputs of a point's model on `validation` and `test`, tensors `(N, ...)` in the order of the task's targets.
+
+    `point` is the id or its beginning. Outputs kept by `keep_outputs` are read; else the stored model computes them.
+    ValueError if no or several points have the id, if the model is gone, or if an image has too many values.
+    """
+    from compress.store.bucket import open_store
+    from compress.store.outputs import MOST, outputs_of, unpacked
+    from search.shipping.verified_export import stored
+
+    study = Study(home_folder(home), name)
+    record = study.record
+    found = [one for one in record.points if one.id.startswith(point)]
+    if len(found) != 1:
+        raise ValueError(f"outputs: {point!r} must be the beginning of one point's id, it is of {len(found)}")
+    packed = open_store(record.store).outputs(found[0].id)
+    if packed is None:
+        packed = outputs_of(stored(found[0], record).files().module(), _task(record, study, data))
+    if packed is None:
+        raise ValueError(f"outputs: an image must have at most {MOST:,} values, those of {record.task} have more")
+    return unpacked(packed)
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:
@@ -325,9 +349,12 @@ def methods() -> list[dict[str, str]]:
     """Every method a recipe can name: kind, name, source."""
     from compress.codec import METHODS
     from compress.models import MODELS
+    from compress.models.library import LIBRARIES
 
     found = [{"kind": k, "name": n, "source": m.source} for k, known in METHODS.items() for n, m in known.items()]
-    return found + [{"kind": "model", "name": name, "source": family.source} for name, family in MODELS.items()]
+    models = {name: family.source for name, family in MODELS.items()}
+    models |= {f"{library.prefix}NAME": library.source for library in LIBRARIES.values()}
+    return found + [{"kind": "model", "name": name, "source": source} for name, source in models.items()]
 
 
 def evaluate(
@@ -337,7 +364,7 @@ def evaluate(
 
     A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. A
     function that makes a task runs only as `task`. The code of a user's own network runs only if `networks` names the
-    network's function, `package.module:function`.
+    network's function, `FILE.py:function` or `package.module:function`.
     """
     import torch
 
@@ -346,8 +373,9 @@ def evaluate(
     from compress.export.evaluate_export import evaluate as measure_export
     from compress.export.evaluate_export import shape_in
     from compress.export.formats import read_card
+    from compress.own_code import whole_path
 
-    folder = Path(folder)
+    folder, networks = Path(folder), [whole_path("network", name) for name in networks]
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
     named = str(read_card(folder).get("task"))

@@ -65,7 +65,8 @@ def _range(one: Range, cost: Figure, quality: Figure, studies: int) -> str:
     if one.lead is None:
         return f"{where}: {who}" + ("" if len(one.best) == studies else ", no other has a model so small")
     least, most = (quality.style.text(quality.quality.amount(lead)) for lead in one.lead)
-    return f"{where}: {who}, by {least if least == most else f'{least} to {most}'}"
+    unit = quality.quality.unit and f" {quality.quality.unit}"
+    return f"{where}: {who}, by {least if least == most else f'{least} to {most}'}{unit}"
 
 
 def _written(cost: Figure, value: float) -> str:

@@ -7,12 +7,15 @@ and notes beneath. CSV is for programs: a line for each place, with plain number
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import floor, log10
 
 from compress.figures import Figure
 from search.study.table import Cell, Key, StudyTable
 from search.study.table_figures import figure_key, is_better
 
 MISSING = "-"
+_WIDE = 12
+"""Columns beyond which a note says how to have fewer."""
 _NAMED = 6
 """Missing places that are listed in a note."""
 _LATEX = {
@@ -116,6 +119,9 @@ def notes(table: StudyTable) -> list[str]:
         found.append("No bold: the study does not record whether a high or a low value is better.")
     if any(cell.is_best for cell in table.cells.values()):
         found.append(f"Bold: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
+    if len(table.columns) > _WIDE:
+        first = table.column_names[0]
+        found.append(f"{len(table.columns)} columns: --only {first}=VALUE,VALUE keeps some.")
     if table.missing:
         named = [
             " at ".join(filter(None, (", ".join(table.row_words(r)), ", ".join(table.column_words(c)))))
@@ -163,13 +169,23 @@ def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -
 def _cell(table: StudyTable, cell: Cell) -> str:
     least, most = table.seeds
     count = f" ({cell.seeds})" if least != most else ""
-    deviation = "" if cell.deviation is None else f" ± {_number(table.figure, cell.deviation)}"
-    return f"{_number(table.figure, cell.mean)}{deviation}{count}"
+    text = _written(table.figure, cell.mean)
+    deviation = "" if cell.deviation is None else f" ± {text(cell.deviation)}"
+    return f"{text(cell.mean)}{deviation}{count}"
 
 
-def _number(figure: Figure, value: float) -> str:
-    """Return the value in the figure's style; whole numbers stay whole, and percent are said in the title."""
-    return figure.style.text(round(value) if figure.style.spec == "," else value).removesuffix("%")
+def _written(figure: Figure, mean: float) -> Callable[[float], str]:
+    """Return how a mean and its deviation are written: in the figure's style, both to the same decimal.
+
+    Whole numbers stay whole, and percent are said in the title.
+    """
+    style = figure.style
+    if style.spec.endswith("g"):
+        digits = int(style.spec.strip(".g"))
+        decimals = max(0, digits - 1 - (floor(log10(abs(mean))) if mean else 0))
+        return lambda value: f"{value:.{decimals}f}"
+    whole = style.spec == ","
+    return lambda value: style.text(round(value) if whole else value).removesuffix("%")
 
 
 def _is_percent(figure: Figure) -> bool:

@@ -29,9 +29,10 @@ from search.settings import Settings
 from search.study.breakpoints import DELTA
 
 if TYPE_CHECKING:
+    from compress.data.tasks import Task
     from spaces.given_recipes import Given
-else:
-    Given = object  # hints of fields are resolved for `--help`, which waits for no torch
+else:  # hints of fields are resolved for `--help`, which waits for no torch
+    Given = Task = object
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -82,9 +83,13 @@ class Run:
     )
     name: str = setting_of(Settings, "name")
     _: KW_ONLY
-    task: str | None = setting(None, "Place of the images, folder:PATH; the recipes' own task if left out.")
+    task: str | Task | None = setting(
+        None, "Task of the recipes: the place of a folder, or a task of your own, whose code may run.", metavar="TEXT"
+    )
     networks: tuple[str, ...] = setting(
-        (), "package.module:function of a network of your own in the recipes, whose code may run.", name="network"
+        (),
+        "module:function of a network or optimizer of your own in the recipes, whose code may run.",
+        name="network",
     )
     objectives: tuple[str, ...] = setting_of(Settings, "objectives")
     seeds: int = setting(1, "Make every recipe with so many seeds in all.")
@@ -263,7 +268,7 @@ class Evaluate:
     folder: Path = field(metadata=argument("An exported model."))
     task: str | None = setting(None, "Task to measure the model on; its card's if left out.")
     networks: tuple[str, ...] = setting(
-        (), "package.module:function of a network of your own, whose code may run.", name="network"
+        (), "FILE.py:function or package.module:function of a network of your own, whose code may run.", name="network"
     )
     data: Path | None = data_setting()
     json: bool = json_setting()

@@ -192,11 +192,11 @@ def _threads(count: int) -> str:
 def _form(found: Mapping[str, Any]) -> str:
     """How a form compares with the network, and how long it takes."""
     times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
-    whole = ""
+    whole, answer = "", found.get("compares", "class")
     if found.get("int8_layers"):
         whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
     return (
-        f"same class on {found['agreement']:.2%} of {found['images']} test images, logits within "
+        f"same {answer} on {found['agreement']:.2%} of {found['images']} test images, logits within "
         f"{found['difference']:.0e}{whole}; {times}"
     )
 

@@ -52,15 +52,15 @@ class Settings(TrainingOptions, SearchBudget):
 
     `trials` counts all trials of the study, those before a resume included; None means `TRIALS`, and every recipe under
     the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `only` restricts the space's choices,
-    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial,
-    `trial_limit_s` are in seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or
-    a URL of fsspec) means files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the
-    space's own. `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`).
-    `start_from` is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early.
-    Further trials make the models on the front with as many `seeds` in all. A copy of the study file `file` is kept
-    with the study; `search/study_file.py` reads the file. `task` is a name, or a `Task`, known to this process and its
-    search's workers alone. The constructor fills in `home` and makes the paths of `store` and of a task absolute.
-    ValueError for a value that makes no sense.
+    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial, `trial_limit_s` are in
+    seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or a URL of fsspec) means
+    files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own.
+    `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`). `start_from`
+    is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early. With
+    `keep_outputs` the outputs of all points are stored. Further trials make the models on the front with as many
+    `seeds` in all. A copy of the study file `file` is kept with the study; `search/study_file.py` reads the file.
+    `task` is a name, or a `Task`, known to this process and its search's workers alone. The constructor fills in `home`
+    and makes the paths of `store` and of a task absolute. ValueError for a value that makes no sense.
     """
 
     name: str = setting("demo", "Name of the study.")
@@ -102,27 +102,20 @@ class Settings(TrainingOptions, SearchBudget):
     trial_limit_s: float | None = setting(None, "Give a trial up after this many seconds.", name="trial-limit")
     seeds: int = setting(1, "Make the models on the front with so many seeds in all.")
     whole_curves: bool = setting(False, "End no trial early.")
+    keep_outputs: bool = setting(False, "Keep every model's outputs on validation and test, for metrics to come.")
     home: Path = home_setting()
     data: Path | None = data_setting()
     tracking_uri: str | None = tracking_setting()
 
     def __post_init__(self) -> None:
-        from compress.data.own_task import is_function, offer, whole_path
-        from compress.data.tasks import FOLDER, TASKS
+        from compress.data.tasks import TASKS
         from compress.store.bucket import absolute, is_remote
         from search.sampling.optuna_study import GRID, SAMPLERS
         from spaces import SPACES, Space
         from spaces.own import is_path, path_of
 
         check_name(self.name)
-        if not isinstance(self.task, str):
-            object.__setattr__(self, "task", offer(self.task))
-        elif self.task.startswith(FOLDER):  # workers have a current folder of their own
-            object.__setattr__(
-                self, "task", FOLDER + os.path.abspath(os.path.expanduser(self.task.removeprefix(FOLDER)))
-            )
-        elif is_function(self.task):
-            object.__setattr__(self, "task", whole_path(self.task))
+        object.__setattr__(self, "task", whole_task(self.task))
         if isinstance(self.space, Space) and SPACES.get(self.space.name) is self.space:
             object.__setattr__(self, "space", self.space.name)
         if isinstance(self.space, str) and is_path(self.space):
@@ -199,6 +192,21 @@ class Settings(TrainingOptions, SearchBudget):
         """Where MLflow writes: the given server or the home's own database."""
         own = sqlite_uri((self.home / "mlflow.db").resolve())
         return own if self.tracking_uri is None else self.tracking_uri
+
+
+def whole_task(task: object) -> str:
+    """Return a task's name, the paths of folders and files absolute, as workers have a current folder of their own.
+
+    A `Task` becomes known to this process by its name. ValueError for anything else.
+    """
+    from compress.data.own_task import is_function, offer, whole_path
+    from compress.data.tasks import FOLDER
+
+    if not isinstance(task, str):
+        return offer(task)
+    if task.startswith(FOLDER):
+        return FOLDER + os.path.abspath(os.path.expanduser(task.removeprefix(FOLDER)))
+    return whole_path(task) if is_function(task) else task
 
 
 def read_words(option: str, given: object) -> dict[str, object]:

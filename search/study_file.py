@@ -10,8 +10,8 @@
     [recovery]
     lr = 0.01
 
-The sections have the options of `search/training_options.py`, those of a recovery without `recovery-`. Relative paths
-start at the current folder, as on the command line.
+The sections have the options of `search/training_options.py`, those of a recovery without `recovery-`. The section
+`[only]` has lists of values by the names of choices. Relative paths start at the current folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from search.training_options import RECOVERY
 
 NAME = "study.toml"
 """Name of the copy in the study's folder."""
-TRAINING, RECOVERING = "training", "recovery"
+TRAINING, RECOVERING, ONLY = "training", "recovery", "only"
 _WANTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a text"}
 
 
@@ -49,6 +49,8 @@ def read(path: Path, made: type) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"study file: {path} must be TOML, got {error}") from error
     hints, arguments = get_type_hints(made), dict[str, Any]()
+    if isinstance(found.get(ONLY), dict):
+        arguments[ONLY] = found.pop(ONLY)
     for section, values in (("", found), *((name, found.pop(name, {})) for name in (TRAINING, RECOVERING))):
         known = names(made, section)
         where = f"{path}: [{section}]" if section else f"{path}:"
@@ -121,10 +123,13 @@ def written(made: type, arguments: Mapping[str, Any]) -> str:
         lines = [
             f"{key} = {_toml(arguments[field])}"
             for key, (field, _) in names(made, section).items()
-            if arguments.get(field) is not None
+            if arguments.get(field) is not None and not isinstance(arguments[field], Mapping)
         ]
         if lines:
             parts.append("\n".join([f"[{section}]", *lines] if section else lines))
+    if isinstance(arguments.get(ONLY), Mapping):
+        lines = [f"{json.dumps(name)} = {_toml(values)}" for name, values in arguments[ONLY].items()]
+        parts.append("\n".join([f"[{ONLY}]", *lines]))
     return "\n\n".join(parts) + "\n"
 
 

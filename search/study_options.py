@@ -13,9 +13,10 @@ from search.selection.amount import Amount
 from search.settings import TRIALS, Settings
 from search.study.study import Study
 from search.training_options import RECOVERY
+from spaces.own import is_path
 
 ENTRY = "options"
-KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves")
+KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
 """Settings that no other entry of the header has."""
 
 
@@ -49,7 +50,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
         "gpus_per_trial": header.get("gpus_per_trial") or None,
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
         **kept,
-        "only": tuple(f"{name}={','.join(map(str, values))}" for name, values in header.get("only", {}).items()),
+        "only": header.get("only"),
         "trials": _trials(kept.get("trials"), study),
         **header.get("training", {}),
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},
@@ -62,6 +63,16 @@ def _trials(asked: int | None, study: Study) -> int | None:
     if asked is None and study.header.get("sampler") == GRID:
         return None
     return max(asked or TRIALS, study.originals)
+
+
+def _repeated(study: Study, file: str) -> str:
+    """Return the study file; of a study that no study file alone repeats, a comment says what does."""
+    space = study.header["space"]
+    if "recipes" in study.header:
+        names = ", ".join(study.header["recipes"])
+        return f"# recipes given to paretune run: {names}; paretune recipe {study.name} POINT prints each\n"
+    given = "space_is" in study.header and not is_path(space)
+    return f"# the space {space} was given in Python, as paretune.search(space=...)\n{file}" if given else file
 
 
 def described(study: Study) -> dict[str, Any]:
@@ -82,5 +93,5 @@ def described(study: Study) -> dict[str, Any]:
         "trials done": dict(Counter(trial.status for trial in record.trials)),
         "points": len(record.points),
         "options": plain,
-        "toml": study_file.written(Settings, arguments),
+        "toml": _repeated(study, study_file.written(Settings, arguments)),
     }

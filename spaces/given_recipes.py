@@ -1,6 +1,6 @@
 """A space of given recipes alone, and reading recipes: their JSON, a file of it, or the card of an export.
 
-The only choice of the space is `recipe`, by the recipe's name.
+The only choice of the space is the recipe's `name`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from compress.data.own_task import is_function, title
 from compress.errors import RecipeError
 from compress.models import Model
+from compress.own_code import whole_path
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
@@ -21,6 +23,7 @@ from spaces.space import Space, Trial
 
 NAME = "recipes"
 """Name of the space in a study's records."""
+CHOICE = "name"
 FOLDER = "folder:"
 CARD = "card.json"
 MOST_BYTES = 10_000_000
@@ -50,21 +53,26 @@ def _unpruned(recipe: Recipe) -> tuple[Model, Training | None]:
 
 
 def _build(recipes: Mapping[str, Recipe], trial: Trial, task: str, seed: int) -> Recipe:
-    return recipes[str(trial.suggest_categorical(NAME[:-1], tuple(recipes)))]
+    return recipes[str(trial.suggest_categorical(CHOICE, tuple(recipes)))]
 
 
 def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ()) -> dict[str, Recipe]:
     """Read recipes by name, those of the same content once.
 
-    `task` is the place of the images, None for the recipes' own. A function of the user's own in a file must be among
-    `networks`, as its code runs. RecipeError for a file that is no recipe, and for recipes of two tasks.
+    `task` is the place of the images, None for the recipes' own. Functions of the user's own in a file, networks and
+    optimizers, must be among `networks`, as their code runs. RecipeError for a file that is no recipe, and for recipes
+    of two tasks.
     """
-    allowed = set(networks)
+    allowed = {whole_path("network", name) for name in networks}
     found: dict[str, Recipe] = {}
     for number, one in enumerate(given, 1):
         who, recipe = (f"recipe {number}", one) if isinstance(one, Recipe) else _read(one, number)
         if not isinstance(one, Recipe):
-            _check_networks(who, recipe, allowed)
+            recipe = _moved(recipe, allowed)
+            _check_code(who, recipe, allowed)
+            if task is None and is_function(recipe.task):
+                name = title(recipe.task)
+                raise RecipeError(f"run: {who} must be of a task named by --task, as its code runs, got {name}")
         recipe = _of_task(who, recipe, task or next((other.task for other in found.values()), recipe.task))
         if recipe.id not in {other.id for other in found.values()}:
             found[_free(who, found)] = recipe
@@ -110,19 +118,30 @@ def _load(path: Path) -> tuple[str, Any]:
     return file.absolute().parent.name if file.name == CARD else file.stem, form
 
 
-def _check_networks(who: str, recipe: Recipe, allowed: set[str]) -> None:
-    for model in (recipe.student, recipe.teacher):
-        if model is not None and model.own and model.family not in allowed:
-            raise RecipeError(
-                f"run: {who} must name networks whose code may run, got {model.family}; add --network {model.family}"
-            )
+def _moved(recipe: Recipe, allowed: set[str]) -> Recipe:
+    """Return the recipe with networks of files where `allowed` names a file and function of the same names."""
+    places = {path.rpartition("/")[2]: path for path in allowed if "/" in path}
+
+    def moved(model: Model) -> Model:
+        return replace(model, family=places.get(model.family.rpartition("/")[2], model.family))
+
+    return replace(
+        recipe, student=moved(recipe.student), teacher=None if recipe.teacher is None else moved(recipe.teacher)
+    )
+
+
+def _check_code(who: str, recipe: Recipe, allowed: set[str]) -> None:
+    for path in sorted(recipe.own_code - allowed):
+        raise RecipeError(f"run: {who} must name functions whose code may run, got {path}; add --network {path}")
 
 
 def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:
-    """Return the recipe for the task; a folder of images may lie elsewhere now, under the same name."""
-    both_folders = recipe.task.startswith(FOLDER) and task.startswith(FOLDER)
-    if both_folders and Path(recipe.task).name == Path(task).name:
+    """Return the recipe for the task; a folder or a file may lie elsewhere now, under the same name."""
+    if _place(recipe.task) == _place(task):
         return replace(recipe, task=task)
-    if recipe.task != task:
-        raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
-    return recipe
+    raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
+
+
+def _place(task: str) -> tuple[bool, str]:
+    """Return whether a task is a folder, and its name without the folders above."""
+    return task.startswith(FOLDER), task.removeprefix(FOLDER).rpartition("/")[2]

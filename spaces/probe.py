@@ -27,12 +27,13 @@ TWICE = 20
 class Probe:
     """Questions by name in the order of asking, different recipes by id, and the draws without a recipe.
 
-    `errors` has a sentence for every draw without a recipe.
+    `errors` has a sentence for every draw without a recipe, `drawn` is the number of draws.
     """
 
     questions: dict[str, Question] = field(default_factory=dict)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    drawn: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -46,6 +47,7 @@ def probe(space: Space, task: str, seed: int) -> Probe:
     for number in range(DRAWS):
         if number == IN_VAIN and not found.recipes:
             break
+        found.drawn += 1
         trial = Recorded(lambda _, question: question.at(chance.random()))
         try:
             recipe = space.build(trial, task, seed)

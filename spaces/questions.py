@@ -96,7 +96,7 @@ class Question:
 
     def __str__(self) -> str:
         if not self.numeric:
-            return ", ".join(map(str, self.choices))
+            return f"one of {', '.join(map(str, self.choices))}"
         kind = "a whole number" if self.whole else "a number"
         return f"{kind} in [{self.low:g}, {self.high:g}]"
 
@@ -152,7 +152,7 @@ def given(choices: Mapping[str, Value]) -> Recorded:
 
     def answer(name: str, question: Question) -> Value:
         if name not in choices or not question.admits(choices[name]):
-            raise RecipeError(f"{name} must be among {question}, got {choices.get(name, 'nothing')!r}")
+            raise RecipeError(f"{name} must be {question}, got {choices.get(name, 'nothing')!r}")
         return choices[name]
 
     return Recorded(answer)
@@ -161,4 +161,4 @@ def given(choices: Mapping[str, Value]) -> Recorded:
 def check_same(name: str, first: Question, now: Question) -> None:
     """Raise RecipeError if a name stands for two questions: samplers learn by name."""
     if first != now:
-        raise RecipeError(f"{name} must be asked among the same values every time, got {first}, then {now}")
+        raise RecipeError(f"{name} must be the same question every time, got {first}, then {now}")

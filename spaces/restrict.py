@@ -98,7 +98,7 @@ def read_only(asked: Mapping[str, object], found: Probe, space: str) -> dict[str
             raise RecipeError(f"only: unknown choice {name!r}, those of {space} are {known}")
         read[name] = tuple(dict.fromkeys(_values(name, values, found.questions[name])))
         if not read[name]:
-            raise RecipeError(f"only: {name} must keep a value of {found.questions[name]}, got none")
+            raise RecipeError(f"only: {name} must keep {found.questions[name]}, got none")
     return read
 
 
@@ -108,7 +108,7 @@ def _values(name: str, values: object, question: Question) -> Iterable[Value]:
     listed: Sequence[Any] = values if isinstance(values, Sequence) else (values,)
     for value in listed:
         if not question.admits(value):
-            raise RecipeError(f"only: {name} must be among {question}, got {value!r}")
+            raise RecipeError(f"only: {name} must be {question}, got {value!r}")
     return listed
 
 
@@ -123,7 +123,7 @@ def _typed(name: str, text: str, question: Question) -> Iterable[Value]:
                 words = words[joined.count(",") + 1 :]
                 break
         else:
-            raise RecipeError(f"only: {name} must be among {question}, got {words[0].strip()!r}")
+            raise RecipeError(f"only: {name} must be {question}, got {words[0].strip()!r}")
 
 
 def _value(word: str, question: Question) -> tuple[Value] | None:

@@ -73,13 +73,8 @@ class StudyTraining:
     @property
     def own_optimizers(self) -> tuple[str, ...]:
         """Return the paths of the user's own optimizers."""
-        return tuple(self.own_rates)
-
-    @property
-    def own_rates(self) -> dict[str, float]:
-        """Return a learning rate by the path of each of the user's own optimizers."""
-        named = {values.get("optimizer", SGD): values.get("lr", 0.0) for values in (self.recovery, self.training)}
-        return {path: lr or self.training["lr"] for path, lr in named.items() if is_own_optimizer(path)}
+        named = dict.fromkeys(values.get("optimizer", SGD) for values in (self.training, self.recovery))
+        return tuple(name for name in named if is_own_optimizer(name))
 
     def around(self, space: Space) -> Space:
         """Return a space of the changed recipes of `space`."""

@@ -110,6 +110,8 @@ def write_recipes(folder: Path) -> None:
         ("deep", Model("cnn"), (Train(), cut)),
     ):
         (folder / f"{name}.json").write_text(json.dumps(Recipe("digits", model, stages).as_json()))
+    strange = Recipe("os:system", Model("cnn"), (Train(),))
+    (folder / "task.json").write_text(json.dumps(strange.as_json()))
 
 
 @pytest.fixture(autouse=True)
@@ -165,11 +167,9 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
     for name, value in settings.items():
         option = typed_name(name, OPTIONS[name])
         if OPTIONS[name].is_argument:
-            yield str(value)
+            yield from value if isinstance(value, tuple) else (str(value),)
         elif value is True:
             yield option
-        elif name == "recipes":
-            yield from value
         elif isinstance(value, tuple) and not OPTIONS[name].commas:
             yield from (word for one in value for word in (option, one))
         else:

@@ -136,7 +136,7 @@ def test_the_recipe_of_a_point_gives_the_same_point(grid: str, call: Call, folde
     assert "grid: 1 recipe of recipes, after the unpruned cnn" in err
     record = paretune.open_study("again")
     assert {one.id for one in paretune.trials(grid)[1].points} == {one.id for one in record.trials[1].points}
-    assert [trial.choices for trial in record.trials] == [{}, {"recipe": "small"}]
+    assert [trial.choices for trial in record.trials] == [{}, {"name": "small"}]
     assert record.trials[1].spent.get("train", 0.0) == 0.0
 
 

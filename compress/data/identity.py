@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,12 +23,13 @@ SAMPLE = 500
 Digests = list[bytes]
 
 
-def sample_of(part: Source) -> NDArray[np.int64]:
-    """Return the positions of the images that identify a split: all of a split in memory."""
+def sample(part: Source) -> tuple[NDArray[np.int64], Tensor]:
+    """Return positions and images (n, C, H, W) that identify a split: all of a split in memory, else `SAMPLE`."""
     count = len(part.targets)
-    if isinstance(part, Held) or count <= SAMPLE:
-        return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, SAMPLE).astype(np.int64))
+    if isinstance(part, Held):
+        return np.arange(count), part.images
+    at = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
+    return at, part.read(at)
 
 
 def digests(images: Tensor) -> Digests:
@@ -81,11 +81,3 @@ def code_of(thing: Any) -> str:
         code = getattr(made, "__code__", None)
         text = "" if code is None else f"{code.co_code!r} {code.co_consts!r}"
     return hashlib.sha256(re.sub(r" at 0x[0-9a-fA-F]+", "", text).encode()).hexdigest()
-
-
-def finite(images: Tensor) -> Tensor | None:
-    """Return the positions of images (N, C, H, W) with a value that is not finite, None for uint8 and without any."""
-    if images.dtype == torch.uint8:
-        return None
-    wrong = (~torch.isfinite(images.flatten(1)).all(1)).nonzero()[:, 0]
-    return wrong if len(wrong) else None

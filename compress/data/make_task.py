@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.data import identity
@@ -68,26 +69,25 @@ def make_task(
     if "train" not in parts:
         raise DataError("train: must be (images, targets) or a Dataset, got None")
     _check_shapes(parts)
-    _check_targets(goal, parts)  # before classes are held out
+    _check_targets(goal, parts)
+    _check_finite({who: identity.sample(part) for who, part in parts.items()})  # positions are those of the user's data
     notes = _hold_out(goal, parts)
     for who, part in parts.items():
         if len(part.targets) < LEAST:
             raise DataError(f"{who}: must have at least {LEAST} images, got {len(part.targets)}")
     shape = parts["train"].shape
-    samples = {who: identity.sample_of(part) for who, part in parts.items()}
-    read_ones = {who: part.read(samples[who]) for who, part in parts.items()}
-    _check_finite(read_ones, samples)
-    centre, spread, asked = _normalisation(read_ones["train"], shape[0], mean, std, normalise=normalise)
+    looked_at = {who: identity.sample(part)[1] for who, part in parts.items()}
+    centre, spread, asked = _normalisation(looked_at["train"], shape[0], mean, std, normalise=normalise)
     shown = _augmentation(goal, augment, parts["train"])
-    about = f"own {shape} {read_ones['train'].dtype} {asked} {identity.about(goal, shown)}"
+    about = f"own {shape} {looked_at['train'].dtype} {asked} {identity.about(goal, shown)}"
     if fingerprint:
         known = identity.fingerprint(f"{about} {fingerprint}", [])
         notes.append("the data are identified by the fingerprint given")
     else:
-        hashed = {who: identity.digests(images) for who, images in read_ones.items()}
+        hashed = {who: identity.digests(images) for who, images in looked_at.items()}
         known = identity.fingerprint(about, [(part.targets, hashed[who]) for who, part in parts.items()])
         notes += identity.overlaps(hashed)
-        if any(len(samples[who]) < len(part.targets) for who, part in parts.items()):
+        if any(len(looked_at[who]) < len(part.targets) for who, part in parts.items()):
             notes.append(f"the data are identified by all targets and {identity.SAMPLE} images of each split")
     splits = {who: parts[who].split(centre, spread) for who in given}
     return Task(
@@ -102,7 +102,7 @@ def make_task(
         validation=splits["validation"],
         test=splits["test"],
         notes=tuple(notes),
-        prepared=_prepared(read_ones["train"]),
+        prepared=_prepared(looked_at["train"]),
     )
 
 
@@ -161,13 +161,14 @@ def _hold_out(goal: Goal, parts: dict[str, Source]) -> list[str]:
     return notes
 
 
-def _check_finite(images: dict[str, Tensor], samples: dict[str, Any]) -> None:
-    for who, some in images.items():
-        wrong = identity.finite(some)
-        if wrong is not None:
-            at = int(samples[who][int(wrong[0])])
-            value = some[wrong[0]][~torch.isfinite(some[wrong[0]])][0]
-            raise DataError(f"{who}: images must be finite, got {float(value)} in image {at}")
+def _check_finite(samples: dict[str, tuple[NDArray[np.int64], Tensor]]) -> None:
+    for who, (places, images) in samples.items():
+        if images.dtype == torch.uint8:
+            continue
+        wrong = (~torch.isfinite(images.flatten(1)).all(1)).nonzero()[:, 0]
+        if len(wrong):
+            value = images[wrong[0]][~torch.isfinite(images[wrong[0]])][0]
+            raise DataError(f"{who}: images must be finite, got {float(value)} in image {int(places[int(wrong[0])])}")
 
 
 def _normalisation(

@@ -5,6 +5,7 @@ Images in memory are `Held`; a large `Dataset` is `Streamed`, its images read by
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -117,7 +118,7 @@ def read(who: str, data: object, stream: bool | None) -> Source:
 
 def _arrays(who: str, images: object, targets: object) -> Held:
     try:
-        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.asarray(images))
+        pixels = images if isinstance(images, Tensor) else _tensor(np.asarray(images))
     except (TypeError, ValueError) as error:
         raise DataError(f"{who}: images must be a tensor or an array of numbers, got {said(error)}") from error
     if pixels.dim() == 3:
@@ -132,6 +133,12 @@ def _arrays(who: str, images: object, targets: object) -> Held:
     if len(known) != len(pixels):
         raise DataError(f"{who}: each image must have a target, got {len(pixels)} images, {len(known)} targets")
     return Held(_plain(who, pixels).contiguous(), known)
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """Return a tensor of the same memory; an array mapped from a file may not be writable, and is not written to."""
+    with warnings.catch_warnings(action="ignore"):
+        return torch.from_numpy(array)
 
 
 def _channels_first(pixels: Tensor) -> Tensor:
@@ -171,7 +178,7 @@ def _item(who: str, items: Any, at: int) -> tuple[Tensor, NDArray[Any]]:
     if hasattr(image, "getbands"):  # Pillow's
         image = np.array(image if image.mode in ("L", "RGB", "F", "I;16") else image.convert("RGB"))
     try:
-        pixels = image if isinstance(image, Tensor) else torch.from_numpy(np.asarray(image))
+        pixels = image if isinstance(image, Tensor) else _tensor(np.asarray(image))
         known = target.detach().cpu().numpy() if isinstance(target, Tensor) else np.asarray(target)
     except (TypeError, ValueError) as error:
         raise DataError(f"{who}: image and target of item {at} must be numbers, got {said(error)}") from error

@@ -91,6 +91,7 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
             "latency": _latencies(exchange.run, shape, torch.device("cpu")),
         }
     for form, got in forms.items():
+        got |= {} if task.goal.softmax else {"compares": "values"}
         if got["agreement"] < 1:
             logging.getLogger(__name__).warning(
                 "note: %s gives %.2f %% of %d images the answer of the other forms; the quality above is theirs",

@@ -75,7 +75,7 @@ class Goal(ABC):
     @property
     def summary(self) -> str:
         """Return the outputs in words, such as `10 classes`."""
-        return f"{self.outputs} outputs"
+        return f"{self.outputs} output{'s' * (self.outputs > 1)}"
 
     def softening(self, temperature: float) -> float:
         """Return the factor that brings `imitate` back to the size of its gradient at temperature 1."""

@@ -120,6 +120,14 @@ class RemoteStore(Store):
         self._write(key, files, record)
         return super().get(key, of)
 
+    def outputs(self, key: str) -> bytes | None:
+        """Return the packed outputs kept of an entry's model; None if there are none."""
+        return self.bucket.read(f"outputs/{_object(key)}")
+
+    def keep_outputs(self, key: str, packed: bytes) -> None:
+        """Keep the packed outputs of an entry's model in the bucket."""
+        self.bucket.write(f"outputs/{_object(key)}", packed)
+
     def _commit(self, entry: Entry, files: Files) -> Entry:
         """Write the entry to the bucket and the cache, or return the entry another process has written meanwhile."""
         record = self._record(entry, files)

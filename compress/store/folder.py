@@ -220,6 +220,28 @@ class Store:
                 if old and pid.isdigit() and not lives(int(pid)):
                     shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
 
+    def outputs(self, key: str) -> bytes | None:
+        """Return the packed outputs kept of an entry's model; None if there are none."""
+        try:
+            return self._outputs(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_outputs(self, key: str, packed: bytes) -> None:
+        """Keep the packed outputs of an entry's model; DiskError with the system's reason if the disk refuses."""
+        file = self._outputs(key)
+        draft = self.root / "partial" / f"{key}-outputs.{socket.gethostname()}-{os.getpid()}"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(packed)
+            os.replace(draft, file)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise DiskError(f"store: cannot write {file}: {error.strerror or error}") from error
+
+    def _outputs(self, key: str) -> Path:
+        return self.root / "outputs" / key[:2] / f"{key}.safetensors"
+
     def drop_views(self) -> int:
         """Delete all teachers' logits, computed again when needed; return the bytes freed."""
         files = list((self.root / "views").glob("*.f16"))

@@ -34,12 +34,17 @@ def hold(settings: Settings, held: ExitStack) -> Study:
     return study
 
 
+def check_there(study: Study, *, resume: bool) -> None:
+    """Raise StudyError for a study that exists without `resume`, or is missing with `resume`."""
+    if study.exists and not resume:
+        raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
+    if resume and not study.exists:
+        raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
+
+
 def check_study(study: Study, settings: Settings) -> None:
     """Raise StudyError unless the study may be begun, or resumed with the settings."""
-    if study.exists and not settings.resume:
-        raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
-    if settings.resume and not study.exists:
-        raise StudyError(f"study {study.name}: there is none in {study.home} to resume; leave --resume out")
+    check_there(study, resume=settings.resume)
     asked = {"space": settings.space_name, "task": settings.task_name}
     if settings.objectives != DEFAULT_OBJECTIVES:  # left out, the study's own objectives hold
         asked["objectives"] = ",".join(settings.objectives)

@@ -11,7 +11,6 @@ from optuna.storages import InMemoryStorage
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.recipe import Recipe
-from compress.training import Training
 from search.running.driver import Driver
 from search.running.replicates import Replicates, Wanted, every_model, on_front
 from search.running.sources import NewRecipes, OtherSeeds, Resumed, Suggests
@@ -23,7 +22,6 @@ from search.sampling.grid import Grid
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Suggester, takes
-from search.study.events import networks
 from search.study.record import Choice, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.study.study import Study
@@ -60,7 +58,7 @@ def take_up(
     auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
     replicates = Replicates(seeds, seed, task.fingerprint, on_front if listed is None else every_model)
     driver = Driver(study, optuna_study, task, replicates, in_progress, auto)
-    feasibility = Feasibility(task, bounds, driver.say, networks(study.header))
+    feasibility = Feasibility(task, bounds, driver.say, study.header)
     suggester: Suggests
     if listed is None:
         suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)
@@ -96,13 +94,7 @@ def _is_trained_alike(trial: TrialRecord, space: Space, task: str, seed: int) ->
     except RecipeError:  # of other models, or of an earlier version
         return True
     models = (recipe.student, recipe.teacher) == (here.student, here.teacher)
-    return draw.params != choices or not models or _trainings(recipe) == _trainings(here)
-
-
-def _trainings(recipe: Recipe) -> list[Training]:
-    lessons = [stage.lesson for stage in recipe.stages]
-    schooling = [] if recipe.schooling is None else [recipe.schooling]
-    return schooling + [lesson.training for lesson in lessons if lesson is not None]
+    return draw.params != choices or not models or recipe.trainings == here.trainings
 
 
 def _begin_with(earlier: StudyRecord, optuna_study: OptunaStudy, space: Space, task: str, seed: int) -> list[str]:

@@ -6,7 +6,6 @@ What a study was begun with stands in its header: `space_is` tells a user's spac
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -28,11 +27,12 @@ Models = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 class BegunSpace(NamedTuple):
-    """A space to search, its restrictions, and the entries for the study's header."""
+    """A space to search, its restrictions, the entries for the study's header, and a note for people or ""."""
 
     space: Space
     only: Only
     header: dict[str, Any]
+    note: str
 
 
 def space_of(study: Study, settings: Settings, models: Models, task: Task) -> BegunSpace:
@@ -61,10 +61,10 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
     if study.exists:
         only = _as_begun(study, header, only)
     elif is_own:
-        header |= _networks(space, found, task, models)
+        header |= _code(space, found, task, models)
     if only:
         header["only"] = {name: list(values) for name, values in only.items()}
-    return BegunSpace(restricted(space, only, task.name, seed), only, header)
+    return BegunSpace(restricted(space, only, task.name, seed), only, header, _note(found) if is_own else "")
 
 
 def planned(settings: Settings, space: Space, grid: Listing | None) -> tuple[int, str]:
@@ -129,11 +129,12 @@ def _check_own(space: Space, found: Probe, task: Task, seed: int) -> None:
     for choices in space.beginnings:
         if not makes(space, task.name, seed, choices):
             raise RecipeError(f"space {space.name}: a beginning must make a recipe of the space, got {dict(choices)}")
-    if found.errors:
-        logging.getLogger(__name__).warning(
-            "of %d asks %d made no recipe; such asks are left out: %s",
-            len(found.errors) + len(found.recipes), len(found.errors), found.errors[0],
-        )  # fmt: skip
+
+
+def _note(found: Probe) -> str:
+    if not found.errors:
+        return ""
+    return f"of {found.drawn} recipes drawn {len(found.errors)} cannot be made, and will be left out: {found.errors[0]}"
 
 
 def _check_recipes(space: Space, task: Task) -> None:
@@ -146,15 +147,15 @@ def _check_recipes(space: Space, task: Task) -> None:
             raise RecipeError(f"run: {name} must be a recipe for {task.name}, got {error}") from error
 
 
-def _networks(space: Space, found: Probe, task: Task, models: Models) -> dict[str, Any]:
-    """Return the header's entry on networks and weights of the user's own in the recipes, with their fingerprints."""
+def _code(space: Space, found: Probe, task: Task, models: Models) -> dict[str, Any]:
+    """Return the header's entries on networks and weights of the user's own in the recipes, by source."""
     recipes = (space.baseline(task.name, 0), *(space.recipes or found.recipes).values())
     named = dict.fromkeys(model for recipe in recipes for model in _own(recipe))
     check_suit(named, task, new=True)
     prints = {f"{m.family}@{m.weights}" if m.weights else m.family: m.fingerprints for m in named}
     known = {name for what in models.values() for name in what}
-    rest = {name: each for name, each in prints.items() if name not in known}
-    return {NETWORKS: rest} if rest else {}
+    entries: dict[str, Any] = {NETWORKS: {name: each for name, each in prints.items() if name not in known}}
+    return {name: entry for name, entry in entries.items() if entry}
 
 
 def _own(recipe: Recipe) -> Iterable[Model]:

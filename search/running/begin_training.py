@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.optimizers import check_own_optimizer, own_optimizer_source
-from compress.training import Training
-from search.sampling.candidates import Draw
 from search.settings import Settings
 from search.study.study import Study, StudyError
 from spaces import Space
+from spaces.probe import probe
 from spaces.study_training import StudyTraining
 
-DRAWS = 200
-"""Recipes drawn from a space to find possible and impossible recipes."""
+MOST = 3
+"""Sentences on refused recipes shown."""
+
+
+class Checked(NamedTuple):
+    """Sentences that refuse some of a space's recipes, and the sha256 of the source of each own optimizer by path."""
+
+    refused: Sequence[str] = ()
+    sources: Mapping[str, str] = {}
 
 
 def trainings_of(study: Study, settings: Settings) -> StudyTraining:
@@ -29,13 +35,15 @@ def trainings_of(study: Study, settings: Settings) -> StudyTraining:
     """
     asked = settings.trainings
     if not study.exists:
+        for path in asked.own_optimizers:
+            own_optimizer_source(path)
         return asked
     begun = StudyTraining(study.header.get("training", {}), study.header.get("recovery", {}))
     if asked and asked != begun:
         raise StudyError(f"study {study.name}: was begun with {begun}, got {asked}; begin a new study")
     known: Mapping[str, str] = study.header.get("optimizers", {})
-    for path, source in optimizer_sources(begun).items():
-        if known.get(path) != source:
+    for path, source in known.items():
+        if own_optimizer_source(path) != source:
             raise StudyError(
                 f"study {study.name}: {path} must be as it was when the study was begun, got another source; "
                 "begin a new study"
@@ -43,41 +51,24 @@ def trainings_of(study: Study, settings: Settings) -> StudyTraining:
     return begun
 
 
-def optimizer_sources(trainings: StudyTraining) -> dict[str, str]:
-    """Return the sha256 of the source of each own optimizer; RecipeError for an optimizer that cannot be imported."""
-    return {path: own_optimizer_source(path) for path in trainings.own_optimizers}
+def check_trainings(space: Space, task: Task, seed: int) -> Checked:
+    """Try all trainings of a space: draw recipes, and update the unpruned teacher by each own optimizer.
 
-
-def check_trainings(trainings: StudyTraining, space: Space, task: Task) -> tuple[str, ...]:
-    """Return the sentences that refuse recipes of the changed `space`; () without settings.
-
-    RecipeError unless the baseline and some of `DRAWS` random recipes are possible, and own optimizers can update the
-    unpruned teacher.
+    RecipeError unless the baseline and some of the recipes are possible, and own optimizers can update the teacher.
     """
-    if not trainings:
-        return ()
-    teacher = space.baseline(task.name, 0).student
-    refused = _refused(space, task)
-    for path, lr in trainings.own_rates.items():
+    baseline = space.baseline(task.name, seed)
+    found = probe(space, task.name, seed)
+    if not found.recipes:
+        raise RecipeError(found.errors[0])
+    sources = {}
+    own = {path: made for each in (baseline, *found.recipes.values()) for path, made in each.own_optimizers.items()}
+    for path, training in own.items():
         with torch.random.fork_rng(devices=[]):
-            check_own_optimizer(Training(optimizer=path, lr=lr), teacher.build(task.outputs, task.channels))
-    return refused
-
-
-def _refused(space: Space, task: Task) -> tuple[str, ...]:
-    """Return why some of the drawn recipes are impossible; RecipeError if all are."""
-    chance = np.random.default_rng(0)
-    refused: dict[str, int] = {}
-    for _ in range(DRAWS):
-        try:
-            space.build(Draw(chance), task.name, 0)
-        except RecipeError as error:
-            refused[str(error)] = refused.get(str(error), 0) + 1
-    if sum(refused.values()) == DRAWS:
-        raise RecipeError(next(iter(refused)))
-    return tuple(refused)
+            check_own_optimizer(training, baseline.student.build(task.outputs, task.channels))
+        sources[path] = own_optimizer_source(path)
+    return Checked(tuple(dict.fromkeys(found.errors)), sources)
 
 
 def announced(trainings: StudyTraining, refused: Sequence[str]) -> str:
-    """Return a line on the settings, and on recipes `refused` under the settings."""
-    return "; left out: ".join([str(trainings), *refused])
+    """Return a line on the settings, and on recipes `refused` under the settings; "" without settings."""
+    return "; left out: ".join([str(trainings), *refused[:MOST]]) if trainings else ""

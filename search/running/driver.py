@@ -17,7 +17,7 @@ from compress.data.tasks import Task
 from compress.recipe import Recipe
 from compress.store.bucket import absolute
 from search.running.job import Job
-from search.running.notes import MixedDevices
+from search.running.notes import MixedDevices, untouched
 from search.running.replicates import ENOUGH, Replicates
 from search.running.sources import NotNow, Source
 from search.sampling.auto import OVER, Auto
@@ -147,6 +147,8 @@ class Driver:
         if self.auto is not None:
             self.auto.learn(trial, added)
         self.notes += self._devices.notes_on(added)
+        if trial == 0 and len(self.study.trials[trial].points) == 1:
+            self.notes += untouched(added)
 
     def _ending(self, trial: int, odd: PointError | None) -> Ending | None:
         """Return the end of a trial with new points; None while the trial goes on."""

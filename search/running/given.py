@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from compress.data.tasks import Task
 from compress.recipe import Recipe
+from search.running.begin_checks import check_there
 from search.sampling.optuna_study import GRID
-from search.settings import Settings, home_folder
+from search.settings import Settings, home_folder, whole_task
 from search.study.study import Study, StudyError
-from spaces.given_recipes import FOLDER, Given, of_recipes, read
+from spaces.given_recipes import Given, of_recipes, read
 
 
 def settings_of(
     name: str,
     recipes: Sequence[Given],
     *,
-    task: str | None,
+    task: str | Task | None,
     networks: Iterable[str],
     home: Path | str | None,
     resume: bool,
@@ -29,10 +30,12 @@ def settings_of(
     `task` None means the recipes' own. Without recipes a study is resumed with its own. RecipeError for recipes at
     fault, StudyError for a study of a space.
     """
-    if task is not None and task.startswith(FOLDER):
-        task = FOLDER + os.path.abspath(os.path.expanduser(task.removeprefix(FOLDER)))
-    begun = _begun(Study(home_folder(home), name)) if resume else {}
-    named = {one: recipe for one, recipe in begun.items() if not recipes} or read(recipes, task, networks)
+    study = Study(home_folder(home), name)
+    check_there(study, resume=resume)
+    begun = _begun(study)
+    named = {one: recipe for one, recipe in begun.items() if not recipes} or read(
+        recipes, None if task is None else whole_task(task), networks
+    )
     space = of_recipes(named)
     first = next(iter(named.values()))
     return Settings(

@@ -23,7 +23,7 @@ from search.hints import command
 from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
 from search.running.begin_or_resume import take_up
 from search.running.begin_space import planned, space_of
-from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
+from search.running.begin_training import Checked, announced, check_trainings, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
@@ -79,7 +79,6 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     earlier = earlier_of(before, settings)
     models = given_models(before, settings)
     trainings = trainings_of(before, settings)
-    sources = optimizer_sources(trainings)
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
@@ -94,12 +93,12 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
-    space, only, begun_with = space_of(before, settings, models, task)
+    space, only, begun_with, note = space_of(before, settings, models, task)
     seed = before.header.get("seed", settings.seed)
     grid = listing(space, task.name, seed, only) if sampler == GRID else None
     trials, ahead_said = planned(settings, space, grid)
     space = trainings.around(space)
-    refused = check_trainings(trainings, space, task)
+    checked = check_trainings(space, task, seed) if trainings or begun_with else Checked()
     if settings.budget.bounds and not before.exists:
         check_within_reach(
             Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task
@@ -117,7 +116,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
-        for line in filter(None, (task.opening, ahead_said, announced(trainings, refused) if trainings else "")):
+        for line in filter(None, (task.opening, note, ahead_said, announced(trainings, checked.refused))):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
@@ -151,7 +150,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
                 **{who: values for who, values in trainings.as_json().items() if values},
-                **({"optimizers": sources} if sources else {}),
+                **({"optimizers": checked.sources} if checked.sources else {}),
                 **header_entry(settings),
                 objectives=list(objectives),
                 reference_point=reference,

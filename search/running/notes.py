@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 
+from compress.recipe import Recipe
 from search.study.front import Place, measured_on, mixed
 from search.study.record import Point
 
@@ -87,3 +88,14 @@ def keep_warnings() -> KeptWarnings:
     notes = KeptWarnings()
     logger.addHandler(notes)
     return notes
+
+
+def untouched(point: Point) -> list[str]:
+    """Return the quality of a network measured as it came, to compare with its owner's own figure; [] if trained."""
+    recipe = Recipe.from_json(point.recipe)
+    lesson = recipe.stages[0].lesson
+    if len(recipe.stages) > 1 or lesson is None or lesson.training.epochs:
+        return []
+    text, m = point.quality.text, point.measured
+    validation, test = (text(point.quality.value(score)) for score in (m.score_validation, m.score_test))
+    return [f"{recipe.student} as it is: {point.quality.name} {validation} on validation, {test} on test"]

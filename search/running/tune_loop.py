@@ -73,6 +73,7 @@ class _Searcher(Searcher):
             gpus=self.settings.gpus_per_trial or 0.0,
             limit=self.settings.trial_limit_s,
             folders=self.folders,
+            keep_outputs=self.settings.keep_outputs,
         )
 
     def _room(self) -> int:

@@ -186,7 +186,7 @@ class Compression(tune.Trainable):
             _check_images(task, self.job.fingerprint)
             if self.data is None or self.data[0] is not task:
                 self.data = task, task.to(training_device())
-            self.pipeline = Pipeline(self.data[1], store)
+            self.pipeline = Pipeline(self.data[1], store, keep_outputs=self.job.keep_outputs)
             self.points = self.pipeline.run(recipe)
         return self.points
 

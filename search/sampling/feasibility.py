@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Set
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
+from typing import Any
 
 from compress.costs import check, check_targets, cut_to, deepest, depth
 from compress.data.tasks import Task
 from compress.errors import RecipeError, said
 from compress.recipe import Recipe
 from search.sampling.bounds import Bounds
+from search.study.events import check_named
 
 
 class Feasibility:
     """Judges the recipes of a search; `say` shows a note on each impossible recipe.
 
-    A recipe may name only those functions of the user's own that are among `networks`, any if None.
+    A recipe may name only those functions of the user's own that the study's `header` names, any without a header.
     """
 
     def __init__(
-        self, task: Task, bounds: Bounds, say: Callable[[str], None], networks: Container[str] | None = None
+        self, task: Task, bounds: Bounds, say: Callable[[str], None], header: Mapping[str, Any] | None = None
     ) -> None:
-        self.task, self.bounds, self.say, self.networks = task, bounds, say, networks
+        self.task, self.bounds, self.say, self.header = task, bounds, say, header
         self._refused: dict[str, dict[str, float]] = {}
         self._possible: dict[str, float] = {}
         self._deepest = 0.0
@@ -52,11 +54,11 @@ class Feasibility:
 
     def _look_at(self, recipe: Recipe) -> None:
         """Raise as `check` does. A recipe passes unchecked if a deeper cut of the same network was possible."""
-        for model in (recipe.student, recipe.teacher):
-            if model is not None and model.own and self.networks is not None and model.family not in self.networks:
-                raise RecipeError(
-                    f"{model.family} must be named in a study from its beginning, got it now; begin a new study"
-                )
+        if self.header:
+            try:
+                check_named({"event": "asked", "recipe": recipe.as_json()}, self.header)
+            except ValueError as error:
+                raise RecipeError(str(error)) from error
         check_targets(recipe, self.task)
         bones, deep = depth(recipe)
         self._deepest = max(self._deepest, deep or 0.0)

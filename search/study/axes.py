@@ -70,7 +70,7 @@ def check_names(rows: Sequence[str], columns: Sequence[str], points: Iterable[So
     """Raise ValueError for no row, an unknown name, or a name twice."""
     known, every = _known(points), (*rows, *columns)
     if not rows:
-        raise ValueError("table: rows must have a name, got none")
+        raise ValueError(f"table: rows must name a choice, got none; known are {', '.join(known)}")
     for name in every:
         if name not in known:
             what = "rows" if name in rows else "columns"

@@ -44,9 +44,9 @@ def check_asked(event: Event) -> None:
     _check(event, trial=int, recipe=dict, choices=dict, optuna=(int, type(None)))
 
 
-def check_named(event: Event, header: Event) -> None:
+def check_named(event: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
-    named = networks(header)
+    named = {_FAMILY.findall(name)[0] for who in NAMING for name in header.get(who, ())}
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
         family = model.get("family") if isinstance(model, Mapping) else None
@@ -68,11 +68,6 @@ def _optimizers(recipe: object) -> Iterator[str]:
     elif isinstance(recipe, list):
         for value in recipe:
             yield from _optimizers(value)
-
-
-def networks(header: Mapping[str, Any]) -> set[str]:
-    """Return the families of models named by a study's header: the functions of the user's own that may run."""
-    return {_FAMILY.findall(name)[0] for who in NAMING for name in header.get(who, ())}
 
 
 def check_point(event: Mapping[str, Any]) -> None:

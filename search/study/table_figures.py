@@ -44,7 +44,7 @@ def has(figure: Figure, point: Point) -> bool:
 
 
 def is_better(figure: Figure) -> Literal["higher", "lower"] | None:
-    """Say which value of a figure is better; None for a metric, of which studies do not record it."""
+    """Return the better direction of a figure; None for a metric, as studies do not record a metric's direction."""
     if isinstance(figure, Metric):
         return None
     return "lower" if figure.is_cost or not figure.quality.higher_is_better else "higher"

@@ -133,3 +133,9 @@ def test_what_is_left_out_restricted_or_running_is_said() -> None:
 
 def test_every_format_ends_without_an_empty_line(found: StudyTable) -> None:
     assert all(not write(found).endswith("\n") for write in FORMATS.values())
+
+
+def test_a_table_of_many_columns_says_how_to_have_fewer() -> None:
+    many = curve(1, recipe(), {n / 20: 0.9 for n in range(13)})
+    table = tabulate(study(plain_teacher(), many), ("distiller",), ("sparsity",))
+    assert "13 columns: --only sparsity=VALUE,VALUE keeps some." in notes(table)

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import paretune
 import paretune.cli
+from compress.quality import ACCURACY, Quality
 from search.study.record import StudyRecord
 from search.study.study import Study, point_event
 from tests.search.grids import curve, grid, plain_teacher, recipe, study
@@ -23,7 +25,9 @@ Call = Callable[..., str]
 def write(home: Path, record: StudyRecord) -> None:
     """Write a made-up study into the home."""
     made = Study(home, record.name)
-    header = {"objectives": list(record.objectives), "reference_point": dict(record.reference_point)}
+    header: dict[str, Any] = {"objectives": list(record.objectives), "reference_point": dict(record.reference_point)}
+    if record.quality != ACCURACY:
+        header["quality"] = record.quality.as_json()
     made.begin(task=record.task, space=record.space, seed=0, fingerprint="f" * 64, **header)
     for each in record.trials:
         trial = made.ask(each.recipe, each.choices, None)
@@ -35,8 +39,13 @@ def write(home: Path, record: StudyRecord) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the studies `grid` and `other`."""
+    """A home with the studies `grid` and `other` by accuracy, and `angles` and `more-angles` by an error in degrees."""
     folder = tmp_path_factory.mktemp("home")
+    mae = Quality("mae", zero=20.0, one=0.0, unit="degrees")
+    angles = {"quality": mae, "objectives": ("mae", "params"), "reference_point": {"mae": 0.0, "params": 10_000}}
+    write(folder, replace(grid(), name="angles", **angles))  # type: ignore[arg-type]
+    more = study(plain_teacher(), curve(1, recipe("crd"), {0.0: 0.97, 0.9: 0.8}), name="more-angles")
+    write(folder, replace(more, **angles))  # type: ignore[arg-type]
     write(folder, grid())
     write(folder, study(plain_teacher(), curve(1, recipe("crd"), {0.0: 0.97, 0.9: 0.84}), name="other"))
     return folder
@@ -80,6 +89,19 @@ def test_studies_are_compared_in_words(call: Call) -> None:
     assert "best accuracy on validation within a budget of parameters:" in said
     assert "  100 to below 1,000: grid, by 1.00% to 9.00%\n  from 1,000: all equal\n" in said
     assert "hypervolume: from the reference accuracy 0, params 10,000" in said
+
+
+def test_an_error_is_told_in_its_own_unit(call: Call) -> None:
+    table = call("table", "angles", "--rows", "distiller", "--columns", "sparsity")
+    assert table.startswith("angles: mae in degrees on test, distiller by sparsity; mean ± standard deviation over 3")
+    assert "| at        | **1.000 ± 0.400** |     2.200 ± 0.400 |" in table
+    assert "Bold: the lowest mean of each column." in table
+    said = call("compare", "angles", "more-angles")
+    assert (
+        "best mae in degrees on validation within a budget of parameters:\n"
+        "  100 to below 1,000: angles, by 1 to 2.6 degrees\n" in said
+    )
+    assert "from the reference mae 20, params 10,000" in said
 
 
 def test_a_comparison_as_json_is_json(call: Call) -> None:

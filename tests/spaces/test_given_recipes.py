@@ -50,7 +50,7 @@ def test_the_baseline_is_the_network_the_recipes_begin_with() -> None:
 
 def test_the_only_choice_is_the_recipe() -> None:
     space = of_recipes({"a": PLAIN, "b": TAUGHT})
-    assert space.build(given({"recipe": "b"}), "digits", 3) is TAUGHT
+    assert space.build(given({"name": "b"}), "digits", 3) is TAUGHT
 
 
 def test_a_folder_of_images_may_lie_elsewhere() -> None:
@@ -58,6 +58,13 @@ def test_a_folder_of_images_may_lie_elsewhere() -> None:
     assert read([form], "folder:/here/parts")["recipe 1"].task == "folder:/here/parts"
     with pytest.raises(RecipeError, match="run: recipe 1 must be about 'folder:/here/others', the task of --task"):
         read([form], "folder:/here/others")
+
+
+def test_a_task_of_the_users_runs_only_if_named_and_its_file_may_lie_elsewhere() -> None:
+    form = {**PLAIN.as_json(), "task": "/far/away/my_task.py:make"}
+    with pytest.raises(RecipeError, match=r"run: recipe 1 must be of a task named by --task, .* got my_task.py:make"):
+        read([form], None)
+    assert read([form], "/here/my_task.py:make")["recipe 1"].task == "/here/my_task.py:make"
 
 
 def test_recipes_of_two_tasks_are_refused() -> None:
@@ -107,6 +114,19 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_code_of_the_users_runs_only_if_named(source: Callable[[str, str], None]) -> None:
     source("my_net.py", "def make(classes, channels): ...")
     form = Recipe("digits", Model("my_net:make"), (Train(),)).as_json()
-    with pytest.raises(RecipeError, match="run: recipe 1 must name networks whose code may run, got my_net:make; add"):
+    with pytest.raises(RecipeError, match="run: recipe 1 must name functions whose code may run, got my_net:make; add"):
         read([form], None)
     assert read([form], None, ["my_net:make"])["recipe 1"].student == Model("my_net:make")
+
+
+def test_an_optimizer_of_somebodys_own_runs_only_if_named() -> None:
+    own = Training(epochs=1, optimizer="my_optimizer:make")
+    form = Recipe("digits", Model("cnn"), (Train(own),)).as_json()
+    with pytest.raises(RecipeError, match="must name functions whose code may run, got my_optimizer:make; add --netw"):
+        read([form], None)
+    assert len(read([form], None, ["my_optimizer:make"])) == 1
+
+
+def test_a_librarys_network_is_no_code_of_the_users() -> None:
+    recipe = Recipe("digits", Model("torchvision:resnet18"), (Train(Training(epochs=1)),))
+    assert read([recipe], None) == {"recipe 1": recipe}

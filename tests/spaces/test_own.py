@@ -213,9 +213,7 @@ def test_a_name_must_stand_for_the_same_values() -> None:
         most = trial.suggest_categorical("most", (2, 3))
         return Recipe(task, Model("cnn"), (Train(Training(epochs=trial.suggest_int("epochs", 1, most))),), seed=seed)
 
-    with pytest.raises(
-        RecipeError, match="space s: epochs must be asked among the same values every time, got a whole"
-    ):
+    with pytest.raises(RecipeError, match="space s: epochs must be the same question every time, got a whole"):
         probe(watched(Space("s", build, Model("cnn"), ""), "s"), "digits", 0)
 
 
@@ -226,7 +224,7 @@ def test_a_name_must_stand_for_the_same_values() -> None:
         (lambda trial: trial.suggest_float("sparsity", 0, 1), "must be asked by suggest_float within"),
         (
             lambda trial: trial.suggest_categorical("int8", ("yes", "no")),
-            "must be asked among False, True, got yes, no",
+            "must be asked among False, True, got one of yes, no",
         ),
     ],
 )

@@ -48,7 +48,10 @@ def test_a_question_admits_its_answers_alone(question: Question, yes: list[objec
         (lambda trial: trial.suggest_float("x", 0, math.inf), "x: low and high must be finite numbers, got inf"),
         (lambda trial: trial.suggest_float("x", 0, 1, log=True), "x: low must be above 0, and step left out, with log"),
         (lambda trial: trial.suggest_int("x", 0, 9, step=0), "x: step must be above 0, got 0"),
-        (lambda trial: (trial.suggest_int("x", 0, 9), trial.suggest_int("x", 0, 8)), "x must be asked among the same"),
+        (
+            lambda trial: (trial.suggest_int("x", 0, 9), trial.suggest_int("x", 0, 8)),
+            "x must be the same question",
+        ),
     ],
 )
 def test_a_question_without_an_answer_is_refused(ask: Any, sentence: str) -> None:
@@ -66,7 +69,7 @@ def test_given_choices_answer_their_own_questions_alone() -> None:
     trial = given({"x": "b", "lr": 0.5})
     assert trial.suggest_categorical("x", ("a", "b")) == "b"
     assert trial.suggest_float("lr", 0.1, 1.0) == 0.5
-    with pytest.raises(RecipeError, match="epochs must be among a whole number in \\[2, 8\\], got 'nothing'"):
+    with pytest.raises(RecipeError, match="epochs must be a whole number in \\[2, 8\\], got 'nothing'"):
         trial.suggest_int("epochs", 2, 8)
 
 

@@ -55,12 +55,12 @@ def test_a_value_with_commas_is_read_whole() -> None:
     ("only", "sentence"),
     [
         ({"distillers": "kd"}, "only: unknown choice 'distillers', those of joint are .*distiller"),
-        ({"distiller": "kd,dk"}, "only: distiller must be among .*kd.*, got 'dk'"),
-        ({"distiller": ["dk"]}, "only: distiller must be among .*kd.*, got 'dk'"),
-        ({"distiller": []}, "only: distiller must keep a value of .*kd.*, got none"),
-        ({"sparsity": "1.5"}, r"only: sparsity must be among a number in \[0, 0.95\], got '1.5'"),
-        ({"sparsity": "half"}, r"only: sparsity must be among a number in \[0, 0.95\], got 'half'"),
-        ({"int8": "maybe"}, "only: int8 must be among False, True, got 'maybe'"),
+        ({"distiller": "kd,dk"}, "only: distiller must be one of .*kd.*, got 'dk'"),
+        ({"distiller": ["dk"]}, "only: distiller must be one of .*kd.*, got 'dk'"),
+        ({"distiller": []}, "only: distiller must keep one of .*kd.*, got none"),
+        ({"sparsity": "1.5"}, r"only: sparsity must be a number in \[0, 0.95\], got '1.5'"),
+        ({"sparsity": "half"}, r"only: sparsity must be a number in \[0, 0.95\], got 'half'"),
+        ({"int8": "maybe"}, "only: int8 must be one of False, True, got 'maybe'"),
         ({"order": "prune", "teacher": "cnn"}, "only: teacher must be asked for beside the other choices, got --only"),
     ],
 )

@@ -77,7 +77,7 @@ def test_what_is_held_out_is_disjoint_stratified_and_always_the_same() -> None:
 
 def test_an_unknown_task_lists_the_known_ones() -> None:
     with pytest.raises(
-        DataError, match=r"unknown 'mnist', known are cifar10, .*digits.*, folder:PATH and FILE.py:NAME of a function"
+        DataError, match=r"unknown 'mnist', known are cifar10, .*digits.*, folder:PATH and FILE.py:NAME"
     ):
         load_task("mnist")
 

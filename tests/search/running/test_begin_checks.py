@@ -13,7 +13,7 @@ import pytest
 from compress.data.tasks import Task
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.running.begin_checks import earlier_of
+from search.running.begin_checks import earlier_of, given_models
 from search.settings import Settings
 from search.study.images import check_images
 from search.study.study import Study, StudyError
@@ -86,3 +86,19 @@ def test_of_a_study_that_does_not_say_the_first_model_tells(
     assert not caplog.text
     check_images(study, replace(tiny, fingerprint="0000"))
     assert "study a: its models were made by another version, or of other images" in caplog.text
+
+
+def test_a_study_of_a_librarys_network_goes_on_with_the_same_version_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings("b", home=tmp_path, students=("torchvision:resnet18",))
+    found = given_models(Study(tmp_path, "b"), settings)
+    version = found["students"]["torchvision:resnet18"]["version"]
+    assert version.startswith("torchvision 0.")
+    study = begun(tmp_path, "b", **found)  # type: ignore[arg-type]
+    assert given_models(study, settings) == found
+    monkeypatch.setattr("compress.models.library.metadata.version", lambda name: "99.0")
+    with pytest.raises(
+        StudyError, match="torchvision:resnet18 must be as it was when the study was begun, got another ver"
+    ):
+        given_models(study, settings)

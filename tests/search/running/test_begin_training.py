@@ -10,14 +10,17 @@ import pytest
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
+from compress.optimizers import own_optimizer_source
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training import Training
-from search.running.begin_training import announced, check_trainings, optimizer_sources, trainings_of
+from search.running.begin_training import Checked, announced, check_trainings, trainings_of
 from search.settings import Settings
 from search.study.study import Study, StudyError
+from search.study_file import read
 from search.study_options import arguments_of, described, header_entry
 from spaces import SPACES, Space
+from spaces.space import Trial
 from spaces.study_training import StudyTraining
 
 HEADER: dict[str, Any] = {
@@ -50,7 +53,7 @@ def begun(home: Path, **settings: Any) -> Study:
     """A study that was begun with these settings, as read again."""
     asked = Settings("b", home=home, **settings)
     trainings, study = asked.trainings, Study(home, "b")
-    sources = optimizer_sources(trainings)
+    sources = {path: own_optimizer_source(path) for path in trainings.own_optimizers}
     study.begin(**HEADER, **trainings.as_json(), optimizers=sources, **header_entry(asked))
     return Study(home, "b")
 
@@ -97,24 +100,22 @@ def test_a_ledger_names_no_optimizer_unknown_to_its_header(tmp_path: Path) -> No
 def test_a_space_that_can_make_no_recipe_is_refused(narrow: Space, digits: Task) -> None:
     for told in (StudyTraining({"warmup": 60.0}), StudyTraining({}, {"warmup": 10.0})):
         with pytest.raises(RecipeError, match=r"warmup must be shorter than the [16]0 epochs of the training"):
-            check_trainings(told, told.around(narrow), digits)
+            check_trainings(told.around(narrow), digits, 0)
 
 
 def test_an_own_optimizer_is_tried_on_the_teacher(own: str, narrow: Space, digits: Task) -> None:
     fine = StudyTraining({"optimizer": own, "lr": 0.1})
-    check_trainings(fine, fine.around(narrow), digits)
+    assert list(check_trainings(fine.around(narrow), digits, 0).sources) == [own]
     broken = StudyTraining({}, {"optimizer": "torch.optim:LBFGS", "lr": 0.1})
     with pytest.raises(RecipeError, match=r"torch.optim:LBFGS: must make an optimizer when called as"):
-        check_trainings(broken, broken.around(narrow), digits)
+        check_trainings(broken.around(narrow), digits, 0)
 
 
 @pytest.mark.parametrize("space", ["joint", "malihi2023"])
 def test_methods_that_settings_rule_out_are_named_where_the_space_has_them(space: str, digits: Task) -> None:
     plain, told = StudyTraining({"epochs": 3}), StudyTraining({"optimizer": "adamw"})
-    assert check_trainings(StudyTraining(), SPACES[space], digits) == ()
-    assert check_trainings(plain, plain.around(SPACES[space]), digits) == ()
-    refused = check_trainings(told, told.around(SPACES[space]), digits)
-    said = announced(told, refused)
+    assert check_trainings(plain.around(SPACES[space]), digits, 0) == Checked((), {})
+    said = announced(told, check_trainings(told.around(SPACES[space]), digits, 0).refused)
     assert said.startswith("training: lr 0.001, weight-decay 0.01, optimizer adamw; recovery: weight-decay 0.01, optim")
     sentence = "; left out: prune: resrep works by the size of gradients, so the recovery's optimizer must be sgd, got"
     assert (sentence in said) == (space == "joint")
@@ -135,3 +136,22 @@ def test_a_study_says_the_options_that_would_repeat_it(tmp_path: Path) -> None:
     found = described(study)
     assert found["options"]["training"]["optimizer"] == "adamw"
     assert "[recovery]\nepochs = 2\n" in found["toml"]
+
+
+def test_an_optimizer_of_a_space_of_ones_own_is_known_to_the_header(own: str, digits: Task) -> None:
+    def build(trial: Trial, task: str, seed: int) -> Recipe:
+        rate = float(trial.suggest_categorical("lr", (0.1, 0.2)))
+        return Recipe(task, Model("cnn", 0.25), (Train(Training(epochs=1, lr=rate, optimizer=own)),), seed=seed)
+
+    space = Space("mine", build, Model("cnn", 0.25), "")
+    assert list(check_trainings(space, digits, 0).sources) == [own]
+
+
+def test_restrictions_and_a_grid_are_repeated(tmp_path: Path) -> None:
+    study = Study(tmp_path, "b")
+    only = {"recovery distiller": ["kd", "at"], "sparsity": [0.5]}
+    study.begin(**HEADER, sampler="grid", only=only)
+    text = described(Study(tmp_path, "b"))["toml"]
+    (tmp_path / "s.toml").write_text(text)
+    again = Settings(**read(tmp_path / "s.toml", Settings))
+    assert (again.only, again.sampler, again.trials) == (only, "grid", None)

@@ -187,7 +187,7 @@ def test_a_network_that_no_option_and_no_first_draw_named_is_said_and_not_tried(
     driver = take_up(study, Noted(study), space, digits, trials=2)
     assert [job and job.trial for job in (driver.next(), driver.next())] == [0, 1]
     assert driver.notes == [
-        "a recipe was not tried: late:Net must be named in a study from its beginning, got it now; begin a new study"
+        "a recipe was not tried: the study must have been begun with the student 'late:Net', whose code would run"
     ]
 
 

@@ -31,7 +31,7 @@ def narrow() -> Space:
 @pytest.fixture
 def endless(tiny: Task) -> Task:
     """As many training images as no machine gets through in ten minutes."""
-    return replace(tiny, train=replace(tiny.train, targets=torch.zeros(1).expand(10**9)))
+    return replace(tiny, train=replace(tiny.train, targets=torch.zeros(1, dtype=torch.long).expand(10**9)))
 
 
 def test_a_long_search_is_announced_from_a_timed_step(narrow: Space, endless: Task) -> None:
