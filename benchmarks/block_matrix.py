@@ -29,7 +29,7 @@ from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Factorize, Narrow, Prune, Quantize, Recovery, Train
 from compress.store.files import Files
-from compress.training import Training
+from compress.training.settings import Training
 
 ONCE = Training(epochs=1)
 HALF = 0.4

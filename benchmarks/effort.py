@@ -26,7 +26,7 @@ from compress.pruning import SCHEDULES, L1Filter
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 RESULTS = Path(__file__).parent / "results" / "effort.md"
 SCRATCH = (20, 40, 60, 80, 120)

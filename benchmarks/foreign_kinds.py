@@ -26,7 +26,6 @@ from torch import Tensor
 
 from benchmarks.changes import bytes_changed, fields_changed, written
 from benchmarks.foreign_files import Change, Kind
-from compress.checkpoint import Checkpoint
 from compress.data import tasks
 from compress.data.splits import TensorSplit
 from compress.data.tasks import Task, load_task
@@ -46,7 +45,8 @@ from compress.store import folder as folders
 from compress.store.bucket import RemoteStore
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import RECORD, Store
-from compress.training import Training
+from compress.training.checkpoint import Checkpoint
+from compress.training.settings import Training
 from search.sampling.journal import open_journal
 from search.sampling.optuna_study import OptunaStudy
 from search.study.study import Study, point_event

@@ -32,7 +32,7 @@ from compress.distill.teaching import Teaching, observe
 from compress.measure import count
 from compress.models import Model
 from compress.pruning import PRUNERS, DuringTraining
-from compress.train import Loss
+from compress.training.loop import Loss
 
 RESULTS = Path(__file__).parent / "results" / "step_cost.md"
 KEPT_TEACHER, KEPT_STUDENT = Model("resnet32x4"), Model("resnet8x4")

@@ -21,8 +21,8 @@ from compress.pruning import OneShot, Pruner
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 
 AUGMENT = Augment(4, True)
 CLASSES = 100

@@ -12,7 +12,7 @@ from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES
 from compress.quantize import QUANTIZERS
 from compress.stages import STAGES, Recovery
-from compress.training import Training
+from compress.training.settings import Training
 
 METHODS: dict[str, dict[str, Any]] = {
     "distill": cast(dict[str, Any], DISTILLERS),

@@ -6,6 +6,7 @@ To add a figure: a field of `Measurement`, a row of `FIGURES`, and the function 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,6 +64,11 @@ class Figure:
         return not self.split
 
     @property
+    def is_least(self) -> bool:
+        """Whether a bound on the figure is a lower bound: of a quality, if higher is better."""
+        return bool(self.split) and self.quality.higher_is_better
+
+    @property
     def is_computed(self) -> bool:
         """Whether the figure is no field of `Measurement`, but a multiple of a field."""
         return self.times > 0
@@ -95,7 +101,7 @@ class Figure:
     @property
     def metric(self) -> str:
         """The key in MLflow, such as `test_accuracy` or `params`."""
-        return f"{self.split}_{self.quality.name}" if self.split else self.name
+        return metric_key(self.quality.name, self.split) if self.split else self.name
 
     def value(self, measured: Measurement) -> float:
         """The value of one model: a quality in its own unit, a cost in the unit of its name."""
@@ -107,19 +113,26 @@ class Figure:
         return self.style.text(self.value(measured))
 
 
+def metric_key(name: str, split: str) -> str:
+    """The key of a metric on a split in MLflow, such as `test_f1`: characters that MLflow refuses become hyphens."""
+    return re.sub(r"[^\w./ -]+", "-", f"{split}_{name}")
+
+
 @lru_cache
 def graded(quality: Quality) -> tuple[Figure, Figure]:
     """The figures of a quality: on validation and on test."""
     spec = ".2%" if quality == ACCURACY else ".4f" if quality.is_share else ".4g"
-    unit = f" in {quality.unit}" if quality.unit else ""
+    bound = "min_accuracy" if quality == ACCURACY else "quality"
+    unit, short = (f" in {quality.unit}", f", {quality.unit}") if quality.unit else ("", "")
     validation, test = (
         Figure(
             f"score_{split}",
             quality.name + unit,
             Style(split, spec),
             scope=f" on {split}",
+            head="" if quality == ACCURACY else f"{quality.name} {split}{short}",
             split=split,
-            bound="min_accuracy" if split == "validation" else "",
+            bound=bound if split == "validation" else "",
             is_foreseen=False,
             is_exact=False,
             quality=quality,

@@ -26,7 +26,7 @@ from compress.step_runner import CALIBRATION_IMAGES, StepRunner
 from compress.store.files import Files
 from compress.store.folder import Entry, Store
 from compress.store.outputs import outputs_of
-from compress.train import training_device
+from compress.training.loop import training_device
 
 
 @dataclass(frozen=True)

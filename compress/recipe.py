@@ -12,9 +12,9 @@ from compress.codec import decode
 from compress.encoding import digest, encode
 from compress.errors import RecipeError, check_kind, check_whole
 from compress.models import MODELS, Model
-from compress.optimizers import is_own_optimizer
 from compress.stages import STAGES, Stage
-from compress.training import Training
+from compress.training.optimizers import is_own_optimizer
+from compress.training.settings import Training
 
 Json = dict[str, object]
 

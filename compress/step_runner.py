@@ -21,8 +21,8 @@ from compress.pruning.during_training import Goal, Pruning
 from compress.pruning.pruner import weight_count
 from compress.stages import Lesson, Recovery
 from compress.store.folder import Entry, Store
-from compress.train import Hook, Loss, fit, training_device
-from compress.training import Training
+from compress.training.loop import Hook, Loss, fit, training_device
+from compress.training.settings import Training
 
 CALIBRATION_IMAGES = 256
 FEW_VIEWS = 50

@@ -64,9 +64,9 @@ def _steps(means: list[Point], cost: Figure) -> list[Point]:
 def figure(lines: list[Line], cost: Figure, quality: Quality) -> go.Figure:
     """Draw the lines as steps over the logarithm of the cost; points on the front of all have a ring."""
     graded_on, _ = graded(quality)
-    drawing = theme.figure(f"{cost.axis} (log scale)", graded_on.axis, height=440)
+    drawing = theme.figure(f"{cost.axis} (log scale)", theme.plain(graded_on.axis), height=440)
     drawing.update_xaxes(type="log", exponentformat="SI")
-    drawing.update_yaxes(tickformat=graded_on.style.spec.replace(".2%", ".0%"))
+    theme.set_quality_axis(drawing, quality)
     colours = theme.colours([line.study for line in lines])
     for line in lines:
         drawing.add_scatter(

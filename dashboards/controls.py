@@ -5,25 +5,42 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-from compress.figures import COSTS, FIGURES, MAIN, TIES, VALIDATION
+from compress.figures import COSTS, MAIN, TIES, Figure, graded
+from compress.quality import ACCURACY, Quality
+from dashboards.models import Models
 from dashboards.page import section
 
-BOUNDED = (*MAIN, VALIDATION)
-"""Figures with a slider."""
-PICKED = tuple(one for one in FIGURES if not one.is_sparse)
-"""Figures of the pick."""
+
+def bounded(quality: Quality) -> tuple[Figure, ...]:
+    """Return the figures with a slider, the quality last."""
+    return (*MAIN, graded(quality)[0])
 
 
-def budget(pick: Mapping[str, str], name: str, command: str) -> str:
+def picked(quality: Quality) -> tuple[Figure, ...]:
+    """Return the figures of the pick, without those that differ from another by zeros alone."""
+    return tuple(one for one in (*graded(quality), *COSTS) if not one.is_sparse)
+
+
+def labels(models: Models) -> dict[str, str]:
+    """Return the labels of all figures of the pick by key: the metrics measured beside the quality come last."""
+    figures = {one.key: one.label for one in picked(models.study.quality)}
+    return figures | {key: " ".join(key.rsplit("_", 1)) for key in models.also}
+
+
+def budget(models: Models, pick: Mapping[str, str], name: str, command: str) -> str:
     """Return the section for picking a model within a budget.
 
-    Until the script has run, and on paper, the section shows the most accurate model: `pick` has its figures by the
-    keys of `PICKED` (empty if the study has no model), `name` its name, `command` the command that exports it.
+    Until the script has run, and on paper, the section shows the best model: `pick` has its figures by the keys of
+    `labels` (empty if the study has no model), `name` its name, `command` the command that exports it.
     """
-    fields = "\n".join(_field(one.bound, f"{one.title} at {'most' if one.is_cost else 'least'}") for one in BOUNDED)
+    fields = "\n".join(
+        _field(one.bound, html.escape(f"{one.title} at {'least' if one.is_least else 'most'}"))
+        for one in bounded(models.study.quality)
+    )
     figures = "".join(
-        f'<div><dt>{one.label}</dt><dd data-figure="{one.key}">{html.escape(pick.get(one.key, ""))}</dd></div>'
-        for one in PICKED
+        f'<div><dt>{html.escape(label)}</dt><dd data-figure="{html.escape(key)}">{html.escape(pick.get(key, ""))}</dd>'
+        "</div>"
+        for key, label in labels(models).items()
     )
     hidden = "" if pick else " hidden"
     return section(
@@ -67,12 +84,13 @@ def axes(has_published: bool) -> str:
     return f'<fieldset class="axes"><legend>Against</legend>{radios}{layer}</fieldset>'
 
 
-def legend() -> dict[str, object]:
+def legend(quality: Quality) -> dict[str, object]:
     """The table of figures for the page's script, ready for JSON.
 
     `costs` has a row a cost; a cost without a column in `dashboards.models.columns` is `times` as much as the cost in
-    `of`. `bounds` has the keys of figures with a slider, by bound. `ties` names the costs that rank equally accurate
-    models.
+    `of`. `bounds` has the keys of figures with a slider, by bound. `ties` names the costs that rank equally good
+    models. `quality` has the line between scores and values, and how a value is written: `form` is percent (accuracy
+    alone), share or value.
     """
     costs = [
         {
@@ -87,4 +105,15 @@ def legend() -> dict[str, object]:
         }
         for cost in COSTS
     ]
-    return {"costs": costs, "bounds": {one.bound: one.key for one in BOUNDED}, "ties": [cost.name for cost in TIES]}
+    validation = graded(quality)[0]
+    form = "percent" if quality == ACCURACY else "share" if quality.is_share else "value"
+    told = {
+        **quality.as_json(),
+        "title": validation.title,
+        "axis": validation.axis,
+        "bound": validation.bound,
+        "higher": quality.higher_is_better,
+        "form": form,
+    }
+    bounds = {one.bound: one.key for one in bounded(quality)}
+    return {"costs": costs, "quality": told, "bounds": bounds, "ties": [cost.name for cost in TIES]}

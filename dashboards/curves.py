@@ -1,4 +1,4 @@
-"""Breakpoint curves: accuracy over sparsity, a line for every recipe and variant, with tolerance and knee.
+"""Breakpoint curves: quality over sparsity, a line for every recipe and variant, with tolerance and knee.
 
 The curve of a recipe run with several seeds goes through their means. Beside the tolerance of the mean curve stand the
 tolerances of the single seeds.
@@ -31,7 +31,7 @@ class Curve:
 def info(models: Models, delta: float = DELTA) -> list[Curve]:
     """Return every curve of at least two points with its breakpoints, in the order of the trials.
 
-    `delta` in [0, 1] is the validation accuracy the tolerance may lose.
+    `delta` in [0, 1] is the score on validation that the tolerance may lose.
     """
     found: dict[tuple[int, ...], Curve] = {}
     for (trial, variant), points in curves(models.study).items():

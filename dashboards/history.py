@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from compress.figures import graded
+from compress.quality import ACCURACY, Quality
 from dashboards import theme
 from search.study.front import ANY_QUALITY, GrowingFront, front
 from search.study.record import Point, StudyRecord
@@ -22,9 +24,9 @@ COST = "params"
 
 @dataclass(frozen=True)
 class Stage:
-    """The front of accuracy and params after `seconds` of work and `trials` finished trials.
+    """The front of quality and params after `seconds` of work and `trials` finished trials.
 
-    `steps` are its (params, validation accuracy) by rising params.
+    `steps` are its (params, quality on validation in its own unit) by rising params.
     """
 
     seconds: float
@@ -67,7 +69,8 @@ def stages(study: StudyRecord) -> list[Stage]:
             seconds, trials = seconds + trial.seconds, trials + 1
             points += trial.points
         best = reversed(front(points, (ANY_QUALITY, COST)))
-        steps = tuple((float(point.measured.params), point.measured.score_validation) for point in best)
+        value = graded(study.quality)[0].value
+        steps = tuple((float(point.measured.params), value(point.measured)) for point in best)
         if steps:
             found[trials] = Stage(seconds, trials, steps)
     return list(found.values())
@@ -95,13 +98,15 @@ def figure(info: pd.DataFrame) -> go.Figure:
     return drawing
 
 
-def stages_figure(found: list[Stage]) -> go.Figure:
-    """Draw the fronts over each other, the last strongest."""
-    drawing = theme.figure("parameters (log scale)", "accuracy on validation", height=400)
+def stages_figure(found: list[Stage], quality: Quality = ACCURACY) -> go.Figure:
+    """Draw the fronts over each other, the last strongest; up is better."""
+    validation = graded(quality)[0]
+    drawing = theme.figure("parameters (log scale)", theme.plain(validation.axis), height=400)
     if not found:
         return theme.note_empty(drawing, "No model has been measured yet.")
     drawing.update_xaxes(type="log", exponentformat="SI")
-    drawing.update_yaxes(tickformat=".0%")
+    theme.set_quality_axis(drawing, quality)
+    spec, unit = validation.style.spec, theme.plain(f" {quality.unit}" if quality.unit else "")
     for place, stage in enumerate(found):
         last = place == len(found) - 1
         x, y = zip(*stage.steps, strict=True)
@@ -113,6 +118,6 @@ def stages_figure(found: list[Stage]) -> go.Figure:
             line={"shape": "hv", "width": 2.2 if last else 1.4, "color": theme.PALETTE[0] if last else theme.QUIET},
             marker={"size": 5},
             opacity=1 if last else 0.35 + 0.2 * place,
-            hovertemplate="%{x:,} params, %{y:.2%} on validation",
+            hovertemplate=f"%{{x:,}} params, %{{y:{spec}}}{unit} on validation",
         )
     return drawing

@@ -1,4 +1,4 @@
-"""Importance of every choice, for accuracy and for size.
+"""Importance of every choice, for quality and for size.
 
 The share of a choice is eta squared: the share of the variance over all points between the choice's levels, one choice
 at a time. Shares of correlated choices overlap and need not sum to 1.
@@ -19,18 +19,19 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from compress.quality import ACCURACY, Quality
 from dashboards import theme
 from dashboards.choices import ABSENT, choice_names, level
 from search.study.record import StudyRecord
 
 COLUMNS = ("choice", "target", "share", "chance")
-TARGETS = ("accuracy", "size")
+TARGETS = ("quality", "size")
 _PERMUTATIONS = 200
 _FEW = 4
 
 
 def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
-    """Return a row for every choice and target, `accuracy` (validation) or `size` (log params), by accuracy's share.
+    """Return a row for every choice and target, `quality` (validation) or `size` (log params), by quality's share.
 
     `share` and `chance` are in [0, 1], larger shares first. Trials without choices (the teacher) and choices with a
     single level are left out. Empty with fewer than three trials.
@@ -40,7 +41,7 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     trial = levels.index.get_indexer(pd.Index(points["trial"]))
     figures = {
-        "accuracy": points["score_validation"].to_numpy(dtype=float),
+        "quality": points["score_validation"].to_numpy(dtype=float),
         "size": np.log(points["params"].to_numpy(dtype=float)),
     }
     rows = []
@@ -48,7 +49,7 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
         codes = pd.factorize(levels[choice])[0]
         rows += [(choice, target, *_share(codes, trial, figures[target], seed)) for target in TARGETS]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    shares = frame[frame["target"] == "accuracy"].set_index("choice")["share"]
+    shares = frame[frame["target"] == "quality"].set_index("choice")["share"]
     order = frame["choice"].map(shares)
     return (
         frame.assign(order=order)
@@ -60,7 +61,7 @@ def info(study: StudyRecord, *, seed: int = 0) -> pd.DataFrame:
 def points_and_levels(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the points of all trials with choices, and the levels of the trials: a row a trial, a column a choice.
 
-    The columns of the points are `trial`, `score_validation` in [0, 1] and `params`. A point shared by several
+    The columns of the points are `trial`, `score_validation`, at most 1, and `params`. A point shared by several
     trials counts for the first. Replicates with other seeds do not count: only the best recipes have replicates.
     """
     owners = {point.id: trial for trial in reversed(study.trials) for point in trial.points}
@@ -77,7 +78,7 @@ def points_and_levels(study: StudyRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
     return points, pd.DataFrame(varied, index=pd.Index(list(asked)))
 
 
-def figure(info: pd.DataFrame) -> go.Figure:
+def figure(info: pd.DataFrame, quality: Quality = ACCURACY) -> go.Figure:
     """Draw a bar for every choice and target, dimmed if below its chance mark."""
     if info.empty:
         drawing = theme.figure("share of variance explained", "", height=240)
@@ -85,7 +86,8 @@ def figure(info: pd.DataFrame) -> go.Figure:
     choices = list(dict.fromkeys(info["choice"]))
     panels = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     drawing = theme.dress(panels, height=110 + 34 * len(choices))
-    for column, (target, title) in enumerate(zip(TARGETS, ("of accuracy", "of log params"), strict=True), start=1):
+    titles = (f"of {theme.plain(quality.name)}", "of log params")
+    for column, (target, title) in enumerate(zip(TARGETS, titles, strict=True), start=1):
         _add_panel(drawing, info[info["target"] == target], column)
         drawing.update_xaxes(title_text=title, col=column, tickformat=".0%", rangemode="tozero")
     drawing.update_yaxes(autorange="reversed", showgrid=False)

@@ -1,6 +1,6 @@
-"""Accuracy gained by each level of each choice, among models of about the same size.
+"""Quality gained by each level of each choice, among models of about the same size.
 
-Points are divided by params into four classes of equal number, and the accuracy of a point is compared with the mean of
+Points are divided by params into four classes of equal number, and the quality of a point is compared with the mean of
 its class. Otherwise a level of small models, like a narrow width, would look bad for their size. The figure shows
 the mean difference over the trials of a level and its standard error, every trial with the same weight.
 """
@@ -12,6 +12,8 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
+from compress.figures import graded
+from compress.quality import ACCURACY, Quality
 from dashboards import theme
 from dashboards.importance import points_and_levels
 from search.study.record import StudyRecord
@@ -22,17 +24,18 @@ _LABEL = 26  # characters; a phone has room for no more beside a plot
 
 
 def info(study: StudyRecord) -> pd.DataFrame:
-    """Return a row for every choice and level, levels by falling difference; empty with fewer than three trials.
+    """Return a row for every choice and level, the best level first; empty with fewer than three trials.
 
-    `difference` is in accuracy on validation: 0.01 means a percentage point above models of about the same size.
-    `error` is its standard error, NaN for a level of a single trial.
+    `difference` is in the quality's own unit on validation: of accuracy 0.01 means a percentage point above models of
+    about the same size, of an error a difference below 0 is the better. `error` is its standard error, NaN for a level
+    of a single trial.
     """
     points, levels = points_and_levels(study)
     if len(levels) < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     size = pd.qcut(points["params"].rank(method="first"), min(_CLASSES, len(points)), labels=False)
-    accuracy = points["score_validation"]
-    gain = accuracy - accuracy.groupby(size).transform("mean")
+    score = points["score_validation"]
+    gain = score - score.groupby(size).transform("mean")
     by_trial = gain.groupby(points["trial"]).mean()
     rows = []
     for choice in levels.columns:
@@ -41,17 +44,26 @@ def info(study: StudyRecord) -> pd.DataFrame:
             rows.append((choice, name, len(gains), gains.mean(), error))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {choice: position for position, choice in enumerate(levels.columns)}
-    return frame.sort_values(
+    ranked = frame.sort_values(
         ["choice", "difference"],
         ascending=[True, False],
         key=lambda column: column.map(order) if column.name == "choice" else column,
     ).reset_index(drop=True)
+    quality = study.quality
+    if not quality.is_share:
+        ranked["difference"] *= quality.one - quality.zero
+        ranked["error"] *= quality.amount(1)
+    return ranked
 
 
-def figure(info: pd.DataFrame) -> go.Figure:
-    """Draw a dot with its standard error for every level, below the choice's name, in percentage points of accuracy."""
+def figure(info: pd.DataFrame, quality: Quality = ACCURACY) -> go.Figure:
+    """Draw a dot with its standard error for every level, below the choice's name; right is better.
+
+    Differences of accuracy are drawn in percentage points.
+    """
     lines = 2 * info["choice"].nunique() + len(info)
-    drawing = theme.figure("points of accuracy", "", height=90 + 20 * lines)
+    title = "points of accuracy" if quality == ACCURACY else f"difference of {theme.plain(graded(quality)[0].title)}"
+    drawing = theme.figure(title, "", height=90 + 20 * lines)
     if info.empty:
         return theme.note_empty(drawing, "Three measured trials with differing choices are needed.")
     drawing.add_vline(x=0, line={"width": 1, "color": theme.QUIET})
@@ -61,23 +73,26 @@ def figure(info: pd.DataFrame) -> go.Figure:
         ticks[top] = f"<b>{_short(choice)}</b>"
         at = range(top + 1, top + 1 + len(rows))
         ticks |= {line: _short(name) for line, name in zip(at, rows["level"], strict=True)}
-        _add_levels(drawing, rows, list(at))
+        _add_levels(drawing, rows, list(at), quality)
+    if not quality.higher_is_better:
+        drawing.update_xaxes(autorange="reversed")
     drawing.update_yaxes(
         tickvals=list(ticks), ticktext=list(ticks.values()), range=[max(ticks) + 1, -1], showgrid=False
     )
     return drawing
 
 
-def _add_levels(drawing: go.Figure, rows: pd.DataFrame, lines: list[int]) -> None:
+def _add_levels(drawing: go.Figure, rows: pd.DataFrame, lines: list[int], quality: Quality) -> None:
+    times, spec, unit = (100, "+.2f", "points") if quality == ACCURACY else (1, "+.3g", quality.unit or quality.name)
     drawing.add_scatter(
-        x=100 * rows["difference"],
+        x=times * rows["difference"],
         y=lines,
         mode="markers",
         marker={"size": 8, "color": theme.PALETTE[0]},
-        error_x={"array": 100 * rows["error"], "thickness": 1.2, "width": 0, "color": theme.PALETTE[4]},
+        error_x={"array": times * rows["error"], "thickness": 1.2, "width": 0, "color": theme.PALETTE[4]},
         hovertext=[
             f"{theme.plain(row['choice'])}: {theme.plain(row['level'])}<br>"
-            f"{100 * row['difference']:+.2f} points over {row['trials']} trials"
+            f"{times * row['difference']:{spec}} {theme.plain(unit)} over {row['trials']} trials"
             for row in rows.to_dict("records")
         ],
         hoverinfo="text",

@@ -52,8 +52,14 @@ class Models:
 
     @cached_property
     def front(self) -> list[int]:
-        """Rows on the front of the means, by falling accuracy."""
+        """Rows on the front of the means, the best quality first."""
         return [self.row[mean.id] for mean in front(self.means, self.study.objectives)]
+
+    @cached_property
+    def also(self) -> tuple[str, ...]:
+        """Metrics measured beside the quality, by name and split such as `r2_test`."""
+        own = {f"{self.study.quality.name}_{split}" for split in ("validation", "test")}
+        return tuple(dict.fromkeys(key for mean in self.means for key in mean.measured.metrics if key not in own))
 
     @cached_property
     def coloured_by(self) -> str:
@@ -80,9 +86,11 @@ class Models:
 def columns(models: Models) -> dict[str, Any]:
     """Return the rows as columns, ready for JSON.
 
-    `rows` has a list for every column. Accuracies and sparsity are in [0, 1], costs as in `Measurement`. `margin` is
-    half the 95 % confidence interval of the mean on validation, `spread` the standard deviation on test, both null for
-    a single seed. `variant`, `group` and `recipe` are numbers of texts in `words`.
+    `rows` has a list for every column. `validation` and `test` are scores (of accuracy the accuracy itself), at most 1;
+    sparsity is in [0, 1], costs are as in `Measurement`. `margin` is half the 95 % confidence interval of the mean
+    score on validation, `spread` the standard deviation on test, both null for a single seed. Metrics measured beside
+    are in their own units, of the first seed, null where not measured. `variant`, `group` and `recipe` are numbers of
+    texts in `words`.
 
     `seeds` has the single points of rows with several seeds, `teacher` the teacher's row, `whole` the teacher's figures
     for shares like `10%`.
@@ -97,23 +105,29 @@ def columns(models: Models) -> dict[str, Any]:
         "group": [group[models.group(row)] for row in rows],
         "recipe": [recipe[models.recipe(row)] for row in rows],
         "front": [int(row in members) for row in rows],
-        **_figures(models.means),
+        **_figures(models.means, models.also),
         "count": [len(family.points) for family in models.families],
         "margin": [family.margin for family in models.families],
         "spread": [_spread(family) for family in models.families],
     }
     several = [(row, point) for row in rows if table["count"][row] > 1 for point in models.families[row].points]
     single = [point for _, point in several]
-    seeds = {"row": [row for row, _ in several], "trial": [point.trial for point in single], **_figures(single)}
+    seeds = {
+        "row": [row for row, _ in several],
+        "trial": [point.trial for point in single],
+        **_figures(single, models.also),
+    }
     words = {"variant": list(variant), "group": list(group), "recipe": list(recipe)}
     teacher = models.study.teacher
     whole = None if teacher is None else {name: figure for name, (figure,) in _figures([teacher]).items()}
     return {"rows": table, "seeds": seeds, "words": words, "teacher": models.teacher, "whole": whole}
 
 
-def _figures(points: Sequence[Point]) -> dict[str, list[Any]]:
+def _figures(points: Sequence[Point], also: Sequence[str] = ()) -> dict[str, list[Any]]:
+    """Return figures as recorded, by key: the qualities as scores."""
     measured = [point.measured for point in points]
-    return {one.key: [one.value(m) for m in measured] for one in RECORDED}
+    beside = {key: [m.metrics.get(key) for m in measured] for key in also}
+    return {**beside, **{one.key: [getattr(m, one.name) for m in measured] for one in RECORDED}}
 
 
 def _spread(family: Family) -> float | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from compress.figures import TEST
+from compress.figures import graded
+from compress.quality import ACCURACY, Quality
 from dashboards import controls, curves, history, importance, levels, spending, tables
 from dashboards.curves import Curve
 from dashboards.models import Models, columns
@@ -23,16 +24,14 @@ from search.study.breakpoints import DELTA
 from search.study.front import hypervolume, measured_on
 from search.study.record import StudyRecord
 
-WITHIN = f"tolerance: loses at most {100 * DELTA:.3g}%"
-
 
 def figures(study: StudyRecord) -> dict[str, go.Figure]:
     """Return the figures independent of the budget, by name; a study without points has them too."""
     return {
         "hypervolume": history.figure(history.info(study)),
-        "stages": history.stages_figure(history.stages(study)),
-        "importance": importance.figure(importance.info(study)),
-        "levels": levels.figure(levels.info(study)),
+        "stages": history.stages_figure(history.stages(study), study.quality),
+        "importance": importance.figure(importance.info(study), study.quality),
+        "levels": levels.figure(levels.info(study), study.quality),
         "spending": spending.figure(spending.info(study)),
     }
 
@@ -40,11 +39,15 @@ def figures(study: StudyRecord) -> dict[str, go.Figure]:
 def report(study: StudyRecord) -> str:
     """Return the study as an HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
 
-    Models are chosen by validation accuracy; test accuracy is only reported.
+    Models are chosen by the quality on validation; the quality on test is only reported.
     """
-    models, drawn = Models.of(study), figures(study)
+    models, drawn, captions = Models.of(study), figures(study), _captions(study.quality)
     lines = curves.info(models)
-    known = published(study.task)
+    known = published(study.task if study.quality == ACCURACY else "")  # published results are accuracies
+
+    def slotted(name: str) -> str:
+        return slot(name, int(drawn[name].layout.height), captions[name])
+
     body = [
         f"<h1>{html.escape(study.name)}</h1>",
         paragraph(f"Task {study.task}, space {study.space}, objectives {', '.join(study.objectives)}."),
@@ -55,59 +58,79 @@ def report(study: StudyRecord) -> str:
         section(
             "The front",
             controls.axes(any(known.values())),
-            slot("front", 480, _CAPTIONS["front"]),
+            slot("front", 480, captions["front"]),
             tables.of_front(models),
         ),
         tables.best_by_size(models),
-        section("Breakpoints", _curves_slot(lines), tables.of_breakpoints(models, lines)),
-        section("Progress", *(_slot(name, drawn) for name in ("hypervolume", "stages"))),
-        section("Which choices matter", *(_slot(name, drawn) for name in ("importance", "levels"))),
-        section("What it cost", _slot("spending", drawn), tables.spent(study)),
+        section("Breakpoints", _curves_slot(lines, captions["curves"]), tables.of_breakpoints(models, lines)),
+        section("Progress", *(slotted(name) for name in ("hypervolume", "stages"))),
+        section("Which choices matter", *(slotted(name) for name in ("importance", "levels"))),
+        section("What it cost", slotted("spending"), tables.spent(study)),
         tables.unfinished(study),
     ]
     data: dict[str, Any] = {
         **columns(models),
-        **controls.legend(),
+        **controls.legend(study.quality),
+        "also": list(models.also),
         "quoted": shlex.quote(study.name),
         "groups": sorted({models.group(row) for row in range(len(models.means)) if row != models.teacher}),
         "curves": [{**vars(line), "rows": list(line.rows)} for line in lines],
-        "within": WITHIN,
+        "within": f"tolerance: loses at most {_tolerated(study.quality)}",
         "published": known,
         "figures": {name: json.loads(figure.to_json()) for name, figure in drawn.items()},
     }
     return page(f"{study.name} - Paretune", "\n".join(body), data)
 
 
-_CAPTIONS = {
+_CAPTIONS = {  # `{quality}` is the name of the quality
     "front": "Every measured model. Models on the front are ringed, dominated models are faint, models beyond the "
-    "budget are barely visible. The steps are the best accuracy at each cost within the budget. "
+    "budget are barely visible. The steps are the best {quality} at each cost within the budget. "
     "With a mouse, drag to zoom and double-click to go back.",
-    "curves": "Accuracy by the share of prunable weights removed: a line for every recipe and variant, dotted if "
+    "curves": "{quality} by the share of prunable weights removed: a line for every recipe and variant, dotted if "
     "quantized, as far as within the budget. Curves without a model on the front are faint. On all other curves the "
     "dot marks the largest sparsity within the tolerance, the diamond the knee, after which the curve falls fastest. "
     "Bars are 95% confidence intervals of the mean over several seeds; long bars are cut off.",
     "hypervolume": "Share of the space between the teacher's costs and zero dominated by the front, costs on "
     "a log scale; trials in the order they were asked for, seconds of all workers together. A model made again with "
     "another seed counts as a further model here; at the top of the page the mean over seeds counts.",
-    "stages": "The best validation accuracy at a number of parameters by the trials finished after a tenth, a quarter, "
-    "half and all of the work.",
+    "stages": "The best {quality} on validation at a number of parameters by the trials finished after a tenth, a "
+    "quarter, half and all of the work.",
     "importance": "Share of the variance over all points between the levels of a choice (eta squared). A faint "
     "bar is below its mark: shuffling the choice over the trials reaches the same share in at least 5% of cases.",
-    "levels": "Mean accuracy of a level's trials against models of about the same size (quarters by "
+    "levels": "Mean {quality} of a level's trials against models of about the same size (quarters by "
     "parameters), with the standard error over trials. Differences within the error are not findings.",
     "spending": "Seconds to make the models of each stage, every model once, and the seconds saved by the store: "
     "further trials with the same models took them from the store.",
 }
 
 
-def _slot(name: str, drawn: dict[str, go.Figure]) -> str:
-    return slot(name, int(drawn[name].layout.height), _CAPTIONS[name])
+_UPSIDE_DOWN = " Lower is better: the axis is reversed, up is better."
+_FROM_CONSTANT = " Of the {quality}, the best constant answer's is the reference."
 
 
-def _curves_slot(lines: Sequence[Curve]) -> str:
+def _captions(quality: Quality) -> dict[str, str]:
+    """Return the captions in the words of a quality; a reversed axis is said."""
+    found = dict(_CAPTIONS)
+    if quality != ACCURACY:
+        found["hypervolume"] += _FROM_CONSTANT
+    if not quality.higher_is_better:
+        for name in ("front", "curves", "stages"):
+            found[name] += _UPSIDE_DOWN
+        found["levels"] += _UPSIDE_DOWN.replace("up is", "right is")
+    texts = {name: text.replace("{quality}", quality.name) for name, text in found.items()}
+    return {name: text[0].upper() + text[1:] for name, text in texts.items()}
+
+
+def _tolerated(quality: Quality) -> str:
+    if quality == ACCURACY:
+        return f"{100 * DELTA:.3g}%"
+    return f"{quality.amount(DELTA):.3g} {quality.unit or quality.name}"
+
+
+def _curves_slot(lines: Sequence[Curve], caption: str) -> str:
     if not lines:
         return paragraph("No trial has two points yet, so there is no curve.")
-    return slot("curves", 480, _CAPTIONS["curves"])
+    return slot("curves", 480, caption)
 
 
 def _numbers(models: Models) -> str:
@@ -141,12 +164,15 @@ def _latencies(models: Models) -> str:
 
 
 def _budget(models: Models) -> str:
-    best = choose(models.study.points, Budget()).best
+    best, quality = choose(models.study.points, Budget()).best, models.study.quality
     pick: dict[str, str] = {}
     name = "No model has been measured yet."
     if best is not None:
         row, m = models.row[best.id], best.measured
-        name = f"Most accurate: trial {best.trial} at {100 * best.sparsity:.3g} %"
-        pick = {one.key: one.written(m) for one in controls.PICKED}
-        pick |= {"validation": tables.validation(models, row), "test": TEST.written(models.means[row].measured)}
-    return controls.budget(pick, name, f"paretune select {shlex.quote(models.study.name)}")
+        most = "Most accurate" if quality == ACCURACY else f"Best by {quality.name}"
+        name = f"{most}: trial {best.trial} at {100 * best.sparsity:.3g} %"
+        pick = {one.key: one.written(m) for one in controls.picked(quality)}
+        pick |= {key: f"{m.metrics[key]:.4g}" for key in models.also if key in m.metrics}
+        test = graded(quality)[1].written(models.means[row].measured)
+        pick |= {"validation": tables.validation(models, row), "test": test}
+    return controls.budget(models, pick, name, f"paretune select {shlex.quote(models.study.name)}")

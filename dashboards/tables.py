@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compress.figures import ACCURACIES, MAIN, TEST, VALIDATION
+from compress.figures import MAIN, graded
+from compress.quality import ACCURACY, Quality
 from dashboards import spending
 from dashboards.choices import summary
 from dashboards.curves import Curve
@@ -16,15 +17,14 @@ from search.study.record import StudyRecord
 from search.tracking.description import SHARES
 
 _SIZE, *_OTHERS = MAIN
-_MODEL = (Column("trial"), Column("pruned"), *(Column(one.label) for one in (*ACCURACIES, _SIZE)))
 _COSTS = (*(Column(cost.label) for cost in _OTHERS), Column("variant", "word"))
 
 
 def best_by_size(models: Models) -> str:
-    """Return a section: the most accurate model under each share of the teacher's parameters; "" without a teacher."""
+    """Return a section: the best model under each share of the teacher's parameters; "" without a teacher."""
     if models.teacher is None:
         return ""
-    columns = [Column("at most", "word"), *_MODEL]
+    columns = [Column("at most", "word"), *_heads(models.study.quality)]
     rows = []
     for share in SHARES:
         budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.study.teacher)
@@ -41,7 +41,7 @@ def of_front(models: Models) -> str:
         return ""
     texts = [[*_model(models, row), *_costs(models, row), models.recipe(row)] for row in rows]
     follows = Follows("models of the front", [[row] for row in rows])
-    return table([*_MODEL, *_COSTS, Column("recipe", "prose")], texts, follows)
+    return table([*_heads(models.study.quality), *_COSTS, Column("recipe", "prose")], texts, follows)
 
 
 def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
@@ -50,8 +50,11 @@ def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
     best = [line for line in lines if members.intersection(line.rows)]
     if not best:
         return ""
-    read = [one.label for one in ACCURACIES]
-    names = ("trial", "variant", "unpruned", "tolerance", *read, "knee", *read)
+    quality = models.study.quality
+    validation, test = graded(quality)
+    unpruned = "unpruned" if quality == ACCURACY else f"unpruned {validation.title}"
+    read = (validation.split, test.split)  # a table with the whole label in every head would be too wide
+    names = ("trial", "variant", unpruned, "tolerance", *read, "knee", *read)
     rows = [[str(line.trial), line.variant, *_readings(models, line)] for line in best]
     follows = Follows("curves through the front", [line.rows for line in best])
     left = len(lines) - len(best)
@@ -62,15 +65,16 @@ def of_breakpoints(models: Models, lines: Sequence[Curve]) -> str:
 
 
 def _readings(models: Models, line: Curve) -> list[str]:
+    test = graded(models.study.quality)[1]
     tolerated = models.means[line.tolerance]
     seeds = line.tolerances if len(line.tolerances) > 1 else ()
     spread = f" ({min(seeds):.0%} to {max(seeds):.0%}, {len(seeds)} seeds)" if seeds else ""
     first = [validation(models, line.rows[0]), f"{tolerated.sparsity:.0%}{spread}"]
-    first += [validation(models, line.tolerance), TEST.written(tolerated.measured)]
+    first += [validation(models, line.tolerance), test.written(tolerated.measured)]
     if line.knee is None:
         return [*first, "", "", ""]
     bend = models.means[line.knee]
-    return [*first, f"{bend.sparsity:.0%}", validation(models, line.knee), TEST.written(bend.measured)]
+    return [*first, f"{bend.sparsity:.0%}", validation(models, line.knee), test.written(bend.measured)]
 
 
 def spent(study: StudyRecord) -> str:
@@ -109,9 +113,13 @@ def unfinished(study: StudyRecord) -> str:
     return section("Failed and stopped trials", table(heads, rows))
 
 
+def _heads(quality: Quality) -> tuple[Column, ...]:
+    return (Column("trial"), Column("pruned"), *(Column(one.label) for one in (*graded(quality), _SIZE)))
+
+
 def _model(models: Models, row: int) -> list[str]:
-    mean = models.means[row]
-    figures = [validation(models, row), TEST.written(mean.measured), _SIZE.written(mean.measured)]
+    mean, test = models.means[row], graded(models.study.quality)[1]
+    figures = [validation(models, row), test.written(mean.measured), _SIZE.written(mean.measured)]
     return [str(mean.trial), f"{mean.sparsity:.0%}", *figures]
 
 
@@ -121,10 +129,11 @@ def _costs(models: Models, row: int) -> list[str]:
 
 
 def validation(models: Models, row: int) -> str:
-    """Return a row's validation accuracy in words, with its margin if the row has several seeds."""
-    margin = models.families[row].margin
-    interval = "" if margin is None else f" ± {VALIDATION.style.text(margin)}"
-    return VALIDATION.written(models.means[row].measured) + interval
+    """Return a row's quality on validation in words, with its margin if the row has several seeds."""
+    quality, margin = models.study.quality, models.families[row].margin
+    figure = graded(quality)[0]
+    interval = "" if margin is None else f" ± {figure.style.text(quality.amount(margin))}"
+    return figure.written(models.means[row].measured) + interval
 
 
 def duration(seconds: float) -> str:

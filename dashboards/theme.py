@@ -6,6 +6,8 @@ import html
 
 import plotly.graph_objects as go
 
+from compress.quality import ACCURACY, Quality
+
 # Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow: black vanishes on dark, yellow on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 QUIET = "#8A8F98"
@@ -49,6 +51,13 @@ def dress(drawing: go.Figure, *, height: int) -> go.Figure:
     )
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True, "title_standoff": 8}
     return drawing.update_xaxes(**axis).update_yaxes(**axis)
+
+
+def set_quality_axis(drawing: go.Figure, quality: Quality) -> None:
+    """Make up the better direction of the vertical axis, in place; an axis of accuracy is in percent."""
+    drawing.update_yaxes(
+        tickformat=".0%" if quality == ACCURACY else None, autorange=None if quality.higher_is_better else "reversed"
+    )
 
 
 def note_empty(figure: go.Figure, text: str) -> go.Figure:

@@ -143,7 +143,7 @@ def recipe(options: asked.RecipeOf) -> None:
 
 @verb(app, asked.Breakpoints)
 def breakpoints(options: asked.Breakpoints) -> None:
-    """The point of every curve from which accuracy falls faster than the model shrinks."""
+    """The point of every curve from which quality falls faster than the model shrinks."""
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])

@@ -27,11 +27,13 @@ _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 def front_table(found: Mapping[str, Any]) -> Table:
     """A front as of `paretune.front`, a point a row."""
     points = found["points"]
-    table = points_by_study(points, Quality.from_json(found.get("quality")))
+    quality = Quality.from_json(found.get("quality"))
+    table = points_by_study(points, quality)
     places = {(p["device"], p["machine"], p["threads"]) for p in points}
     if len(places) > 1:
         table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
-    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}"
+    unit = f"; {quality.name} in {quality.unit}" if quality.unit else ""
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}{unit}"
     return table
 
 
@@ -44,7 +46,7 @@ def points_table(found: Iterable[RatedModel]) -> Table:
 def points_by_study(points: Iterable[Mapping[str, Any]], quality: Quality, studies: Sequence[str] = ()) -> Table:
     """Points in the form of JSON, a point a row; with `studies` a first column names the studies of each point."""
     of = "" if quality == ACCURACY else f"{quality.name} "
-    figures = (*(of + one.label for one in graded(quality)), *(cost.column.unit for cost in _SHOWN))
+    figures = (*(of + one.split for one in graded(quality)), *(cost.column.unit for cost in _SHOWN))
     whose = ("study",) if studies else ()
     table = new_table(*whose, "point", "trial", "student", "stages", "bits", "sparsity", *figures)
     for place, p in enumerate(points):
@@ -101,8 +103,8 @@ def trials_table(found: Iterable[TrialRecord]) -> Table:
 
 def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:
     """Breakpoints, a curve a row."""
-    delta = found[0].delta if found else quality.amount(DELTA)
-    table = new_table("trial", "curve", "unpruned", f"within {delta:.4g}", quality.name, "knee", quality.name)
+    delta, unit = found[0].delta if found else quality.amount(DELTA), f" {quality.unit}" if quality.unit else ""
+    table = new_table("trial", "curve", "unpruned", f"within {delta:.4g}{unit}", quality.name, "knee", quality.name)
     for b in found:
         knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", _bare(quality, b.knee_quality or 0.0))
         table.add_row(
@@ -193,10 +195,11 @@ def _form(found: Mapping[str, Any]) -> str:
     """How a form compares with the network, and how long it takes."""
     times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
     whole, answer = "", found.get("compares", "class")
+    outputs = "logits" if answer == "class" else "outputs"
     if found.get("int8_layers"):
         whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"
     return (
-        f"same {answer} on {found['agreement']:.2%} of {found['images']} test images, logits within "
+        f"same {answer} on {found['agreement']:.2%} of {found['images']} test images, {outputs} within "
         f"{found['difference']:.0e}{whole}; {times}"
     )
 

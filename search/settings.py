@@ -82,7 +82,9 @@ class Settings(TrainingOptions, SearchBudget):
         (), "Restrict a choice of the space, as NAME=VALUE,VALUE; more than once for several.", metavar="NAME=VALUES"
     )
     trials: int | None = setting(None, f"Trials of the study in all; {TRIALS}, or all of a grid, if left out.")
-    objectives: tuple[str, ...] = setting(DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}.", commas=True)
+    objectives: tuple[str, ...] = setting(
+        DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}; quality is that of the task, by any name.", commas=True
+    )
     time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget")
     seed: int = setting(0, "Seed of sampling and of all training.")
     resume: bool = setting(False, "Go on with a study that exists.")

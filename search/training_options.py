@@ -1,7 +1,7 @@
 """Options of a search about trainings; an option left out stays as the space has it.
 
-A field is a field of `compress.training.Training`, with `recovery_` before its name for the recovery after a cut. A
-study file has the fields in its sections `[training]` and `[recovery]`.
+A field is a field of `compress.training.settings.Training`, with `recovery_` before its name for the recovery after a
+cut. A study file has the fields in its sections `[training]` and `[recovery]`.
 """
 
 from __future__ import annotations

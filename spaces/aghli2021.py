@@ -13,7 +13,7 @@ from compress.pruning import APoZRounds
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Narrow, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial, Value, chosen, effort, schooling
 
 NETWORKS = {"resnet20": Model("resnet20"), "resnet20 x0.5": Model("resnet20", 0.5), "resnet32": Model("resnet32")}

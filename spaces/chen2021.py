@@ -12,7 +12,7 @@ from compress.models import Model
 from compress.pruning import L1Unstructured
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial, Value, distiller, effort, schedule, schooling
 
 NETWORKS = {"resnet20": Model("resnet20"), "resnet20 x0.5": Model("resnet20", 0.5), "cnn": Model("cnn")}

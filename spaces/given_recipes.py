@@ -18,7 +18,7 @@ from compress.models import Model
 from compress.own_code import whole_path
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial
 
 NAME = "recipes"

@@ -18,7 +18,7 @@ from compress.pruning import PRUNERS, SCHEDULES, DuringTraining
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schedule, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")

@@ -11,7 +11,7 @@ from compress.models import Model
 from compress.pruning import L1Unstructured, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial, distiller, effort, schooling
 
 PAIRS = {

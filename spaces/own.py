@@ -18,7 +18,7 @@ from compress.errors import RecipeError, check_kind, said
 from compress.models import Model
 from compress.own_code import FILE, import_module, source, split_path, whole_path
 from compress.recipe import Recipe
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.questions import Asks, Question
 from spaces.space import Space, Trial, Value
 

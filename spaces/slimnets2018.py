@@ -13,7 +13,7 @@ from compress.models import Model
 from compress.pruning import Cubic, L1Unstructured, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Space, Trial, Value, effort, schooling
 
 TEACHER = Model("vgg8", 0.5)

@@ -16,7 +16,7 @@ from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
 from compress.stages import Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 T = TypeVar("T")
 Value = str | int | float | bool | None

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 from compress.errors import RecipeError, check_known, check_whole
-from compress.optimizers import is_own_optimizer, whole_name
 from compress.recipe import Recipe
 from compress.stages import Lesson, Recovery
-from compress.training import Training
+from compress.training.optimizers import is_own_optimizer, whole_name
+from compress.training.settings import Training
 from spaces.space import Space, Trial
 
 SETTINGS = tuple(each.name for each in fields(Training) if each.name != "label_smoothing")

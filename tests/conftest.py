@@ -30,8 +30,8 @@ from compress.recipe import Recipe
 from compress.stages import Stage, Train
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 from search.tracking import client
 from search.uri import database
 

@@ -27,7 +27,7 @@ from compress.pruning import OneShot
 from compress.recipe import Recipe
 from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 from paretune.verb_options import Compare, PrintedTable, Run, Select
 from search.option_fields import options_of, typed_name
 from search.running import launch

@@ -27,7 +27,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store.bucket import open_store
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 from paretune.words import searched, selected
 from search.selection.budget import Budget
 from search.selection.selection import choose

@@ -22,8 +22,8 @@ from compress.machine.vision import import_torchvision
 from compress.models import Model
 from compress.models.own import own_family
 from compress.store.files import Files
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 from search.running import launch, local_ray
 from search.study.study import Study
 from spaces.space import EFFORT, Effort

@@ -16,7 +16,7 @@ import paretune.cli
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import Space
 from spaces.space import Trial
 

@@ -27,7 +27,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Stage, Train
 from compress.store.bucket import open_store
-from compress.training import Training
+from compress.training.settings import Training
 from search.running import launch
 from search.selection.selection import Selection
 from search.study.record import StudyRecord

@@ -13,7 +13,7 @@ import paretune
 import paretune.cli
 from compress.recipe import Recipe
 from compress.stages import Recovery
-from compress.training import Training
+from compress.training.settings import Training
 
 FILE = """
 name = "filed"

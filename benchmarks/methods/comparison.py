@@ -19,7 +19,7 @@ from compress.measurement import Measurement
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
 from compress.store.folder import Store
-from compress.train import TrainingError
+from compress.training.loop import TrainingError
 
 P = ParamSpec("P")
 

@@ -15,7 +15,7 @@ from compress.lowrank import SVD, Factorizer
 from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import distiller
 
 FINE_TUNING = "fine-tuning"

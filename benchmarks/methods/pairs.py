@@ -31,7 +31,7 @@ from compress.data.tasks import Task
 from compress.lowrank import SVD, factorize
 from compress.measure import accuracy
 from compress.models.family import init_convolutions
-from compress.train import Loss, fit
+from compress.training.loop import Loss, fit
 
 RESULTS = Path(__file__).parents[1] / "results"
 

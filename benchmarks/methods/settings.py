@@ -8,7 +8,7 @@ from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.space import Effort, effort
 
 

@@ -16,7 +16,7 @@ from compress.pruning import SCHEDULES
 from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.joint import BEGINNINGS, DEEPEST, LEVELS, ORDERS, WIDTHS
 from spaces.questions import Asks, Question
 from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schooling

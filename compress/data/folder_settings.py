@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -13,14 +12,15 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data import toml_values as values
 from compress.data.augmentation import Augment
 from compress.data.splits import DataError
+from compress.data.toml_values import BALANCED
 from compress.errors import said
 from compress.goals import Classification, Goal, MetricError, MultiLabel, Regression
 
 FILE = "task.toml"
 FITS = ("crop", "resize", "pad")
-LARGEST_SIDE = 4096
 
 
 @final
@@ -87,10 +87,6 @@ class FolderSettings:
         return Regression(names, self.unit, self.loss, **quality)
 
 
-BALANCED = "balanced"
-"""Weights by class that give every class the same part in the loss: `N / (K * count)`, as scikit-learn's."""
-
-
 def read_settings(who: str, root: Path) -> FolderSettings:
     """Read `root/task.toml`; without the file return the defaults. DataError, with the known keys, for a wrong file."""
     file = root / FILE
@@ -153,102 +149,20 @@ def _weights(
     return tuple(given.get(name, 1.0) for name in names)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _size(who: str, value: Any) -> tuple[int, int]:
-    sides = value if isinstance(value, list) else [value, value]
-    if len(sides) != 2 or not all(_is_whole(side, 1, LARGEST_SIDE) for side in sides):
-        raise DataError(
-            f"{who} must be [height, width], or one number for both, from 1 to {LARGEST_SIDE}, got {value!r}"
-        )
-    return sides[0], sides[1]
-
-
-def _numbers(who: str, value: Any) -> tuple[float, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(map(_is_number, values)):
-        raise DataError(f"{who} must be a number, or a list of one a channel, got {value!r}")
-    return tuple(map(float, values))
-
-
-def _number(who: str, value: Any) -> float:
-    if not _is_number(value):
-        raise DataError(f"{who} must be a number, got {value!r}")
-    return float(value)
-
-
-def _word(who: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise DataError(f"{who} must be text, got {value!r}")
-    return value
-
-
-def _one_of(*known: str) -> Callable[[str, Any], str]:
-    def read(who: str, value: Any) -> str:
-        if value not in known:
-            raise DataError(f"{who}: unknown {value!r}, known are {', '.join(known)}")
-        return str(value)
-
-    return read
-
-
-def _words(who: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        raise DataError(f"{who} must be a list of texts, got {value!r}")
-    return tuple(value)
-
-
-def _truth(who: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise DataError(f"{who} must be true or false, got {value!r}")
-    return value
-
-
-def _folder(who: str, value: Any) -> str:
-    if not isinstance(value, str) or value in ("", ".", "..", "train", "test") or "/" in value or "\0" in value:
-        raise DataError(f"{who} must be the name of a folder beside train/ and test/, such as 'val', got {value!r}")
-    return value
-
-
-def _augment(who: str, value: Any) -> Augment:
-    if value == "none":
-        return Augment(0, False)
-    if not isinstance(value, dict) or not value or set(value) - {"crop", "flip"}:
-        raise DataError(f"{who} must be 'none', or a table such as {{crop = 4, flip = true}}, got {value!r}")
-    crop, flip = value.get("crop", 0), value.get("flip", False)
-    if not _is_whole(crop, 0, LARGEST_SIDE):
-        raise DataError(f"{who}: crop must be a whole number of pixels, got {crop!r}")
-    return Augment(crop, _truth(f"{who}: flip", flip))
-
-
-def _weights_given(who: str, value: Any) -> str | dict[str, float]:
-    if value == BALANCED:
-        return BALANCED
-    if not isinstance(value, dict) or not value or not all(_is_number(one) and one >= 0 for one in value.values()):
-        raise DataError(f"{who} must be {BALANCED!r}, or a number of at least 0 by class, got {value!r}")
-    return {name: float(one) for name, one in value.items()}
-
-
 _READ: dict[str, Callable[[str, Any], Any]] = {
-    "size": _size,
-    "fit": _one_of(*FITS),
-    "mean": _numbers,
-    "std": _numbers,
-    "normalise": _truth,
-    "augment": _augment,
-    "validation": _folder,
-    "goal": _one_of(Classification.name, Regression.name, MultiLabel.name),
-    "columns": _words,
-    "unit": _word,
-    "loss": _one_of("mse", "smooth-l1", "l1"),
-    "quality": _word,
-    "also": _words,
-    "weights": _weights_given,
-    "smoothing": _number,
+    "size": values.size,
+    "fit": values.one_of(*FITS),
+    "mean": values.numbers,
+    "std": values.numbers,
+    "normalise": values.truth,
+    "augment": values.augment,
+    "validation": values.folder,
+    "goal": values.one_of(Classification.name, Regression.name, MultiLabel.name),
+    "columns": values.words,
+    "unit": values.word,
+    "loss": values.one_of("mse", "smooth-l1", "l1"),
+    "quality": values.word,
+    "also": values.words,
+    "weights": values.weights,
+    "smoothing": values.number,
 }

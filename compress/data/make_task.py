@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from compress.data import identity
 from compress.data.assembly import HELD_OUT, hold_out
 from compress.data.augmentation import Augment, Augmentation, Transform
+from compress.data.normalisation import Numbers, normalisation
 from compress.data.own_images import Source, read
 from compress.data.splits import DataError
 from compress.data.tasks import Task
@@ -28,7 +28,6 @@ LEAST = 2
 COLOURS = {1: "grey", 3: "RGB"}
 """Names of an image's channels, by their number."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-Numbers = float | Sequence[float]
 
 
 def make_task(
@@ -77,7 +76,7 @@ def make_task(
             raise DataError(f"{who}: must have at least {LEAST} images, got {len(part.targets)}")
     shape = parts["train"].shape
     looked_at = {who: identity.sample(part)[1] for who, part in parts.items()}
-    centre, spread, asked = _normalisation(looked_at["train"], shape[0], mean, std, normalise=normalise)
+    centre, spread, asked = normalisation(looked_at["train"], shape[0], mean, std, normalise=normalise)
     shown = _augmentation(goal, augment, parts["train"])
     about = f"own {shape} {looked_at['train'].dtype} {asked} {identity.about(goal, shown)}"
     if fingerprint:
@@ -169,50 +168,6 @@ def _check_finite(samples: dict[str, tuple[NDArray[np.int64], Tensor]]) -> None:
         if len(wrong):
             value = images[wrong[0]][~torch.isfinite(images[wrong[0]])][0]
             raise DataError(f"{who}: images must be finite, got {float(value)} in image {int(places[int(wrong[0])])}")
-
-
-def _normalisation(
-    images: Tensor, channels: int, mean: Numbers | None, std: Numbers | None, *, normalise: bool
-) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-    """Return mean and std by channel, and what was asked for, as text for the fingerprint."""
-    if (mean is None) != (std is None):
-        raise DataError(f"mean and std: both must be given, or neither, got {'std' if mean is None else 'mean'} alone")
-    if not normalise:
-        if mean is not None:
-            raise DataError(f"normalise: must be True with mean and std, got False with mean {mean}")
-        return (0.0,) * channels, (1.0,) * channels, "as they come"
-    if mean is None or std is None:
-        return *_measured(images), "measured"
-    centre, spread = _by_channel("mean", mean, channels), _by_channel("std", std, channels)
-    if not all(value > 0 for value in spread):
-        raise DataError(f"std: must be above 0, got {std}")
-    if images.dtype == torch.uint8 and max(spread) <= 1:
-        raise DataError(f"std: must be on the images' scale, 0 to 255, got {std}; multiply mean and std by 255")
-    return centre, spread, f"{centre} {spread}"
-
-
-def _by_channel(who: str, given: Numbers, channels: int) -> tuple[float, ...]:
-    try:
-        values = tuple(map(float, np.broadcast_to(np.asarray(given, dtype=np.float64), (channels,))))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{who}: must be a number, or {channels}, one a channel, got {given!r}"[:300]) from error
-    if not all(map(math.isfinite, values)):
-        raise DataError(f"{who}: must be finite, got {given!r}"[:300])
-    return values
-
-
-def _measured(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation by channel; the deviation of a constant channel is 1."""
-    sums, squares, count = np.zeros(images.shape[1]), np.zeros(images.shape[1]), 0
-    for some in torch.split(images, 1024):
-        values = some.double()
-        sums += values.sum((0, 2, 3)).numpy()
-        squares += values.square().sum((0, 2, 3)).numpy()
-        count += values[:, 0].numel()
-    mean = sums / count
-    variance = np.maximum(squares / count - mean**2, 0)
-    std = np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), np.sqrt(variance), 1.0)
-    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _augmentation(goal: Goal, augment: object, train: Source) -> Augmentation:

@@ -126,8 +126,9 @@ class Split(ABC):
                 yield Batch(images.to(torch.float32).sub_(mean).div_(std), targets, at)
                 continue
             shown, targets = augment.show(images, targets, seen)
-            number = None if augment.views is None else seen
-            yield Batch(shown.to(torch.float32).sub(mean).div_(std), targets, at, number)
+            ready = shown.to(torch.float32)
+            ready = ready.sub(mean) if ready is shown else ready.sub_(mean)  # a user's function may keep its result
+            yield Batch(ready.div_(std), targets, at, None if augment.views is None else seen)
 
 
 @final

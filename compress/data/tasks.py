@@ -16,9 +16,10 @@ from typing import final
 
 import torch
 
-from compress.data.assembly import HELD_OUT, Parts, from_arrays, from_folder, hold_out
+from compress.data.assembly import HELD_OUT, Parts, from_arrays, hold_out
 from compress.data.augmentation import Augmentation
 from compress.data.digits import angle_parts, digit_parts
+from compress.data.folder_parts import from_folder
 from compress.data.images import AS_THEY_ARE
 from compress.data.own_task import OBJECT, from_function, is_function, offered, title
 from compress.data.published import read_published

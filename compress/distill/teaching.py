@@ -17,7 +17,7 @@ from compress.goals import LABELS, Goal
 from compress.machine.numerics import lay_out
 from compress.models.family import head_of, taps_of
 from compress.models.own import name_taps
-from compress.train import Loss
+from compress.training.loop import Loss
 
 
 class Teaching(Loss):

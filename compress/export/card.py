@@ -98,10 +98,17 @@ def _title(facts: Mapping[str, Any]) -> str:
         lines.append(
             f"{kind}, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "
             f"{plain(point['id'])}: {point['sparsity']:.1%} of the weights gone, {plain(point['variant'])}. "
-            f"Chosen on validation alone{lower}: {_CHOSEN[facts['prefer']]} within the budget "
+            f"Chosen on validation alone{lower}: {_chosen(facts)} within the budget "
             f"({plain(bounds or 'none')}). Data: {plain(facts['data'])}."
         )
     return "\n\n".join(lines)
+
+
+def _chosen(facts: Mapping[str, Any]) -> str:
+    quality = Quality.from_json(facts.get("quality"))
+    if facts["prefer"] == ACCURACY.name and quality != ACCURACY:
+        return f"the best by {plain(quality.name)}"
+    return _CHOSEN[facts["prefer"]].replace(ACCURACY.name, plain(quality.name))
 
 
 def _made(facts: Mapping[str, Any]) -> str:
@@ -119,7 +126,9 @@ def _figures(facts: Mapping[str, Any]) -> str:
         return ""
     quality = Quality.from_json(facts.get("quality"))
     rows = [(f"{split} {quality.name}", quality.text(value)) for split, value in found[quality.name].items()]
-    rows += [(name.replace("_", " on "), f"{value:.4g}") for name, value in found.get("metrics", {}).items()]
+    own = {f"{quality.name}_{split}" for split in found[quality.name]}
+    beside = {name: value for name, value in found.get("metrics", {}).items() if name not in own}
+    rows += [(" on ".join(name.rsplit("_", 1)), f"{value:.4g}") for name, value in beside.items()]
     rows += [(cost.axis, cost.style.text(found[cost.name])) for cost in COSTS if cost.is_foreseen]
     spread = facts.get("spread")
     if spread:
@@ -194,7 +203,7 @@ def _forms(facts: Mapping[str, Any]) -> str:
 def _form(name: str, found: Mapping[str, Any], same: str) -> str:
     line = (
         f"- `{name}`: {same} as the network on {found['agreement']:.2%} of {found['images']} test images, "
-        f"logits within {found['difference']:.1e} (relative beyond 1)"
+        f"{'logits' if same == 'the same class' else 'values'} within {found['difference']:.1e} (relative beyond 1)"
     )
     if name != "onnx":
         return f"{line}."

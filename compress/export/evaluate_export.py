@@ -26,7 +26,7 @@ from compress.figures import computed, graded
 from compress.machine.numerics import exact
 from compress.measure import device_name, grade, latency, measure, processor
 from compress.store.files import STRUCTURE, WEIGHTS, Files
-from compress.train import training_device
+from compress.training.loop import training_device
 
 Run = Callable[[Tensor], Tensor]
 SHOWN = 256

@@ -47,7 +47,7 @@ def sources(recipe: Recipe, steps: list[Step]) -> dict[str, str]:
     models: list[Model] = [recipe.student]
     if recipe.teacher is not None and any(stage.needs_teacher for stage in stages):
         models.append(recipe.teacher)
-    networks = {model.family: model.source for model in models if model.source}
+    networks = {model.family: model.source for model in models if model.source or not model.own}
     return {**networks, **{name: _SOURCES[name] for stage in stages for name in _names(encode(stage))}}
 
 

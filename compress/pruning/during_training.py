@@ -13,7 +13,7 @@ from torch import nn
 
 from compress.data.splits import Batch
 from compress.pruning.pruner import Pruner
-from compress.train import Hook
+from compress.training.loop import Hook
 
 
 @dataclass(frozen=True)

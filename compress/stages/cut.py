@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, cast
 from compress.encoding import encode
 from compress.stages.lesson import Lesson, Recovery
 from compress.stages.stage import Stage
-from compress.training import Training
+from compress.training.settings import Training
 
 
 class Cut(Stage):

@@ -13,7 +13,7 @@ from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.train import Train
 from compress.stages.words import epochs, method_and_settings
-from compress.training import Training
+from compress.training.settings import Training
 
 if TYPE_CHECKING:
     from compress.models import Model

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from compress.distill import Distiller
 from compress.errors import RecipeError, check_kind, check_known, check_whole
-from compress.training import Training
+from compress.training.settings import Training
 
 
 @dataclass(frozen=True)

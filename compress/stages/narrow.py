@@ -16,7 +16,7 @@ from compress.pruning.narrow import narrow
 from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
 from compress.stages.words import epochs, method_and_settings
-from compress.training import Training
+from compress.training.settings import Training
 
 if TYPE_CHECKING:
     from compress.models import Model

@@ -19,7 +19,7 @@ from compress.pruning.pruner import Rounds
 from compress.stages.cut import Cut
 from compress.stages.lesson import Recovery
 from compress.stages.words import cut, method_and_settings, recovered
-from compress.train import Hook, KeepZeros
+from compress.training.loop import Hook, KeepZeros
 
 if TYPE_CHECKING:
     from compress.models import Model

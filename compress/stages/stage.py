@@ -16,11 +16,11 @@ from compress.data.splits import Batch
 from compress.distill import Distiller
 from compress.pruning.during_training import Goal
 from compress.stages.lesson import Lesson
-from compress.train import Hook
+from compress.training.loop import Hook
 
 if TYPE_CHECKING:
     from compress.models import Model
-    from compress.training import Training
+    from compress.training.settings import Training
 
 
 class Stage(ABC):

@@ -11,7 +11,7 @@ from compress.errors import check_kind
 from compress.stages.lesson import Lesson
 from compress.stages.stage import Stage
 from compress.stages.words import epochs
-from compress.training import Training
+from compress.training.settings import Training
 
 if TYPE_CHECKING:
     from compress.models import Model

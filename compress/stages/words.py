@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.encoding import encode
 from compress.stages.lesson import Lesson
-from compress.training import Training
+from compress.training.settings import Training
 
 if TYPE_CHECKING:
     from compress.models import Model

@@ -1,14 +1,24 @@
 "use strict";
-// The budget and the pick, preferring accuracy: a copy of `amount.py`, `budget.py` and `selection.py` of
+// The budget and the pick, preferring quality: a copy of `amount.py`, `budget.py` and `selection.py` of
 // `search/selection/`. A row is an index into the columns of `study.rows`; a row with several seeds is judged by its mean.
 
-const rows = study.rows;
+const rows = study.rows, quality = study.quality;
 const count = rows.trial.length;
 const all = Array.from({ length: count }, (_, row) => row);
 const COSTS = Object.fromEntries(study.costs.map((cost) => [cost.name, cost])); // the table of `compress/figures.py`
 for (const { name, of, times } of study.costs.filter((cost) => cost.of)) {
   for (const each of [rows, study.seeds]) each[name] = each[of].map((figure) => times * figure);
 }
+/** Return the value of a score, in the quality's own unit; of a share score and value are equal. */
+const valueOf = (score) => (quality.zero === 0 && quality.one === 1 ? score : quality.zero + score * (quality.one - quality.zero));
+/** Return a difference of scores as a difference of values. */
+const amountOf = (scores) => scores * Math.abs(quality.one - quality.zero);
+for (const each of [rows, study.seeds]) {
+  each.score = each.validation; // of models: the larger is the better one
+  each.validation = each.score.map(valueOf);
+  each.test = each.test.map(valueOf);
+}
+if (study.whole !== null) study.whole.validation = valueOf(study.whole.validation);
 const members = {}; // by row with several seeds: places in `study.seeds`, the study's own seed first
 study.seeds.row.forEach((row, at) => (members[row] ??= []).push(at));
 
@@ -16,6 +26,8 @@ const ROUNDING = 1e-9; // 29 % of 100 is 28.999999999999996 in floats
 const AS_NEAR = 2e-9; // a mean is rounded to nine digits
 const BOUNDS = study.bounds; // figures by bound
 const SUFFIXES = { "": 1, k: 1e3, M: 1e6, G: 1e9 };
+const isQuality = (name) => name === quality.bound;
+const isLeast = (name) => isQuality(name) && quality.higher;
 
 function option(name) {
   return name.replaceAll("_", "-");
@@ -26,58 +38,60 @@ function amount(text, name) {
   const match = /^(\d+\.?\d*|\.\d+)\s*([kMG%]?)$/.exec(text.trim());
   const number = match ? Number(match[1]) : Infinity;
   if (!Number.isFinite(number)) throw new Error("a number with k, M or G, or a share such as 10%");
-  if (name !== "min_accuracy" && number === 0) throw new Error("an amount above 0");
+  if (!isQuality(name) && number === 0) throw new Error("an amount above 0");
+  const tooHigh = (value) => isLeast(name) && value > quality.one;
   if (match[2] !== "%") {
     const value = number * SUFFIXES[match[2]];
-    if (name === "min_accuracy" && value > 1) throw new Error("a number in [0, 1], or a share such as 97%");
+    if (tooHigh(value)) throw new Error(`a number in [0, ${quality.one}], or a share such as 97%`);
     return value;
   }
   if (study.whole === null) throw new Error("a number: shares are of the teacher, and none is measured yet");
   const value = (number / 100) * study.whole[BOUNDS[name]];
-  if (name === "min_accuracy" && value > 1) throw new Error("a share that is not over 1");
+  if (tooHigh(value)) throw new Error(`a share that is not over ${quality.one}`);
+  if (value < 0) throw new Error(`a number: the teacher's ${quality.name} is below 0`);
   return value;
 }
 
 function isWithin(name, has, limit) {
-  return (name === "min_accuracy" ? limit - has : has - limit) <= ROUNDING * limit;
+  return (isLeast(name) ? limit - has : has - limit) <= ROUNDING * limit;
 }
 
-/** Return the excess over every bound the figures miss, by name: of costs relative, of accuracy absolute. */
+/** Return the excess over every bound the figures miss, by name: of costs relative, of quality absolute. */
 function beyond(figures, at, bounds) {
   const over = {};
   for (const [name, figure] of Object.entries(BOUNDS)) {
     if (!(name in bounds)) continue;
     const limit = bounds[name], has = figures[figure][at];
-    if (!isWithin(name, has, limit)) over[name] = name === "min_accuracy" ? limit - has : (has - limit) / limit;
+    if (!isWithin(name, has, limit)) over[name] = isQuality(name) ? Math.abs(limit - has) : (has - limit) / limit;
   }
   return over;
 }
 
 /** Return the sum of all excesses, each relative to its bound. */
 function sum(over, bounds) {
-  const relative = (name) => (name !== "min_accuracy" ? over[name] : over[name] / bounds[name]);
+  const relative = (name) => (isQuality(name) ? over[name] / (bounds[name] || 1) : over[name]);
   return Object.keys(over).reduce((total, name) => total + relative(name), 0);
 }
 
 /**
  * Judge a row: `over` is its excess by bound, `total` their sum, `shipped` the place of the shipped seed in `study.seeds`,
- * null for a row with a single seed. The shipped seed has the least total; among equals the accuracy nearest to the mean,
- * then the lowest. Costs are the shipped seed's, accuracy is the lower of the mean and the shipped seed's.
+ * null for a row with a single seed. The shipped seed has the least total; among equals the quality nearest to the mean,
+ * then the worst. Costs are the shipped seed's, quality is the worse of the mean and the shipped seed's.
  */
 function miss(row, bounds) {
   let over = beyond(rows, row, bounds), shipped = null;
   if (rows.count[row] > 1) {
     const totals = members[row].map((at) => sum(beyond(study.seeds, at, bounds), bounds)), least = Math.min(...totals);
     shipped = nearest(members[row].filter((_, i) => totals[i] === least), row);
-    const mean = over.min_accuracy ?? 0;
+    const name = quality.bound, mean = over[name] ?? 0;
     over = beyond(study.seeds, shipped, bounds);
-    if (mean > (over.min_accuracy ?? 0)) over.min_accuracy = mean;
+    if (mean > (over[name] ?? 0)) over[name] = mean;
   }
   return { row, over, total: sum(over, bounds), shipped };
 }
 
 function nearest(seeds, row) {
-  const of = study.seeds.validation, away = seeds.map((at) => Math.abs(of[at] - rows.validation[row]));
+  const of = study.seeds.score, away = seeds.map((at) => Math.abs(of[at] - rows.score[row]));
   const near = seeds.filter((_, i) => away[i] <= Math.min(...away) + AS_NEAR);
   return near.reduce((least, at) => (of[at] < of[least] ? at : least));
 }
@@ -87,10 +101,10 @@ function figureOf(one, name) {
   return one.shipped === null ? rows[name][one.row] : study.seeds[name][one.shipped];
 }
 
-/** Compare two judged rows: negative if a is better, by accuracy, then params, MACs and bytes. */
+/** Compare two judged rows: negative if a is better, by quality, then params, MACs and bytes. */
 function compare(a, b) {
   const by = (name) => figureOf(a, name) - figureOf(b, name);
-  return study.ties.reduce((apart, name) => apart || by(name), rows.validation[b.row] - rows.validation[a.row]);
+  return study.ties.reduce((apart, name) => apart || by(name), rows.score[b.row] - rows.score[a.row]);
 }
 
 /** Judge every row; `first` is the best row within the bounds, null without any. */
@@ -111,7 +125,7 @@ function choose(bounds) {
   if (first === null) {
     return { fits, best: null, shipped: null, binding: [], more: null, misses: misses.slice(0, 3).map(told) };
   }
-  const better = misses.filter((one) => rows.validation[one.row] > rows.validation[first.row]);
+  const better = misses.filter((one) => rows.score[one.row] > rows.score[first.row]);
   const alone = better.map((one) => Object.keys(one.over)).filter((names) => names.length === 1).flat();
   const binding = alone.length ? [...new Set(alone)] : Object.keys(better[0]?.over ?? {});
   return { fits, best: first.row, shipped: first.shipped, binding, more: better.length ? bought(better[0], bounds) : null,

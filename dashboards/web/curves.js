@@ -1,4 +1,4 @@
-// Breakpoint curves: accuracy over sparsity, within the budget; curves through the front strong, with tolerance and knee.
+// Breakpoint curves: quality over sparsity, within the budget; curves through the front strong, with tolerance and knee.
 
 const onFront = (curve) => curve.rows.some((row) => rows.front[row]);
 
@@ -60,7 +60,7 @@ function drawCurves() {
     ...publishedCurves()];
   return Plotly.react("curves", data, layout(
     axis("share of weights removed", { tickformat: ".0%", rangemode: "tozero" }),
-    accuracies(data),
+    qualities(data),
     { height: 480, uirevision: "curves" },
   ), CONFIG);
 }

@@ -1,4 +1,4 @@
-// The figure of the front: accuracy of every model over a cost, models beyond the budget dimmed, the pick marked.
+// The figure of the front: quality of every model over a cost, models beyond the budget dimmed, the pick marked.
 
 const INSIDE = 0.95, BEATEN = 0.4, BEYOND = 0.1;
 let cost = "params", showsPublished = false, hovers = null;
@@ -37,20 +37,20 @@ function seedTraces() {
   return [
     { type: "scatter", mode: "markers", name: "single seeds", x: seeds[cost], y: seeds.validation, hoverinfo: "text",
       hovertext: seeds.row.map((row, i) => `one of the seeds of ${plain(label(row))}<br>` +
-        `validation ${percent(seeds.validation[i])}, test ${percent(seeds.test[i])}`),
+        plain(both(graded(seeds.validation[i]), graded(seeds.test[i])))),
       marker: { size: 4, symbol: "cross-thin", line: { width: 1, color: QUIET } }, meta: "seeds" },
     marked("95 % of the mean", several, { size: 1, color: QUIET }, { hoverinfo: "skip", opacity: 0.5,
       error_y: intervals(several, { thickness: 1.2, width: 3, color: QUIET }) }),
   ];
 }
 
-/** Return the best accuracy at each cost within the budget, as steps. */
+/** Return the best quality at each cost within the budget, as steps. */
 function steps() {
   const within = all.filter((row) => budget.choice.fits[row]);
-  within.sort((a, b) => rows[cost][a] - rows[cost][b] || rows.validation[b] - rows.validation[a]);
+  within.sort((a, b) => rows[cost][a] - rows[cost][b] || rows.score[b] - rows.score[a]);
   const best = [];
   for (const row of within) {
-    if (!best.length || rows.validation[row] > rows.validation[best[best.length - 1]]) best.push(row);
+    if (!best.length || rows.score[row] > rows.score[best[best.length - 1]]) best.push(row);
   }
   return { type: "scatter", mode: "lines", name: "best within the budget", x: take(rows[cost], best),
     y: take(rows.validation, best), line: { shape: "hv", width: 1.5, color: QUIET }, hoverinfo: "skip" };
@@ -69,7 +69,8 @@ function boundLines() {
   const line = { color: QUIET, width: 1, dash: "dash" }, at = budget.bounds, lines = [];
   const { bound, of, times } = COSTS[cost], most = of ? times * at[COSTS[of].bound] : at[bound];
   if (most > 0) lines.push({ type: "line", x0: most, x1: most, yref: "paper", y0: 0, y1: 1, line });
-  if ("min_accuracy" in at) lines.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: at.min_accuracy, y1: at.min_accuracy, line });
+  const worst = at[quality.bound];
+  if (worst !== undefined) lines.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: worst, y1: worst, line });
   return lines;
 }
 
@@ -89,7 +90,7 @@ function drawFront() {
   }
   return Plotly.react("front", data, layout(
     axis(`${COSTS[cost].axis} (log scale)`, { type: "log", exponentformat: "SI", dtick: decades() }),
-    accuracies(data),
+    qualities(data),
     { height: 480, shapes: boundLines(), uirevision: cost },
   ), CONFIG);
 }

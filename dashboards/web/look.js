@@ -19,20 +19,26 @@ function axis(title, more) {
   return { title: { text: title, standoff: 8 }, gridcolor: grid(), linecolor: grid(), zeroline: false, ...more };
 }
 
-/** Return the axis of accuracies over the points of `data`. Bars may be cut off: of two seeds they often span the axis. */
-function accuracies(data) {
-  const points = data.flatMap((one) => one.y).filter((y) => y !== null);
-  if (!points.length) return axis("accuracy on validation", { tickformat: ".0%" });
-  const low = points.reduce((a, b) => Math.min(a, b), 1), high = points.reduce((a, b) => Math.max(a, b), 0);
-  const space = 0.08 * (high - low) || 0.05;
-  return axis("accuracy on validation", { tickformat: ".0%", autorangeoptions: { clipmin: low - space, clipmax: high + space } });
+/**
+ * Return the axis of the quality over the points of `data`, the better end above. Bars may be cut off: of two seeds they
+ * often span the axis.
+ */
+function qualities(data) {
+  const points = data.flatMap((one) => one.y).filter((y) => y !== null), title = plain(quality.axis);
+  const shown = { ...(quality.form === "percent" ? { tickformat: ".0%" } : {}), ...(quality.higher ? {} : { autorange: "reversed" }) };
+  if (!points.length) return axis(title, shown);
+  const low = points.reduce((a, b) => Math.min(a, b)), high = points.reduce((a, b) => Math.max(a, b));
+  const space = 0.08 * (high - low) || 0.05 * Math.abs(quality.one - quality.zero);
+  return axis(title, { ...shown, autorangeoptions: { clipmin: low - space, clipmax: high + space } });
 }
 
-/** Return the error bars of rows' means, clipped to [0, 1]; no bar for null. */
+/** Return the error bars of rows' means, clipped at the best value, of shares to [0, 1]; no bar for null. */
 function intervals(chosen, more) {
-  const upTo = (room) => chosen.map((row) =>
-    (row === null || rows.margin[row] === null ? null : Math.min(rows.margin[row], room(rows.validation[row]))));
-  return { type: "data", symmetric: false, array: upTo((mean) => 1 - mean), arrayminus: upTo((mean) => mean), ...more };
+  const least = quality.form !== "value" ? 0 : quality.higher ? -Infinity : quality.one;
+  const most = quality.higher ? quality.one : Infinity;
+  const upTo = (room) => chosen.map((row) => (row === null || rows.margin[row] === null ? null
+    : Math.max(0, Math.min(amountOf(rows.margin[row]), room(rows.validation[row])))));
+  return { type: "data", symmetric: false, array: upTo((mean) => most - mean), arrayminus: upTo((mean) => mean - least), ...more };
 }
 
 function layout(x, y, more) {

@@ -3,10 +3,11 @@
 
 const FEWEST = 3, EXACT = 16; // digits
 
-/** Return the figure of a judged row compared with a bound; of accuracies the lower of the mean and the shipped seed. */
+/** Return the figure of a judged row compared with a bound; of a quality the worse of the mean and the shipped seed. */
 function held(one, name) {
   const ships = figureOf(one, BOUNDS[name]);
-  return name === "min_accuracy" ? Math.min(rows.validation[one.row], ships) : ships;
+  if (!isQuality(name)) return ships;
+  return (isLeast(name) ? Math.min : Math.max)(rows.validation[one.row], ships);
 }
 
 /** Add to a judged row `needs`: the amount to type for each bound the row misses. */
@@ -15,9 +16,9 @@ function told(one) {
 }
 
 function shortest(name, value) {
-  const least = name === "min_accuracy", figure = BOUNDS[name];
+  const least = isLeast(name), figure = BOUNDS[name];
   if (value === 0 || (!least && Number.isInteger(value))) return String(value);
-  const single = all.filter((row) => least || rows.count[row] === 1).map((row) => rows[figure][row]);
+  const single = all.filter((row) => isQuality(name) || rows.count[row] === 1).map((row) => rows[figure][row]);
   const beyond = [...single, ...study.seeds[figure]].filter((one) => !isWithin(name, one, value));
   const next = beyond.reduce((a, b) => (least === a > b ? a : b), least ? -Infinity : Infinity);
   for (let digits = FEWEST; digits < EXACT; digits++) {
@@ -29,7 +30,7 @@ function shortest(name, value) {
 
 /** Round by `how` to `digits` significant digits; a value within a float's error of a round number becomes that number. */
 function rounded(value, digits, how) {
-  const decimals = digits - 1 - Math.floor(Math.log10(value)), scaled = value * 10 ** decimals, whole = Math.round(scaled);
+  const decimals = digits - 1 - Math.floor(Math.log10(Math.abs(value))), scaled = value * 10 ** decimals, whole = Math.round(scaled);
   const kept = Math.abs(scaled - whole) < 1e-12 * scaled ? whole : how(scaled);
   return trimmed((kept / 10 ** decimals).toFixed(Math.max(0, decimals)));
 }

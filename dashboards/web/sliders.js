@@ -7,7 +7,7 @@ const followers = []; // functions called without arguments whenever the budget 
 /** Return a slider's stops as typed amounts, rising, each just admitting a model: on a log scale, and the whole front. */
 function stops(name) {
   const figures = rows[BOUNDS[name]];
-  const typable = (one) => Number.isFinite(one) && (one > 0 || name === "min_accuracy");
+  const typable = (one) => Number.isFinite(one) && (one > 0 || (one === 0 && isQuality(name)));
   const values = [...new Set(figures)].filter(typable).sort((a, b) => a - b);
   if (!values.length) return [];
   const from = Math.log1p(values[0]), to = Math.log1p(values[values.length - 1]), taken = new Set();
@@ -22,7 +22,7 @@ function stops(name) {
 
 /** Bind a slider and its box to a bound of the budget; return a function to lift the bound. */
 function connect(field) {
-  const name = field.dataset.bound, least = name === "min_accuracy";
+  const name = field.dataset.bound, least = isLeast(name);
   const slider = field.querySelector("input[type=range]"), box = field.querySelector("input[type=text]");
   const note = field.querySelector("small"), texts = stops(name);
   const open = least ? 0 : texts.length; // the end without a bound
@@ -86,16 +86,22 @@ function showPick() {
   say("pick-binding", best === null || !bounded ? "" : binding.length ? `Binding: ${binding.map(option).join(", ")}.`
     : "No bound keeps a better model out.");
   say("pick-more", more === null ? "" : `One notch more: ${typed(more.needs, " and ")} buys ${label(more.row)}, ` +
-    `${three.format(100 * (rows.validation[more.row] - rows.validation[best]))} points more on validation.`);
+    `${gained(rows.score[more.row] - rows.score[best])} on validation.`);
   at("pick-command").textContent = command(budget.texts);
   if (best === null) return say("pick-name", count ? "No model is within the budget." : "No model has been measured yet.");
   const ships = shipped === null ? "" : `, of its seeds trial ${study.seeds.trial[shipped]}'s`;
   say("pick-name", `Best of ${number.format(fits.filter(Boolean).length)}: ${label(best)}${ships}`);
-  const accuracies = { validation: onValidation(best), test: onTest(best) };
+  const means = { validation: onValidation(best), test: onTest(best) };
   for (const cell of document.querySelectorAll("#pick-figures dd")) {
-    const name = cell.dataset.figure;
-    cell.textContent = accuracies[name] ?? costText(name, figureOf({ row: best, shipped }, name));
+    const name = cell.dataset.figure, has = figureOf({ row: best, shipped }, name);
+    const beside = () => (has === null ? "" : four(has));
+    cell.textContent = means[name] ?? (study.also.includes(name) ? beside() : costText(name, has));
   }
+}
+
+/** Say how much better a score is. */
+function gained(scores) {
+  return quality.form === "percent" ? `${three.format(100 * scores)} points more` : `${three.format(amountOf(scores))} ${unit} better`;
 }
 
 /** Show a table's row if any of its models is within the budget. */

@@ -14,14 +14,26 @@ function label(row) {
   return `trial ${rows.trial[row]} at ${three.format(100 * rows.sparsity[row])} %${bits}`;
 }
 
+/** Write a value of the quality, or a difference of values, without the unit: as `graded` in `compress/figures.py`. */
+function graded(value) {
+  if (quality.form === "percent") return percent(value);
+  return quality.form === "share" ? value.toFixed(4) : four(value);
+}
+
+const four = (value) => String(Number(value.toPrecision(4)));
+const unit = quality.unit || quality.name;
+/** Validation and test in words; of accuracy the name is left out. */
+const both = (validation, test) =>
+  `${quality.form === "percent" ? "" : `${quality.title}: `}validation ${validation}, test ${test}`;
+
 function onValidation(row) {
-  const margin = rows.margin[row] === null ? "" : ` ± ${percent(rows.margin[row])}`;
-  return percent(rows.validation[row]) + margin;
+  const margin = rows.margin[row] === null ? "" : ` ± ${graded(amountOf(rows.margin[row]))}`;
+  return graded(rows.validation[row]) + margin;
 }
 
 function onTest(row) {
-  const spread = rows.spread[row] === null ? "" : ` ± ${percent(rows.spread[row])} (${rows.count[row]} seeds)`;
-  return percent(rows.test[row]) + spread;
+  const spread = rows.spread[row] === null ? "" : ` ± ${graded(amountOf(rows.spread[row]))} (${rows.count[row]} seeds)`;
+  return graded(rows.test[row]) + spread;
 }
 
 /** Break a text between words, into lines of at most 60 characters. */
@@ -33,27 +45,33 @@ function hover(row) {
   const costs = study.costs.filter((one) => one.main).map(({ name, unit }) => `${costText(name, rows[name][row])} ${unit}`);
   return [
     `<b>${plain(label(row))}</b>`,
-    `validation ${onValidation(row)}, test ${onTest(row)}`,
+    plain(both(onValidation(row), onTest(row))),
     costs.slice(0, 2).join(", "),
     costs.slice(2).join(", "),
     ...wrapped(study.words.recipe[rows.recipe[row]]).map(plain),
   ].join("<br>");
 }
 
-/** Write a bound in three digits, a cost rounded up, an accuracy down: the bound still admits a model of that value. */
+/**
+ * Write a bound in three digits, of a share in four decimals. An upper bound is rounded up and a lower one down: the bound
+ * still admits a model of that value.
+ */
 function written(value, name) {
-  if (name === "min_accuracy") return trimmed((Math.floor(1e4 * value + 1e-9) / 1e4).toFixed(4));
+  if (isQuality(name) && quality.form !== "value") return trimmed((Math.floor(1e4 * value + 1e-9) / 1e4).toFixed(4));
   if (!(value > 0)) return "0";
   const [suffix, scale] = Object.entries(SUFFIXES).reverse().find(([, size]) => value >= size) ?? ["", 1];
-  const shown = value / scale, digits = 2 - Math.floor(Math.log10(shown) + 1e-12);
-  return trimmed((Math.ceil(shown * 10 ** digits * (1 - 1e-12)) / 10 ** digits).toFixed(Math.max(0, digits))) + suffix;
+  const shown = value / scale, digits = 2 - Math.floor(Math.log10(shown) + 1e-12), times = shown * 10 ** digits;
+  const whole = isLeast(name) ? Math.floor(times * (1 + 1e-12)) : Math.ceil(times * (1 - 1e-12));
+  return trimmed((whole / 10 ** digits).toFixed(Math.max(0, digits))) + suffix;
 }
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
 /** Say by how much a row misses each bound, rounded up, and the amounts it needs. */
 function missed({ row, over, needs }) {
-  const by = ([name, share]) =>
-    `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${name === "min_accuracy" ? "points" : "%"}`;
+  const by = ([name, share]) => {
+    if (isQuality(name) && quality.form !== "percent") return `${option(name)} by ${up.format(share)} ${unit}`;
+    return `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${isQuality(name) ? "points" : "%"}`;
+  };
   return `${label(row)} misses ${Object.entries(over).map(by).join(", ")} (needs ${typed(needs, " ")})`;
 }

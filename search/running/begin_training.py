@@ -9,7 +9,7 @@ import torch
 
 from compress.data.tasks import Task
 from compress.errors import RecipeError
-from compress.optimizers import check_own_optimizer, own_optimizer_source
+from compress.training.optimizers import check_own_optimizer, own_optimizer_source
 from search.settings import Settings
 from search.study.study import Study, StudyError
 from spaces import Space

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -73,6 +74,7 @@ class _Searcher(Searcher):
             gpus=self.settings.gpus_per_trial or 0.0,
             limit=self.settings.trial_limit_s,
             folders=self.folders,
+            here=os.getcwd(),
             keep_outputs=self.settings.keep_outputs,
         )
 

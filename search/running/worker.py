@@ -24,7 +24,7 @@ from compress.errors import DiskError, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
-from compress.train import TrainingError, hide_gpus, training_device
+from compress.training.loop import TrainingError, hide_gpus, training_device
 from search.running.devices import share_gpu
 from search.running.failures import (
     DeviceError,
@@ -70,6 +70,8 @@ class Compression(tune.Trainable):
 
     def _take(self, job: Job) -> None:
         self.job = job
+        if os.path.isdir(job.here):  # Tune enters the trial's folder; a user's function opens files by relative paths
+            os.chdir(job.here)
         torch.set_num_threads(job.threads)
         self.started = time.perf_counter()
         self.tried_again = False

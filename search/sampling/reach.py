@@ -15,7 +15,7 @@ from compress.pruning import APoZRounds
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.bounds import Bounds
 from search.sampling.candidates import Draw
 from search.selection.budget import option

@@ -95,6 +95,10 @@ class Budget(SearchBudget):
             return replace(self, min_accuracy=self.quality, quality=None)
         if quality != ACCURACY and self.min_accuracy is not None:
             raise ValueError(f"min-accuracy: the quality here is {quality.name}, so say --quality {self.min_accuracy}")
+        bound = self.bounds.get("quality")
+        if bound is not None and not bound.is_share and _is_beyond_best(bound.value, quality):
+            hint = f" (did you mean {bound}%?)" if quality.is_share and bound.value <= 100 else ""
+            raise ValueError(f"quality: {quality.name} is at most {quality.one:g}, got {bound}{hint}")
         return self
 
     def resolve(self, teacher: Point | None) -> Budget:
@@ -106,14 +110,21 @@ class Budget(SearchBudget):
             if teacher is None:
                 raise ValueError(f"{option(name)}: {amount} is of the teacher, and none is measured yet")
             whole = figure(teacher, name)
-            if name == "min_accuracy" and amount.value * whole > 1:
-                raise ValueError(f"min-accuracy: {amount} of the teacher's {whole:.4g} is over 1")
+            if name in QUALITY_BOUNDS and _is_beyond_best(amount.value * whole, teacher.quality):
+                most = f"{teacher.quality.one:g}"
+                raise ValueError(f"{option(name)}: {amount} of the teacher's {whole:.4g} is over {most}")
+            if whole < 0:
+                raise ValueError(f"{option(name)}: {amount} is of the teacher's {whole:.4g}, so give a number")
             resolved[name] = Amount(amount.value * whole)
         return Budget(**resolved)
 
 
 BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: name in QUALITY_BOUNDS))
 """Fields of a budget, bounds on costs first."""
+
+
+def _is_beyond_best(value: float, quality: Quality) -> bool:
+    return quality.higher_is_better and value > quality.one
 
 
 def _amount(name: str, bound: Amount | str) -> Amount:

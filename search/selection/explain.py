@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from compress.figures import TIES
 from compress.measurement import Measurement
+from compress.quality import ACCURACY
 from search.selection.preference import KNEE, LATENCY, PARAMS, above_line
 from search.selection.rated import RatedModel
 
@@ -32,9 +33,13 @@ def _preferred(fits: Sequence[RatedModel], prefer: str) -> list[str]:
         mine, its = lost.measured.params, won.measured.params
         return [f"{mine:,} against {its:,} params" if mine != its else "as many params"]
     if prefer == KNEE:
-        above = above_line([rated.weighed for rated in fits])
-        told = _against(100 * above(lost), 100 * above(won), 2)
-        return [f"{told} points {LINE}" if told else f"as far {LINE}"]
+        above, quality = above_line([rated.weighed for rated in fits]), won.quality
+        if quality == ACCURACY:
+            times, unit, line = 100.0, "points", LINE
+        else:
+            times, unit, line = quality.amount(1), quality.unit or quality.name, LINE.replace("most accurate", "best")
+        told = _against(times * above(lost), times * above(won), 2)
+        return [f"{told} {unit} {line}" if told else f"as far {line}"]
     return []
 
 

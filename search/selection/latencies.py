@@ -25,7 +25,7 @@ from compress.machine.resources import usable_cpus
 from compress.measure import device_name, latency, machine_name, using_threads
 from compress.store.bucket import open_store
 from compress.store.folder import Entry
-from compress.train import training_device
+from compress.training.loop import training_device
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.study.front import Place, measured_on

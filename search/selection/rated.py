@@ -130,7 +130,7 @@ def _total(over: Mapping[str, float], budget: Budget) -> float:
 
 
 def _relative(beyond: float, limit: float) -> float:
-    return math.inf if math.isnan(beyond) else beyond / limit
+    return math.inf if math.isnan(beyond) else beyond / (limit or 1.0)  # an error may be bounded by 0
 
 
 def _miss(name: str, by: float, quality: Quality) -> str:

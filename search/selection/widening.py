@@ -10,7 +10,7 @@ from search.selection.amount import plain
 from search.selection.budget import figure, is_least
 from search.selection.rated import RatedModel, is_within
 
-_FEWEST, _EXACT = 3, 17  # digits
+_FEWEST, _SOUND, _EXACT = 3, 12, 17  # digits
 
 
 def needs(rated: RatedModel, judged: Sequence[RatedModel]) -> dict[str, str]:
@@ -35,7 +35,8 @@ def shortest(bound: str, has: float, others: Iterable[float], *, least: bool = F
     beyond = [other for other in others if not is_within(other, has, least=least) and not math.isnan(other)]
     nearest = (max if least else min)(beyond, default=math.nan)
     rounding = ROUND_FLOOR if least else ROUND_CEILING
-    texts = (plain(has, digits, rounding) for digits in range(_FEWEST, _EXACT))
+    near = float(f"{has:.{_SOUND}g}")  # .6000000000000005 is to be typed as .6
+    texts = (plain(near, digits, rounding) for digits in range(_FEWEST, _EXACT))
     return next((text for text in texts if not is_within(nearest, float(text), least=least)), plain(has, _EXACT))
 
 

@@ -96,9 +96,9 @@ def breakpoints(study: StudyRecord, delta: float | None = None) -> list[Breakpoi
     """
     quality = study.quality
     delta = quality.amount(DELTA) if delta is None else delta
-    most = 1 if quality.is_share else math.inf
-    if math.isnan(delta) or not 0 <= delta <= most:
-        raise ValueError(f"breakpoints: delta must be in [0, {most:g}], got {delta}")
+    if not (math.isfinite(delta) and delta >= 0 and (delta <= 1 or not quality.is_share)):
+        rule = "in [0, 1]" if quality.is_share else "finite and at least 0"
+        raise ValueError(f"breakpoints: delta must be {rule}, got {delta}")
     return [
         _read(trial, variant, curve, delta, quality)
         for (trial, variant), curve in curves(study).items()

@@ -11,10 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from urllib.parse import quote
 
-from compress.figures import graded, named
+from compress.figures import Figure, graded, named
 from compress.quality import ACCURACY
+from search.selection.amount import plain as plain_number
 from search.selection.budget import Amount, Budget
 from search.selection.rated import RatedModel
 from search.selection.selection import choose
@@ -79,15 +81,23 @@ def _example(study: StudyRecord, found: Sequence[Family], experiment: str) -> li
     point = middle(found)
     if point is None:
         return []
-    params, test, higher = point.measured.params, graded(study.quality)[1], study.quality.higher_is_better
-    least = (math.floor if higher else math.ceil)(1000 * test.value(point.measured)) / 1000
-    sign = ">=" if higher else "<="
-    example = f"metrics.params <= {params} and metrics.{test.metric} {sign} {least:.3f}"
+    params, test = point.measured.params, graded(study.quality)[1]
+    sign = ">=" if study.quality.higher_is_better else "<="
+    key = test.metric if test.metric.isidentifier() else f'"{test.metric}"'
+    example = f"metrics.params <= {params} and metrics.{key} {sign} {_bound(test, test.value(point.measured))}"
     fits = _listed(experiment, f"tags.paretune.study = '{study.name}' and {example}")
     return [
         f"To take a model away: `paretune select {study.name} --max-params {params} --export out/`. "
         f"To filter runs: [`{example}`]({fits}); the tags `method` and `front` narrow it down."
     ]
+
+
+def _bound(figure: Figure, value: float) -> str:
+    """Write a bound that admits the value: three decimals of a share, else four digits."""
+    quality = figure.quality
+    if quality.is_share:
+        return f"{math.floor(1000 * value) / 1000:.3f}"
+    return plain_number(value, 4, ROUND_FLOOR if quality.higher_is_better else ROUND_CEILING)
 
 
 def _tolerated(study: StudyRecord) -> str:
@@ -124,7 +134,7 @@ def _table(study: StudyRecord) -> list[str]:
         if fits:
             rows[fits[0].family.points[0].id] = f"| {share:.0%} of the teacher {_row(fits[0])}"
     figures = [one.label for one in (*graded(study.quality), *_SHOWN)]
-    names = ["params at most", *figures, "model"]
+    names = ["params at most", *map(plain, figures), "model"]
     return ["\n".join([f"| {' | '.join(names)} |", f"| --- | {'---: | ' * len(figures)}--- |", *rows.values()])]
 
 
@@ -132,8 +142,10 @@ def _row(rated: RatedModel) -> str:
     """Write a row: qualities are means over the seeds, other figures are those of the shipped model."""
     family, point, m = rated.family, rated.point, rated.point.measured
     quality, (validation, test) = family.quality, graded(family.quality)
-    margin = None if family.margin is None else quality.amount(family.margin) * (100 if quality == ACCURACY else 1)
-    seeds = "" if margin is None else f" ± {margin:.2f} ({len(family.points)} seeds)"
+    seeds = ""
+    if family.margin is not None:
+        margin = validation.style.text(quality.amount(family.margin)).removesuffix("%")
+        seeds = f" ± {margin} ({len(family.points)} seeds)"
     cells = (
         f"{validation.style.text(quality.value(family.validation))}{seeds}",
         test.style.text(quality.value(family.test)),

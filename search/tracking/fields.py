@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.encoding import digest
-from compress.figures import COSTS, graded
+from compress.figures import COSTS, graded, metric_key
 from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
 from search.study.record import Point, StudyRecord, TrialRecord
@@ -137,7 +137,7 @@ def figures(point: Point) -> dict[str, float]:
     """Return a point's measured figures by metric key: qualities in their own units, accuracies in [0, 1]."""
     found = {figure.metric: figure.value(point.measured) for figure in (*graded(point.quality), *COSTS)}
     others = ((*name.rpartition("_"), value) for name, value in point.measured.metrics.items())
-    return {**{f"{split}_{name}": value for name, _, split, value in others}, **found}
+    return {**{metric_key(name, split): value for name, _, split, value in others}, **found}
 
 
 def mean_qualities(family: Family) -> dict[str, float]:

@@ -53,7 +53,8 @@ def alias(budget: Budget, prefer: str = ACCURACY) -> str:
 
 def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: str) -> dict[str, str]:
     """Return the tags of a version: budget and preference, figures, and origin."""
-    bounds = {f"budget.{name}": value for name, value in budget.items()} | {"prefer": prefer}
+    preferred = point.quality.name if prefer == ACCURACY else prefer
+    bounds = {f"budget.{name}": value for name, value in budget.items()} | {"prefer": preferred}
     measured = {
         name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in figures(point).items()
     }

@@ -29,9 +29,9 @@ def write_tables(study: StudyRecord, folder: Path) -> None:
 
 
 def front_rows(study: StudyRecord) -> list[JsonDict]:
-    """Return a flat row for each model of the front, as in `paretune.front`, by falling accuracy.
+    """Return a flat row for each model of the front, as in `paretune.front`, the best quality first.
 
-    A row has the figures of the family's first point, costs included, but accuracies are means over `seeds` (the number
+    A row has the figures of the family's first point, costs included, but qualities are means over `seeds` (the number
     of seeds). `margin` is half the width of the confidence interval of the mean on validation, NaN with one seed.
     """
     best = front_of(study.points, study.objectives)

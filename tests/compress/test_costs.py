@@ -33,7 +33,7 @@ from compress.pruning.pruner import weighted_layers
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 Build = Callable[..., Recipe]
 ONE = Training(epochs=1, lr=0.02, batch_size=64)

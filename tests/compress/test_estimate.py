@@ -18,7 +18,7 @@ from compress.pruning import APoZRounds, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Quantize, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.candidates import Draw
 from spaces import SPACES
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from compress.costs import PredictedPoint
-from compress.figures import ACCURACIES, COSTS, FIGURES, MAIN, RECORDED, by_split, computed, costs, foreseen, named
+from compress.figures import (
+    ACCURACIES,
+    COSTS,
+    FIGURES,
+    MAIN,
+    RECORDED,
+    by_split,
+    computed,
+    costs,
+    foreseen,
+    graded,
+    metric_key,
+    named,
+)
 from compress.measure import Costs
 from compress.measurement import Measurement
-from compress.quality import ACCURACY
+from compress.quality import ACCURACY, Quality
 
 MEASURED = Measurement(0.91234, 0.8, 12_345, 300, 50, 4400, 3100, 0.52349, 1.0, "cpu", 1, 1.0)
 ROOT = Path(__file__).parents[2]
@@ -74,3 +88,19 @@ def test_no_other_file_lists_the_figures_of_a_model() -> None:
     sources = [path for room in rooms for kind in ("*.py", "*.js") for path in room.rglob(kind)]
     naming = {path.relative_to(ROOT).as_posix() for path in sources if "compressed_bytes" in path.read_text("utf-8")}
     assert naming == {f"compress/{name}.py" for name in ("figures", "measurement", "measure", "store/files")}
+
+
+def test_figures_of_a_quality_have_its_name_unit_bound_and_direction() -> None:
+    validation, test = graded(Quality("mae", 20.0, 0.0, 0.0, "degrees"))
+    assert (validation.label, validation.axis) == ("mae validation, degrees", "mae in degrees on validation")
+    assert (validation.bound, validation.is_least, test.bound) == ("quality", False, "")
+    assert (validation.metric, test.written(replace(MEASURED, score_test=0.75))) == ("validation_mae", "5")
+    assert graded(Quality("f1", constant=0.2))[0].is_least
+    assert [one.bound for one in ACCURACIES] == ["min_accuracy", ""]
+    assert ACCURACIES[0].is_least
+
+
+@pytest.mark.parametrize("name", ["recall@precision=0.9", "<lambda>", "mae-yaw", "a b"])
+def test_mlflow_takes_the_key_of_every_metric(name: str) -> None:
+    assert re.fullmatch(r"[/\w.\- ]+", graded(Quality(name, 1.0, 0.0))[1].metric)
+    assert metric_key(name, "test").startswith("test_")

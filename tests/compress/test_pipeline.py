@@ -29,7 +29,7 @@ from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 Build = Callable[..., Recipe]
 ONE = Training(epochs=1, lr=0.02, batch_size=64)
@@ -197,7 +197,7 @@ def test_a_dropped_model_is_made_again_with_the_same_bytes(pipeline: Pipeline, r
 def test_a_lost_training_goes_on_where_it_was(
     pipeline: Pipeline, recipe: Build, tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("compress.training.checkpoint.EVERY_SECONDS", 0.0)
     wanted = recipe(Prune(L1Unstructured(), 0.5, OneShot(1), Recovery(Training(3))))
 
     def stop(what: str, done: int, of: int) -> None:

@@ -14,7 +14,7 @@ from compress.plan import plan
 from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Recovery, Stage
-from compress.training import Training
+from compress.training.settings import Training
 
 Build = Callable[..., Recipe]
 ONE = Training(epochs=1, lr=0.02, batch_size=64)

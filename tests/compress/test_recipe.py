@@ -19,7 +19,7 @@ from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 TRAIN, DISTILL, INT8 = Train(), Distill(KD()), Quantize(Int8())
 CUT = Prune(L1Filter(), 0.5, OneShot())

@@ -13,7 +13,6 @@ from torch.utils._pytree import tree_leaves
 
 import compress.pipeline
 import compress.step_runner
-from compress.checkpoint import Checkpoint
 from compress.data.splits import Split, TensorSplit
 from compress.data.tasks import Task
 from compress.distill import DISTILLERS, KD
@@ -28,8 +27,9 @@ from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.store.folder import Store
-from compress.train import Hook, Loss, fit
-from compress.training import Training
+from compress.training.checkpoint import Checkpoint
+from compress.training.loop import Hook, Loss, fit
+from compress.training.settings import Training
 from tests.pretended import CARD, pretended_card, waits
 
 ONCE = Training(epochs=1, batch_size=32)

@@ -27,7 +27,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 ONCE = Training(epochs=1, lr=0.05, batch_size=32)
 SOURCE = '''

@@ -27,8 +27,8 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 
 Build = Callable[..., Recipe]
 MADE = [kind() for kind in PRUNERS.values()]
@@ -127,7 +127,7 @@ def test_the_same_training_gives_the_same_bits_even_interrupted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _skip_unsuited(method, way)
-    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("compress.training.checkpoint.EVERY_SECONDS", 0.0)
     recovery = Recovery(replace(Training(3, batch_size=32), **way))
     if method.adaptive:
         kind: Any = type(method)

@@ -18,8 +18,8 @@ from compress.pruning import PRUNERS, OneShot, Pruner
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.quantize import QUANTIZERS, Quantizer
 from compress.stages import Factorize, Prune, Quantize
-from compress.train import fit
-from compress.training import Training
+from compress.training.loop import fit
+from compress.training.settings import Training
 
 pruners = pytest.mark.parametrize("pruner", [kind() for kind in PRUNERS.values()], ids=list(PRUNERS))
 distillers = pytest.mark.parametrize("distiller", [kind() for kind in DISTILLERS.values()], ids=list(DISTILLERS))

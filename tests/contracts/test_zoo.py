@@ -28,7 +28,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize
 from compress.store.files import STRUCTURE, Files
-from compress.training import Training
+from compress.training.settings import Training
 from tests.unfilled import unfilled
 
 DEEP = 24

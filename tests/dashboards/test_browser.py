@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from benchmarks.browser import CHROMIUM, Page, browser
+from compress.quality import ACCURACY, Quality
 from dashboards import report
 from dashboards.models import Models, columns
 from search.selection.budget import Budget
 from search.selection.selection import choose
 from search.study.record import Point, StudyRecord
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import F1, MAE, PSNR, by, point, study, trial
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on the path")
 
@@ -107,7 +108,13 @@ def reseeded(record: StudyRecord) -> StudyRecord:
 
 def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
     """Amounts as they are typed, absolute and as shares, of one to five bounds; some that nothing fits."""
-    draw = random.Random(1)
+    draw, quality = random.Random(1), points[0].quality
+    name, *loose = {
+        "accuracy": ("min_accuracy", "97%", ".5"),
+        "f1": ("quality", "97%", ".5"),
+        "mae": ("quality", "400%", "4", "0"),
+        "psnr": ("quality", "97%", "30"),
+    }[quality.name]
     found: list[dict[str, str]] = [{}]
     for _ in range(count):
         near = draw.choice(points).measured
@@ -116,19 +123,25 @@ def budgets(points: list[Point], count: int = 60) -> list[dict[str, str]]:
             "max_macs": draw.choice((str(near.macs), "29%")),
             "max_size_bytes": draw.choice((str(near.size_bytes), "1M")),
             "max_latency_ms": draw.choice(("1", ".5", "2")) if draw.random() < 0.3 else "1.0",
-            "min_accuracy": draw.choice((f"{near.score_validation:.4f}", "97%", ".5")),
+            name: draw.choice((f"{quality.value(near.score_validation):.4f}", *loose)),
         }
-        kept = [bound for bound in BOUNDS if draw.random() < 0.45]
+        kept = [bound for bound in typed if draw.random() < 0.45]
         found.append({bound: typed[bound] for bound in kept})
     return found
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_the_page_picks_what_select_picks(ran: Run, seeds: int) -> None:
+QUALITIES = pytest.mark.parametrize(
+    ("seeds", "quality"), [(1, ACCURACY), (3, ACCURACY), (1, MAE), (3, MAE), (3, F1), (1, PSNR)]
+)
+
+
+@QUALITIES
+def test_the_page_picks_what_select_picks(ran: Run, seeds: int, quality: Quality) -> None:
     exact = point(43, 0.979, 570)  # 57 % of the teacher's 10,000 MACs are 5,699.999999999999 in floats
     record = study(*searched().trials, trial(43, exact))
     if seeds > 1:
         record = reseeded(record)
+    record = record if quality == ACCURACY else by(quality, record)
     models = Models.of(record)
     asked = [{"max_macs": "57%"}, *budgets(record.points)]
     told = ran(
@@ -156,9 +169,10 @@ def test_the_page_picks_what_select_picks(ran: Run, seeds: int) -> None:
     assert 0 < nothing < len(asked) / 2
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_what_is_said_to_buy_a_model_buys_it_when_it_is_typed(ran: Run, seeds: int) -> None:
+@QUALITIES
+def test_what_is_said_to_buy_a_model_buys_it_when_it_is_typed(ran: Run, seeds: int, quality: Quality) -> None:
     record = searched() if seeds == 1 else reseeded(searched())
+    record = record if quality == ACCURACY else by(quality, record)
     asked = [texts for texts in budgets(record.points, 100) if texts]
     told = ran(
         report(record),
@@ -277,17 +291,59 @@ def test_a_bound_is_typed_or_refused_with_a_sentence(ran: Run) -> None:
     ]
 
 
-def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(ran: Run) -> None:
-    record = searched()
-    told = ran(
-        report(record),
-        f"return {json.dumps(BOUNDS)}.map((name) => [name, stops(name)]);",
-    )
-    for name, texts in told:
+@pytest.mark.parametrize("quality", [ACCURACY, MAE, PSNR])
+def test_every_stop_of_a_slider_is_the_least_amount_that_holds_a_model(ran: Run, quality: Quality) -> None:
+    record = searched() if quality == ACCURACY else by(quality, searched())
+    told = ran(report(record), "return Object.keys(BOUNDS).map((name) => [name, isLeast(name), stops(name)]);")
+    assert [least for _, least, _ in told] == [False] * 4 + [quality.higher_is_better]
+    for name, least, texts in told:
         held = [len(choose(record.points, Budget.parse(**{name: text})).fits) for text in texts]
-        assert held == sorted(set(held), reverse=name == "min_accuracy"), name
-        assert held[0 if name == "min_accuracy" else -1] == len(record.points)
+        assert held == sorted(set(held), reverse=least), name
+        assert held[0 if least else -1] == len(record.points)
         assert min(held) >= 1
+
+
+def test_of_an_error_up_is_better_and_its_slider_is_an_upper_bound(ran: Run) -> None:
+    told = ran(
+        report(by(MAE, searched())),
+        """
+        const axes = ["front", "curves", "stages"].map((name) => {
+          const { title, range } = document.getElementById(name)._fullLayout.yaxis;
+          return [title.text, range[0] > range[1]];
+        });
+        await move("quality", (most) => 0);
+        const strict = [text("pick-command"), document.getElementById("slide-quality").getAttribute("aria-valuetext")];
+        await type("quality", "150%");
+        await move("max_params", (most) => Math.round(most / 2));
+        const lines = document.getElementById("front").layout.shapes.map((one) => one.y0);
+        return { axes, strict, lines, label: document.querySelector("label[for=slide-quality]").textContent,
+          figures: [...document.querySelectorAll("#pick-figures div")].map((one) => one.innerText.split(/\\n+/)),
+          more: text("pick-more"), hover: hovers[0] };""",
+    )
+    assert told["axes"] == [["mae in degrees on validation", True]] * 3
+    assert told["strict"] == ["paretune select s --quality 0.4", "at most 0.4"]
+    assert told["lines"] == [0, pytest.approx(0.6)]
+    assert told["label"] == "mae in degrees at most"
+    assert ["mae validation, degrees", "0.6"] in told["figures"]
+    assert ["r2 test", "0.87"] in told["figures"]
+    assert told["more"].endswith("0.2 degrees better on validation.")
+    assert "mae in degrees: validation 0.4, test 2.4" in told["hover"]
+
+
+@pytest.mark.parametrize(
+    ("quality", "typed", "said"),
+    [
+        (F1, "97", "Expected a number in [0, 1], or a share such as 97%."),
+        (PSNR, "41", "Expected a number in [0, 40], or a share such as 97%."),
+        (F1, "110%", "Expected a share that is not over 1."),
+        (MAE, "110%", ""),
+        (MAE, "0", ""),
+    ],
+)
+def test_a_bound_on_quality_is_in_its_own_unit(ran: Run, quality: Quality, typed: str, said: str) -> None:
+    assert (
+        ran(report(by(quality, searched())), f'await type("quality", "{typed}"); return text("note-quality");') == said
+    )
 
 
 def test_the_cost_axis_and_the_published_layer_are_switched(ran: Run) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from dashboards import history
 from search.study.front import hypervolume
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import MAE, by, point, study, trial
 
 
 def test_each_row_is_the_hypervolume_of_all_points_so_far() -> None:
@@ -57,3 +57,11 @@ def test_the_figure_draws_a_line_a_stage() -> None:
 def test_a_study_without_points_has_no_stage() -> None:
     drawing = history.stages_figure(history.stages(study(trial(0, status="failed"))))
     assert drawing.layout.annotations[0].text == "No model has been measured yet."
+
+
+def test_stages_of_an_error_are_in_its_unit_on_an_axis_whose_upper_end_is_better() -> None:
+    found = history.stages(by(MAE, study(trial(0, point(0, 0.9, 10)), trial(1, point(1, 0.8, 5)))))
+    assert [params for params, _ in found[-1].steps] == [5, 10]
+    assert [degrees for _, degrees in found[-1].steps] == pytest.approx([4, 2])
+    axis = history.stages_figure(found, MAE).layout.yaxis
+    assert (axis.title.text, axis.autorange, axis.tickformat) == ("mae in degrees on validation", "reversed", None)

@@ -3,7 +3,7 @@ import pytest
 
 from dashboards import importance
 from search.study.record import Choice, StudyRecord, TrialRecord
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import MAE, by, point, study, trial
 
 
 def trials(count: int = 12) -> list[TrialRecord]:
@@ -23,16 +23,16 @@ def shares(record: StudyRecord, target: str) -> dict[str, tuple[float, float]]:
 
 
 def test_a_choice_that_decides_accuracy_explains_all_of_it() -> None:
-    assert shares(study(*trials()), "accuracy")["student"][0] == pytest.approx(1)
+    assert shares(study(*trials()), "quality")["student"][0] == pytest.approx(1)
 
 
 def test_a_choice_that_decides_size_explains_size_and_no_accuracy() -> None:
     assert shares(study(*trials()), "size")["width"][0] == pytest.approx(1)
-    assert shares(study(*trials()), "accuracy")["width"][0] == pytest.approx(0)
+    assert shares(study(*trials()), "quality")["width"][0] == pytest.approx(0)
 
 
 def test_a_choice_that_decides_nothing_stays_below_its_chance_mark() -> None:
-    share, chance = shares(study(*trials()), "accuracy")["coin"]
+    share, chance = shares(study(*trials()), "quality")["coin"]
     assert share < chance < 1
 
 
@@ -58,7 +58,7 @@ def test_chance_deals_levels_to_trials_and_not_to_their_points() -> None:
         )
         for t in few
     ]
-    assert shares(study(*many), "accuracy")["coin"] == pytest.approx(shares(study(*few), "accuracy")["coin"])
+    assert shares(study(*many), "quality")["coin"] == pytest.approx(shares(study(*few), "quality")["coin"])
 
 
 def test_what_was_not_asked_is_a_level_of_its_own() -> None:
@@ -94,3 +94,9 @@ def test_bars_below_chance_are_dimmed() -> None:
 def test_two_trials_are_too_few() -> None:
     drawing = importance.figure(importance.info(study(*trials(2))))
     assert drawing.layout.annotations[0].text.startswith("Three measured trials")
+
+
+def test_the_figure_names_the_quality() -> None:
+    frame = importance.info(by(MAE, study(*trials())))
+    assert frame.equals(importance.info(study(*trials())))
+    assert importance.figure(frame, MAE).layout.xaxis.title.text == "of mae"

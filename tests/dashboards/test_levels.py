@@ -4,7 +4,7 @@ import pytest
 
 from dashboards import levels
 from search.study.record import TrialRecord
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import MAE, by, point, study, trial
 
 
 def trials(gaps: tuple[float, ...] = (0.02,) * 4) -> list[TrialRecord]:
@@ -67,3 +67,19 @@ def test_the_figure_draws_points_of_accuracy() -> None:
 def test_an_empty_study_says_what_is_needed() -> None:
     drawing = levels.figure(levels.info(study()))
     assert drawing.layout.annotations[0].text.startswith("Three measured trials")
+
+
+def test_of_an_error_a_difference_is_in_its_unit_and_the_lower_level_comes_first_at_the_right() -> None:
+    frame = levels.info(by(MAE, study(*trials())))
+    rows = frame[frame["choice"] == "distiller"]
+    assert list(zip(rows["level"], rows["difference"], strict=True)) == [
+        ("kd", pytest.approx(-0.2)),
+        ("no", pytest.approx(0.2)),
+    ]
+    assert (frame["error"].dropna() >= 0).all()
+    drawing = levels.figure(frame, MAE)
+    assert (drawing.layout.xaxis.title.text, drawing.layout.xaxis.autorange) == (
+        "difference of mae in degrees",
+        "reversed",
+    )
+    assert drawing.data[0].hovertext[0].endswith("-0.2 degrees over 4 trials")

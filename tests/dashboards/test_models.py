@@ -5,7 +5,7 @@ import pytest
 from compress.figures import RECORDED
 from dashboards.models import TEACHER, Models, columns
 from search.study.record import Choice, TrialRecord
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import MAE, by, point, study, trial
 
 FIRST = trial(0, point(0, 0.99, 1000))
 SEEDS = (trial(1, point(1, 0.9, 100)), trial(2, point(2, 0.8, 200, family="1/float/0.0")))
@@ -84,3 +84,12 @@ def test_an_empty_study_has_all_columns_and_no_row() -> None:
     told = columns(models())
     assert {one.key for one in RECORDED} <= set(told["rows"])
     assert not any(told["rows"].values())
+
+
+def test_qualities_travel_as_scores_and_metrics_beside_them_in_their_own_units() -> None:
+    found = Models.of(by(MAE, study(FIRST, *SEEDS)))
+    told = columns(found)
+    assert told["rows"]["validation"] == pytest.approx([0.99, 0.85])
+    assert found.also == ("r2_test",)
+    assert told["rows"]["r2_test"] == [pytest.approx(0.89), pytest.approx(0.8)]
+    assert told["seeds"]["r2_test"] == [pytest.approx(0.8), pytest.approx(0.7)]

@@ -13,7 +13,7 @@ from dashboards import report
 from dashboards.page import Column, Follows, packed_plotly, page, table
 from dashboards.report import figures
 from search.study.record import Choice, StudyRecord, TrialRecord
-from tests.dashboards.records import point, study, trial
+from tests.dashboards.records import F1, MAE, PSNR, by, point, study, trial
 
 NAMES = {"hypervolume", "stages", "importance", "levels", "spending"}
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -159,3 +159,34 @@ def test_a_table_row_of_the_wrong_length_is_refused() -> None:
 
 def test_a_title_is_escaped() -> None:
     assert "<title>&lt;b&gt;</title>" in page("<b>", "", {})
+
+
+def test_no_word_of_accuracy_is_in_the_report_of_another_quality() -> None:
+    record = study(trial(0, point(0, 0.98, 1000)), trial(1, point(1, 0.9, 100), point(1, 0.8, 50, sparsity=0.5)))
+    for quality in (MAE, F1, PSNR):
+        document = report(by(quality, record))
+        body = document[document.index("<main>") : document.index("</main>")]
+        assert "accura" not in body.lower().replace("min_accuracy", "")
+        assert "accuracy" not in json.dumps({**told(document), "published": None})
+        assert ("the axis is reversed" in body) == (not quality.higher_is_better)
+    assert "the axis is reversed" not in report(record)
+
+
+def test_a_report_by_an_error_has_its_values_in_the_tables_and_in_the_first_pick() -> None:
+    seeds = (trial(1, point(1, 0.9, 100)), trial(2, point(2, 0.88, 100, family="1/float/0.0")))
+    document = report(by(MAE, study(*seeds)))
+    assert '<td class="figure">2.2 ± 2.541</td>' in document
+    assert '<th class="figure" scope="col">mae validation, degrees</th>' in document
+    assert "Best by mae: trial 2 at 0 %" in document
+    assert '<dt>r2 test</dt><dd data-figure="r2_test">0.78</dd>' in document
+
+
+def test_published_accuracies_are_not_laid_over_another_quality() -> None:
+    assert 'id="published"' not in report(by(F1, replace(searched(), task="cifar10")))
+
+
+def test_markup_in_the_name_of_a_quality_is_text() -> None:
+    evil = replace(MAE, name="<img src=x>", unit="<b>")
+    document = report(by(evil, searched()))
+    assert [tag for tag, _ in tags(document) if tag in ("img", "b")] == []
+    assert "&lt;img src=x&gt;" in told(document)["figures"]["importance"]["layout"]["xaxis"]["title"]["text"]

@@ -15,7 +15,7 @@ from compress.measurement import Measurement
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.study.study import Study, point_event
 from search.tracking.client import check_reachable
 

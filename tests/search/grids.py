@@ -11,7 +11,7 @@ from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.study.record import Choice, Point, StudyRecord, TrialRecord
 
 TEACHER = Recipe("digits", Model("resnet20"), (Train(Training(epochs=60)),))

@@ -15,7 +15,7 @@ from compress.models import Model
 from compress.plan import plan
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import SPACES, Space
 from spaces.space import effort, learning, schooling
 

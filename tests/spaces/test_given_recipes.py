@@ -14,7 +14,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces.given_recipes import Given, of_recipes, read
 from spaces.questions import given
 

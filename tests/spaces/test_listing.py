@@ -8,7 +8,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import SPACES, Space
 from spaces.listing import MOST, listing
 from spaces.questions import given

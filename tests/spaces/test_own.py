@@ -15,7 +15,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import Space
 from spaces.own import is_path, load, path_of, title, watched
 from spaces.probe import check_placed, probe
@@ -25,7 +25,7 @@ HEAD = """
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import Space
 """
 SPACE = (

@@ -12,7 +12,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Train
-from compress.training import Training
+from compress.training.settings import Training
 from spaces import SPACES, Space
 from spaces.probe import probe
 from spaces.restrict import read_only, restricted

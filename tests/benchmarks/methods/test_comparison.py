@@ -24,7 +24,7 @@ from compress.models import Model
 from compress.pruning import PRUNERS, Adaptive, L1Filter, Random
 from compress.recipe import Recipe
 from compress.stages import Prune, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 RECIPE = Recipe("digits", Model("cnn", 0.25), (Train(Training(epochs=1)),))
 

@@ -22,7 +22,7 @@ from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 SHORT = Training(epochs=1, batch_size=32)
 

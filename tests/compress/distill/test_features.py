@@ -22,7 +22,7 @@ from compress.errors import RecipeError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
 from compress.stages import Distill, Recovery
-from compress.training import Training
+from compress.training.settings import Training
 
 Array = NDArray[np.float64]
 Agree = Callable[[Callable[[], Tensor], Callable[..., Any], list[Tensor]], None]

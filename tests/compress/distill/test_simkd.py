@@ -31,8 +31,8 @@ from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Train
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.train import fit
-from compress.training import Training
+from compress.training.loop import fit
+from compress.training.settings import Training
 
 Array = NDArray[np.float64]
 Agree = Callable[[Callable[[], Tensor], Callable[..., Any], list[Tensor]], None]
@@ -194,7 +194,7 @@ def stored(pipeline: Pipeline, point: Made) -> nn.Module:
 def test_an_interrupted_run_stores_the_same_bytes_with_the_teachers_classifier(
     tiny: Task, recipe: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("compress.training.checkpoint.EVERY_SECONDS", 0.0)
     whole = recipe(**TAUGHT, stages=(Distill(SimKD(), replace(ONE, epochs=3, weight_decay=0.1)),))
     heard: list[int] = []
 

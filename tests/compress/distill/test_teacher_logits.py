@@ -28,7 +28,7 @@ from compress.stages import Distill, Stage
 from compress.step_runner import StepRunner
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 IMAGES, VIEWS, CLASSES = 7, 18, 10
 

@@ -23,8 +23,8 @@ from compress.pipeline import Pipeline
 from compress.pruning import SCHEDULES, L1Filter, L1Unstructured, OneShot, Schedule
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Recovery
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 
 Build = Callable[..., Recipe]
 ONE = Training(epochs=1, lr=0.02, batch_size=48)  # of 128 images two full batches, and 32 left over
@@ -137,7 +137,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_an_interrupted_distillation_ends_with_the_same_bits(
     method: Distiller, tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("compress.training.checkpoint.EVERY_SECONDS", 0.0)
     file, heard = tmp_path / "key.pt", []
 
     def stop(done: int, of: int) -> None:

@@ -15,10 +15,11 @@ from compress.models import Model
 from compress.plan import plan
 from compress.pruning import Exponential, L1Filter, OneShot
 from compress.pruning.apoz import APoZRounds
+from compress.quality import Quality
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
-from compress.training import Training
+from compress.training.settings import Training
 
 ONCE = Training(epochs=1, lr=0.05)
 TIMED = {"batch": 1, "median_ms": 0.1234, "p95_ms": 0.2345, "device": "cpu"}
@@ -195,3 +196,18 @@ def test_a_model_is_described_without_the_optimizer_of_its_training() -> None:
     wanted = Recipe("digits", Model("cnn"), (Train(gone),))
     assert lineage(wanted, "data", "", (0.0, "float")) == []
     assert sentences(wanted, [])[-1].endswith(", optimizer gone_module:make")
+
+
+def test_the_card_of_an_error_speaks_of_it_in_its_unit() -> None:
+    quality = Quality("mae", 20.0, 0.0, 0.0, "degrees").as_json()
+    goal = {"name": "regression", "outputs": 1, "names": ["angle"], "unit": "degrees", "dense": False}
+    own = {"mae_validation": 4.0, "mae_test": 5.0, "r2_test": 0.9}
+    found = {**measured(mae={"validation": 4.0, "test": 5.0}, metrics=own), "accuracy": None}
+    said = card(quality=quality, goal=goal, measured=found, budget={"quality": "4.5"})
+    assert "Chosen on validation alone: the best by mae within the budget (quality 4.5). " in said
+    assert "| test mae | 5 degrees |" in said
+    assert "| r2 on test | 0.9 |" in said
+    assert "mae on test" not in said
+    assert "the same values as the network on 100.00% of 359 test images, values within" in said
+    assert "accura" not in said
+    assert "the knee, where mae gets dear" in card(quality=quality, measured=found, prefer="knee")

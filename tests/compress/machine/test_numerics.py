@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import compress.machine.numerics
 import compress.measure
-import compress.train
+import compress.training.loop
 from compress.data.tasks import Task
 from compress.machine.numerics import deterministic, exact, has_bf16, lay_out
 from compress.pipeline import Pipeline
@@ -19,8 +19,8 @@ from compress.pruning import Gradual, L1Filter, L1Unstructured, OneShot, Taylor
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 
 ONCE = Training(epochs=1, batch_size=64)
 
@@ -62,7 +62,7 @@ class Pooling(Viewing):
 @pytest.fixture
 def channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU as if it were a GPU, in this one thing."""
-    for module in (compress.machine.numerics, compress.train):
+    for module in (compress.machine.numerics, compress.training.loop):
         monkeypatch.setattr(module, "prefers_channels_last", lambda device: True)
 
 

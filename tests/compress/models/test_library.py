@@ -24,7 +24,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
 from compress.store.files import Files
-from compress.training import Training
+from compress.training.settings import Training
 
 TIMM = pytest.param("timm:test_resnet", marks=pytest.mark.skipif(find_spec("timm") is None, reason="needs timm"))
 SMALL = ["torchvision:shufflenet_v2_x0_5", TIMM]

@@ -23,7 +23,7 @@ from compress.pruning.pruner import weight_count, weighted_layers
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
 from compress.store.files import Files
-from compress.training import Training
+from compress.training.settings import Training
 from tests.unfilled import unfilled
 
 RESNETS = {20: 0.27e6, 32: 0.46e6, 44: 0.66e6, 56: 0.85e6, 110: 1.7e6, 164: 1.7e6}

@@ -37,7 +37,7 @@ from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Train
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 Source = Callable[[str, str], None]
 ONCE = Training(epochs=1, lr=0.02)

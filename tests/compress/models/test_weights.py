@@ -32,7 +32,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Stage, Train
 from compress.store.files import Files
-from compress.training import Training
+from compress.training.settings import Training
 
 State = dict[str, Tensor]
 AS_IT_IS = Train(Training(epochs=0))

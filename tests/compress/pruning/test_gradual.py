@@ -13,8 +13,8 @@ from compress.pruning import Gradual, L1Unstructured
 from compress.pruning.during_training import Goal
 from compress.pruning.masks import mask_weights
 from compress.pruning.pruner import weight_count, weighted_layers
-from compress.train import Hook, Loss, fit
-from compress.training import Training
+from compress.training.loop import Hook, Loss, fit
+from compress.training.settings import Training
 
 STRONG = Training(epochs=5, lr=0.1, batch_size=16, momentum=0.9, weight_decay=1e-2)
 STEPS = 40

@@ -16,8 +16,8 @@ from compress.errors import RecipeError
 from compress.pruning import L1Unstructured, Pruner
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
-from compress.train import KeepZeros, Loss, fit
-from compress.training import Training
+from compress.training.loop import KeepZeros, Loss, fit
+from compress.training.settings import Training
 
 
 def zeros(model: nn.Module) -> dict[str, Tensor]:

@@ -18,8 +18,8 @@ from compress.models import Model
 from compress.pruning.during_training import Goal
 from compress.pruning.play_and_prune import PlayAndPrune, Playing
 from compress.pruning.pruner import weight_count, weighted_layers
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.settings import Training
 
 SHORT = Training(epochs=4, lr=0.02, batch_size=32)
 
@@ -171,7 +171,7 @@ class Interrupted(Exception):
 def test_an_interrupted_game_goes_on_with_the_same_bits(
     trained: object, calibration: Batch, digits: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compress.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("compress.training.checkpoint.EVERY_SECONDS", 0.0)
 
     def play(checkpoint: Path | None, until: int = 9) -> dict[str, Tensor]:
         net: nn.Module = trained.module()  # type: ignore[attr-defined]

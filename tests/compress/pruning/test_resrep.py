@@ -20,8 +20,8 @@ from compress.pruning.during_training import Goal
 from compress.pruning.folding import fold
 from compress.pruning.pruner import weight_count, weighted_layers
 from compress.pruning.resrep import Compacting
-from compress.train import Hook, Loss, fit
-from compress.training import Training
+from compress.training.loop import Hook, Loss, fit
+from compress.training.settings import Training
 
 STEPS = Training(epochs=3, lr=0.05, batch_size=32, weight_decay=0.1)
 NETWORKS = [Model("cnn", 0.5), Model("resnet20", 0.25), Model("vgg8", 0.0625)]

@@ -27,7 +27,7 @@ from compress.recipe import Recipe
 from compress.stages import Narrow, Prune, Quantize, Recovery, Train
 from compress.store.files import Files
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 
 BRIEF = Training(epochs=2, lr=0.02, batch_size=32)
 RESNET = Model("resnet20", 0.25)

@@ -19,7 +19,7 @@ from compress.store import outputs
 from compress.store.files import Files
 from compress.store.folder import Store
 from compress.store.outputs import outputs_of, unpacked
-from compress.training import Training
+from compress.training.settings import Training
 
 
 def test_outputs_come_back_in_the_order_of_the_targets(trained: Files, tiny: Task) -> None:

@@ -16,7 +16,7 @@ from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from paretune.__main__ import main as main_command
 from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial

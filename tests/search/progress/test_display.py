@@ -14,7 +14,7 @@ from compress.distill.kd import KD
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.progress.display import Progress
 from search.study.record import Choice, StudyRecord, TrialRecord
 from tests.dashboards.records import point, study, trial

@@ -10,10 +10,10 @@ import pytest
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.models import Model
-from compress.optimizers import own_optimizer_source
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.optimizers import own_optimizer_source
+from compress.training.settings import Training
 from search.running.begin_training import Checked, announced, check_trainings, trainings_of
 from search.settings import Settings
 from search.study.study import Study, StudyError

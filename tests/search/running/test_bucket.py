@@ -12,7 +12,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import RemoteStore
-from compress.training import Training
+from compress.training.settings import Training
 from search.running import launch
 from search.settings import Settings
 from search.shipping.verified_export import stored

@@ -20,7 +20,7 @@ from compress.plan import plan
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy

@@ -27,7 +27,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 from search.running import launch
 from search.running.begin_checks import check_study
 from search.running.driver import Driver

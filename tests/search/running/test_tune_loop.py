@@ -16,7 +16,7 @@ from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.running import tune_loop
 from search.running.begin_or_resume import take_up
 from search.running.failures import reason_gone

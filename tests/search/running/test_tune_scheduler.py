@@ -15,7 +15,7 @@ from compress.models import Model
 from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.running import launch
 from search.running.job import Job
 from search.running.tune_scheduler import Scheduler

@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 import pytest
 import torch
 
-from compress.data.tasks import Task
+from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.folder import Store
-from compress.train import VISIBLE, training_device
+from compress.training.loop import VISIBLE, training_device
 from search.running.begin_or_resume import take_up
 from search.running.devices import ALLOCATOR, share_gpu
 from search.running.failures import DeviceError, GpuLost
@@ -67,6 +67,22 @@ def test_the_limit_counts_what_workers_before_have_used(worker: Compression) -> 
     result = worker.step()
     assert result["done"]
     assert result["failed"] == "took longer than the trial-limit of 60 s"
+
+
+def test_a_users_function_opens_files_from_the_drivers_folder(
+    recipe: Callable[..., Recipe], worker: Compression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    give(worker, here=str(tmp_path / "below"))
+    assert Path.cwd() == tmp_path / "below"
+    give(worker, here="/nowhere")
+    assert Path.cwd() == tmp_path / "below"
+
+
+def test_a_given_object_is_the_task_of_its_name(worker: Compression, digits: Task) -> None:
+    worker.setup(worker.config, given=replace(digits, name="object:given"))
+    assert load_task("object:given").fingerprint == digits.fingerprint
 
 
 def test_weights_that_a_node_does_not_see_fail_the_trial_with_a_sentence(

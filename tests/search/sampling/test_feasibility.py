@@ -13,7 +13,7 @@ from compress.models import Model
 from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.bounds import UNBOUNDED
 from search.sampling.feasibility import Feasibility
 

@@ -11,7 +11,7 @@ from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.bounds import UNBOUNDED, Bounds
 from search.sampling.feasibility import Feasibility
 from search.sampling.grid import Grid

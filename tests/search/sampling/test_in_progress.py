@@ -10,7 +10,7 @@ from compress.plan import plan
 from compress.pruning import SCHEDULES, L1Unstructured, Schedule
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.sampling.in_progress import InProgress
 
 ONCE = Training(epochs=1)

@@ -1,8 +1,11 @@
 """Why the runner-up lost."""
 
+from dataclasses import replace
+
 from search.selection.budget import Budget
 from search.selection.preference import PREFERENCES
 from search.selection.selection import choose
+from tests.dashboards.records import MAE
 from tests.search.points import CURVE, point
 
 
@@ -54,4 +57,12 @@ def test_why_of_a_tie_in_what_was_preferred_says_what_decided() -> None:
     )
     assert choose(points, Budget(), prefer="params").why == (
         "trial 2 at 60 %: as many params, .800 against .900 on validation, with 100 MACs fewer"
+    )
+
+
+def test_why_of_an_error_is_in_its_unit() -> None:
+    models = [replace(point, quality=MAE) for point in CURVE]
+    assert choose(models, Budget(), prefer="knee").why == (
+        "trial 3 at 60 %: 2.91 against 5.01 degrees above the line from the smallest to the best, "
+        "1 degrees against 2 degrees on validation, with 900 params more"
     )

@@ -19,7 +19,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
-from compress.training import Training
+from compress.training.settings import Training
 from search.selection import latencies
 from search.selection.amount import Amount
 from search.selection.budget import Budget

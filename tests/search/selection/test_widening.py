@@ -9,6 +9,7 @@ import pytest
 from search.selection.budget import Amount, Budget
 from search.selection.selection import Selection, choose
 from search.study.record import Point
+from tests.dashboards.records import MAE
 from tests.search.points import point
 
 
@@ -18,6 +19,15 @@ def test_a_miss_reads_as_a_sentence() -> None:
         "trial 1 at 60 % misses max-params by 50 %, min-accuracy by 2 points "
         "(needs --max-params 150 --min-accuracy 0.88)"
     )
+
+
+def test_a_miss_of_an_error_is_in_its_unit_and_needs_an_amount_without_the_noise_of_floats() -> None:
+    models = [replace(point(score, trial=n), quality=MAE) for n, score in enumerate((0.97, 0.5))]
+    assert models[0].quality.value(0.97) != 0.6
+    assert [str(miss) for miss in choose(models, Budget(quality=Amount(0))).misses] == [
+        "trial 0 at 60 % misses quality by 0.601 degrees (needs --quality 0.6)",
+        "trial 1 at 60 % misses quality by 10 degrees (needs --quality 10)",
+    ]
 
 
 def test_what_a_miss_lacks_is_rounded_up() -> None:

@@ -22,7 +22,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
 from compress.store.folder import Store
-from compress.training import Training
+from compress.training.settings import Training
 from search.shipping.verified_export import Mismatch, _origin, differences, elsewhere, renew, shown, spread, take
 from search.study.record import Point
 from search.study.study import Study, StudyError, point_event

@@ -12,7 +12,7 @@ from compress.pruning import OneShot
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Factorize, Quantize, Recovery, Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.study.axes import in_order, is_value, shown, values_of
 from search.study.record import Choice
 from tests.search.grids import point, recipe, trial

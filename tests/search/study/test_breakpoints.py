@@ -3,6 +3,7 @@ import pytest
 from compress.measurement import Measurement
 from search.study.breakpoints import breakpoints, curves, knee, tolerance
 from search.study.record import Point, StudyRecord, TrialRecord
+from tests.dashboards.records import MAE, by
 
 # METHODS.md, 6: VGG16 on CIFAR-10, L1, by NNI; the base is 92.98.
 VGG16 = {0: 0.9298, 0.1: 0.9344, 0.3: 0.9341, 0.5: 0.9309, 0.6: 0.9229, 0.7: 0.9031}
@@ -111,3 +112,12 @@ def test_json_names_both_readings() -> None:
 def test_a_delta_outside_0_to_1_is_refused(delta: float) -> None:
     with pytest.raises(ValueError, match=r"breakpoints: delta must be in \[0, 1\], got"):
         breakpoints(study(), delta)
+
+
+@pytest.mark.parametrize("delta", [-1.0, float("inf"), float("nan")])
+def test_a_delta_of_an_error_is_in_its_unit_and_has_no_upper_end(delta: float) -> None:
+    with pytest.raises(ValueError, match="breakpoints: delta must be finite and at least 0, got"):
+        breakpoints(by(MAE, study()), delta)
+    (found,) = breakpoints(by(MAE, study(curve(VGG16))), delta=1.2)
+    assert (found.tolerance, found.delta) == (0.8, 1.2)
+    assert found.base_quality == pytest.approx(20 * (1 - 0.9298))

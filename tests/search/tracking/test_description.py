@@ -2,11 +2,15 @@ import re
 from dataclasses import replace
 from urllib.parse import unquote
 
+import pytest
+from mlflow.utils.search_utils import SearchUtils
+
 from compress.measurement import Measurement
 from search.study.front import hypervolume
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import front_of
 from search.tracking.description import note, plain
+from tests.dashboards.records import MAE, by
 
 
 def point(trial: int, sparsity: float, accuracy: float, params: int) -> Point:
@@ -93,3 +97,25 @@ def test_a_study_that_has_just_begun_has_a_note_and_a_long_ones_fits_a_tag() -> 
     assert "--max-params" not in begun
     many = study(*(point(n, 0.5, 0.9 - n / 10000, 1000 - n) for n in range(900)))
     assert len(note(replace(many, name="n" * 80), "1" * 18, "r" * 32)) < 5000
+
+
+def test_an_error_is_told_by_its_name_in_its_unit_and_direction() -> None:
+    text = note(by(MAE, seeds()), "1", "r")
+    assert "| params at most | mae validation, degrees | mae test, degrees | params |" in text
+    assert [row[:3] for row in rows(text)] == [
+        ["100% of the teacher", "1.4", "1.8"],
+        ["25% of the teacher", "1.8 ± 2.541 (2 seeds)", "2.2"],
+    ]
+    assert "loses at most 0.2 degrees of mae" in text
+    assert "`mean_validation_mae`" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("mae", "metrics.test_mae <= 4.4"), ("mae-yaw", 'metrics."test_mae-yaw" <= 4.4')]
+)
+def test_the_example_of_an_error_admits_its_model_and_is_a_filter_of_mlflow(name: str, said: str) -> None:
+    record = study(*(point(n, 0.5, 0.9 - n / 10, 1000 - 100 * n) for n in range(3)))
+    (shown,) = re.findall(r"To filter runs: \[`(.*?)`\]", note(by(replace(MAE, name=name), record), "1", "r"))
+    assert shown == f"metrics.params <= 900 and {said}"
+    parts = SearchUtils.parse_search_filter(shown)  # type: ignore[no-untyped-call]
+    assert [part["key"] for part in parts] == ["params", f"test_{name}"]

@@ -2,6 +2,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from compress.measurement import Measurement
 from search.study.front import front, hypervolume
 from search.study.record import Choice, Point, StudyRecord, TrialRecord
@@ -19,6 +21,7 @@ from search.tracking.fields import (
     trial_tags,
     write_trial,
 )
+from tests.dashboards.records import MAE, by
 
 
 def point(trial: int, sparsity: float, accuracy: float, *, params: int = 100, variant: str = "float") -> Point:
@@ -181,3 +184,12 @@ def test_a_trials_artifacts_read_back(tmp_path: Path) -> None:
 def test_a_studys_tags_name_what_it_searched() -> None:
     tags = study_tags(study())
     assert (tags["task"], tags["space"], tags["objectives"]) == ("digits", "joint", "accuracy, params")
+
+
+def test_a_quality_is_logged_in_its_own_unit_and_metrics_beside_it_by_their_names() -> None:
+    (one,) = by(replace(MAE, name="mae@0"), study(trial(1, point(1, 0.5, 0.9)))).trials
+    logged = {key: value for key, value, _ in trial_metrics(one)}
+    assert logged["validation_mae-0"] == pytest.approx(2.0)
+    assert logged["float/test_mae-0"] == pytest.approx(2.4)
+    assert logged["test_r2"] == 0.88
+    assert not any("accuracy" in key or "@" in key for key in logged)

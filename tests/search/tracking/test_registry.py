@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from search.selection.budget import Budget
 from search.tracking.client import TrackingError
 from search.tracking.registry import alias, describe, version_tags
 from search.tracking.sync import Sync
+from tests.dashboards.records import MAE
 from tests.search.mirrored import bare_export, everything, free_port, point, server, study, trial
 
 ROOT = Path(__file__).parents[3]
@@ -36,11 +38,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
         ({"min_accuracy": ".95"}, "over-95-accuracy"),
         ({"min_accuracy": "97.5%"}, "over-97_5-percent-accuracy"),
         ({"max_params": "20k", "min_accuracy": ".97"}, "under-20k-params-over-97-accuracy"),
+        ({"max_params": "20k", "quality": "4.5"}, "under-20k-params-quality-4_5"),
+        ({"quality": "120%"}, "quality-120-percent"),
         ({}, "best"),
     ],
 )
 def test_an_alias_is_the_budget_in_words(bounds: dict[str, str], name: str) -> None:
     assert alias(Budget.parse(**bounds)) == name
+
+
+def test_a_version_says_by_which_quality_it_was_preferred() -> None:
+    tags = version_tags(replace(point(1, 0.9), quality=MAE), {"quality": "4"}, "accuracy", "s")
+    assert (tags["prefer"], tags["budget.quality"], tags["validation_mae"]) == ("mae", "4", "4.9")
+    assert version_tags(point(1, 0.9), {}, "accuracy", "s")["prefer"] == "accuracy"
 
 
 def test_an_alias_says_what_was_preferred() -> None:

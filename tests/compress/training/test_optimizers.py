@@ -15,13 +15,13 @@ from compress.data.tasks import Task
 from compress.distill import KD
 from compress.errors import RecipeError
 from compress.models import Model
-from compress.optimizers import check_own_optimizer, make_optimizer, own_optimizer_source
 from compress.plan import plan
 from compress.pruning import OneShot, ResRep
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Recovery, Train
-from compress.train import Loss, fit
-from compress.training import Training
+from compress.training.loop import Loss, fit
+from compress.training.optimizers import check_own_optimizer, make_optimizer, own_optimizer_source
+from compress.training.settings import Training
 
 OPTIMIZERS = """
 import torch
@@ -170,7 +170,7 @@ def test_the_source_of_an_own_optimizer_enters_every_key_that_it_makes(monkeypat
     by_name = Recipe("digits", Model("cnn"), (Train(Training(epochs=1)),))
     before, plain = [step.key for step in plan(recipe, "data")], plan(by_name, "data")[0].key
     assert "optimizer" in plan(recipe, "data")[0].made_from
-    monkeypatch.setattr("compress.training.own_optimizer_source", lambda path: "another")
+    monkeypatch.setattr("compress.training.settings.own_optimizer_source", lambda path: "another")
     after = [step.key for step in plan(recipe, "data")]
     assert len(set(before + after)) == 4
     assert plan(by_name, "data")[0].key == plain

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from compress.average import Average
-from compress.checkpoint import Checkpoint
 from compress.data.augmentation import Augmentation
 from compress.data.splits import Batch, Split
 from compress.goals import LABELS
 from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_channels_last
-from compress.optimizers import make_optimizer
-from compress.training import Training
+from compress.training.average import Average
+from compress.training.checkpoint import Checkpoint
+from compress.training.optimizers import make_optimizer
+from compress.training.settings import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """CUDA's variable for the GPUs visible to a process, "" for no GPU."""

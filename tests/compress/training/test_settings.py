@@ -10,7 +10,7 @@ import pytest
 from compress.encoding import digest, encode
 from compress.errors import RecipeError
 from compress.stages.words import epochs
-from compress.training import Training
+from compress.training.settings import Training
 
 
 def rates(training: Training, per_epoch: int = 10) -> list[float]:

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import compress.checkpoint
-from compress.average import Average
+import compress.training.checkpoint
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.models import Model
-from compress.train import Hook, KeepZeros, Loss, fit
-from compress.training import Training
+from compress.training.average import Average
+from compress.training.loop import Hook, KeepZeros, Loss, fit
+from compress.training.settings import Training
 
 AVERAGED = Training(epochs=4, lr=0.05, batch_size=32, ema=0.9)
 
@@ -114,7 +114,7 @@ class Interrupted(Exception):
 def test_an_interrupted_run_ends_with_the_same_average(
     tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compress.checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(compress.training.checkpoint, "EVERY_SECONDS", 0.0)
 
     def run(checkpoint: Path | None, until: int = 9) -> dict[str, Tensor]:
         def told(done: int, of: int) -> None:

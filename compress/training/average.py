@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from compress.data.splits import Batch
 
 if TYPE_CHECKING:
-    from compress.train import Loss
+    from compress.training.loop import Loss
 
 MOST_BATCHES = 100
 """Batches for the statistics, at most."""

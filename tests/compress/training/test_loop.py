@@ -16,14 +16,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import compress.checkpoint
+import compress.training.checkpoint
 from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.errors import DiskError
 from compress.goals import LABELS
 from compress.models import Model
-from compress.train import Hook, Loss, TrainingError, fit
-from compress.training import Training
+from compress.training.loop import Hook, Loss, TrainingError, fit
+from compress.training.settings import Training
 
 SHORT = Training(epochs=4, lr=0.05, batch_size=32)
 
@@ -60,7 +60,7 @@ def interrupt(task: Task, epoch: int, checkpoint: Path) -> None:
 
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compress.checkpoint, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(compress.training.checkpoint, "EVERY_SECONDS", 0.0)
 
 
 def test_the_same_seed_gives_the_same_bits(tiny: Task) -> None:
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_network_starts_over_from_the_weights_given(
 
 
 def test_short_epochs_are_not_worth_a_checkpoint(tiny: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compress.checkpoint, "EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(compress.training.checkpoint, "EVERY_SECONDS", 3600.0)
     interrupt(tiny, 4, tmp_path / "key.pt")
     assert os.listdir(tmp_path) == []
 
@@ -328,6 +328,6 @@ def test_what_takes_long_to_write_is_written_as_much_more_rarely(
     model, times = build(), iter((0.0, 10.0, 10.0, 10.0 + writing))
     monkeypatch.setattr(time, "monotonic", lambda: next(times))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    kept = compress.checkpoint.Checkpoint(tmp_path / "key.pt", model, optimizer, torch.Generator())
+    kept = compress.training.checkpoint.Checkpoint(tmp_path / "key.pt", model, optimizer, torch.Generator())
     kept.keep(1)
     assert kept.every == pytest.approx(every)

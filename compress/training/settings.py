@@ -15,7 +15,7 @@ from compress.errors import (
     check_share,
     check_whole,
 )
-from compress.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source, whole_name
+from compress.training.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source, whole_name
 
 DECAYS = ("cosine", "constant", "step")
 WARM_START = 0.01
@@ -27,16 +27,16 @@ class Training:
     """A run of the training loop over `epochs` passes; 0 epochs keep the initial weights.
 
     `optimizer` "sgd" is SGD with Nesterov momentum; "adamw" is AdamW with `momentum` as its first beta; a path
-    `FILE.py:NAME` or `package.module:NAME` names a function of the user's, called with parameter groups, `lr` and
-    `weight_decay` (`compress/optimizers.py`); a file's path becomes absolute. `weight_decay` acts on all parameters,
-    `label_smoothing` in [0, 1) on the loss against labels.
+    `package.module:function` names a function of the user's, called with parameter groups, `lr` and `weight_decay`
+    (`compress/training/optimizers.py`). `weight_decay` acts on all parameters, `label_smoothing` in [0, 1) on the loss
+    against labels.
 
     The learning rate rises along a line to `lr` over the first `warmup` epochs, in [0, epochs). Then `decay` "cosine"
     lowers the rate to 0 along half a cosine, "constant" keeps the rate, and "step" multiplies the rate by `factor`, in
     (0, 1), at each of `drops`, rising shares of the whole run in (0, 1). All are counted in steps.
 
     With `clip_norm` the gradient of a batch is scaled down to this Euclidean norm. With `ema` in (0, 1) the trained
-    network is the exponential moving average of the weights (`compress/average.py`); 0 takes the last weights.
+    network is the exponential moving average of the weights (`compress/training/average.py`); 0 takes the last weights.
     """
 
     name: ClassVar[str] = "training"

@@ -21,7 +21,7 @@ from compress.models.own import load_function
 from compress.own_code import FORM, guarding_settings, whole_path
 
 if TYPE_CHECKING:
-    from compress.training import Training
+    from compress.training.settings import Training
 
 Groups = Sequence[dict[str, Any]]
 """Parameter groups as torch's optimizers take them: `params`, and settings of a group's own."""

@@ -1,0 +1,80 @@
+"""What the command says of a study by an error: the quality's name, its unit and its direction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from compress.quality import ACCURACY, Quality
+from paretune.words import breakpoints_table, front_table, selected
+from search.selection.budget import Budget
+from search.selection.selection import choose
+from search.study.breakpoints import breakpoints
+from search.study.record import StudyRecord
+from search.study.seeds import front_of
+from tests.dashboards.records import MAE, by, point, study, trial
+
+
+def record(quality: Quality) -> StudyRecord:
+    """A teacher and a curve of a student, whose models have 2, 3, 3.2 and 10 degrees."""
+    made = {"student": {"family": "cnn", "width": 1.0}, "stages": [], "seed": 0}
+    curve = [point(1, score, 100 - n, sparsity=n / 5) for n, score in enumerate((0.85, 0.84, 0.5))]
+    student, teacher = (replace(one, recipe=made) for one in (curve[0], point(0, 0.9, 1000)))
+    found = study(trial(0, teacher), trial(1, student, *(replace(one, recipe=made) for one in curve[1:])))
+    return found if quality == ACCURACY else by(quality, found)
+
+
+def shown(table: Table) -> list[str]:
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(table)
+    return [" ".join(line.split()) for line in said.get().splitlines()]
+
+
+def front(found: StudyRecord) -> dict[str, Any]:
+    best = front_of(found.points, found.objectives)
+    quality = {} if found.quality == ACCURACY else {"quality": found.quality.as_json()}
+    points = [{**family.points[0].as_json(), "seeds": family.as_json()} for family in best]
+    return {"study": "s", "hypervolume": 0.5, "points": points, **quality}
+
+
+def test_a_front_says_the_name_of_its_quality_and_the_unit_once() -> None:
+    lines = shown(front_table(front(record(MAE))))
+    assert lines[0] == "s: 4 points on the front, hypervolume 0.5000; mae in degrees"
+    assert "sparsity mae validation mae test params" in lines[2]
+    assert "cnn x1 float 0% 2 4 1,000" in lines[4]
+
+
+def test_a_front_by_accuracy_has_its_columns_of_old() -> None:
+    lines = shown(front_table(front(record(ACCURACY))))
+    assert lines[0] == "s: 4 points on the front, hypervolume 0.5000"
+    assert "sparsity validation test params" in lines[2]
+
+
+def test_breakpoints_name_the_unit_of_the_tolerance() -> None:
+    lines = shown(breakpoints_table(breakpoints(record(MAE)), MAE))
+    assert "trial curve unpruned within 0.2 degrees mae knee mae" in lines[1]
+    assert "1 float 3 20% 3.2 20% 3.2" in lines[3]
+    assert "within 0.01 accuracy knee" in shown(breakpoints_table(breakpoints(record(ACCURACY)), ACCURACY))[1]
+
+
+def test_a_pick_is_said_in_the_unit_and_so_is_what_more_would_buy() -> None:
+    found = record(MAE)
+    said = selected(choose(found.points, Budget.parse(max_params="100")), None, None)
+    assert "  mae 3 degrees on validation, 5 degrees on test" in said
+    assert "--max-params 1000 buys trial 0 at 0 %, 1 degrees better on validation" in said
+
+
+def test_an_export_of_values_is_not_said_to_have_classes() -> None:
+    found = record(MAE)
+    form = {"images": 9, "agreement": 1.0, "difference": 1e-6, "latency": [{"median_ms": 1.0, "batch": 1}]}
+    taken: dict[str, Any] = {"files": [], "threads": 1, "machine": {"processor": "Z80"}, "registered": "", "alias": ""}
+    for compares, words in (
+        ({"compares": "values"}, "same values on 100.00% of 9 test images, outputs within 1e-06"),
+        ({}, "same class on 100.00% of 9 test images, logits within 1e-06"),
+    ):
+        said = selected(choose(found.points, Budget()), {**taken, "formats": {"pt2": {**form, **compares}}}, None)
+        assert f"  pt2: {words}" in said
