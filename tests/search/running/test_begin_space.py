@@ -13,7 +13,7 @@ from compress.errors import RecipeError
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
-from compress.training import Training
+from compress.training.settings import Training
 from search.running.begin_space import BegunSpace, planned, space_of
 from search.settings import Settings
 from search.study.study import Study, StudyError
