@@ -208,12 +208,12 @@ def breakpoints(name: str, *, home: Path | str | None = None, delta: float | Non
 def table(asked: Table) -> StudyTable:
     """A study's figures by rows and columns: `table("name", rows=("distiller",), columns=("sparsity",))`.
 
-    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only`
-    has items such as `sparsity=.5,.9`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for
-    an unknown study, name or figure.
+    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only` is
+    as of `search`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for an unknown study,
+    name or figure.
     """
     record = open_study(asked.study, asked.home)
-    return tabulate(record, asked.rows, asked.columns, asked.value, asked.only)
+    return tabulate(record, asked.rows, asked.columns, asked.value, tuple(asked.only))
 
 
 @taking(Select)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from compress.errors import MissingModel, RecipeError, check_whole, said
 from compress.models.check_constructed import check_plain
 from compress.models.family import Family
-from compress.own_code import FORM, call, guarding_settings, import_module, source, split_path
+from compress.own_code import FILE, FORM, call, guarding_settings, import_module, source, split_path
 
 
 def is_own(name: str) -> bool:
@@ -51,6 +51,8 @@ def load_function(path: str) -> tuple[Callable[..., object], str]:
     place, name = split_path("model", path)
     module = import_module(path, place)
     function = getattr(module, name, None)
+    if function is None and place.endswith(FILE):
+        raise MissingModel(f"{path}: {place} must have a function {name}, it has none")
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
         raise MissingModel(
