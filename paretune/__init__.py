@@ -208,12 +208,12 @@ def breakpoints(name: str, *, home: Path | str | None = None, delta: float | Non
 def table(asked: Table) -> StudyTable:
     """A study's figures by rows and columns: `table("name", rows=("distiller",), columns=("sparsity",))`.
 
-    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only`
-    has items such as `sparsity=.5,.9`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for
-    an unknown study, name or figure.
+    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only` is
+    as of `search`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for an unknown study,
+    name or figure.
     """
     record = open_study(asked.study, asked.home)
-    return tabulate(record, asked.rows, asked.columns, asked.value, asked.only)
+    return tabulate(record, asked.rows, asked.columns, asked.value, tuple(asked.only))
 
 
 @taking(Select)
@@ -364,7 +364,7 @@ def evaluate(
 
     A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. A
     function that makes a task runs only as `task`. The code of a user's own network runs only if `networks` names the
-    network's function, `package.module:function`.
+    network's function, `FILE.py:function` or `package.module:function`.
     """
     import torch
 
@@ -373,8 +373,9 @@ def evaluate(
     from compress.export.evaluate_export import evaluate as measure_export
     from compress.export.evaluate_export import shape_in
     from compress.export.formats import read_card
+    from compress.own_code import whole_path
 
-    folder = Path(folder)
+    folder, networks = Path(folder), [whole_path("network", name) for name in networks]
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
     named = str(read_card(folder).get("task"))

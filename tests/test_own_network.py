@@ -292,9 +292,12 @@ def test_a_point_is_taken_away_and_proven_and_elsewhere_its_code_runs_only_if_na
 
 BAD = [
     (("--student", "cube"), "model: unknown 'cube', known are .* and package.module:function"),
-    (("--student", "a/b:c"), "must be named as package.module:function, got 'a/b:c'"),
+    (("--student", "a/b:c"), "must be named as package.module:function or FILE.py:function, got 'a/b:c'"),
     (("--student", "no_such:make"), "no_such:make: no_such must be importable, .* No module named 'no_such'"),
     (("--student", "my_net:none"), "my_net:none: my_net must have a function none"),
+    (("--student", "my_net.py:none"), "/my_net.py:none: /.*/my_net.py must have a function none, it has none"),
+    (("--student", "no_such.py:make"), "no_such.py must be a file of Python, got FileNotFoundError"),
+    (("--optimizer", "no_such.py:make", "--lr", ".1"), "no_such.py must be a file of Python, got FileNotFoundError"),
     (("--student", "my_net:wrong"), r"my_net:wrong: must return an nn.Module, got a int"),
     (
         ("--student", "my_net:raises"),
