@@ -225,9 +225,9 @@ def _quality(found: Selection) -> list[str]:
 
 
 def _student(model: Mapping[str, Any]) -> str:
-    """A model as of a recipe's JSON; of its weights the file's name."""
+    """A model as of a recipe's JSON; of files the name alone."""
     place = f"@{model['weights'].rpartition('/')[2]}" if "weights" in model else ""
-    return f"{model['family']}{place} x{model['width']:g}"
+    return f"{model['family'].rpartition('/')[2]}{place} x{model['width']:g}"
 
 
 def new_table(*columns: str) -> Table:

@@ -36,7 +36,7 @@ MOST_SEED = 2**32 - 1
 MOST_SECONDS = 1e9
 """Thirty years; a system's timers take little more."""
 MODEL = (
-    "NAME or NAME@WEIGHTS, NAME of the zoo, torchvision:NAME, timm:NAME or package.module:function; "
+    "NAME or NAME@WEIGHTS, NAME of the zoo, torchvision:NAME, timm:NAME, FILE.py:function or package.module:function; "
     "more than once for several."
 )
 

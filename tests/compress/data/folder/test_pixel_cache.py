@@ -1,0 +1,203 @@
+"""What is kept of a decoded folder: found again by another process, decoded anew where it is damaged or old."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compress.data import tasks
+from compress.data.folder import images
+from compress.data.folder.images import Files, Picture
+from compress.data.splits import TensorSplit
+from compress.data.tasks import load_task
+from tests.compress.data.folder.test_listing import digit_folder, everything, write
+
+
+def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    tasks._load.cache_clear()
+    decode, seen = Files.decode, []
+
+    def counted(files: Files, path: str) -> Picture:
+        seen.append(path)
+        return decode(files, path)
+
+    monkeypatch.setattr(Files, "decode", counted)
+    return seen
+
+
+def test_a_cached_folder_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    first = load_task(name, cache_dir=cache)
+    seen = count_decodes(monkeypatch)
+    again = load_task(name, cache_dir=cache)
+    assert seen == []
+    assert again is not first
+    assert again.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("held_first", [True, False])
+def test_a_streamed_folder_is_looked_through_once(
+    held_first: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    first = load_task(name, cache_dir=cache, stream=not held_first)
+    seen = count_decodes(monkeypatch)
+    again = load_task(name, cache_dir=cache, stream=True)
+    assert seen == []
+    assert (again.fingerprint, again.mean, again.std) == (first.fingerprint, first.mean, first.std)
+    assert (again.summary, again.notes) == (
+        first.summary.replace("as they are,", "as they are, decoded as needed,") if held_first else first.summary,
+        first.notes,
+    )
+    assert np.array_equal(everything(again), everything(first))
+
+
+def test_a_look_that_takes_long_says_for_how_long_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in (("PATIENCE_S", 0.0), ("LONG_S", 0.0), ("_BLOCK", 10)):
+        monkeypatch.setattr(images, name, value)
+    load_task(f"folder:{digit_folder(tmp_path)}", stream=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        "images: 50 are looked through once, for about 0 min more"
+    ]
+
+
+def look_through(name: str, cache: Path, log: Path) -> None:
+    """In a process of its own: load the task, a line in `log` for every image decoded."""
+    tasks._load.cache_clear()
+    decode = Files.decode
+
+    def counted(files: Files, path: str) -> Picture:
+        with log.open("a") as lines:
+            lines.write(f"{path}\n")
+        return decode(files, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Files, "decode", counted)
+        load_task(name, cache_dir=cache)
+
+
+def test_processes_that_begin_together_look_through_a_folder_once(tmp_path: Path) -> None:
+    name, log = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "log"
+    fork = multiprocessing.get_context("fork")
+    crowd = [fork.Process(target=look_through, args=(name, tmp_path / "cache", log)) for _ in range(3)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    assert [one.exitcode for one in crowd] == [0, 0, 0]
+    assert len(log.read_text().splitlines()) == 50
+
+
+def test_a_folder_that_was_moved_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first = load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
+    (tmp_path / "data").rename(tmp_path / "moved")
+    seen = count_decodes(monkeypatch)
+    assert load_task(f"folder:{tmp_path / 'moved'}", cache_dir=tmp_path / "cache").fingerprint == first.fingerprint
+    assert seen == []
+
+
+def cut_short(entry: Path) -> None:
+    entry.write_bytes(entry.read_bytes()[:-100])
+
+
+def flip_a_bit(entry: Path) -> None:
+    whole = bytearray(entry.read_bytes())
+    whole[-5] ^= 1
+    entry.write_bytes(whole)
+
+
+def empty(entry: Path) -> None:
+    entry.write_bytes(b"")
+
+
+def other_fields(entry: Path) -> None:
+    entry.write_text(json.dumps({"mean": [1.0], "std": [1.0]}))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "hurt"),
+    [
+        ("npy", cut_short),
+        ("npy", flip_a_bit),
+        ("npy", empty),
+        ("npy", Path.unlink),
+        ("json", cut_short),
+        ("json", empty),
+        ("json", other_fields),
+        ("json", Path.unlink),
+    ],
+)
+def test_a_damaged_cache_is_built_anew(
+    suffix: str, hurt: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    first = load_task(name, cache_dir=cache)
+    (entry,) = cache.glob(f"*.{suffix}")
+    whole = entry.read_bytes()
+    hurt(entry)
+    seen = count_decodes(monkeypatch)
+    assert load_task(name, cache_dir=cache).fingerprint == first.fingerprint
+    assert len(seen) == 50
+    assert entry.read_bytes() == whole
+
+
+def test_a_folder_decoded_before_images_were_turned_is_decoded_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    load_task(name, cache_dir=cache)
+    monkeypatch.setattr("compress.data.folder.pixel_cache.DECODING", 3)
+    seen = count_decodes(monkeypatch)
+    load_task(name, cache_dir=cache)
+    assert len(seen) == 50
+
+
+def test_training_leaves_the_kept_pixels_as_they_are(tmp_path: Path) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    load_task(name, cache_dir=cache)
+    (entry,) = cache.glob("*.npy")
+    whole = entry.read_bytes()
+    tasks._load.cache_clear()
+    mapped = load_task(name, cache_dir=cache).train
+    assert isinstance(mapped, TensorSplit)
+    mapped.images.zero_()
+    assert entry.read_bytes() == whole
+
+
+def test_a_folder_is_listed_again_when_asked(tmp_path: Path) -> None:
+    name = f"folder:{digit_folder(tmp_path)}"
+    first = load_task(name)
+    (tmp_path / "train" / "eight" / "000.png").unlink()
+    assert load_task(name) is first
+    assert len(load_task(name, again=True).train) == len(first.train) - 1
+
+
+def test_a_changed_image_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    root, cache = digit_folder(tmp_path / "data"), tmp_path / "cache"
+    first = load_task(f"folder:{root}", cache_dir=cache)
+    write(root / "train" / "eight" / "000.png", np.full((16, 16), 3, dtype=np.uint8))
+    tasks._load.cache_clear()
+    assert load_task(f"folder:{root}", cache_dir=cache).fingerprint != first.fingerprint
+
+
+def test_the_cache_folder_is_paretune_cache_unless_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PARETUNE_CACHE", str(tmp_path / "cache"))
+    load_task(f"folder:{digit_folder(tmp_path / 'data')}")
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".npy", ".json"}
+
+
+def test_a_failed_write_leaves_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="disk full"):
+        load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
