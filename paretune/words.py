@@ -219,7 +219,8 @@ def _quality(found: Selection) -> list[str]:
     lower = f" ({end} end {text(best.weighed.measured.score_validation)})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {of}{text(family.validation)}{interval} on validation{lower}, {text(family.test)} on test",
+        f"  over {count} seeds: {of}{text(family.validation)}{interval} on validation{lower}, "
+        f"{text(family.test)} on test",
         f"  seed {seed} ships: {of}{text(m.score_validation)} on validation, {text(m.score_test)} on test",
     ]
 
