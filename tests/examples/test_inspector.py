@@ -1,4 +1,4 @@
-"""The inspector's page as typed: trained outside, met to the last image, cut, and exported as ONNX."""
+"""The inspector's page as typed: trained outside, met to the last image, cut, exported as ONNX."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tests.examples.conftest import ROOT, Typed, commands
 
 TRAIN, SEARCH, SELECT = commands("inspector")[:3]
+QUICK = "--recovery-epochs 1 --only int8=false"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Inspected:
 @pytest.fixture(scope="module")
 def inspected(typed: Typed) -> Inspected:
     folder = Path(typed("pwd").strip())
-    typed(TRAIN, "--epochs 5")
-    typed(SEARCH, "--trials 2 --recovery-epochs 1 --only int8=false")
+    typed(TRAIN, "--epochs 10")
+    typed(SEARCH, f"{QUICK} --trials 1")
     spec = importlib.util.spec_from_file_location("inspector_example", ROOT / "examples" / "inspector.py")
     assert spec is not None
     assert spec.loader is not None
@@ -42,7 +43,7 @@ def inspected(typed: Typed) -> Inspected:
 
 
 def test_the_untouched_network_has_the_f1_from_outside_to_the_last_image(inspected: Inspected, typed: Typed) -> None:
-    teacher, _ = json.loads(typed(".venv/bin/paretune trials inspector --json"))
+    teacher, *_ = json.loads(typed(".venv/bin/paretune trials inspector --json"))
     (point,) = teacher["points"]
     for part in ("validation", "test"):
         outside = inspected.module.f1(inspected.network, part)
@@ -50,8 +51,10 @@ def test_the_untouched_network_has_the_f1_from_outside_to_the_last_image(inspect
         assert 0.3 < outside < 0.99, "a figure that images could move"
 
 
+@pytest.mark.slow
 def test_a_cut_network_within_a_latency_is_an_onnx_with_the_f1_on_the_card(inspected: Inspected, typed: Typed) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
+    typed(SEARCH, f"{QUICK} --trials 2 --resume")
     found = json.loads(typed(SELECT, "--max-latency-ms 1000 --quality 0 --json"))
     assert found["best"]["params"] < sum(weight.numel() for weight in inspected.network.parameters()) / 2
     session = onnxruntime.InferenceSession(inspected.folder / "out" / "model.onnx")
