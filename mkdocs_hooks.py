@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent
 HOME = "README.md"
-BESIDE = (HOME, "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/*.py", "benchmarks/**/*.md")
+BESIDE = (HOME, "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/*.py", "benchmarks/**/*.md", "examples/*.py")
 
 
 def on_files(files: Files, *, config: Any) -> Files:

@@ -24,7 +24,8 @@ from compress.errors import MissingModel, RecipeError, said
 from compress.machine.vision import import_torchvision, needs_operators
 
 FILE = ".py"
-_FORM = re.compile(r"(.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", re.DOTALL)
+FORM = re.compile(r"(.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", re.DOTALL)
+"""The form of a path: `file.py:NAME` or `package.module:NAME`."""
 
 
 def split_path(what: str, path: str) -> tuple[str, str]:
@@ -32,10 +33,15 @@ def split_path(what: str, path: str) -> tuple[str, str]:
 
     RecipeError for any other form; `what` is the option, for the message.
     """
-    if not _FORM.fullmatch(path):
+    if not FORM.fullmatch(path):
         raise RecipeError(f"{what}: must be named as FILE.py:NAME or package.module:NAME, got {path!r}")
     place, _, name = path.rpartition(":")
     return (os.path.abspath(os.path.expanduser(place)) if place.endswith(FILE) else place), name
+
+
+def whole_path(what: str, path: str) -> str:
+    """Return the path with an absolute place for a file; RecipeError for another form. `what` is the option."""
+    return ":".join(split_path(what, path))
 
 
 def import_module(path: str, place: str) -> ModuleType:

@@ -106,7 +106,7 @@ def search(asked: Search) -> StudyRecord:
     `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
     standard error. ValueError before anything is started, RuntimeError for failed work.
     """
-    from search.running import launch
+    from search.beginning import launch
 
     return _followed(asked, launch.search, asked.show)
 
@@ -119,8 +119,8 @@ def run(asked: Run) -> StudyRecord:
     study is the file's. Models in the store are not made again. ValueError before anything is started, also for a
     recipe of another task or version; RuntimeError for failed work.
     """
-    from search.running import launch
-    from search.running.given import settings_of
+    from search.beginning import launch
+    from search.beginning.given import settings_of
 
     settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
     return _followed(settings, launch.search, asked.show)
@@ -208,12 +208,12 @@ def breakpoints(name: str, *, home: Path | str | None = None, delta: float | Non
 def table(asked: Table) -> StudyTable:
     """A study's figures by rows and columns: `table("name", rows=("distiller",), columns=("sparsity",))`.
 
-    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only`
-    has items such as `sparsity=.5,.9`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for
-    an unknown study, name or figure.
+    A cell is the mean over seeds of the figure `value`; of several recipes in a cell the best on validation. `only` is
+    as of `search`. `paretune.table_text` writes the table as markdown, CSV or LaTeX. ValueError for an unknown study,
+    name or figure.
     """
     record = open_study(asked.study, asked.home)
-    return tabulate(record, asked.rows, asked.columns, asked.value, asked.only)
+    return tabulate(record, asked.rows, asked.columns, asked.value, tuple(asked.only))
 
 
 @taking(Select)
@@ -230,7 +230,7 @@ def select(asked: Select) -> Selection:
     record = study.record
     budget = Budget(**asked.bounds).named(record.quality).resolve(record.teacher)
     if asked.reseed is not None:
-        from search.running import reseed as again
+        from search.beginning import reseed as again
 
         again.check_seeds(asked.reseed)
         count = asked.top if asked.top > 1 else again.FINALISTS
@@ -364,7 +364,7 @@ def evaluate(
 
     A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. A
     function that makes a task runs only as `task`. The code of a user's own network runs only if `networks` names the
-    network's function, `package.module:function`.
+    network's function, `FILE.py:function` or `package.module:function`.
     """
     import torch
 
@@ -373,8 +373,9 @@ def evaluate(
     from compress.export.evaluate_export import evaluate as measure_export
     from compress.export.evaluate_export import shape_in
     from compress.export.formats import read_card
+    from compress.own_code import whole_path
 
-    folder = Path(folder)
+    folder, networks = Path(folder), [whole_path("network", name) for name in networks]
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
     named = str(read_card(folder).get("task"))

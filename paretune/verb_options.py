@@ -206,15 +206,26 @@ class Breakpoints(Listing):
 
 @dataclass(frozen=True)
 class Table:
-    """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`."""
+    """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`, or values by name."""
 
     study: str = field(metadata=argument("Name of the study."))
     _: KW_ONLY
     rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
     columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
     value: str = setting("test", f"Figure in the cells: {', '.join(one.key for one in FIGURES)}.")
-    only: tuple[str, ...] = setting((), "NAME=VALUE,VALUE: take only such points; more than once for several names.")
+    only: tuple[str, ...] | Mapping[str, object] = setting(
+        (), "NAME=VALUE,VALUE: take only such points; more than once for several names.", metavar="NAME=VALUES"
+    )
     home: Path | str | None = home_setting()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.only, Mapping):
+            texts = tuple(f"{name}={_with_commas(values)}" for name, values in self.only.items())
+            object.__setattr__(self, "only", texts)
+
+
+def _with_commas(values: object) -> str:
+    return ",".join(map(str, values)) if isinstance(values, tuple | list) else str(values)
 
 
 @dataclass(frozen=True)
@@ -226,6 +237,7 @@ class PrintedTable(Table):
     json: bool = json_setting()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_format(self.format)
 
 
@@ -268,7 +280,7 @@ class Evaluate:
     folder: Path = field(metadata=argument("An exported model."))
     task: str | None = setting(None, "Task to measure the model on; its card's if left out.")
     networks: tuple[str, ...] = setting(
-        (), "package.module:function of a network of your own, whose code may run.", name="network"
+        (), "FILE.py:function or package.module:function of a network of your own, whose code may run.", name="network"
     )
     data: Path | None = data_setting()
     json: bool = json_setting()

@@ -215,18 +215,20 @@ def _quality(found: Selection) -> list[str]:
     if family.margin is None:
         return [f"  {quality.name} {text(m.score_validation)} on validation, {text(m.score_test)} on test"]
     interval = "" if found.robust else f" ± {quality.text(quality.amount(family.margin))}"
-    lower = f" (lower end {text(best.weighed.measured.score_validation)})" if found.robust else ""
+    end, of = "lower" if quality.higher_is_better else "upper", "" if quality == ACCURACY else f"{quality.name} "
+    lower = f" ({end} end {text(best.weighed.measured.score_validation)})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {text(family.validation)}{interval} on validation{lower}, {text(family.test)} on test",
-        f"  seed {seed} ships: {text(m.score_validation)} on validation, {text(m.score_test)} on test",
+        f"  over {count} seeds: {of}{text(family.validation)}{interval} on validation{lower}, "
+        f"{text(family.test)} on test",
+        f"  seed {seed} ships: {of}{text(m.score_validation)} on validation, {text(m.score_test)} on test",
     ]
 
 
 def _student(model: Mapping[str, Any]) -> str:
-    """A model as of a recipe's JSON; of its weights the file's name."""
+    """A model as of a recipe's JSON; of files the name alone."""
     place = f"@{model['weights'].rpartition('/')[2]}" if "weights" in model else ""
-    return f"{model['family']}{place} x{model['width']:g}"
+    return f"{model['family'].rpartition('/')[2]}{place} x{model['width']:g}"
 
 
 def new_table(*columns: str) -> Table:

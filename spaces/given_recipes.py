@@ -15,6 +15,7 @@ from typing import Any
 from compress.data.own_task import is_function, title
 from compress.errors import RecipeError
 from compress.models import Model
+from compress.own_code import whole_path
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
@@ -62,11 +63,12 @@ def read(given: Iterable[Given], task: str | None, networks: Iterable[str] = ())
     optimizers, must be among `networks`, as their code runs. RecipeError for a file that is no recipe, and for recipes
     of two tasks.
     """
-    allowed = set(networks)
+    allowed = {whole_path("network", name) for name in networks}
     found: dict[str, Recipe] = {}
     for number, one in enumerate(given, 1):
         who, recipe = (f"recipe {number}", one) if isinstance(one, Recipe) else _read(one, number)
         if not isinstance(one, Recipe):
+            recipe = _moved(recipe, allowed)
             _check_code(who, recipe, allowed)
             if task is None and is_function(recipe.task):
                 name = title(recipe.task)
@@ -114,6 +116,18 @@ def _load(path: Path) -> tuple[str, Any]:
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"run: {path} must be a recipe's JSON, got {str(error) or type(error).__name__}") from error
     return file.absolute().parent.name if file.name == CARD else file.stem, form
+
+
+def _moved(recipe: Recipe, allowed: set[str]) -> Recipe:
+    """Return the recipe with networks of files where `allowed` names a file and function of the same names."""
+    places = {path.rpartition("/")[2]: path for path in allowed if "/" in path}
+
+    def moved(model: Model) -> Model:
+        return replace(model, family=places.get(model.family.rpartition("/")[2], model.family))
+
+    return replace(
+        recipe, student=moved(recipe.student), teacher=None if recipe.teacher is None else moved(recipe.teacher)
+    )
 
 
 def _check_code(who: str, recipe: Recipe, allowed: set[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from compress.errors import RecipeError, check_kind, said
 from compress.models import Model
-from compress.own_code import FILE, import_module, source, split_path
+from compress.own_code import FILE, import_module, source, split_path, whole_path
 from compress.recipe import Recipe
 from compress.training.settings import Training
 from spaces.questions import Asks, Question
@@ -34,7 +34,7 @@ def is_path(name: str) -> bool:
 
 def path_of(path: str) -> str:
     """Return the path with an absolute folder; RecipeError for another form."""
-    return ":".join(split_path("space", path))
+    return whole_path("space", path)
 
 
 def title(path: str) -> str:

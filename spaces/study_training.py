@@ -15,7 +15,7 @@ from typing import Any
 from compress.errors import RecipeError, check_known, check_whole
 from compress.recipe import Recipe
 from compress.stages import Lesson, Recovery
-from compress.training.optimizers import is_own_optimizer
+from compress.training.optimizers import is_own_optimizer, whole_name
 from compress.training.settings import Training
 from spaces.space import Space, Trial
 
@@ -125,9 +125,11 @@ class _Retrained(Space):
 
 
 def _plain(values: Values) -> dict[str, Any]:
-    """Return the values, lists as tuples; RecipeError for a name that is no setting."""
+    """Return the values, lists as tuples, an optimizer's file by its absolute path; RecipeError for unknown names."""
     for name in values:
         check_known("training", name, SETTINGS)
+    if isinstance(named := values.get("optimizer"), str):
+        values = {**values, "optimizer": whole_name(named)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 

@@ -24,7 +24,8 @@ from compress.models.own import own_family
 from compress.store.files import Files
 from compress.training.loop import Loss, fit
 from compress.training.settings import Training
-from search.running import launch, local_ray
+from search.beginning import launch
+from search.running import local_ray
 from search.study.study import Study
 from spaces.space import EFFORT, Effort
 
@@ -291,9 +292,12 @@ def test_a_point_is_taken_away_and_proven_and_elsewhere_its_code_runs_only_if_na
 
 BAD = [
     (("--student", "cube"), "model: unknown 'cube', known are .* and package.module:function"),
-    (("--student", "a/b:c"), "must be named as package.module:function, got 'a/b:c'"),
+    (("--student", "a/b:c"), "must be named as package.module:function or FILE.py:function, got 'a/b:c'"),
     (("--student", "no_such:make"), "no_such:make: no_such must be importable, .* No module named 'no_such'"),
     (("--student", "my_net:none"), "my_net:none: my_net must have a function none"),
+    (("--student", "my_net.py:none"), "/my_net.py:none: /.*/my_net.py must have a function none, it has none"),
+    (("--student", "no_such.py:make"), "no_such.py must be a file of Python, got FileNotFoundError"),
+    (("--optimizer", "no_such.py:make", "--lr", ".1"), "no_such.py must be a file of Python, got FileNotFoundError"),
     (("--student", "my_net:wrong"), r"my_net:wrong: must return an nn.Module, got a int"),
     (
         ("--student", "my_net:raises"),
@@ -424,7 +428,7 @@ def test_what_stands_in_the_way_of_an_export_is_said_before_anything_trains(
 
     monkeypatch.setattr(launch, "hold", stop)
     assert_refused(call("search", "--home", "home", "--student", "my_net:Net", "--teacher", "my_net:Net"), "far enough")
-    said = [record.message for record in caplog.records if record.name == "search.running.begin_checks"]
+    said = [record.message for record in caplog.records if record.name == "search.beginning.begin_checks"]
     assert len(said) == (why is not None)
     for line in said:
         assert re.search(f"my_net:Net: its models will be .* not exported in every format: export: .*{why}", line)

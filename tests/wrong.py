@@ -92,8 +92,8 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"lr": math.nan}, "training: lr must be above 0, got nan"),
     ({"recovery_lr": math.inf}, "recovery: lr must be above 0, got inf"),
     ({"batch_size": 0}, "training: batch_size must be a whole number of at least 1, got 0"),
-    ({"optimizer": "adam"}, "training: optimizer: unknown 'adam', known are adamw, sgd and package.module:function"),
-    ({"recovery_optimizer": ""}, "recovery: optimizer: unknown '', known are adamw, sgd and package.module:function"),
+    ({"optimizer": "adam"}, "training: optimizer: unknown 'adam', known are adamw, sgd, FILE.py:function and"),
+    ({"recovery_optimizer": ""}, "recovery: optimizer: unknown '', known are adamw, sgd, FILE.py:function and"),
     ({"optimizer": "nowhere:make"}, "training: lr must be given with an optimizer of your own, got nowhere:make alone"),
     ({"optimizer": "nowhere:make", "lr": 0.1}, "nowhere:make: nowhere must be importable, from the current folder"),
     ({"optimizer": "torch.optim:Nadam", "lr": 0.1}, "torch.optim:Nadam: torch.optim must have a function Nadam"),
@@ -171,7 +171,10 @@ UNTYPED: list[tuple[dict[str, Any], str]] = [
     ({"epochs": "many"}, "training: epochs must be a whole number of at least 1, got 'many'"),
     ({"epochs": 2.5}, "training: epochs must be a whole number of at least 1, got 2.5"),
     ({"lr": "fast"}, "training: lr must be above 0, got 'fast'"),
-    ({"optimizer": 3}, "training: optimizer: unknown 3, known are adamw, sgd and package.module:function"),
+    (
+        {"optimizer": 3},
+        "training: optimizer: unknown 3, known are adamw, sgd, FILE.py:function and",
+    ),
     ({"decay": "step", "drops": 0.5}, "drops must be shares of the run, such as 0.5 or 150/240, got 0.5"),
 ]
 """What only a function can be called with."""

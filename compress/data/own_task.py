@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compress import own_code
 from compress.data.splits import DataError
 from compress.errors import RecipeError, said
 from compress.own_code import FILE, call, guarding_settings, import_module, split_path
@@ -31,7 +32,7 @@ def is_function(name: str) -> bool:
 def whole_path(name: str) -> str:
     """Return the path of a function with the absolute path of its file; DataError for another form."""
     try:
-        return ":".join(split_path("task", name))
+        return own_code.whole_path("task", name)
     except RecipeError as error:
         raise DataError(str(error)) from error
 

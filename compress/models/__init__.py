@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from compress.models.family import Family, check_images
 from compress.models.library import check_library_name, library_family, library_of
 from compress.models.library_weights import PRETRAINED_NAME, preferred
 from compress.models.own import is_own, own_family
+from compress.own_code import whole_path
 
 MODELS: dict[str, Family] = {
     **cnn.FAMILY,
@@ -27,13 +29,16 @@ MODELS: dict[str, Family] = {
     **imagenet.FAMILY,
     **slimnets.FAMILY,
 }
+_TEXT = re.compile(r"(.+?\.py:\w*|[^@]*)(@?)(.*)", re.DOTALL)
+"""A network and its weights; the folder of a file may have an @ in its name."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network: `family` by name in the zoo, `torchvision:NAME`, `timm:NAME`, or `package.module:function`.
+    """A network: `family` by name in the zoo, `torchvision:NAME`, `timm:NAME`, or a function of a user's own.
 
-    Networks of libraries are in `compress.models.library`, a user's own in `compress.models.own`. `width` above 0
+    Networks of libraries are in `compress.models.library`, a user's own, `FILE.py:function` or
+    `package.module:function`, in `compress.models.own`; a file's path becomes absolute. `width` above 0
     multiplies the channels; families of `fixed` width take only 1. `shortcuts` above 0 multiplies the channels a
     shortcut adds to, in CIFAR ResNets only: Aghli & Ribeiro 2021 call them un-prunable. `weights`, a file,
     `torchvision:NAME` or `timm:NAME` (`compress.models.weights`), are the initial weights of the first stage.
@@ -53,9 +58,13 @@ class Model:
         check_kind("model: family", self.family, (str,))
         if self.of_library:
             check_library_name(self.family)
-        elif not is_own(self.family) and self.family not in MODELS:
+        elif is_own(self.family):
+            object.__setattr__(self, "family", whole_path("model", self.family))
+        elif self.family not in MODELS:
             known = ", ".join((*sorted(MODELS), "torchvision:NAME", "timm:NAME"))
-            raise RecipeError(f"model: unknown {self.family!r}, known are {known} and package.module:function")
+            raise RecipeError(
+                f"model: unknown {self.family!r}, known are {known}, FILE.py:function and package.module:function"
+            )
         check_above_zero(f"{self.family}: width", self.width)
         check_above_zero(f"{self.family}: shortcuts", self.shortcuts)
         if self.family in MODELS:
@@ -74,7 +83,9 @@ class Model:
 
         `pretrained` stands for the weights that torchvision or timm prefers, whose name is then in the model.
         """
-        family, at, place = text.partition("@")
+        split = _TEXT.fullmatch(text)
+        assert split is not None  # any text fits
+        family, at, place = split.groups()
         if at and not place:
             raise RecipeError(f"model: the weights must be named after the @, a file or torchvision:NAME, got {text!r}")
         if place == PRETRAINED_NAME:
@@ -180,7 +191,9 @@ class Model:
     def __str__(self) -> str:
         place = "" if self.weights is None else f"@{self.weights.rpartition('/')[2]}"
         wide = "" if self.width == 1 else f" x{self.width:g}"
-        return f"{self.family}{place}{wide}" + ("" if self.shortcuts == 1 else f", shortcuts x{self.shortcuts:g}")
+        return f"{self.family.rpartition('/')[2]}{place}{wide}" + (
+            "" if self.shortcuts == 1 else f", shortcuts x{self.shortcuts:g}"
+        )
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""A user's own network by the path of its function, `package.module:function`: import, call, check.
+"""A user's own network by its function, `FILE.py:function` or `package.module:function`: import, call, check.
 
 The function is called as `function(classes, channels)`, or with the width as a third argument if the function has a
 parameter `width`. A subclass of `nn.Module` is a function too. The module returned may have `taps` and `head` like
@@ -8,7 +8,6 @@ models of the zoo; a missing attribute is found.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -20,15 +19,15 @@ from torch import Tensor, nn
 from compress.errors import MissingModel, RecipeError, check_whole, said
 from compress.models.check_constructed import check_plain
 from compress.models.family import Family
-from compress.own_code import call, guarding_settings, import_module, source
-
-PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+from compress.own_code import FILE, FORM, call, guarding_settings, import_module, source, split_path
 
 
 def is_own(name: str) -> bool:
     """Whether a model's name is the path of a function; RecipeError for a name with a colon but no such form."""
-    if ":" in name and not PATH.fullmatch(name):
-        raise RecipeError(f"model: a network of your own must be named as package.module:function, got {name!r}")
+    if ":" in name and not FORM.fullmatch(name):
+        raise RecipeError(
+            f"model: a network of your own must be named as package.module:function or FILE.py:function, got {name!r}"
+        )
     return ":" in name
 
 
@@ -49,9 +48,11 @@ def load_function(path: str) -> tuple[Callable[..., object], str]:
 
     MissingModel if the import is impossible, RecipeError for anything but a function or a class of Python's.
     """
-    place, _, name = path.partition(":")
+    place, name = split_path("model", path)
     module = import_module(path, place)
     function = getattr(module, name, None)
+    if function is None and place.endswith(FILE):
+        raise MissingModel(f"{path}: {place} must have a function {name}, it has none")
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
         raise MissingModel(

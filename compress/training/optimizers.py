@@ -1,9 +1,10 @@
 """Optimizers of the training loop: by name in `OPTIMIZERS`, or a function of the user's.
 
-A function named as `package.module:function` is called as `function(groups, lr=..., weight_decay=...)` and returns a
-`torch.optim.Optimizer` over the parameters of all groups, so that `torch.optim:NAdam` is a valid name. The function may
-regroup the parameters, and may give groups rates of their own: the training loop multiplies each group's rate by the
-decay. Like the source of a user's own network, the source of the function enters the keys of the store.
+A function named as `FILE.py:NAME` or `package.module:NAME` is called as `function(groups, lr=..., weight_decay=...)`
+and returns a `torch.optim.Optimizer` over the parameters of all groups, so that `torch.optim:NAdam` is a valid name.
+The function may regroup the parameters, and may give groups rates of their own: the training loop multiplies each
+group's rate by the decay. Like the source of a user's own network, the source of the function enters the keys of the
+store.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import torch
 from torch import nn
 
 from compress.errors import RecipeError, said
-from compress.models.own import PATH, load_function
-from compress.own_code import guarding_settings
+from compress.models.own import load_function
+from compress.own_code import FORM, guarding_settings, whole_path
 
 if TYPE_CHECKING:
     from compress.training.settings import Training
@@ -52,9 +53,16 @@ def is_own_optimizer(name: str) -> bool:
 
 def check_optimizer_name(name: object) -> None:
     """Raise RecipeError unless `name` is in `OPTIMIZERS` or has the form of a function's path; nothing is imported."""
-    if not isinstance(name, str) or (name not in OPTIMIZERS and not PATH.fullmatch(name)):
+    if not isinstance(name, str) or (name not in OPTIMIZERS and not FORM.fullmatch(name)):
         known = ", ".join(sorted(OPTIMIZERS))
-        raise RecipeError(f"training: optimizer: unknown {name!r}, known are {known} and package.module:function")
+        raise RecipeError(
+            f"training: optimizer: unknown {name!r}, known are {known}, FILE.py:function and package.module:function"
+        )
+
+
+def whole_name(name: str) -> str:
+    """Return an optimizer's name, a file's path made absolute; a name of no known form stays."""
+    return whole_path("optimizer", name) if FORM.fullmatch(name) else name
 
 
 def own_optimizer_source(path: str) -> str:

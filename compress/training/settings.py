@@ -15,7 +15,7 @@ from compress.errors import (
     check_share,
     check_whole,
 )
-from compress.training.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source
+from compress.training.optimizers import check_optimizer_name, is_own_optimizer, own_optimizer_source, whole_name
 
 DECAYS = ("cosine", "constant", "step")
 WARM_START = 0.01
@@ -65,6 +65,7 @@ class Training:
         check_known("training: decay", self.decay, DECAYS)
         check_share("training: label_smoothing", self.label_smoothing)
         check_optimizer_name(self.optimizer)
+        object.__setattr__(self, "optimizer", whole_name(self.optimizer))
         if is_own_optimizer(self.optimizer) and self.momentum != Training.momentum:
             raise RecipeError(
                 f"training: momentum is not handed to {self.optimizer}: set momentum in the function, "

@@ -154,4 +154,4 @@ def _model(model: object) -> str:
     weights = f"@{str(model['weights']).rpartition('/')[2]}" if model.get("weights") else ""
     width = model.get("width", 1)
     wide = f" x{width:g}" if isinstance(width, int | float) and width != 1 else ""
-    return f"{model.get('family')}{weights}{wide}"
+    return f"{str(model.get('family')).rpartition('/')[2]}{weights}{wide}"

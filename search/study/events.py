@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
 _ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
 """Entries that a study's own event may lack."""
+_FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")
+"""A network before the @ of its weights; a folder may have an @ in its name."""
 STATUSES = ("complete", "stopped", "failed", "running")
 
 
@@ -43,7 +46,7 @@ def check_asked(event: Event) -> None:
 
 def check_named(event: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     """Raise ValueError for a recipe with a function unknown to the study's header: the function's code would run."""
-    named = {name.partition("@")[0] for who in NAMING for name in header.get(who, ())}
+    named = {_FAMILY.findall(name)[0] for who in NAMING for name in header.get(who, ())}
     for who in ("student", "teacher"):
         model = event["recipe"].get(who) if event["event"] == "asked" else None
         family = model.get("family") if isinstance(model, Mapping) else None

@@ -72,6 +72,13 @@ def test_a_table_is_printed_as_markdown(call: Call) -> None:
     assert said.endswith("The plain teacher: 97.00.\n")
 
 
+def test_a_table_takes_only_as_a_search_does(home: Path) -> None:
+    by_name = paretune.table("grid", rows=("distiller",), only={"sparsity": [0, 0.45], "distiller": "kd"}, home=home)
+    texts = ("sparsity=0,0.45", "distiller=kd")
+    assert by_name == paretune.table("grid", rows=("distiller",), only=texts, home=home)
+    assert by_name.only == texts
+
+
 @pytest.mark.parametrize(("form", "first"), [("latex", "% grid: accuracy"), ("csv", "distiller,student,mean,")])
 def test_a_table_is_printed_in_other_formats(call: Call, form: str, first: str) -> None:
     assert call("table", "grid", "--rows", "distiller, student", "--format", form).startswith(first)

@@ -53,6 +53,14 @@ def test_the_only_choice_is_the_recipe() -> None:
     assert space.build(given({"name": "b"}), "digits", 3) is TAUGHT
 
 
+def test_a_network_of_a_file_runs_only_if_named_and_its_file_may_lie_elsewhere() -> None:
+    form = Recipe("digits", Model("/far/net.py:make"), (Train(Training(epochs=2)),)).as_json()
+    assert read([form], None, ["/here/net.py:make"])["recipe 1"].student == Model("/here/net.py:make")
+    for others in ([], ["/here/net.py:other"], ["net:make"]):
+        with pytest.raises(RecipeError, match=r"got /far/net\.py:make; add --network /far/net\.py:make"):
+            read([form], None, others)
+
+
 def test_a_folder_of_images_may_lie_elsewhere() -> None:
     form = {**PLAIN.as_json(), "task": "folder:/far/away/parts"}
     assert read([form], "folder:/here/parts")["recipe 1"].task == "folder:/here/parts"

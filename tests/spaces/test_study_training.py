@@ -118,7 +118,11 @@ def test_drops_of_a_space_go_with_its_decay(tiny_recipe: Recipe) -> None:
         ({"epochs": 0}, {}, "training: epochs must be a whole number of at least 1, got 0"),
         ({}, {"epochs": 0}, "recovery: epochs must be a whole number of at least 1, got 0"),
         ({}, {"lr": -1.0}, "recovery: lr must be above 0, got -1.0"),
-        ({"optimizer": "rmsprop"}, {}, "training: optimizer: unknown 'rmsprop', known are adamw, sgd and package"),
+        (
+            {"optimizer": "rmsprop"},
+            {},
+            "training: optimizer: unknown 'rmsprop', known are adamw, sgd, FILE",
+        ),
         ({"optimizer": "my_opt:make"}, {}, "training: lr must be given with an optimizer of your own, got my_opt:make"),
         ({}, {"optimizer": "my_opt:make"}, "recovery: lr must be given with an optimizer of your own"),
         ({"drops": [0.5]}, {}, "training: drops and factor must come with the decay step, got cosine"),

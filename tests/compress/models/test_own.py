@@ -155,6 +155,18 @@ def test_a_name_that_is_no_path_of_a_function_is_refused_at_once(name: str) -> N
         Model(name)
 
 
+def test_a_network_is_named_by_its_file_from_any_folder(source: Source, tmp_path: Path) -> None:
+    source("some @ folder/my-net.py", NET)
+    model = Model.parse("some @ folder/my-net.py:Net@w.pt")
+    assert model == Model(f"{tmp_path}/some @ folder/my-net.py:Net", weights=f"{tmp_path}/w.pt")
+    assert str(model) == "my-net.py:Net@w.pt"
+    os.chdir(tmp_path / "some @ folder")  # the fixture goes back
+    assert model.bare == Model("my-net.py:Net")
+    assert Model("my-net.py:Net").build(10, 1)(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    with pytest.raises(MissingModel, match=r"my-net.py must have a function None, it has none$"):
+        Model("my-net.py:None").check(10, (1, 8, 8))
+
+
 def test_the_name_of_a_network_is_not_imported_until_it_is_needed() -> None:
     assert decode(json.loads(json.dumps(encode(Model("nowhere:make"))))) == Model("nowhere:make")
 
