@@ -14,7 +14,8 @@ from benchmarks.goals.record import Missing, Record
 COMPARED = (
     "p: probability of such a difference by chance (paired t test, two sides). Worse or better: beyond the interval; "
     "bold: p below {chance:g} divided by the {count} comparisons of the table. Chosen: the best of {choices} on "
-    "validation, one training each with seed {seed}, which has no part in the comparison."
+    "validation, one training each with seed {seed}, which has no part in the comparison; the weights offered are the "
+    "published one, a tenth and a hundredth of it, for `kd` of targets and teacher .1 and .9, 1 and 1, .5 and .5."
 )
 
 
