@@ -21,6 +21,7 @@ from search.study.seeds import Family, families
 
 TEACHER = "the unpruned teacher"
 _PREFERRED = ("order", "method")
+_SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class Models:
     @cached_property
     def also(self) -> tuple[str, ...]:
         """Metrics measured beside the quality, by name and split such as `r2_test`."""
-        own = {f"{self.study.quality.name}_{split}" for split in ("validation", "test")}
-        return tuple(dict.fromkeys(key for mean in self.means for key in mean.measured.metrics if key not in own))
+        found = dict.fromkeys(key for mean in self.means for key in mean.measured.metrics)
+        names = dict.fromkeys(key.rpartition("_")[0] for key in found)
+        names.pop(self.study.quality.name, None)
+        return tuple(key for name in names for split in _SPLITS if (key := f"{name}_{split}") in found)
 
     @cached_property
     def coloured_by(self) -> str:

@@ -106,7 +106,7 @@ def search(asked: Search) -> StudyRecord:
     `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
     standard error. ValueError before anything is started, RuntimeError for failed work.
     """
-    from search.running import launch
+    from search.beginning import launch
 
     return _followed(asked, launch.search, asked.show)
 
@@ -119,8 +119,8 @@ def run(asked: Run) -> StudyRecord:
     study is the file's. Models in the store are not made again. ValueError before anything is started, also for a
     recipe of another task or version; RuntimeError for failed work.
     """
-    from search.running import launch
-    from search.running.given import settings_of
+    from search.beginning import launch
+    from search.beginning.given import settings_of
 
     settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
     return _followed(settings, launch.search, asked.show)
@@ -230,7 +230,7 @@ def select(asked: Select) -> Selection:
     record = study.record
     budget = Budget(**asked.bounds).named(record.quality).resolve(record.teacher)
     if asked.reseed is not None:
-        from search.running import reseed as again
+        from search.beginning import reseed as again
 
         again.check_seeds(asked.reseed)
         count = asked.top if asked.top > 1 else again.FINALISTS

@@ -215,11 +215,13 @@ def _quality(found: Selection) -> list[str]:
     if family.margin is None:
         return [f"  {quality.name} {text(m.score_validation)} on validation, {text(m.score_test)} on test"]
     interval = "" if found.robust else f" ± {quality.text(quality.amount(family.margin))}"
-    lower = f" (lower end {text(best.weighed.measured.score_validation)})" if found.robust else ""
+    end, of = "lower" if quality.higher_is_better else "upper", "" if quality == ACCURACY else f"{quality.name} "
+    lower = f" ({end} end {text(best.weighed.measured.score_validation)})" if found.robust else ""
     count, seed = len(family.points), best.point.recipe["seed"]
     return [
-        f"  over {count} seeds: {text(family.validation)}{interval} on validation{lower}, {text(family.test)} on test",
-        f"  seed {seed} ships: {text(m.score_validation)} on validation, {text(m.score_test)} on test",
+        f"  over {count} seeds: {of}{text(family.validation)}{interval} on validation{lower}, "
+        f"{text(family.test)} on test",
+        f"  seed {seed} ships: {of}{text(m.score_validation)} on validation, {text(m.score_test)} on test",
     ]
 
 

@@ -83,7 +83,7 @@ class Settings(TrainingOptions, SearchBudget):
     )
     trials: int | None = setting(None, f"Trials of the study in all; {TRIALS}, or all of a grid, if left out.")
     objectives: tuple[str, ...] = setting(
-        DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}; quality is that of the task, by any name.", commas=True
+        DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}; quality is the task's own quality.", commas=True
     )
     time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget")
     seed: int = setting(0, "Seed of sampling and of all training.")

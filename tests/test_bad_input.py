@@ -29,8 +29,8 @@ from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
 from paretune.verb_options import Compare, PrintedTable, Run, Select
+from search.beginning import launch
 from search.option_fields import options_of, typed_name
-from search.running import launch
 from search.settings import Settings
 from search.study.study import Study, point_event
 from tests.wrong import (

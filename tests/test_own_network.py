@@ -24,7 +24,8 @@ from compress.models.own import own_family
 from compress.store.files import Files
 from compress.training.loop import Loss, fit
 from compress.training.settings import Training
-from search.running import launch, local_ray
+from search.beginning import launch
+from search.running import local_ray
 from search.study.study import Study
 from spaces.space import EFFORT, Effort
 
@@ -427,7 +428,7 @@ def test_what_stands_in_the_way_of_an_export_is_said_before_anything_trains(
 
     monkeypatch.setattr(launch, "hold", stop)
     assert_refused(call("search", "--home", "home", "--student", "my_net:Net", "--teacher", "my_net:Net"), "far enough")
-    said = [record.message for record in caplog.records if record.name == "search.running.begin_checks"]
+    said = [record.message for record in caplog.records if record.name == "search.beginning.begin_checks"]
     assert len(said) == (why is not None)
     for line in said:
         assert re.search(f"my_net:Net: its models will be .* not exported in every format: export: .*{why}", line)

@@ -28,7 +28,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Stage, Train
 from compress.store.bucket import open_store
 from compress.training.settings import Training
-from search.running import launch
+from search.beginning import launch
 from search.selection.selection import Selection
 from search.study.record import StudyRecord
 from search.study.seeds import families
@@ -106,7 +106,7 @@ def test_the_same_again_starts_nothing_and_chooses_the_same(
     def start(*_: object) -> NoReturn:
         raise AssertionError("a search was started")
 
-    monkeypatch.setattr("search.running.reseed.started", start)
+    monkeypatch.setattr("search.beginning.reseed.started", start)
     limit = str(reseeded.chosen.budget.bounds["max_params"])
     assert paretune.select("s", home=reseeded.home, max_params=limit, reseed=3, top=2) == reseeded.chosen
     assert paretune.select("s", home=reseeded.home, max_params=limit) == reseeded.chosen

@@ -17,8 +17,8 @@ from compress.data.tasks import Task, load_task
 from compress.measurement import Measurement
 from compress.plan import plan
 from compress.recipe import Recipe
+from search.beginning.begin_or_resume import take_up
 from search.progress.display import Progress
-from search.running.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job
 from search.sampling.optuna_study import OptunaStudy, open_storage
@@ -39,7 +39,7 @@ class ByChance(OptunaStudy):
 
 
 def begun(home: Path, name: str, kind: Callable[..., OptunaStudy], trials: int) -> Driver:
-    """The driver of a new study below `home`, as `search.running.launch` makes it."""
+    """The driver of a new study below `home`, as `search.beginning.launch` makes it."""
     task = load_task(TASK)
     study = Study(home, name)
     teacher = predict(SPACE.baseline(TASK, 0), task)[0]

@@ -124,8 +124,8 @@ def plainly(out: Path, search: str, seed: int, known: Known, times: float, teach
     more = ["--seconds", str(seconds), "--teachers", str(teachers)]
     subprocess.run([*command, *more], check=True, capture_output=True, env=os.environ | FIRST)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    figures = [(line["compute"], line["measured"]) for line in lines]
-    found = [Came(spent, one["score_validation"], one["params"], one["macs"]) for spent, one in figures]
+    figures = [(line["compute"], measurement_from_json(line["measured"])) for line in lines]
+    found = [Came(spent, one.score_validation, one.params, one.macs) for spent, one in figures]
     trials = len({line["trial"] for line in lines})
     came = moving(found, ours.reference)
     return Course(

@@ -35,7 +35,11 @@ from compress.store.folder import Store
 TABLE = Path(__file__).parents[1] / "recorded" / "curves-digits.csv.gz"
 Row = tuple[float, str, Measurement]
 """A point: its sparsity, variant and figures."""
-FIGURES = [field.name for field in fields(Measurement) if field.name != "machine"]  # one machine a table
+FIGURES = [
+    field.name for field in fields(Measurement) if field.name not in ("machine", "metrics")
+]  # one machine a table
+RECORDED = {"accuracy_validation": "score_validation", "accuracy_test": "score_test"}
+"""Columns of a table recorded by an earlier version."""
 
 
 def beginnings(recipes: Iterable[Recipe]) -> list[Recipe]:
@@ -91,7 +95,7 @@ def _row(sparsity: float, variant: str, measured: Measurement) -> dict[str, Any]
 @cache
 def recorded(path: Path = TABLE) -> dict[str, list[Row]]:
     """Points by the id of the recipe that ends in int8, in the order they are made; the teacher's under its own id."""
-    frame = pd.read_csv(path, keep_default_na=False)
+    frame = pd.read_csv(path, keep_default_na=False).rename(columns=RECORDED)
     names = [name for name in frame.columns if name not in ("sparsity", "variant", *FIGURES)]
     table: dict[str, list[Row]] = {}
     for choices, group in frame.groupby(names, sort=False):

@@ -21,7 +21,7 @@ from benchmarks.search.recording import Row
 from benchmarks.search.workers import Course, Work, needed, point, reference, rows, run, scaled, task, teacher
 from compress.plan import Step
 from compress.recipe import Recipe
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES, value

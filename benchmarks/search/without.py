@@ -27,8 +27,9 @@ from compress.estimate import Estimator
 from compress.pipeline import Made
 from compress.plan import Step
 from compress.recipe import Recipe
-from search.running import launch, tune_loop
-from search.running.begin_or_resume import take_up
+from search.beginning import launch
+from search.beginning.begin_or_resume import take_up
+from search.running import tune_loop
 from search.running.driver import Driver
 from search.running.job import Job
 from search.running.worker import Compression
@@ -56,8 +57,8 @@ class Alone(Driver):
 def alone(*given: Any, **named: Any) -> Driver:
     """Take a study up, as a search does, with trials that share only the teachers."""
     with (
-        patch("search.running.begin_or_resume.Driver", Alone),
-        patch("search.running.begin_or_resume.InProgress", Free),
+        patch("search.beginning.begin_or_resume.Driver", Alone),
+        patch("search.beginning.begin_or_resume.InProgress", Free),
     ):
         driver = take_up(*given, **named)
     if driver.auto is not None:
@@ -127,7 +128,7 @@ def point_by_point(
         asked.setdefault(recipe.id, dict(trial.params))  # type: ignore[attr-defined]
         return recipe
 
-    with patch("search.running.begin_or_resume.Driver", PointByPoint):
+    with patch("search.beginning.begin_or_resume.Driver", PointByPoint):
         driver = take_up(study, optuna_study, replace(space, build=build), task, trials, *given, **named)
     assert isinstance(driver, PointByPoint)
     driver.asked, driver.estimator = asked, Pointwise(task, asked=asked)

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from compress.data.augmentation import Augment
-from compress.data.images import AS_THEY_ARE
-from compress.data.pixel_cache import Facts
+from compress.data.folder.images import AS_THEY_ARE
+from compress.data.folder.pixel_cache import Facts
 from compress.data.splits import Split, TensorSplit
 from compress.data.survey import Moments, Part, fingerprint
 from compress.goals import Goal

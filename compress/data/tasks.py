@@ -19,12 +19,12 @@ import torch
 from compress.data.assembly import HELD_OUT, Parts, from_arrays, hold_out
 from compress.data.augmentation import Augmentation
 from compress.data.digits import angle_parts, digit_parts
-from compress.data.folder_parts import from_folder
-from compress.data.images import AS_THEY_ARE
+from compress.data.folder.images import AS_THEY_ARE
+from compress.data.folder.parts import from_folder
+from compress.data.folder.walk import printable
 from compress.data.own_task import OBJECT, from_function, is_function, offered, title
 from compress.data.published import read_published
 from compress.data.splits import Augment, DataError, Split, StreamSplit
-from compress.data.walk import printable
 from compress.goals import Classification, Goal, quality_of
 from compress.quality import Quality
 

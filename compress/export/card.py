@@ -93,7 +93,8 @@ def _title(facts: Mapping[str, Any]) -> str:
     point = facts.get("point")
     if isinstance(point, Mapping):
         bounds = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.get("budget", {}).items())
-        lower = ", by the lower end of the confidence over seeds" if facts["robust"] else ""
+        end = "lower" if Quality.from_json(facts.get("quality")).higher_is_better else "upper"
+        lower = f", by the {end} end of the confidence over seeds" if facts["robust"] else ""
         kind = _KINDS.get(_goal(facts)["name"], "A network")
         lines.append(
             f"{kind}, found by Paretune. Study {plain(facts['study'])}, trial {point['trial']}, point "

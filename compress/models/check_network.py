@@ -119,7 +119,7 @@ class _Look:
                 f"{self.path}: an image's logits must not depend on the rest of its batch in eval mode, got some "
                 f"{_apart(first[:1], alone):.1%} apart{self._still_training()}; {_remedy(self.module)}"
             )
-        if self.softmax and first.ge(0).all() and _apart(first.sum(1), torch.ones(len(first))) < CLOSE:
+        if self.softmax and first.ge(0).all() and _apart(first.sum(1), torch.ones_like(first[:, 0])) < CLOSE:
             raise RecipeError(f"{self.path}: must give logits, got shares that add up to 1; leave the softmax out")
 
     def check_crowd(self, first: Tensor, images: Tensor) -> None:

@@ -73,5 +73,6 @@ function missed({ row, over, needs }) {
     if (isQuality(name) && quality.form !== "percent") return `${option(name)} by ${up.format(share)} ${unit}`;
     return `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${isQuality(name) ? "points" : "%"}`;
   };
-  return `${label(row)} misses ${Object.entries(over).map(by).join(", ")} (needs ${typed(needs, " ")})`;
+  const needed = Object.keys(needs).length ? ` (needs ${typed(needs, " ")})` : "";
+  return `${label(row)} misses ${Object.entries(over).map(by).join(", ")}${needed}`;
 }

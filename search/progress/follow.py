@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from search.beginning import launch
 from search.progress.display import Progress
-from search.running import launch
 from search.settings import Settings
 from search.study.record import StudyRecord
 from search.tracking.client import Unanswered, check_reachable

@@ -34,7 +34,7 @@ Ending = tuple[Status, str]
 
 
 class Driver:
-    """The state of a search. `search/running/begin_or_resume.py` makes a driver; the constructor writes nothing.
+    """The state of a search. `search/beginning/begin_or_resume.py` makes a driver; the constructor writes nothing.
 
     The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state. `trials` is
     the number wanted in all, without replicates; 0 for replicates alone.

@@ -23,8 +23,7 @@ from compress.estimate import Guess
 from search.sampling import early_stopping
 from search.sampling.candidates import Candidate, Named, candidates
 from search.sampling.ehvi import HypervolumeImprovement
-from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen
-from search.sampling.spread import far_apart
+from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, Seen, far_apart
 from search.sampling.surrogate import MOST, Encoder, Surrogate
 from spaces.space import Trial, place
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compress.estimate import Guess
-from search.sampling.candidates import Named
+from search.sampling.candidates import Candidate, Named
 from search.study.record import Choice
 
 Floats = NDArray[np.float64]
@@ -68,3 +68,33 @@ class Expected(NamedTuple):
     deviation: Floats
     costs: Floats
     parts: list[slice]
+
+
+def far_apart(
+    costs: Mapping[Candidate, Floats], share: Mapping[Candidate, float], there: Sequence[Floats], count: int
+) -> list[Candidate]:
+    """Return the first recipes of a search: at most `count`, far apart in cost, for nothing is measured yet.
+
+    Each has a point far in cost from those `there` and from earlier choices.
+
+    `costs` are scaled, a row for each point of a candidate; `there` has a row for each point. `share` weighs the
+    distances.
+    """
+    known = np.array(there) if there else np.ones((1, 1))
+    near = {one: _distances(its, known) for one, its in costs.items()}
+    chosen: list[Candidate] = []
+    while near and len(chosen) < count:
+        best = max(near, key=lambda one: float(near[one].max()) * share[one])
+        del near[best]
+        near = {
+            one: np.minimum(before if there or chosen else np.inf, _distances(costs[one], costs[best]))
+            for one, before in near.items()
+        }
+        chosen.append(best)
+    return chosen
+
+
+def _distances(points: Floats, others: Floats) -> Floats:
+    """Return each point's Chebyshev distance from the nearest of the others."""
+    distances: Floats = np.abs(points[:, None] - others).max(2).min(1)
+    return distances

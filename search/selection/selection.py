@@ -94,7 +94,9 @@ class Selection:
 
     @property
     def _split(self) -> str:
-        return "at the lower end" if self.robust else "on validation"
+        """Return the origin of the compared qualities: with `robust` the worse end of the interval over seeds."""
+        lower = not self.fits or self.fits[0].point.quality.higher_is_better
+        return f"at the {'lower' if lower else 'upper'} end" if self.robust else "on validation"
 
     def as_json(self) -> JsonDict:
         """Return the form printed by `paretune select --json`."""
@@ -187,8 +189,12 @@ def _binding_a_knee(
 def _told(
     miss: RatedModel, found: Sequence[Family], judged: Sequence[RatedModel], budget: Budget, robust: bool
 ) -> RatedModel:
-    """Return a miss with the amounts to type, for the seed shipped under the widened budget."""
-    if not math.isfinite(miss.total):
+    """Return a miss with the amounts to type, for the seed shipped under the widened budget.
+
+    A miss by a figure that was not measured stays without amounts, and so does a quality below 0: amounts are at
+    least 0.
+    """
+    if not math.isfinite(miss.total) or any(miss.has(name) < 0 for name in miss.over):
         return miss
     same = (one for one in rated_models(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
     return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))

@@ -124,8 +124,11 @@ def difference(one: Family, other: Family) -> Difference | None:
         for family in (one, other)
     )
     each = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
-    if len(each) < 2:
-        return None
+    return paired(each) if len(each) > 1 else None
+
+
+def paired(each: Sequence[float]) -> Difference:
+    """Return the mean of differences, one a seed and at least two, with its margin."""
     return Difference(_mean(each), _margin(stdev(each), len(each)), len(each))
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -93,3 +94,10 @@ def test_qualities_travel_as_scores_and_metrics_beside_them_in_their_own_units()
     assert found.also == ("r2_test",)
     assert told["rows"]["r2_test"] == [pytest.approx(0.89), pytest.approx(0.8)]
     assert told["seeds"]["r2_test"] == [pytest.approx(0.8), pytest.approx(0.7)]
+
+
+def test_metrics_measured_beside_come_metric_by_metric_without_the_quality() -> None:
+    beside = {f"{name}_{split}": 0.5 for split in ("validation", "test") for name in ("mae", "r2", "mae-yaw")}
+    one = replace(point(0, 0.9, 10), quality=MAE)
+    record = replace(study(trial(0, replace(one, measured=replace(one.measured, metrics=beside)))), quality=MAE)
+    assert Models.of(record).also == ("r2_validation", "r2_test", "mae-yaw_validation", "mae-yaw_test")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compress.data.images import Files
+from compress.data.folder.images import Files
 from compress.data.tasks import load_task
 
 STORED = {

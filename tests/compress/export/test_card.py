@@ -211,3 +211,5 @@ def test_the_card_of_an_error_speaks_of_it_in_its_unit() -> None:
     assert "the same values as the network on 100.00% of 359 test images, values within" in said
     assert "accura" not in said
     assert "the knee, where mae gets dear" in card(quality=quality, measured=found, prefer="knee")
+    robust = card(quality=quality, goal=goal, measured=found, robust=True)
+    assert "alone, by the upper end of the confidence over seeds: the best by mae" in robust

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from compress.errors import RecipeError
 from compress.models import Model
+from compress.models.check_network import check_network
 
 Source = Callable[[str, str], None]
 NETS = """
@@ -343,3 +345,9 @@ def test_a_network_is_looked_at_once_while_its_source_stays(source: Source, caps
         for _ in range(3):
             assert Model("told:make").check(10, (1, 8, 8)) == ()
         assert capsys.readouterr().err == "made\n" * 3  # with two seeds, and to be looked at
+
+
+def test_maps_that_happen_to_be_positive_are_logits() -> None:
+    maps = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1), nn.Softplus())
+    images = torch.randn(3, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    check_network("maps", maps, images, (2, 5, 6))

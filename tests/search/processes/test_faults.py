@@ -21,7 +21,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from compress.data.tasks import Task
 from compress.pipeline import Pipeline
 from compress.recipe import Recipe
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job, StepResult
 from search.running.sources import NotNow

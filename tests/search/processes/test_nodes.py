@@ -27,7 +27,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
 from compress.training.settings import Training
-from search.running import launch
+from search.beginning import launch
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings

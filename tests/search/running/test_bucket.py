@@ -13,7 +13,7 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import RemoteStore
 from compress.training.settings import Training
-from search.running import launch
+from search.beginning import launch
 from search.settings import Settings
 from search.shipping.verified_export import stored
 from search.study.clean import clean

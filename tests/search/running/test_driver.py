@@ -21,7 +21,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Factorize, Prune, Recovery, Train
 from compress.training.settings import Training
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy
 from search.study.study import INTERRUPTED, Study

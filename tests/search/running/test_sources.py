@@ -11,7 +11,7 @@ from optuna.storages import InMemoryStorage
 
 from compress.data.tasks import Task
 from compress.recipe import Recipe
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.replicates import Replicates
 from search.running.sources import NewRecipes, NotNow, OtherSeeds, Resumed

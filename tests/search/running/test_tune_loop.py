@@ -17,8 +17,8 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
+from search.beginning.begin_or_resume import take_up
 from search.running import tune_loop
-from search.running.begin_or_resume import take_up
 from search.running.failures import reason_gone
 from search.running.job import Job
 from search.running.tune_loop import WAITING, _Callback, _Searcher

@@ -16,7 +16,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training.settings import Training
-from search.running import launch
+from search.beginning import launch
 from search.running.job import Job
 from search.running.tune_scheduler import Scheduler
 from search.sampling.optuna_study import OptunaStudy, open_storage

@@ -21,7 +21,7 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.folder import Store
 from compress.training.loop import VISIBLE, training_device
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.devices import ALLOCATOR, share_gpu
 from search.running.failures import DeviceError, GpuLost
 from search.running.job import Job, StepResult

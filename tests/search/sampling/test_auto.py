@@ -24,7 +24,7 @@ from compress.pruning import APoZRounds, L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training.settings import Training
-from search.running.begin_or_resume import take_up
+from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.job import Job
 from search.sampling.acquisition import STARTUP

@@ -6,7 +6,7 @@ from search.selection.budget import Budget
 from search.selection.preference import PREFERENCES
 from search.selection.selection import choose
 from tests.dashboards.records import MAE
-from tests.search.points import CURVE, point
+from tests.search.points import CURVE, point, seeds
 
 
 def test_why_says_what_the_runner_up_has_less_of() -> None:
@@ -66,3 +66,10 @@ def test_why_of_an_error_is_in_its_unit() -> None:
         "trial 3 at 60 %: 2.91 against 5.01 degrees above the line from the smallest to the best, "
         "1 degrees against 2 degrees on validation, with 900 params more"
     )
+
+
+def test_the_worse_end_of_an_error_is_the_upper() -> None:
+    models = [*seeds(0.9, 0.91, 0.92), *seeds(0.8, 0.81, 0.82, trial=2)]
+    assert choose(models, Budget(), robust=True).why.endswith(" at the lower end, with the same size and MACs")
+    errors = choose([replace(point, quality=MAE) for point in models], Budget(), robust=True)
+    assert errors.why.endswith("degrees at the upper end, with the same size and MACs")

@@ -9,7 +9,7 @@ import pytest
 from search.selection.budget import Amount, Budget
 from search.selection.selection import Selection, choose
 from search.study.record import Point
-from tests.dashboards.records import MAE
+from tests.dashboards.records import F1, MAE
 from tests.search.points import point
 
 
@@ -27,6 +27,14 @@ def test_a_miss_of_an_error_is_in_its_unit_and_needs_an_amount_without_the_noise
     assert [str(miss) for miss in choose(models, Budget(quality=Amount(0))).misses] == [
         "trial 0 at 60 % misses quality by 0.601 degrees (needs --quality 0.6)",
         "trial 1 at 60 % misses quality by 10 degrees (needs --quality 10)",
+    ]
+
+
+def test_a_miss_of_a_quality_below_0_is_told_without_an_amount_that_cannot_be_typed() -> None:
+    models = [replace(point(score, trial=n), quality=F1) for n, score in enumerate((-1.5, 0.25))]
+    assert [str(miss) for miss in choose(models, Budget(quality=Amount(0.5))).misses] == [
+        "trial 1 at 60 % misses quality by 0.25 f1 (needs --quality 0.25)",
+        "trial 0 at 60 % misses quality by 2 f1",
     ]
 
 

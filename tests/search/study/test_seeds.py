@@ -20,7 +20,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Prune, Quantize, Recovery, Train
 from compress.training.settings import Training
-from search.running.begin_or_resume import reseeding, take_up
+from search.beginning.begin_or_resume import reseeding, take_up
 from search.running.driver import Driver
 from search.running.job import Job
 from search.running.replicates import ENOUGH, Wanted

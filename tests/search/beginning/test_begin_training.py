@@ -14,7 +14,7 @@ from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.optimizers import own_optimizer_source
 from compress.training.settings import Training
-from search.running.begin_training import Checked, announced, check_trainings, trainings_of
+from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
 from search.settings import Settings
 from search.study.study import Study, StudyError
 from search.study_file import read
@@ -84,7 +84,7 @@ def test_an_own_optimizer_that_has_changed_is_refused(
 ) -> None:
     study = begun(tmp_path, optimizer=own, lr=0.1)
     assert trainings_of(study, Settings("b", home=tmp_path)).own_optimizers == (own,)
-    monkeypatch.setattr("search.running.begin_training.own_optimizer_source", lambda path: "another")
+    monkeypatch.setattr("search.beginning.begin_training.own_optimizer_source", lambda path: "another")
     with pytest.raises(StudyError, match=f"study b: {own} must be as it was when the study was begun, got another"):
         trainings_of(study, Settings("b", home=tmp_path))
 

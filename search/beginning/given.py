@@ -8,7 +8,7 @@ from typing import Any
 
 from compress.data.tasks import Task
 from compress.recipe import Recipe
-from search.running.begin_checks import check_there
+from search.beginning.begin_checks import check_there
 from search.sampling.optuna_study import GRID
 from search.settings import Settings, home_folder, whole_task
 from search.study.study import Study, StudyError

@@ -18,16 +18,16 @@ from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
+from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold
+from search.beginning.begin_or_resume import take_up
+from search.beginning.begin_space import planned, space_of
+from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
+from search.beginning.expected_time import announcement
 from search.environment import spare_loopback
 from search.hints import command
-from search.running.begin_checks import budget_of, check_study, earlier_of, given_models, hold
-from search.running.begin_or_resume import take_up
-from search.running.begin_space import planned, space_of
-from search.running.begin_training import Checked, announced, check_trainings, trainings_of
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
-from search.running.expected_time import announcement
 from search.running.failures import DeviceError
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds

@@ -28,8 +28,8 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
-from search.running import launch
-from search.running.begin_checks import check_study
+from search.beginning import launch
+from search.beginning.begin_checks import check_study
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings

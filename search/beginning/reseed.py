@@ -17,12 +17,12 @@ from compress.machine.resources import usable_cpus
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.bucket import check_readable, check_store
+from search.beginning.begin_checks import check_given, given_models, hold
+from search.beginning.begin_or_resume import reseeding
+from search.beginning.launch import Listener, carry_out, check_went_well
 from search.checks import check_whole
-from search.running.begin_checks import check_given, given_models, hold
-from search.running.begin_or_resume import reseeding
 from search.running.cluster import check_address, check_fits, scratch_folder, started
 from search.running.devices import Room, settled
-from search.running.launch import Listener, carry_out, check_went_well
 from search.running.replicates import Replicates, Wanted
 from search.selection.budget import Budget
 from search.selection.rated import rated_models

@@ -13,7 +13,7 @@ import pytest
 from compress.data.tasks import Task
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.running.begin_checks import earlier_of, given_models
+from search.beginning.begin_checks import earlier_of, given_models
 from search.settings import Settings
 from search.study.images import check_images
 from search.study.study import Study, StudyError

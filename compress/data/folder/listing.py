@@ -14,8 +14,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.data.folder.walk import Found, Place, Skipped, entries, files_below, is_folder, place, printable
 from compress.data.splits import DataError
-from compress.data.walk import Found, Place, Skipped, entries, files_below, is_folder, place, printable
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 ALIKE = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}

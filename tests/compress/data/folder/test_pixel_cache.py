@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compress.data import images, tasks
-from compress.data.images import Files, Picture
+from compress.data import tasks
+from compress.data.folder import images
+from compress.data.folder.images import Files, Picture
 from compress.data.splits import TensorSplit
 from compress.data.tasks import load_task
-from tests.compress.data.test_folders import digit_folder, everything, write
+from tests.compress.data.folder.test_listing import digit_folder, everything, write
 
 
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -152,7 +153,7 @@ def test_a_folder_decoded_before_images_were_turned_is_decoded_anew(
 ) -> None:
     name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
     load_task(name, cache_dir=cache)
-    monkeypatch.setattr("compress.data.pixel_cache.DECODING", 3)
+    monkeypatch.setattr("compress.data.folder.pixel_cache.DECODING", 3)
     seen = count_decodes(monkeypatch)
     load_task(name, cache_dir=cache)
     assert len(seen) == 50

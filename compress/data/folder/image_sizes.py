@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 
 from PIL import Image
 
-from compress.data.images import orientation_of
+from compress.data.folder.images import orientation_of
 
 LARGEST = 224
 """Largest shorter side in pixels of a decoded image."""

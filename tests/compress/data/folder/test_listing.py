@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from compress.data import folder_parts
-from compress.data.folders import list_images
-from compress.data.image_sizes import channels_of, typical_size
+from compress.data.folder import parts
+from compress.data.folder.image_sizes import channels_of, typical_size
+from compress.data.folder.listing import list_images
 from compress.data.splits import Augment, DataError, StreamSplit, TensorSplit
 from compress.data.tasks import Task, load_task
 
@@ -141,7 +141,7 @@ def test_streaming_leaves_the_global_generator_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_too_large_for_the_memory_is_streamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(folder_parts, "fits", lambda size_bytes: size_bytes < 50 * 16 * 16)
+    monkeypatch.setattr(parts, "fits", lambda size_bytes: size_bytes < 50 * 16 * 16)
     assert isinstance(load_task(f"folder:{digit_folder(tmp_path)}").train, StreamSplit)
 
 

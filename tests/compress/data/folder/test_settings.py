@@ -13,7 +13,7 @@ from compress.data.augmentation import Augment
 from compress.data.splits import DataError, TensorSplit
 from compress.data.tasks import Task, load_task
 from compress.goals import Classification, MultiLabel, Regression
-from tests.compress.data.test_folders import write
+from tests.compress.data.folder.test_listing import write
 
 CLASSES = ("bad", "good")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,19 @@ import pytest
 
 from compress.data.tasks import Task
 from compress.errors import RecipeError
+from compress.goals import Segmentation
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
-from search.running.begin_space import BegunSpace, planned, space_of
+from search.beginning.begin_space import BegunSpace, planned, space_of, suited
 from search.settings import Settings
 from search.study.study import Study, StudyError
-from spaces import Space
+from spaces import SPACES, Space
 from spaces.given_recipes import of_recipes
 from spaces.listing import Listing
+from spaces.probe import probe
+from spaces.restrict import restricted
 from spaces.space import Trial
 
 NET = """
@@ -63,7 +67,6 @@ def test_the_header_keeps_what_is_the_users_own(begin: Callable[..., BegunSpace]
     found = begin(only=("family=my_net:make",))
     assert found.header["only"] == {"family": ["my_net:make"]}
     assert list(found.header["networks"]) == ["my_net:make"]
-    assert list(found.header["optimizers"]) == ["my_opt:make"]
     assert found.header["space_is"]
 
 
@@ -79,12 +82,6 @@ def test_a_study_begun_so_is_resumed_without_restrictions(begin: Callable[..., B
     assert begin(study, resume=True, only={"family": ["cnn"]}).only == {"family": ("cnn",)}
     with pytest.raises(StudyError, match="study s: was begun with only family=cnn, got family=my_net:make; begin"):
         begin(study, resume=True, only=("family=my_net:make",))
-
-
-def test_an_optimizer_that_has_changed_ends_a_study(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
-    study = begun(tmp_path, **{**begin().header, "optimizers": {"my_opt:make": "another"}})
-    with pytest.raises(StudyError, match="study s: my_opt:make must be as it was when the study was begun"):
-        begin(study, resume=True)
 
 
 def test_another_space_of_the_name_is_refused(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
@@ -124,3 +121,15 @@ def test_a_grid_is_told_with_its_number() -> None:
     assert planned(Settings("s"), space, None) == (24, "")
     with pytest.raises(ValueError, match="grid: mine must have at most 10,000 recipes, got more; restrict choices"):
         planned(Settings("s", sampler="grid"), space, Listing(({"x": 1},), is_whole=False))
+
+
+def test_distillers_that_cannot_teach_the_goal_are_not_asked_for(tiny: Task) -> None:
+    pixels = replace(tiny, goal=Segmentation(("ground", "ink")))
+    fit = probe(suited(SPACES["joint"], pixels, 0), "digits", 0).questions
+    for name in ("distiller", "recovery distiller"):
+        assert "kd" in fit[name].choices
+        assert not {"crd", "srrl", "simkd"}.intersection(fit[name].choices)
+    assert suited(SPACES["joint"], tiny, 0) is SPACES["joint"]
+    none_fits = restricted(SPACES["joint"], {"order": ("distill-prune",), "distiller": ("crd",)}, "digits", 0)
+    with pytest.raises(RecipeError, match="distiller: a method must be left that can teach segmentation, got "):
+        suited(none_fits, pixels, 0)

@@ -11,9 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.data.folders import Listing, check_path, folder_of, is_image, key_of, notes_on, part_names, refusing
+from compress.data.folder.listing import (
+    Listing,
+    check_path,
+    folder_of,
+    is_image,
+    key_of,
+    notes_on,
+    part_names,
+    refusing,
+)
+from compress.data.folder.walk import Found, Skipped, files_below, place, printable
 from compress.data.splits import DataError
-from compress.data.walk import Found, Skipped, files_below, place, printable
 from compress.errors import said
 
 FILE = "labels.csv"

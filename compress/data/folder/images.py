@@ -20,8 +20,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from compress.data.folder.walk import printable
 from compress.data.splits import DataError
-from compress.data.walk import printable
 from compress.machine.resources import usable_cpus
 
 PATIENCE_S = 5.0

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compress.data.folders import list_images
+from compress.data.folder.listing import list_images
 from compress.data.splits import DataError
 from compress.data.tasks import load_task
 

@@ -12,10 +12,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from compress.data import toml_values as values
 from compress.data.augmentation import Augment
+from compress.data.folder import toml_values as values
+from compress.data.folder.toml_values import BALANCED
 from compress.data.splits import DataError
-from compress.data.toml_values import BALANCED
 from compress.errors import said
 from compress.goals import Classification, Goal, MetricError, MultiLabel, Regression
 

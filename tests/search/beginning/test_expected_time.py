@@ -11,8 +11,8 @@ from torch import nn
 
 from compress.data.tasks import Task
 from compress.models import Model
-from search.running import expected_time
-from search.running.expected_time import HOUR_S, about, announcement, fewer_epochs, said, seconds_an_image
+from search.beginning import expected_time
+from search.beginning.expected_time import HOUR_S, about, announcement, fewer_epochs, said, seconds_an_image
 from search.settings import Settings
 from spaces import SPACES, Space
 from spaces.space import Effort

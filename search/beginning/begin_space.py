@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 from compress.costs import check
 from compress.data.tasks import Task
+from compress.distill import DISTILLERS, Distiller
 from compress.errors import RecipeError
+from compress.goals import Goal
 from compress.models import Model
 from compress.recipe import Recipe
-from search.running.begin_checks import NETWORKS, check_given, check_suit
+from search.beginning.begin_checks import NETWORKS, check_given, check_suit
 from search.settings import TRIALS, Settings
 from search.study.study import Study, StudyError
 from spaces import SPACES, Space
@@ -64,7 +66,35 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
         header |= _code(space, found, task, models)
     if only:
         header["only"] = {name: list(values) for name, values in only.items()}
-    return BegunSpace(restricted(space, only, task.name, seed), only, header, _note(found) if is_own else "")
+    space = suited(restricted(space, only, task.name, seed), task, seed)
+    return BegunSpace(space, only, header, _note(found) if is_own else "")
+
+
+def suited(space: Space, task: Task, seed: int) -> Space:
+    """Return the space without the distillers that cannot teach the task's goal.
+
+    RecipeError if a choice of distillers has none left.
+    """
+    unfit = {name for name, kind in DISTILLERS.items() if _refuses(kind(), task.goal)}
+    if not unfit:
+        return space
+    fit: dict[str, tuple[Any, ...]] = {}
+    for name, question in probe(space, task.name, seed).questions.items():
+        if unfit.intersection(question.choices):
+            fit[name] = tuple(value for value in question.choices if value not in unfit)
+            if not fit[name]:
+                raise RecipeError(
+                    f"{name}: a method must be left that can teach {task.goal.name}, got {', '.join(map(str, unfit))}"
+                )
+    return restricted(space, fit, task.name, seed)
+
+
+def _refuses(method: Distiller, goal: Goal) -> bool:
+    try:
+        method.check_goal(goal)
+    except RecipeError:
+        return True
+    return False
 
 
 def planned(settings: Settings, space: Space, grid: Listing | None) -> tuple[int, str]:

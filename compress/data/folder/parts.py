@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from compress.data.assembly import HELD_OUT, Bytes, Parts, blocks_of, hold_out, tensor_splits
 from compress.data.augmentation import Augment
-from compress.data.folder_settings import FILE as TOML
-from compress.data.folder_settings import FolderSettings, read_settings
-from compress.data.folders import Listing, list_images
-from compress.data.image_sizes import Size, channels_of, common_size, typical_size
-from compress.data.images import Files, Report, decode_all, decode_blocks
-from compress.data.labelled import list_labelled
-from compress.data.pixel_cache import Facts, FolderCache
+from compress.data.folder.image_sizes import Size, channels_of, common_size, typical_size
+from compress.data.folder.images import Files, Report, decode_all, decode_blocks
+from compress.data.folder.labelled import list_labelled
+from compress.data.folder.listing import Listing, list_images
+from compress.data.folder.pixel_cache import Facts, FolderCache
+from compress.data.folder.settings import FILE as TOML
+from compress.data.folder.settings import FolderSettings, read_settings
 from compress.data.splits import DataError, Split, StreamSplit, fits
 from compress.data.survey import Moments, Part, fingerprint
 from compress.goals import Classification, Goal

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from compress.data.augmentation import Augment
-from compress.data.image_sizes import Size, common_size
+from compress.data.folder.image_sizes import Size, common_size
 from compress.data.splits import TensorSplit
 from compress.data.tasks import load_task
-from tests.compress.data.test_folders import write
+from tests.compress.data.folder.test_listing import write
 
 
 def files(tmp_path: Path, *sizes: tuple[int, int]) -> list[str]:

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.goals`."""
+
+from benchmarks.goals.measure import main
+
+main()

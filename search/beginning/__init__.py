@@ -1,0 +1,1 @@
+"""Begin a search: checks, the space, trainings, the first trials; take a study up again, with more seeds."""
