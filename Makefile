@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install search test pytest lint docs clean-venv
+# Tests without a search: of the library, the benchmarks, the contracts, the pages.
+LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces
+
+.PHONY: install search test pytest lint library searches docs clean-venv
 
 install: .venv/installed
 
@@ -21,9 +24,15 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Types take a minute of one core, and the tests one core: beside each other, and both must pass.
+# On two cores: lint, types and the library's tests beside the tests that search; all must pass.
 test: install
-	$(MAKE) --no-print-directory --jobs=2 lint pytest
+	$(MAKE) --no-print-directory --jobs=2 library searches
+
+library: lint
+	$(BIN)/python -m pytest $(LIBRARY)
+
+searches: install
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(LIBRARY))
 
 pytest: install
 	$(BIN)/python -m pytest
