@@ -18,7 +18,7 @@ from search.selection.rated import RatedModel
 from search.selection.selection import Selection
 from search.study.breakpoints import DELTA, Breakpoint
 from search.study.record import StudyRecord, TrialRecord
-from search.study.seeds import front_of, middle
+from search.study.seeds import Family, front_of, middle
 from search.study.study import INTERRUPTED
 
 _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
@@ -132,11 +132,19 @@ def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[
     lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
     interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
     lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
-    example = middle(front_of(found.points, found.objectives))
+    example = middle(_worth_taking(front_of(found.points, found.objectives), found.quality))
     if example is not None:
         words = ["select", found.name, "--max-params", str(example.measured.params), "--export", "out/", *where]
         lines.append(f"take: {shlex.join([program, *words])}")
     return "\n".join(lines)
+
+
+def _worth_taking(found: Sequence[Family], quality: Quality) -> Sequence[Family]:
+    """The models of a front that are nearer to the best than to a constant answer, which many small models give."""
+    if quality == ACCURACY:
+        return found
+    best = max((family.validation for family in found), default=0.0)
+    return [family for family in found if family.validation >= (best + quality.constant) / 2]
 
 
 def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:

@@ -103,7 +103,7 @@ class Task:
     def _one_image(self) -> str:
         """What one validation image is worth, where the quality is accuracy."""
         worth = f"; validation: one image is {100 / len(self.validation):.2f} points"
-        return worth if self.goal.counts_right else f"; quality: {self.goal.metric().name}"
+        return worth if self.goal.counts_right else f"; quality: {self.goal.quality_said}"
 
     @property
     def pixels(self) -> str:

@@ -15,6 +15,7 @@ from compress.goals.metrics import Factory, Meter, MetricError, meter
 from compress.machine.vision import import_torchmetrics
 
 ACCURACY = "accuracy"
+POSITIVE = "f1-positive"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Classification(Goal):
 
     The loss is the cross entropy; `weights` are by class, `smoothing` is in [0, 1). `quality` is accuracy,
     balanced-accuracy (the mean recall), f1 (the mean over classes), auroc (one class against the rest, mean), of two
-    classes f1-positive and `recall@precision=P` of the second class, or a function that returns a torchmetrics metric.
-    The function's metric takes probabilities `(B, K)` and targets. `also` names or makes further metrics.
+    classes f1-positive and `recall@precision=P` of the `positive` class, the second if none is named, or a function
+    that returns a torchmetrics metric. The function's metric takes probabilities `(B, K)` and targets. `also` names or
+    makes further metrics.
     """
 
     name: ClassVar[str] = "classification"
@@ -35,6 +37,7 @@ class Classification(Goal):
     weights: tuple[float, ...] | None = None
     smoothing: float = 0.0
     also: tuple[str | Factory, ...] = ()
+    positive: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -44,6 +47,10 @@ class Classification(Goal):
         ):
             raise ValueError(
                 f"classification: weights must be one a class, {len(self.classes)} of at least 0, got {self.weights}"
+            )
+        if self.positive is not None and self.positive not in self.classes:
+            raise ValueError(
+                f"classification: positive must be one of {', '.join(self.classes)}, got {self.positive!r}"
             )
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"classification: smoothing must be in [0, 1), got {self.smoothing}")
@@ -102,9 +109,11 @@ class Classification(Goal):
                 f"{who}: targets of a classification must be whole numbers (N,), got {targets.dtype} "
                 f"{tuple(targets.shape)}"
             )
-        wrong = targets[(targets < 0) | (targets >= self.outputs)]
+        wrong = ((targets < 0) | (targets >= self.outputs)).nonzero()
         if len(wrong):
-            raise ValueError(f"{who}: targets must be in [0, {self.outputs}), got {int(wrong[0])}")
+            at = int(wrong[0])
+            rule = f"{who}: targets must be in [0, {self.outputs}), numbers of classes from 0"
+            raise ValueError(f"{rule}, got {int(targets[at])} at {at}")
 
     def _meter(self, chosen: str | Factory) -> Meter:
         if isinstance(chosen, str) and chosen.startswith(_RECALL):
@@ -126,8 +135,25 @@ class Classification(Goal):
             "auroc": lambda: made.MulticlassAUROC(count),
         }
         if count == 2:
-            known["f1-positive"] = of_class("f1-positive", lambda: made.BinaryF1Score())
+            at = self._positive_at
+
+            def is_positive(labels: Tensor) -> Tensor:
+                return (labels == at).long()
+
+            known[POSITIVE] = lambda: Meter(
+                POSITIVE, made.BinaryF1Score(), lambda outputs: is_positive(outputs.argmax(1)), read=is_positive
+            )
         return known
+
+    @property
+    def _positive_at(self) -> int:
+        return 1 if self.positive is None else self.classes.index(self.positive)
+
+    @property
+    def quality_said(self) -> str:
+        """Return the quality's name, with the class a quality of one class is about."""
+        about = isinstance(self.quality, str) and self.quality.startswith((POSITIVE, _RECALL))
+        return f"{super().quality_said}{f' of {self.classes[self._positive_at]}' if about else ''}"
 
     def _recall_at(self, chosen: str) -> Meter:
         try:
@@ -137,7 +163,14 @@ class Classification(Goal):
         if not 0 < precision <= 1 or self.outputs != 2:
             raise MetricError(f"quality: {_RECALL}P must have P in (0, 1] and two classes, got {chosen!r}")
         metric = import_torchmetrics().classification.BinaryRecallAtFixedPrecision(precision)
-        return Meter(chosen, metric, lambda outputs: outputs.softmax(1)[:, 1], is_share=True)
+        at = self._positive_at
+        return Meter(
+            chosen,
+            metric,
+            lambda outputs: outputs.softmax(1)[:, at],
+            is_share=True,
+            read=lambda labels: (labels == at).long(),
+        )
 
 
 def smoothed(goal: Goal, smoothing: float) -> Goal:

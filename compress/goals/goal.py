@@ -73,6 +73,11 @@ class Goal(ABC):
         return self.unit
 
     @property
+    def quality_said(self) -> str:
+        """Return the name of the quality, for a line at the start of a search."""
+        return self.metric().name
+
+    @property
     def summary(self) -> str:
         """Return the outputs in words, such as `10 classes`."""
         return f"{self.outputs} output{'s' * (self.outputs > 1)}"

@@ -25,9 +25,13 @@ class MetricError(RecipeError):
     """Complaint about a metric: unknown, not made, or without a finite number as its value."""
 
 
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
+
+
 @dataclass(frozen=True)
 class Meter:
-    """A metric by its `name`, and `prepare` for the outputs; a user's metric may raise anything.
+    """A metric by its `name`, `prepare` for the outputs and `read` for the targets; a user's metric may raise anything.
 
     `is_share` says of a metric without a direction of its own that it is a share, and higher is better.
     """
@@ -36,11 +40,12 @@ class Meter:
     metric: Metric
     prepare: Prepare
     is_share: bool = False
+    read: Prepare = _as_it_is
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Add a batch of outputs and targets; MetricError if the metric refuses."""
         try:
-            self.metric.update(self.prepare(outputs).contiguous(), targets.contiguous())
+            self.metric.update(self.prepare(outputs).contiguous(), self.read(targets).contiguous())
         except Exception as error:
             shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
             raise MetricError(f"quality {self.name}: must take {shapes}, got {said(error)}") from error
@@ -86,7 +91,15 @@ def meter(chosen: str | Factory, known: Mapping[str, Factory], prepare: Prepare)
     """Return a new metric: `known` by name, or made by a user's function; MetricError if neither works."""
     torchmetrics, name = import_torchmetrics(), named(chosen)
     if isinstance(chosen, str) and chosen not in known:
-        raise MetricError(f"quality: unknown {chosen!r}, known are {', '.join(known)} and any metric of torchmetrics")
+        names = ", ".join(known)
+        raise MetricError(
+            f"quality: unknown {chosen!r}, known are {names}, and a function that returns a metric of torchmetrics"
+        )
+    if isinstance(chosen, torchmetrics.Metric):
+        raise MetricError(
+            f"quality: must be a function that returns a metric, got a metric, {type(chosen).__name__}; give "
+            f"lambda: {type(chosen).__name__}(...), for each model is measured with a new one"
+        )
     try:
         made = known[chosen]() if isinstance(chosen, str) else chosen()
     except Exception as error:

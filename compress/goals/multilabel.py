@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from compress.goals.goal import Goal
-from compress.goals.metrics import Factory, Meter, meter, named
+from compress.goals.metrics import Factory, Meter, meter
 from compress.machine.vision import import_torchmetrics
 
 
@@ -90,7 +90,7 @@ class MultiLabel(Goal):
             raise ValueError(f"{who}: targets must be 0 or 1, got {float(wrong[0])}")
 
     def _meter(self, chosen: str | Factory) -> Meter:
-        return _Whole(named(chosen), meter(chosen, self._known(), torch.sigmoid).metric, torch.sigmoid)
+        return replace(meter(chosen, self._known(), torch.sigmoid), read=torch.Tensor.long)
 
     def _known(self) -> Mapping[str, Factory]:
         made, count = import_torchmetrics().classification, self.outputs
@@ -99,11 +99,3 @@ class MultiLabel(Goal):
             "f1": lambda: made.MultilabelF1Score(count),
             "auroc": lambda: made.MultilabelAUROC(count),
         }
-
-
-class _Whole(Meter):
-    """A metric whose targets are whole numbers."""
-
-    def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Add a batch."""
-        super().update(outputs, targets.long())

@@ -54,8 +54,8 @@ class Regression(Goal):
 
     @property
     def quality_unit(self) -> str:
-        """Return the unit of an error; r2 has none."""
-        return "" if self.quality == "r2" else self.unit
+        """Return the unit of an error in it; r2, and a metric of a function, have none."""
+        return self.unit if isinstance(self.quality, str) and not self.quality.startswith("r2") else ""
 
     @property
     def summary(self) -> str:
@@ -128,13 +128,8 @@ class Regression(Goal):
         return known
 
 
-class _OfOne(Meter):
-    """A metric of one of several values."""
-
-    def update(self, outputs: Tensor, targets: Tensor) -> None:
-        """Add a batch; outputs are one column already."""
-        super().update(outputs, self.prepare(targets))
-
-
 def _of_one(name: str, metric: Factory, place: int) -> Meter:
-    return _OfOne(name, metric(), lambda values: values[:, place])
+    def column(values: Tensor) -> Tensor:
+        return values[:, place]
+
+    return Meter(name, metric(), column, read=column)

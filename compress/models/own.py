@@ -10,7 +10,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -56,13 +58,18 @@ def load_function(path: str) -> tuple[Callable[..., object], str]:
     if function is None:
         file = getattr(module, "__file__", None) or "Python's own"
         raise MissingModel(
-            f"{path}: {place} must have a function {name}, {file} has none; if that is no file of yours, the name "
-            f"{place.partition('.')[0]} is taken: rename your module"
+            f"{path}: {place} must have a function {name}, {file} has none{_meant(module, name)}; if that is no "
+            f"file of yours, the name {place.partition('.')[0]} is taken: rename your module"
         )
     if not callable(function) or inspect.isbuiltin(function):
         raise RecipeError(f"{path}: must be a function of Python's, got {type(function).__name__}")
     defined_in = sys.modules.get(str(getattr(function, "__module__", "")), module)
     return function, source(module, defined_in)
+
+
+def _meant(module: ModuleType, name: str) -> str:
+    near = get_close_matches(name, [one for one in vars(module) if callable(getattr(module, one))], 1)
+    return f", {near[0]} is meant, perhaps" if near else ""
 
 
 def name_taps(module: nn.Module, images: Tensor) -> None:

@@ -150,7 +150,11 @@ def _at_work(trial: TrialRecord) -> str:
         return f"{trial.id}: no point yet"
     taught = f" taught by {recipe.teacher}" if recipe.teacher else ""
     epochs = recipe.stages[0].training.epochs if isinstance(recipe.stages[0], Train | Distill) else 0
-    return f"{trial.id}: no point yet, {recipe.student}{taught} trains{f' for {epochs} epochs' if epochs else ''}"
+    lesson = recipe.stages[0].lesson
+    if lesson is not None and not lesson.training.epochs:
+        return f"{trial.id}: no point yet, {recipe.student} is measured as it is"
+    length = f" for {epochs} epoch{'s' * (epochs > 1)}" if epochs else ""
+    return f"{trial.id}: no point yet, {recipe.student}{taught} trains{length}"
 
 
 def _shown(name: str, value: object) -> str:

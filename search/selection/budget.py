@@ -97,7 +97,8 @@ class Budget(SearchBudget):
             raise ValueError(f"min-accuracy: the quality here is {quality.name}, so say --quality {self.min_accuracy}")
         bound = self.bounds.get("quality")
         if bound is not None and not bound.is_share and _is_beyond_best(bound.value, quality):
-            hint = f" (did you mean {bound}%?)" if quality.is_share and bound.value <= 100 else ""
+            share = f"{bound.value / 100:g}, or {bound}% of the unpruned teacher's"
+            hint = f" (did you mean {share}?)" if quality.is_share and bound.value <= 100 else ""
             raise ValueError(f"quality: {quality.name} is at most {quality.one:g}, got {bound}{hint}")
         return self
 

@@ -35,7 +35,7 @@ class FolderSettings:
     `validation` is the folder of validation images, "" to hold out of `train/`.
 
     `goal` is classification; regression or multilabel with values in `labels.csv`, in the `columns`, all if ().
-    `quality`, `also`, `weights`, `smoothing`, `loss` and `unit` go to the goal.
+    `quality`, `also`, `weights`, `smoothing`, `positive`, `loss` and `unit` go to the goal.
     """
 
     size: tuple[int, int] | None = None
@@ -53,6 +53,7 @@ class FolderSettings:
     also: tuple[str, ...] = ()
     weights: str | dict[str, float] = ""
     smoothing: float = 0.0
+    positive: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -80,7 +81,11 @@ class FolderSettings:
         if self.goal == Classification.name:
             counts = np.bincount(targets, minlength=len(names)) if self.weights == BALANCED else None
             return Classification(
-                names, weights=_weights(self.weights, names, counts), smoothing=self.smoothing, **quality
+                names,
+                weights=_weights(self.weights, names, counts),
+                smoothing=self.smoothing,
+                positive=self.positive or None,
+                **quality,
             )
         if self.goal == MultiLabel.name:
             return MultiLabel(names, positive_weights=_weights(self.weights, names, None), **quality)
@@ -127,6 +132,7 @@ def _checked(who: str, found: FolderSettings) -> FolderSettings:
         "loss": found.goal == Regression.name,
         "weights": found.goal != Regression.name,
         "smoothing": not found.labelled,
+        "positive": not found.labelled,
     }
     for key, suits in of.items():
         if getattr(found, key) != getattr(FolderSettings(), key) and not suits:
@@ -165,4 +171,5 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
     "also": values.words,
     "weights": values.weights,
     "smoothing": values.number,
+    "positive": values.word,
 }

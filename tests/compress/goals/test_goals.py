@@ -60,12 +60,17 @@ def test_the_qualities_of_a_classification_are_scikit_learns(
     assert measured(goal, LOGITS, LABELS) == pytest.approx(wanted(LABELS, LOGITS), abs=1e-6)
 
 
-def test_the_qualities_of_two_classes_may_be_of_the_second() -> None:
+def test_the_qualities_of_two_classes_are_of_the_one_named_or_the_second() -> None:
     logits, labels = LOGITS[:, :2], (LABELS > 0).long()
     goal = Classification(("good", "bad"), quality="f1-positive")
     assert measured(goal, logits, labels) == pytest.approx(f1_score(labels, logits.argmax(1)), abs=1e-6)
     recall = measured(replace(goal, quality="recall@precision=0.5"), logits, labels)
     assert 0 < recall <= 1
+    assert goal.quality_said == "f1-positive of bad"
+    first = replace(goal, positive="good")
+    assert measured(first, logits, labels) == pytest.approx(f1_score(labels, logits.argmax(1), pos_label=0), abs=1e-6)
+    assert first.quality_said == "f1-positive of good"
+    assert measured(replace(first, quality="recall@precision=0.5"), logits, labels) != recall
 
 
 def test_the_qualities_of_a_regression_are_scikit_learns() -> None:
@@ -176,6 +181,20 @@ def test_any_metric_of_torchmetrics_is_a_quality() -> None:
     assert -1 <= measured(goal, LOGITS, LABELS) <= 1
 
 
+def test_a_metric_in_place_of_a_function_names_the_remedy() -> None:
+    made: Any = import_torchmetrics().R2Score()
+    with pytest.raises(MetricError, match=r"got a metric, R2Score; give lambda: R2Score\(\.\.\.\)"):
+        quality_of(replace(POSE, quality=made), VALUES)
+
+
+def test_a_metric_of_a_function_has_no_unit() -> None:
+    def spread() -> Any:
+        return import_torchmetrics().ExplainedVariance()
+
+    assert quality_of(replace(POSE, quality=spread), VALUES).unit == ""
+    assert quality_of(replace(POSE, quality="mae-yaw"), VALUES).unit == "degrees"
+
+
 class _Peak:
     """A metric-like thing that is no metric."""
 
@@ -205,7 +224,7 @@ def numb() -> Any:
 @pytest.mark.parametrize(
     ("quality", "sentence"),
     [
-        ("f2", "quality: unknown 'f2', known are accuracy, balanced-accuracy, f1, auroc and any metric"),
+        ("f2", "quality: unknown 'f2', known are accuracy, balanced-accuracy, f1, auroc, and a function"),
         ("f1-positive", "quality: unknown 'f1-positive'"),
         ("recall@precision=2", r"quality: recall@precision=P must have P in \(0, 1\] and two classes"),
         (vector, r"quality vector: must be a single number, got shape \(3,\); choose an average"),
@@ -228,7 +247,7 @@ def test_a_metric_that_refuses_a_batch_names_the_shapes() -> None:
 @pytest.mark.parametrize(
     ("goal", "targets", "sentence"),
     [
-        (THREE, torch.tensor([0, 3]), r"digits: targets must be in \[0, 3\), got 3"),
+        (THREE, torch.tensor([0, 3]), r"digits: targets must be in \[0, 3\), numbers of classes from 0, got 3 at 1"),
         (THREE, torch.tensor([0.5, 1.0]), "targets of a classification must be whole numbers"),
         (POSE, torch.zeros(4), r"targets of a regression must be floats \(N, 2\), got torch.float32 \(4,\)"),
         (POSE, torch.tensor([[0.0, 1.0], [math.nan, 2.0]]), r"targets must be finite, got \[nan, 2.0\] at 1"),
@@ -248,6 +267,7 @@ def test_targets_that_do_not_fit_are_a_sentence(goal: Goal, targets: Tensor, sen
     [
         (lambda: Classification(("only",)), "must be at least 2 classes, got 1"),
         (lambda: replace(THREE, weights=(1.0,)), "weights must be one a class, 3 of at least 0"),
+        (lambda: replace(THREE, positive="d"), "positive must be one of a, b, c, got 'd'"),
         (lambda: replace(THREE, smoothing=1.0), r"smoothing must be in \[0, 1\)"),
         (lambda: Regression(()), "at least 1 value"),
         (lambda: replace(POSE, criterion="huber"), "unknown criterion 'huber', known are mse, smooth-l1, l1"),

@@ -111,7 +111,7 @@ def test_an_accuracy_no_model_can_have_is_refused() -> None:
 @pytest.mark.parametrize(
     ("quality", "bound", "said"),
     [
-        (F1, "97", r"quality: f1 is at most 1, got 97 \(did you mean 97%\?\)"),
+        (F1, "97", r"quality: f1 is at most 1, got 97 \(did you mean 0\.97, or 97% of the unpruned teacher's\?\)"),
         (PSNR, "41", "quality: psnr is at most 40, got 41$"),
     ],
 )
