@@ -175,7 +175,7 @@ GIVEN = (images(), labels())
         ({"train": (images(20, (4,)), labels())}, r"images must be \(N, C, H, W\), or grey \(N, H, W\), got \(20, 4\)"),
         ({"train": ("cat", labels())}, "train: images must be a tensor or an array of numbers, got TypeError"),
         ({"train": (images(), ["cat"] * 20)}, "train: targets must be numbers"),
-        ({"train": (images(), labels() + 1)}, r"train: targets must be in \[0, 2\), got 2"),
+        ({"train": (images(), labels() + 1)}, r"train: targets must be in \[0, 2\), numbers of classes from 0, got 2"),
         ({"train": (images(), labels() * np.nan)}, r"train: targets of a classification must be whole numbers \(N,\)"),
         ({"train": (np.where(images() > 250, np.nan, images()), labels())}, "train: images must be finite, got nan in"),
         ({"test": (images(8, (1, 6, 4)), labels(8))}, "test: images must have the shape .* 1 x 4 x 6, got 1 x 6 x 4"),

@@ -81,7 +81,7 @@ def test_a_function_of_a_module_is_found_from_the_current_folder(file: Path, mon
     [
         ("broken", "must return a Task when called without arguments, got RuntimeError: no camera"),
         ("five", "must return a Task, as paretune.make_task does, got a int"),
-        ("ranged", r"train: targets must be in \[0, 2\), got 7"),
+        ("ranged", r"train: targets must be in \[0, 2\), numbers of classes from 0, got 7"),
         ("LABELS", "must be a function that returns a Task, got a Classification"),
         ("gone", "must have a function gone, it has none"),
         ("drawn", "must return a Task when called without arguments, got TypeError"),

@@ -119,7 +119,7 @@ ODD: dict[str, tuple[list[Step], str]] = {
     "repeated": ([["0 a", "aten.repeat.default", [IMAGES, [1, 1, 2**15, 2**15]], {}, []], FLAT], "would make"),
     "negative": ([["0 a", "aten.zeros.default", [[-5]], {}, []], FLAT], "step 0 a cannot be carried out"),
     "no logits": ([["0 a", "aten.sym_size.int", [IMAGES, 0], {}, []]], "must give logits of 1 images"),
-    "maps": ([["0 a", "aten.neg.default", [IMAGES], {}, []]], "must give logits of 1 images"),
+    "rows of maps": ([["0 a", "aten.flatten.using_ints", [IMAGES, 2], {}, []]], "must give logits of 1 images"),
     "of another batch": ([["0 a", "aten.neg.default", [{"of": "w"}], {}, []]], "must give logits of 1 images"),
 }  # fmt: skip
 
