@@ -144,7 +144,8 @@ def test_the_pages_function_makes_a_task(
 
 def test_the_pages_settings_of_a_folder_hold(outside: Outside, tmp_path: Path) -> None:
     files(outside, tmp_path)
-    (tmp_path / "task.toml").write_text(TOML.replace("bad = 5", '"1 bad" = 5'))
+    settings = TOML.replace("bad = 5", '"1 bad" = 5').replace('positive = "bad"', 'positive = "1 bad"')
+    (tmp_path / "task.toml").write_text(settings)
     task = load_task(f"folder:{tmp_path}", again=True)
     assert (task.shape, task.mean, task.augment) == ((1, 48, 64), (99.2,), paretune.Augment(6, True))
     assert [meter.name for meter in task.goal.also_metrics()] == ["accuracy"]
