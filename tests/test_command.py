@@ -120,7 +120,7 @@ SEARCHES = [
     (("--space", "cube"), "space: unknown 'cube', known are aghli2021, chen2021, joint"),
     (
         ("--task", "mnist"),
-        "task: unknown 'mnist', known are cifar10, cifar100, digits, digits-angle, fashion-mnist, folder:PATH and FILE.py",
+        "task: unknown 'mnist', known are cifar10, cifar100, digits, digits-angle, fashion-mnist, folder:PATH and FILE",
     ),
     (("--task", "folder:/nowhere"), "folder:/nowhere: a folder train/ with one folder a class must be there"),
     (("--trials", "0"), "trials must be at least 1, got 0"),
