@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Tests without a search: of the library, the benchmarks, the contracts, the pages.
-LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces
+# Tests that begin no Ray.
+LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces tests/search/sampling tests/search/study
 
 .PHONY: install search test pytest lint library searches docs clean-venv
 
