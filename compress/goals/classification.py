@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from compress.goals.goal import Goal
-from compress.goals.metrics import Factory, Meter, MetricError, meter
+from compress.goals.metrics import Factory, Meter, MetricError
 from compress.machine.vision import import_torchmetrics
 
 ACCURACY = "accuracy"
@@ -88,14 +88,6 @@ class Classification(Goal):
         """Return the square of the temperature."""
         return temperature**2
 
-    def metric(self) -> Meter:
-        """Return the metric of the quality."""
-        return self._meter(self.quality)
-
-    def also_metrics(self) -> Sequence[Meter]:
-        """Return the further metrics."""
-        return [self._meter(one) for one in self.also]
-
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return an answer for each of the two most frequent classes."""
         counts = targets.bincount(minlength=self.outputs)
@@ -115,12 +107,17 @@ class Classification(Goal):
             rule = f"{who}: targets must be in [0, {self.outputs}), numbers of classes from 0"
             raise ValueError(f"{rule}, got {int(targets[at])} at {at}")
 
-    def _meter(self, chosen: str | Factory) -> Meter:
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Return the probabilities."""
+        return outputs.softmax(1)
+
+    def meter(self, chosen: str | Factory) -> Meter:
+        """Return a new metric: of the goal's names, the recall at a precision, or of a function."""
         if isinstance(chosen, str) and chosen.startswith(_RECALL):
             return self._recall_at(chosen)
-        return meter(chosen, self._known(), lambda outputs: outputs.softmax(1))
+        return super().meter(chosen)
 
-    def _known(self) -> Mapping[str, Factory]:
+    def known(self) -> Mapping[str, Factory]:
         """Return the metrics by name; those of the largest logit get the class itself."""
         made = import_torchmetrics().classification
         count = self.outputs

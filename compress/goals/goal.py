@@ -1,20 +1,20 @@
 """The interface of a goal: the meaning of outputs and targets, the loss, the quality, and imitation of a teacher.
 
 A goal is a frozen dataclass with its settings as fields. A goal of a user's own is a subclass with `outputs`, `loss`,
-`imitate`, `constants` and `metric`.
+`imitate`, `constants`, and a `quality` or a `metric`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from compress.goals.metrics import Meter
+from compress.goals.metrics import Factory, Meter, meter
 from compress.quality import Quality
 
 
@@ -33,6 +33,10 @@ class Goal(ABC):
     """Names of the outputs' classes or labels, () for values."""
     unit: str = ""
     """Unit of the outputs, "" for none."""
+    quality: str | Factory = ""
+    """Name of a metric, or a function that returns a metric of torchmetrics."""
+    also: tuple[str | Factory, ...] = ()
+    """Further metrics."""
 
     @property
     @abstractmethod
@@ -51,16 +55,28 @@ class Goal(ABC):
         """
 
     @abstractmethod
-    def metric(self) -> Meter:
-        """Return a new metric for the quality."""
-
-    @abstractmethod
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return constant answers, each the outputs for one image: the best of them is the worst useful quality."""
 
+    def metric(self) -> Meter:
+        """Return a new metric for the quality."""
+        return self.meter(self.quality)
+
     def also_metrics(self) -> Sequence[Meter]:
         """Return new metrics to be measured beside the quality."""
-        return ()
+        return [self.meter(one) for one in self.also]
+
+    def meter(self, chosen: str | Factory) -> Meter:
+        """Return a new metric, by a name of `known` or made by a user's function; MetricError for any other."""
+        return meter(chosen, self.known(), self.answers)
+
+    def known(self) -> Mapping[str, Factory]:
+        """Return functions that make the goal's metrics, by name."""
+        return {}
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Return a network's outputs in the form for the metric of a user's function."""
+        return outputs
 
     @property
     def counts_right(self) -> bool:

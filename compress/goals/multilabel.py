@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from compress.goals.goal import Goal
-from compress.goals.metrics import Factory, Meter, meter
+from compress.goals.metrics import Factory, Meter
 from compress.machine.vision import import_torchmetrics
 
 
@@ -65,14 +65,6 @@ class MultiLabel(Goal):
         """Return the square of the temperature."""
         return temperature**2
 
-    def metric(self) -> Meter:
-        """Return the metric of the quality."""
-        return self._meter(self.quality)
-
-    def also_metrics(self) -> Sequence[Meter]:
-        """Return the further metrics."""
-        return [self._meter(one) for one in self.also]
-
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return all labels, none, and those of more than half of the images."""
         share = targets.float().mean(0)
@@ -89,10 +81,16 @@ class MultiLabel(Goal):
         if len(wrong):
             raise ValueError(f"{who}: targets must be 0 or 1, got {float(wrong[0])}")
 
-    def _meter(self, chosen: str | Factory) -> Meter:
-        return replace(meter(chosen, self._known(), torch.sigmoid), read=torch.Tensor.long)
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Return the probability of each label."""
+        return outputs.sigmoid()
 
-    def _known(self) -> Mapping[str, Factory]:
+    def meter(self, chosen: str | Factory) -> Meter:
+        """Return a new metric that reads whole numbers as targets."""
+        return replace(super().meter(chosen), read=torch.Tensor.long)
+
+    def known(self) -> Mapping[str, Factory]:
+        """Return the metrics by name."""
         made, count = import_torchmetrics().classification, self.outputs
         return {
             "map": lambda: made.MultilabelAveragePrecision(count),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from compress.goals.goal import Goal
-from compress.goals.metrics import Factory, Meter, meter
+from compress.goals.metrics import Factory, Meter
 from compress.machine.vision import import_torchmetrics
 
 _CRITERIA = {"mse": functional.mse_loss, "smooth-l1": functional.smooth_l1_loss, "l1": functional.l1_loss}
@@ -79,14 +79,6 @@ class Regression(Goal):
         weight = 1 - error / error.max().clamp(min=1e-12)
         return (weight * (((outputs - taught) / scale).square() * scale).mean(1)).mean()
 
-    def metric(self) -> Meter:
-        """Return the metric of the quality."""
-        return self._meter(self.quality)
-
-    def also_metrics(self) -> Sequence[Meter]:
-        """Return the further metrics."""
-        return [self._meter(one) for one in self.also]
-
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return the mean and the median."""
         return targets.float().mean(0), targets.float().median(0).values
@@ -112,10 +104,8 @@ class Regression(Goal):
     def _scale(self, values: Tensor) -> Tensor:
         return values.new_tensor(self.scale or (1.0,) * len(self.names))
 
-    def _meter(self, chosen: str | Factory) -> Meter:
-        return meter(chosen, self._known(), lambda outputs: outputs)
-
-    def _known(self) -> Mapping[str, Factory]:
+    def known(self) -> Mapping[str, Factory]:
+        """Return the metrics by name."""
         made = import_torchmetrics().regression
         known: dict[str, Factory] = {
             "mae": lambda: made.MeanAbsoluteError(),

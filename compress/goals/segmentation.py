@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from compress.goals.goal import Goal
-from compress.goals.metrics import Factory, Meter, meter
+from compress.goals.metrics import Factory
 from compress.machine.vision import import_torchmetrics
 
 
@@ -69,14 +68,6 @@ class Segmentation(Goal):
         """Return the square of the temperature."""
         return temperature**2
 
-    def metric(self) -> Meter:
-        """Return the metric of the quality."""
-        return self._meter(self.quality)
-
-    def also_metrics(self) -> Sequence[Meter]:
-        """Return the further metrics."""
-        return [self._meter(one) for one in self.also]
-
     def constants(self, targets: Tensor) -> Iterable[Tensor]:
         """Return the most frequent class for every pixel."""
         counts = targets[targets != self.ignored].bincount(minlength=self.outputs)
@@ -96,10 +87,12 @@ class Segmentation(Goal):
                 f"{who}: targets must be in [0, {self.outputs}), or {self.ignored} to be ignored, got {int(wrong[0])}"
             )
 
-    def _meter(self, chosen: str | Factory) -> Meter:
-        return meter(chosen, self._known(), lambda outputs: torch.argmax(outputs, 1))
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Return the class of each pixel."""
+        return outputs.argmax(1)
 
-    def _known(self) -> Mapping[str, Factory]:
+    def known(self) -> Mapping[str, Factory]:
+        """Return the metrics by name."""
         made, count, ignored = import_torchmetrics().classification, self.outputs, self.ignored
         return {
             "miou": lambda: made.MulticlassJaccardIndex(count, ignore_index=ignored),

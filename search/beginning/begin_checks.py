@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import torch
 
-from compress.data.tasks import Task
+from compress.data.tasks import Task, load_task
 from compress.export.graph import unexported
 from compress.models import Model
 from compress.store.bucket import absolute
@@ -16,6 +16,7 @@ from search.selection.amount import Amount
 from search.selection.budget import Budget
 from search.settings import Settings, check_models
 from search.study.front import DEFAULT_OBJECTIVES
+from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.study import Study, StudyError
 
@@ -92,6 +93,19 @@ def earlier_of(study: Study, settings: Settings) -> StudyRecord | None:
         if begun != asked:
             raise StudyError(f"from: {record.name} must be about the {what} {asked!r}, got {begun!r}")
     return record
+
+
+def task_of(study: Study, settings: Settings) -> Task:
+    """Load the task, its files listed anew; StudyError unless the data are those the study was begun with."""
+    task = load_task(
+        settings.task_name,
+        settings.data,
+        cache_dir=settings.home / "store" / "data",
+        again=True,
+        begun=study.header.get("fingerprint"),
+    )
+    check_images(study, task)
+    return task
 
 
 def given_models(study: Study, settings: Settings) -> dict[str, dict[str, dict[str, str]]]:

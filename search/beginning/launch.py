@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from compress.costs import predict
-from compress.data.tasks import Task, load_task
+from compress.data.tasks import Task
 from compress.errors import DiskError
 from compress.figures import LATENCY, foreseen
 from compress.goals import check_goal
@@ -18,7 +18,7 @@ from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
-from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold
+from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold, task_of
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
@@ -35,7 +35,6 @@ from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, che
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
 from search.study.front import objectives_of
-from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
 from search.study_options import header_entry
@@ -82,14 +81,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_fits(settings)
     check_address(settings.address)
     check_store(before.store if before.exists else settings.store or before.store)
-    task = load_task(
-        settings.task_name,
-        settings.data,
-        cache_dir=settings.home / "store" / "data",
-        again=True,
-        begun=before.header.get("fingerprint"),
-    )
-    check_images(before, task)
+    task = task_of(before, settings)
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)

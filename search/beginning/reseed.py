@@ -11,13 +11,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from compress.data.tasks import load_task
 from compress.errors import RecipeError
 from compress.machine.resources import usable_cpus
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.bucket import check_readable, check_store
-from search.beginning.begin_checks import check_given, given_models, hold
+from search.beginning.begin_checks import check_given, given_models, hold, task_of
 from search.beginning.begin_or_resume import reseeding
 from search.beginning.launch import Listener, carry_out, check_went_well
 from search.checks import check_whole
@@ -28,7 +27,6 @@ from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
 from search.settings import MOST_SEEDS, Settings
-from search.study.images import check_images
 from search.study.record import StudyRecord
 from search.study.seeds import Family, families
 from search.study.study import INTERRUPTED, Study, StudyError
@@ -108,14 +106,7 @@ def reseed(settings: Settings, wanted: Wanted, listener: Listener | None = None)
     """
     listener = listener or Listener()
     before = Study(settings.home, settings.name)
-    task = load_task(
-        settings.task_name,
-        settings.data,
-        cache_dir=settings.home / "store" / "data",
-        again=True,
-        begun=before.header.get("fingerprint"),
-    )
-    check_images(before, task)
+    task = task_of(before, settings)
     check_given(given_models(before, settings), task, new=False)
     check_fits(settings)
     check_address(settings.address)
