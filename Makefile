@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Tests that begin no Ray.
-LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces tests/search/sampling tests/search/study
+LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces tests/search/sampling tests/search/study \
+	tests/test_bad_input.py tests/test_foreign.py
 
 .PHONY: install search test pytest lint library searches docs clean-venv
 

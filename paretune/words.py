@@ -213,7 +213,7 @@ def _form(found: Mapping[str, Any]) -> str:
 
 
 def _quality(found: Selection) -> list[str]:
-    """Of the best one; where it has several seeds what they come to, then that of the one that ships."""
+    """The quality of the best model: over several seeds the mean, then the quality of the seed to ship."""
     best = found.fits[0]
     m, family, quality = best.point.measured, best.family, best.point.quality
 

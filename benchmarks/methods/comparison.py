@@ -113,7 +113,7 @@ def carry_out(place: Place, recipe: Recipe) -> Run:
 
 
 def table(section: Section, runs: Mapping[str, list[Run]]) -> Iterator[str]:
-    """Markdown, an entry a row; `runs` has each label's by seed, none of one that was refused."""
+    """Markdown, an entry a row; `runs` has each label's by seed, without refused labels."""
     over = [f"test over {label}" for label in section.baselines]
     header = ["", "validation", "test", *over, "params", "nonzero", "MACs", "seconds", "reported"]
     yield "| " + " | ".join(header) + " |"

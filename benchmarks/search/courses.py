@@ -72,7 +72,7 @@ def hypervolume(courses: Iterable[Course]) -> float:
 
 
 def moving(found: Iterable[Came], reference: Mapping[str, float]) -> tuple[Came, ...]:
-    """Those that no earlier one beats or equals."""
+    """Return the points on the front when they came."""
     best = GrowingFront(DEFAULT_OBJECTIVES, reference)
     return tuple(one for one in found if best.add(one.point))
 

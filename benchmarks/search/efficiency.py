@@ -150,7 +150,7 @@ class Table:
         return {seed: best_known(self.known, seed) for seed in self.seeds}
 
     def reached(self, one: Course, share: float) -> tuple[float, bool]:
-        """Compute seconds, and whether it came to that share in them."""
+        """Compute seconds, and whether the share was reached within them."""
         seconds = one.until(share * self.bests[one.seed])
         return (one.compute, False) if seconds is None else (seconds, True)
 

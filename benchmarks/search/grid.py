@@ -85,7 +85,7 @@ class Listed(Asks):
 
 @dataclass(frozen=True)
 class Given(Asks):
-    """A trial that answers with what it is given."""
+    """A trial with given answers."""
 
     params: Mapping[str, Value]
 

@@ -86,7 +86,7 @@ class Pointwise(Estimator):
     asked: Mapping[str, Mapping[str, Any]] | None = None
 
     def steps(self, recipe: Recipe) -> list[Step]:
-        """That one alone, where it is known beforehand which it is."""
+        """Return the asked point alone, if the choices name the point beforehand."""
         steps = super().steps(recipe)
         choices = (self.asked or {}).get(recipe.id)
         if choices is None or any(step.sparsity is None for step in steps):

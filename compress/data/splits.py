@@ -38,7 +38,7 @@ class Batch:
 
     `images` (B, C, H, W) float32, normalised; `targets` (B, ...), int64 classes or float32 values; `index` (B,) int64,
     positions in the split; `view` (B,) int64, the number of each image's view (see `Augment`), or None without
-    augmentation and under a user's own. `goal` is that of the targets, for methods that need its loss.
+    augmentation and under a user's own. `goal` is the targets', for methods with a loss.
     """
 
     images: Tensor

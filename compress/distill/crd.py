@@ -68,7 +68,7 @@ class CRD(Weighted):
         return Banks(widths, self.dim, self._count(groups), Draws(groups))
 
     def _groups(self, targets: Tensor) -> Tensor:
-        """Return the group of each image, shared with no negative: its class, or its position where it has none."""
+        """Return the group of each image, shared with no negative: the class, or without a class the position."""
         is_class = targets.dim() == 1 and not targets.is_floating_point()
         return targets if is_class and not self.same_class else torch.arange(len(targets), device=targets.device)
 

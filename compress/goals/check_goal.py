@@ -1,4 +1,4 @@
-"""Check a goal before any training: its loss, its imitation and its metric take outputs and targets."""
+"""Check a goal before any training: loss, imitation and metric take outputs and targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report in a real browser: its figure, its sliders, its pick against the command's, its looks."""
+"""The report in a real browser: figure, sliders, looks, and the same pick as the command's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a comparison: its lines are the fronts, its text is escaped, its scripts are all there."""
+"""The page of a comparison: lines are the fronts, text is escaped, all scripts are there."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import pytest
 from tests.examples.conftest import Typed, commands
 
 SEARCH, TABLE, RECIPE, RUN, PROGRAM = commands("grid")
-pytestmark = pytest.mark.slow
 QUICK = "--epochs 1 --recovery-epochs 1 --seeds 2"
 
 

@@ -51,7 +51,6 @@ def test_the_untouched_network_has_the_f1_from_outside_to_the_last_image(inspect
         assert 0.3 < outside < 0.99, "a figure that images could move"
 
 
-@pytest.mark.slow
 def test_a_cut_network_within_a_latency_is_an_onnx_with_the_f1_on_the_card(inspected: Inspected, typed: Typed) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     typed(SEARCH, f"{QUICK} --trials 2 --resume")

@@ -1,4 +1,4 @@
-"""Settings of a study's trainings over every space: where they act, what they leave, and what they refuse."""
+"""Settings of a study's trainings over every space: the trainings set, the trainings left alone, and refusals."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def is_image(name: str) -> bool:
 
 
 def folder_of(who: str, root: Path, name: str, inside: str = " with one folder a class") -> str:
-    """Return the path of a part's folder; DataError, with names that come near, where there is none."""
+    """Return the path of a part's folder; DataError, with near names, without such a folder."""
     path = os.path.join(root, name)
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):

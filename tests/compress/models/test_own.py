@@ -1,4 +1,4 @@
-"""A user's own network: how it is found, what it must be, and that it goes through all that the zoo's go through."""
+"""A user's own network: found, checked, and put through the same stages as the zoo's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moving average of weights: what it is, that zeros stay, and that an interruption changes nothing."""
+"""The moving average of weights: the mean, zeros under it, and no change by an interruption."""
 
 from __future__ import annotations
 

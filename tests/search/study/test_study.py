@@ -1,4 +1,4 @@
-"""A study's folder: what its events add up to, what it is called, who may write to it."""
+"""A study's folder: the sum of the events, the name, the only writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image folders: what is read from them, what is refused, and that streaming changes nothing."""
+"""Image folders: files read, files refused, and the same batches when streamed."""
 
 from __future__ import annotations
 
