@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY as ACCURATE
+from paretune.reproduce_options import Reproduce
 from paretune.verb_options import Run, Search, Select, Table, taking
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from compress.data.make_task import make_task
     from compress.data.tasks import Task
     from compress.goals import Classification, Goal, MultiLabel, Regression, Segmentation
+    from search.papers.text import Reproduction
 
 __all__ = [
     "DEFAULT_OBJECTIVES",
@@ -64,6 +66,7 @@ __all__ = [
     "outputs",
     "recipe",
     "report",
+    "reproduce",
     "run",
     "search",
     "select",
@@ -124,6 +127,27 @@ def run(asked: Run) -> StudyRecord:
 
     settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
     return _followed(settings, launch.search, asked.show)
+
+
+@taking(Reproduce)
+def reproduce(asked: Reproduce) -> Reproduction:
+    """Repeat a paper's study and write its tables: `reproduce("chen2021", task="digits", seeds=3)`.
+
+    A study that exists goes on; a partly run grid gives partly filled tables. The files lie in `folder` of the result:
+    tables as markdown, CSV and LaTeX, and a page with the figures. ValueError before anything is started, RuntimeError
+    for failed work.
+    """
+    from paretune.reproducing import settings_of, write
+    from search.beginning import launch
+
+    settings = settings_of(asked)
+    try:
+        _followed(settings, launch.search, asked.show)
+    except KeyboardInterrupt:
+        if Study(settings.home, settings.name).record.points:
+            write(settings, asked.out)
+        raise
+    return write(settings, asked.out)
 
 
 def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ import paretune
 from paretune import verb_options as asked
 from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
+from paretune.reproduce_options import Reproduce, ReproduceTyped
 from paretune.signature import verb
 from paretune.table_text import FORMATS
 from paretune.words import (
@@ -32,6 +33,7 @@ from paretune.words import (
     front_table,
     methods_table,
     points_table,
+    reproduced,
     searched,
     selected,
     study_table,
@@ -101,6 +103,15 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
     _out.print(searched(found, next_steps, where, program("paretune")), markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
+
+
+@verb(app, ReproduceTyped)
+def reproduce(options: ReproduceTyped) -> None:
+    """Repeat a paper's study: run or go on with its grid, and write its tables, claims and figures."""
+    found = paretune.reproduce(**{each.name: getattr(options, each.name) for each in fields(Reproduce)})
+    if options.json:
+        return _print_json(found.as_json())
+    return typer.echo(reproduced(found))
 
 
 @verb(app, asked.Listing)

@@ -7,28 +7,24 @@ and notes beneath. CSV is for programs: a line for each place, with plain number
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import floor, log10
 
-from compress.figures import Figure
 from search.study.table import Cell, Key, StudyTable
 from search.study.table_figures import figure_key, is_better
+from search.table_forms import (
+    LATEX_MISSING,
+    MISSING,
+    NEEDS,
+    is_percent,
+    latex_lines,
+    markdown_lines,
+    mean_and_deviation,
+)
+from search.table_forms import latex as escaped
 
-MISSING = "-"
 _WIDE = 12
 """Columns beyond which a note says how to have fewer."""
 _NAMED = 6
 """Missing places that are listed in a note."""
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "±": r"$\pm$",
-}
 
 
 def check_format(form: str) -> str:
@@ -45,35 +41,19 @@ def markdown(table: StudyTable) -> str:
         [*table.row_words(row), *(_marked(table, row, column, "**", "**") for column in table.columns)]
         for row in table.rows
     ]
-    cells = [[_escaped(word) for word in row] for row in (head, *rows)]
-    wide = [max(2, *(len(row[at]) for row in cells)) for at in range(len(head))]
-    words = len(table.row_names)
-    rule = ["-" * width if at < words else f"{'-' * (width - 1)}:" for at, width in enumerate(wide)]
-    lines = [
-        "| "
-        + " | ".join(c.ljust(w) if at < words else c.rjust(w) for at, (c, w) in enumerate(zip(row, wide, strict=True)))
-        + " |"
-        for row in (cells[0], rule, *cells[1:])
-    ]
+    lines = markdown_lines(head, rows, len(table.row_names))
     return "\n".join([title(table), "", *lines, "", *notes(table)])
 
 
 def latex(table: StudyTable) -> str:
     """Return a `tabular` in the style of booktabs, all words escaped; title and notes are comments above."""
-    words, figures = len(table.row_names), len(table.columns)
-    comments = [title(table), *notes(table), r"needs \usepackage{booktabs}"]
+    rows = [
+        [*map(escaped, table.row_words(row)), *(_latex_cell(table, row, column) for column in table.columns)]
+        for row in table.rows
+    ]
     head = [*table.row_names, *(_over(table, column) for column in table.columns)]
-    lines = [f"% {' '.join(comment.split())}" for comment in comments]
-    lines += [rf"\begin{{tabular}}{{{'l' * words}{'r' * figures}}}", r"\toprule"]
-    if table.column_names:
-        over = _latex(" / ".join(table.column_names))
-        lines.append(rf"{'& ' * words}\multicolumn{{{figures}}}{{c}}{{{over}}} \\")
-        lines.append(rf"\cmidrule(lr){{{words + 1}-{words + figures}}}")
-    lines += [" & ".join(map(_latex, head)) + r" \\", r"\midrule"]
-    for row in table.rows:
-        cells = [_latex_cell(table, row, column) for column in table.columns]
-        lines.append(" & ".join([*map(_latex, table.row_words(row)), *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+    comments, over = [title(table), *notes(table), NEEDS], " / ".join(table.column_names)
+    return "\n".join(latex_lines(head, rows, len(table.row_names), comments=comments, over=over))
 
 
 def csv(table: StudyTable) -> str:
@@ -107,7 +87,7 @@ def title(table: StudyTable) -> str:
         if table.column_names
         else ", ".join(table.row_names)
     )
-    unit = " in %" if _is_percent(table.figure) else ""
+    unit = " in %" if is_percent(table.figure) else ""
     return f"{table.study}: {table.figure.axis}{unit}, {by}; {over}"
 
 
@@ -169,40 +149,12 @@ def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -
 def _cell(table: StudyTable, cell: Cell) -> str:
     least, most = table.seeds
     count = f" ({cell.seeds})" if least != most else ""
-    text = _written(table.figure, cell.mean)
-    deviation = "" if cell.deviation is None else f" ± {text(cell.deviation)}"
-    return f"{text(cell.mean)}{deviation}{count}"
-
-
-def _written(figure: Figure, mean: float) -> Callable[[float], str]:
-    """Return how a mean and its deviation are written: in the figure's style, both to the same decimal.
-
-    Whole numbers stay whole, and percent are said in the title.
-    """
-    style = figure.style
-    if style.spec.endswith("g"):
-        digits = int(style.spec.strip(".g"))
-        decimals = max(0, digits - 1 - (floor(log10(abs(mean))) if mean else 0))
-        return lambda value: f"{value:.{decimals}f}"
-    whole = style.spec == ","
-    return lambda value: style.text(round(value) if whole else value).removesuffix("%")
-
-
-def _is_percent(figure: Figure) -> bool:
-    return figure.style.text(0.5).endswith("%")
-
-
-def _escaped(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return f"{mean_and_deviation(table.figure, cell.mean, cell.deviation)}{count}"
 
 
 def _latex_cell(table: StudyTable, row: Key, column: Key) -> str:
-    text = _latex(_marked(table, row, column, "", ""))
+    text = escaped(_marked(table, row, column, "", ""))
     cell = table.cells.get((row, column))
     if cell is None:
-        return "--"
+        return LATEX_MISSING
     return rf"\textbf{{{text}}}" if cell.is_best else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -20,6 +20,9 @@ from search.study.breakpoints import DELTA, Breakpoint
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, front_of, middle
 from search.study.study import INTERRUPTED
+
+if TYPE_CHECKING:
+    from search.papers.text import Reproduction
 
 _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
 
@@ -264,3 +267,9 @@ def new_table(*columns: str) -> Table:
 
 def _plain(text: str) -> str:
     return text.replace("[", "\\[")
+
+
+def reproduced(found: Reproduction) -> str:
+    """Return the verdicts of a paper's study, and where its tables lie."""
+    lines = [f"{each.answer}: {each.claim.text}" for each in found.verdicts]
+    return "\n".join([found.heading, *found.notes, *lines, f"tables and figures: {found.folder}"])

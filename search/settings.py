@@ -201,11 +201,15 @@ def whole_task(task: object) -> str:
 
     A `Task` becomes known to this process by its name. ValueError for anything else.
     """
+    from compress.data.few_images import named, split_name
     from compress.data.own_task import is_function, offer, whole_path
     from compress.data.tasks import FOLDER
 
     if not isinstance(task, str):
         return offer(task)
+    count, task = split_name(task)
+    if count is not None:
+        return named(whole_task(task), count)
     if task.startswith(FOLDER):
         return FOLDER + os.path.abspath(os.path.expanduser(task.removeprefix(FOLDER)))
     return whole_path(task) if is_function(task) else task

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from compress.data.few_images import split_name
 from compress.distill import DISTILLERS, Distiller
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, OneShot, Pruner, Schedule
@@ -54,7 +55,7 @@ DEFAULT_EFFORT = Effort(60, 5)
 
 def effort(task: str) -> Effort:
     """Return the epochs for a task."""
-    return EFFORT.get(task, DEFAULT_EFFORT)
+    return EFFORT.get(split_name(task)[1], DEFAULT_EFFORT)
 
 
 def schooling(task: str, model: Model | None = None) -> Training:
@@ -96,7 +97,7 @@ epoch of learning. During the first epoch the rows' norms are nearly equal: a fe
 
 
 def _suited(name: str, task: str) -> dict[str, float]:
-    return {**ANYWHERE.get(name, {}), **SUITED.get(task, {}).get(name, {})}
+    return {**ANYWHERE.get(name, {}), **SUITED.get(split_name(task)[1], {}).get(name, {})}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import torch
 from compress.data.assembly import HELD_OUT, Parts, from_arrays, hold_out
 from compress.data.augmentation import Augmentation
 from compress.data.digits import angle_parts, digit_parts
+from compress.data.few_images import few, split_name
 from compress.data.folder.images import AS_THEY_ARE
 from compress.data.folder.parts import from_folder
 from compress.data.folder.walk import printable
@@ -128,7 +129,7 @@ def load_task(
     begun: str | tuple[int, int, int] | None = None,
 ) -> Task:
     """Return the task `name` on the CPU: of `TASKS`, `folder:PATH`, or a user's function, `FILE.py:NAME` or
-    `package.module:NAME`. A task is loaded once a process.
+    `package.module:NAME`, or few images of one, `first:COUNT:TASK`. A task is loaded once a process.
 
     `data_dir` is the folder of published sets, for downloads too: by default PARETUNE_DATA, else ./data. `cache_dir`
     keeps decoded folders: by default PARETUNE_CACHE, else nothing is kept. `stream` decodes a folder's images as
@@ -137,6 +138,9 @@ def load_task(
     earlier versions made squares of every folder's images, and a study of squares gets squares. DataError if the name
     is unknown, or files are missing or break a rule.
     """
+    count, whole = split_name(name)
+    if count is not None:
+        return few(load_task(whole, data_dir, cache_dir, stream, again=again), count)
     data = data_dir or Path(os.environ.get("PARETUNE_DATA") or "data")
     cache = cache_dir or (Path(kept) if (kept := os.environ.get("PARETUNE_CACHE")) else None)
     if name.startswith(OBJECT):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -120,6 +122,21 @@ class Sync:
             finally:
                 self._scribe = None
         return f"models:/{name}/{version}"
+
+    def store(self, files: Sequence[Path], below: str) -> None:
+        """Store files as artifacts of the study's run, in the folder `below`; TrackingError when MLflow refuses."""
+        with self._turn, tempfile.TemporaryDirectory() as beside:
+            for file in files:
+                shutil.copy(file, beside)
+            try:
+                writer = self._open()
+                run = writer.runs.known.get(None)
+                if run is not None:
+                    writer.runs.store(run, Path(beside), below)
+            except TrackingError:
+                raise
+            except Exception as error:
+                raise TrackingError(self._told(error)) from error
 
     def _prepare(self) -> None:
         with self._turn, suppress(Exception):  # the first attempt will raise the error again, and report it

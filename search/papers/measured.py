@@ -1,0 +1,90 @@
+"""Figures of stored models beside those of a point: times by batch, quality on corrupted test images.
+
+All times asked for are taken in one go, in turns, so that the machine's noise falls on every model alike. Every figure
+is kept in a file beside the tables, a line each, under the point's id: the next evaluation measures only what is new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+from compress.corruptions import SEVERITY
+from compress.inspection.robustness import robustness
+
+from compress.data.tasks import Task
+from compress.measure import device_name, latency, machine_name
+from compress.store.bucket import open_store
+from compress.training.loop import training_device
+from search.papers.values import BESIDE
+from search.study.record import Point, StudyRecord
+
+FILE = "measured.jsonl"
+TURNS, CALLS = 3, 5
+"""Turns over all models, and timed passes of a model in a turn."""
+Asked = tuple[str, str]
+"""A point's id and a figure."""
+
+
+class Measured:
+    """Figures by point and name, from the file in `folder`; `asked` collects the figures that are not there."""
+
+    def __init__(self, record: StudyRecord, folder: Path) -> None:
+        self.record, self._file = record, folder / FILE
+        self.asked: dict[Asked, Point] = {}
+        self._known: dict[Asked, float] = {}
+        if self._file.exists():
+            for line in self._file.read_text(encoding="utf-8").splitlines():
+                try:
+                    found = json.loads(line)
+                    self._known[found["point"], found["figure"]] = float(found["value"])
+                except (ValueError, LookupError, TypeError):  # a line cut short is measured again
+                    continue
+
+    def __call__(self, point: Point, figure: str) -> float | None:
+        """Return the figure of the point; None, and remember the question, where it was not measured."""
+        known = self._known.get((point.id, figure))
+        if known is None:
+            self.asked[point.id, figure] = point
+        return known
+
+    def measure(self, task: Task, on_progress: Callable[[str, int, int], None] = lambda what, done, of: None) -> None:
+        """Measure the figures asked for; a model that is no longer stored has none."""
+        corrupted = {asked: point for asked, point in self.asked.items() if not asked[1].startswith("ms")}
+        by_point: dict[str, list[str]] = {}
+        for key, figure in corrupted:
+            by_point.setdefault(key, []).append(figure.partition(BESIDE)[2])
+        for done, (key, names) in enumerate(by_point.items()):
+            on_progress("corrupted test images", done, len(by_point))
+            model = self._model(key)
+            if model is None:
+                continue
+            found = robustness(model.to(task.test.device), task, names, SEVERITY)["corrupted"]
+            self._keep((key, f"test{BESIDE}{name}", value) for name, value in found.items())
+        for figure in sorted({figure for _, figure in self.asked if figure.startswith("ms")}):
+            self._time(figure, [key for key, asked in self.asked if asked == figure], task, on_progress)
+        self.asked.clear()
+
+    def _time(self, figure: str, keys: list[str], task: Task, on_progress: Callable[[str, int, int], None]) -> None:
+        batch, device = int(figure.partition(BESIDE)[2]), training_device()
+        models = {key: model.to(device) for key in keys if (model := self._model(key)) is not None}
+        times: dict[str, list[float]] = {key: [] for key in models}
+        for turn in range(TURNS):
+            on_progress(f"time of {batch} images", turn, TURNS)
+            for key, model in models.items():
+                times[key].append(latency(model, task.shape, batch=batch, calls=CALLS, device=device)[0])
+        self._keep((key, figure, median(each)) for key, each in times.items())
+
+    def _model(self, key: str):  # type: ignore[no-untyped-def]
+        entry = open_store(self.record.store).get(key)
+        return None if entry is None else entry.files().module().eval()
+
+    def _keep(self, found: Iterable[tuple[str, str, float]]) -> None:
+        place = {"device": device_name(training_device()), "machine": machine_name()}
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.open("a", encoding="utf-8") as file:
+            for key, figure, value in found:
+                self._known[key, figure] = value
+                file.write(json.dumps({"point": key, "figure": figure, "value": value, **place}) + "\n")

@@ -1,0 +1,175 @@
+"""A paper's filled tables and verdicts as text: markdown, CSV and LaTeX, the published figure beside each of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.papers.fill import Entry, Filled
+from search.papers.shared_work import SharedWork
+from search.papers.verdict import Verdict
+from search.study.record import JsonDict
+from search.table_forms import (
+    LATEX_MISSING,
+    MISSING,
+    NEEDS,
+    is_percent,
+    latex,
+    latex_lines,
+    markdown_lines,
+    mean_and_deviation,
+)
+from spaces.papers.paper import Paper
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A paper's study, evaluated: `setting` says of what task and scale, `machine` and `date` where and when.
+
+    `trial_run` marks a run too short to have results. `seeds` is the number asked for. `folder` has the files, None
+    before they are written.
+    """
+
+    paper: Paper
+    study: str
+    setting: str
+    machine: str
+    date: str
+    seeds: int
+    tables: tuple[Filled, ...]
+    verdicts: tuple[Verdict, ...]
+    work: SharedWork
+    trial_run: bool = False
+    folder: Path | None = None
+
+    @property
+    def heading(self) -> str:
+        """Return the title with the mark of a trial run."""
+        mark = "Trial run, no results: " if self.trial_run else ""
+        return f"{mark}{self.paper.title}"
+
+    @property
+    def notes(self) -> list[str]:
+        """Return sentences on where the figures come from."""
+        cells = [entry for table in self.tables for entry in table.entries.values()]
+        missing = sum(table.missing for table in self.tables)
+        spread = f"mean ± standard deviation over {self.seeds} seeds" if self.seeds > 1 else "of one seed"
+        return [
+            f"Study {self.study}: {self.setting}, {spread}. Measured on {self.machine}, {self.date}.",
+            f"Published figures are in brackets ({self.paper.source}). They are of the paper's own networks and data.",
+            *([f"{missing} of {len(cells)} cells have no model yet."] if missing else []),
+            self.work.sentence,
+        ]
+
+    def as_json(self) -> JsonDict:
+        """Return the form printed by `paretune reproduce --json`."""
+        return {
+            "paper": self.paper.name,
+            "study": self.study,
+            "setting": self.setting,
+            "seeds": self.seeds,
+            "trial_run": self.trial_run,
+            "tables": [table.as_json() for table in self.tables],
+            "verdicts": [verdict.as_json() for verdict in self.verdicts],
+            "trainings": {"alone": self.work.alone, "made": self.work.made},
+            "folder": str(self.folder),
+        }
+
+
+def markdown(found: Reproduction) -> str:
+    """Return title, notes, tables and verdicts in GitHub's markdown."""
+    lines = [f"# {found.heading}", "", *_paragraphs(found.notes)]
+    for table in found.tables:
+        lines += [f"## {heading(table)}", "", *markdown_lines(*_cells(table), words=1), ""]
+    if found.verdicts:
+        head = ("claim", "verdict", "pairs that agree", "mean difference", "p")
+        lines += ["## Claims", "", *markdown_lines(head, list(map(judged, found.verdicts)), words=2), ""]
+    return "\n".join(lines)
+
+
+def latex_text(found: Reproduction) -> str:
+    """Return a `tabular` for each table, titles and notes as comments above."""
+    blocks = [f"% {line}" for line in (found.heading, *found.notes, NEEDS)]
+    for table in found.tables:
+        head, rows = _cells(table)
+        shown = [[LATEX_MISSING if cell == MISSING else latex(cell) for cell in row] for row in rows]
+        blocks += ["", *latex_lines(head, shown, 1, comments=[heading(table)])]
+    return "\n".join(blocks)
+
+
+def csv(found: Reproduction) -> str:
+    """Return a line for each cell and seed, with plain numbers; a cell without a value has a line without a seed."""
+    import pandas as pd
+
+    rows: list[dict[str, object]] = []
+    for table in found.tables:
+        for (row, column), entry in table.entries.items():
+            place = {
+                "paper": found.paper.name,
+                "table": table.table.number,
+                "row": row,
+                "column": column,
+                "figure": entry.cell.figure,
+                "published": entry.known,
+                "trial_run": found.trial_run,
+            }
+            rows += [{**place, "seed": seed, "value": value} for seed, value in entry.values.items()]
+            rows += [] if entry.values else [{**place, "seed": None, "value": None}]
+    text: str = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def heading(table: Filled) -> str:
+    """Return number and title of a table, and the unit of a table in percent."""
+    figures = [entry.figure for entry in table.entries.values() if entry.cell.of is None]
+    unit = " (%)" if figures and all(map(is_percent, figures)) else ""
+    return f"{table.table.number}: {table.table.title}{unit}"
+
+
+def written(entry: Entry) -> str:
+    """Return a cell: mean and deviation, the number of seeds if only one, and the published figure in brackets."""
+    known = "" if entry.known is None else f" ({_form(entry, entry.known)})"
+    if entry.mean is None:
+        return f"{MISSING}{known}"
+    if entry.cell.of is None:
+        return f"{mean_and_deviation(entry.figure, entry.mean, entry.deviation)}{known}"
+    return f"{_form(entry, entry.mean)}{known}"
+
+
+def _form(entry: Entry, value: float) -> str:
+    """Return a value in the cell's form, without a deviation."""
+    if entry.cell.of is None:
+        return mean_and_deviation(entry.figure, value, None)
+    if entry.cell.by == "rate":
+        return f"{value:.2f}x"
+    if entry.cell.by == "decrease":
+        return f"{100 * value:.1f}%"
+    return ("+" if value > 0 else "") + mean_and_deviation(entry.figure, value, None)
+
+
+def judged(verdict: Verdict) -> tuple[str, ...]:
+    """Return the texts of a verdict: claim, answer, pairs that agree, mean difference, p."""
+    return (
+        verdict.claim.text,
+        verdict.answer,
+        f"{verdict.agree} of {verdict.known}" + (f" ({verdict.pairs} asked)" if verdict.known < verdict.pairs else ""),
+        MISSING if verdict.difference is None else f"{verdict.difference:+.4g}",
+        MISSING if verdict.p is None else f"{verdict.p:.3f}",
+    )
+
+
+def _cells(table: Filled) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the rows of a table; a place that the paper leaves out is empty."""
+    rows = [
+        [
+            row,
+            *(written(entry) if (entry := table.entries.get((row, column))) else "" for column in table.table.columns),
+        ]
+        for row in table.table.rows
+    ]
+    return ["", *table.table.columns], rows
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    return [part for line in lines for part in (line, "")]

@@ -1,0 +1,6 @@
+class Published:
+    pass
+
+
+def load(n):
+    return {}

@@ -1,0 +1,63 @@
+"""Every paper at every scale: its grid, and the cells of its tables, claims and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from compress.costs import check
+from compress.data.tasks import load_task
+from spaces.listing import listing
+from spaces.papers import PAPERS
+from spaces.papers.paper import Cell, Curves, Paper, Steps
+from spaces.published import load
+from spaces.questions import given
+
+EVERY = [(name, scale, task) for name, paper in PAPERS.items() for scale in paper.scales for task in paper.tasks]
+
+
+def cells_of(paper: Paper, task: str) -> Iterator[Cell]:
+    yield from (cell for table in paper.tables(task) for cell in table.cells.values())
+    yield from (cell for claim in paper.claims(task) for pair in claim.pairs for cell in pair if isinstance(cell, Cell))
+    for picture in paper.pictures(task):
+        if isinstance(picture, Curves | Steps):
+            yield from map(Cell, picture.lines.values())
+        else:
+            yield from picture.models.values()
+
+
+def with_bases(cell: Cell) -> Iterator[Cell]:
+    yield cell
+    for base in (cell.of, cell.within):
+        if base is not None:
+            yield from with_bases(base)
+
+
+@pytest.mark.parametrize(("name", "scale", "task"), EVERY)
+def test_every_cell_is_of_a_recipe_of_the_grid(name: str, scale: str, task: str) -> None:
+    paper = PAPERS[name]
+    found = listing(paper.at(scale), task, 0, {})
+    assert found.is_whole
+    assert not found.errors
+    grid = [dict(choices) for choices in found.choices]
+    for cell in cells_of(paper, task):
+        for one in with_bases(cell):
+            assert dict(one.choices) in grid, one
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_recipe_of_the_small_scale_suits_its_task(name: str) -> None:
+    paper = PAPERS[name]
+    task = load_task(paper.tasks[-1])
+    space = paper.at("small")
+    for choices in listing(space, task.name, 0, {}).choices:
+        check(space.build(given(choices), task.name, 0), task)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_published_figures_have_a_cell(name: str) -> None:
+    paper = PAPERS[name]
+    tables = [table for task in paper.tasks for table in paper.tables(task)]
+    ours = {table.published_at(*place) for table in tables for place in table.cells}
+    assert ours & load(name).keys()
