@@ -50,7 +50,7 @@ def report(study: StudyRecord) -> str:
 
     body = [
         f"<h1>{html.escape(study.name)}</h1>",
-        paragraph(f"Task {study.task}, space {study.space}, objectives {', '.join(study.objectives)}."),
+        paragraph(f"Task {study.task}, space {study.space_said}, objectives {', '.join(study.objectives)}."),
         _numbers(models),
         "<noscript><p>Without scripts this page has its tables, and neither figures nor sliders.</p></noscript>",
         _budget(models),

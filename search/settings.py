@@ -51,10 +51,11 @@ class Settings(TrainingOptions, SearchBudget):
     """One call of `paretune search`: every field is an option, also those of `TrainingOptions` and `SearchBudget`.
 
     `trials` counts all trials of the study, those before a resume included; None means `TRIALS`, and every recipe under
-    the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `only` restricts the space's choices,
-    by texts `NAME=VALUE,VALUE` or by values under names. `time_budget_s` and, for a trial, `trial_limit_s` are in
-    seconds, None for no limit. None for `tracking_uri`, `storage_url` and `store` (a folder, or a URL of fsspec) means
-    files below `home`. `students` and `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own.
+    the sampler `grid`. `space` is a name, the path of a user's own, or a `Space`. `scale` is a scale of the space; None
+    means the default of the task. `only` restricts the space's choices, by texts `NAME=VALUE,VALUE` or by values under
+    names. `time_budget_s` and, for a trial, `trial_limit_s` are in seconds, None for no limit. None for
+    `tracking_uri`, `storage_url` and `store` (a folder, or a URL of fsspec) means files below `home`. `students` and
+    `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own.
     `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`). `start_from`
     is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early. With
     `keep_outputs` the outputs of all points are stored. Further trials make the models on the front with as many
@@ -71,6 +72,9 @@ class Settings(TrainingOptions, SearchBudget):
         "What may be tried: joint, slimnets2018, chen2021, aghli2021, malihi2023; FILE.py:NAME or module:NAME of a "
         "space of your own.",
         metavar="TEXT",
+    )
+    scale: str | None = setting(
+        None, "Of the space: published or small; published on cifar10 and cifar100, small elsewhere, if left out."
     )
     task: str | Task = setting(
         "digits",
@@ -125,10 +129,12 @@ class Settings(TrainingOptions, SearchBudget):
         elif not isinstance(self.space, Space) and self.space not in [*SPACES]:
             known = ", ".join(sorted(SPACES))
             raise ValueError(f"space: unknown {self.space!r}, known are {known} and FILE.py:NAME of your own")
+        space = SPACES.get(self.space) if isinstance(self.space, str) else self.space
+        if space is not None:  # a user's file is not read yet
+            space.scale_for(str(self.task), self.scale)
         object.__setattr__(self, "only", read_words("only", self.only))
         for option, names in (("student", self.students), ("teacher", self.teachers)):
             check_models(option, names)
-            space = SPACES.get(self.space) if isinstance(self.space, str) else self.space
             if names and space is not None and space.given is None:
                 raise ValueError(
                     f"{option}: {space.name} is about models of its own, got {names[0]!r}; use another --space"

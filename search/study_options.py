@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -13,9 +14,11 @@ from search.selection.amount import Amount
 from search.settings import TRIALS, Settings
 from search.study.study import Study
 from search.training_options import RECOVERY
+from spaces import EARLIER, SPACES
 from spaces.own import is_path
 
 ENTRY = "options"
+EARLIER_MODULE = "spaces.earlier"
 KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
 """Settings that no other entry of the header has."""
 
@@ -37,7 +40,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
     kept: dict[str, Any] = header.get(ENTRY, {})
     found = {
         "name": study.name,
-        "space": header["space"],
+        **_space(header),
         "task": header["task"],
         "objectives": tuple(header["objectives"]),
         "sampler": header.get("sampler"),
@@ -56,6 +59,17 @@ def arguments_of(study: Study) -> dict[str, Any]:
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},
     }
     return {name: value for name, value in found.items() if value is not None and value != ()}
+
+
+def _space(header: Mapping[str, Any]) -> dict[str, str]:
+    """Return the space, and its scale if any; a space of an earlier version is named by its place in `spaces`."""
+    name = header["space"]
+    earlier = None if "scale" in header or "space_is" in header or "recipes" in header else EARLIER.get(name)
+    now = SPACES.get(name)
+    if earlier is None or now is None or now is earlier:
+        return {"space": name, **({"scale": header["scale"]} if "scale" in header else {})}
+    scale = next((scale for scale, space in now.scales.items() if space is earlier), None)
+    return {"space": name, "scale": scale} if scale else {"space": f"{EARLIER_MODULE}:{name.upper()}"}
 
 
 def _trials(asked: int | None, study: Study) -> int | None:

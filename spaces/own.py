@@ -20,7 +20,7 @@ from compress.own_code import FILE, import_module, source, split_path, whole_pat
 from compress.recipe import Recipe
 from compress.training.settings import Training
 from spaces.questions import Asks, Question
-from spaces.space import Space, Trial, Value
+from spaces.space import Space, Trial, Value, with_scales
 
 MOST_ASKS = 1000
 """Questions of a recipe. A loop that asks until an answer fits never ends: a name has one answer in a trial."""
@@ -80,6 +80,8 @@ def watched(space: Space, who: str) -> Space:
     for what in ("build", "settle"):
         if not callable(getattr(space, what)):
             raise RecipeError(f"space {who}: {what} must be a function, got {getattr(space, what)!r}")
+    if space.scales:
+        return with_scales({name: watched(one, who) for name, one in space.scales.items()})
     given = None if space.given is None else partial(_given, space, who)
     return replace(space, name=who, build=partial(_build, space, who), beginnings=tuple(space.beginnings), given=given)
 

@@ -8,11 +8,12 @@ choices share the trained network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from compress.data.few_images import split_name
 from compress.distill import DISTILLERS, Distiller
+from compress.errors import RecipeError
 from compress.models import Model
 from compress.pruning import PRUNERS, SCHEDULES, OneShot, Pruner, Schedule
 from compress.recipe import Recipe
@@ -23,6 +24,12 @@ T = TypeVar("T")
 Value = str | int | float | bool | None
 PLACED = ("sparsity", "int8")
 """Choices that place a point on the curves of a trial: a sampler is told each point under its own."""
+
+
+PUBLISHED, SMALL = "published", "small"
+"""Scales of the built-in spaces: networks and trainings of the papers, and narrow networks for small images."""
+PUBLISHED_TASKS = ("cifar10", "cifar100")
+"""Tasks of the papers; their studies are of the published scale by default, others of the small scale."""
 
 
 class Trial(Protocol):
@@ -114,6 +121,9 @@ class Space:
     `schooling` is the training of the unpruned teacher, `learning` of the task if None. `settle(choices)` returns the
     choices as the space takes them (`spaces/restrict.py`). `recipes` are the given recipes by name in a space of given
     recipes alone (`spaces/given_recipes.py`).
+
+    `scales` holds the same study at several scales by name, {} for a space of one scale; `with_scales` makes such a
+    space. `dataclasses.replace` leaves `scales` out: a changed space is of one scale.
     """
 
     name: str
@@ -127,10 +137,41 @@ class Space:
     schooling: Training | None = None
     settle: Callable[[Mapping[str, Value]], dict[str, Value]] = dict
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    scales: Mapping[str, Space] = field(default_factory=dict, init=False)
+
+    def scale_for(self, task: str, asked: str | None = None) -> str | None:
+        """Return the scale `asked` for, else the default of the task; None for a space of one scale.
+
+        The default is `PUBLISHED` for `PUBLISHED_TASKS` and `SMALL` for others; without such a scale, the first.
+        RecipeError for an unknown scale, and for any scale of a space of one scale.
+        """
+        if asked is not None:
+            self.at(asked)
+            return asked
+        default = PUBLISHED if task in PUBLISHED_TASKS else SMALL
+        return next((name for name in (default, *self.scales) if name in self.scales), None)
+
+    def at(self, scale: str | None) -> Space:
+        """Return the space of the scale; None stands for the one scale of a space without `scales`.
+
+        RecipeError for an unknown scale, and for any scale of a space of one scale.
+        """
+        if not self.scales and scale is not None:
+            raise RecipeError(f"scale: must be left out, as the space {self.name} has only one, got {scale!r}")
+        if self.scales and scale not in [*self.scales]:
+            raise RecipeError(f"scale: unknown {scale!r}, those of the space {self.name} are {', '.join(self.scales)}")
+        return self if scale is None else self.scales[scale]
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """Return the recipe of the unpruned teacher, the first trial of every study."""
         return Recipe(task, self.teacher, (Train(self.schooling or learning(task, self.teacher)),), seed=seed)
+
+
+def with_scales(scales: Mapping[str, Space]) -> Space:
+    """Return the space at `scales`, by name and all of the same name; in other respects as the last of `scales`."""
+    found = replace([*scales.values()][-1])
+    object.__setattr__(found, "scales", dict(scales))
+    return found
 
 
 def place(choices: Mapping[str, Value], sparsity: float, variant: str) -> dict[str, Value]:

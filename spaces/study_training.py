@@ -81,7 +81,7 @@ class StudyTraining:
         if not self:
             return space
         change = partial(self.change, rate=space.rate, recovery_rate=space.recovery_rate)
-        same: dict[str, Any] = {each.name: getattr(space, each.name) for each in fields(Space)}
+        same: dict[str, Any] = {each.name: getattr(space, each.name) for each in fields(Space) if each.init}
 
         def build(trial: Trial, task: str, seed: int) -> Recipe:
             return change(space.build(trial, task, seed))

@@ -53,6 +53,9 @@ def check_study(study: Study, settings: Settings) -> None:
         begun = study.header[what] if isinstance(study.header[what], str) else ",".join(study.header[what])
         if begun != got:
             raise StudyError(f"study {study.name}: was begun with {what} {begun!r}, got {got!r}")
+    if study.exists and settings.scale not in (None, begun := study.header.get("scale")):
+        was = f"the scale {begun!r}" if begun else "a space without scales"
+        raise StudyError(f"study {study.name}: was begun with {was}, got {settings.scale!r}; leave scale out")
     if study.exists and settings.store not in (None, absolute(study.store)):
         raise StudyError(f"study {study.name}: was begun with the store {study.store}, got {settings.store}")
     if study.exists and settings.budget.bounds and settings.budget != budget_of(study):

@@ -18,8 +18,9 @@ from compress.models import Model
 from compress.recipe import Recipe
 from search.beginning.begin_checks import NETWORKS, check_given, check_suit
 from search.settings import TRIALS, Settings
+from search.study.record import StudyRecord
 from search.study.study import Study, StudyError
-from spaces import SPACES, Space
+from spaces import EARLIER, SPACES, Space
 from spaces.listing import MOST, Listing
 from spaces.own import is_path, load, watched
 from spaces.probe import Probe, check_placed, makes, probe
@@ -29,12 +30,17 @@ Models = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 class BegunSpace(NamedTuple):
-    """A space to search, its restrictions, the entries for the study's header, and a note for people or ""."""
+    """A space to search, its restrictions, the entries for the study's header, and a note for people or "".
+
+    `scale` is the scale of the space, None for a space of one scale; `scale_said` tells people of the scale, or is "".
+    """
 
     space: Space
     only: Only
     header: dict[str, Any]
     note: str
+    scale: str | None = None
+    scale_said: str = ""
 
 
 def space_of(study: Study, settings: Settings, models: Models, task: Task) -> BegunSpace:
@@ -45,7 +51,9 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
     """
     seed = study.header.get("seed", settings.seed)
     check_given(models, task, new=not settings.resume)
-    space, mark = _named(settings)
+    whole, mark = _named(study, settings)
+    scale = scale_of(study, settings, whole)
+    space = whole if scale is None else whole.at(scale)
     if models.get("students") or models.get("teachers"):
         if space.given is None:
             raise RecipeError(f"student, teacher: {space.name} is about models of its own; use another --space")
@@ -67,7 +75,27 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
     if only:
         header["only"] = {name: list(values) for name, values in only.items()}
     space = suited(restricted(space, only, task.name, seed), task, seed)
-    return BegunSpace(space, only, header, _note(found) if is_own else "")
+    scale_said = "" if scale is None else f"space {space.name} at the scale {scale}, one of {', '.join(whole.scales)}"
+    return BegunSpace(space, only, header, _note(found) if is_own else "", scale, scale_said)
+
+
+def scale_of(study: Study, settings: Settings, space: Space) -> str | None:
+    """Return the scale the study was begun with; of a new study, the scale asked for or the task's own.
+
+    None for a space of one scale, and for a study begun before its space had scales. RecipeError for an unknown scale.
+    """
+    if not study.exists:
+        return space.scale_for(settings.task_name, settings.scale)
+    begun: str | None = study.header.get("scale")
+    if begun is not None:
+        space.at(begun)
+    return begun
+
+
+def check_alike(earlier: StudyRecord | None, scale: str | None) -> None:
+    """Raise StudyError if the study to start from is of another scale; a study of an earlier version has none."""
+    if earlier is not None and earlier.scale is not None and earlier.scale != scale:
+        raise StudyError(f"from: {earlier.name} must be of the scale {scale}, got {earlier.scale}")
 
 
 def suited(space: Space, task: Task, seed: int) -> Space:
@@ -118,11 +146,17 @@ def planned(settings: Settings, space: Space, grid: Listing | None) -> tuple[int
     return trials, f"grid: {named} of {space.name}, after the unpruned {space.teacher}{here}{each}{left_out}"
 
 
-def _named(settings: Settings) -> tuple[Space, str]:
-    """Return the space, and the sha256 of its source if the space is a user's file."""
+def _named(study: Study, settings: Settings) -> tuple[Space, str]:
+    """Return the space, and the sha256 of its source if the space is a user's file.
+
+    A study begun before its space had scales has the space of that time.
+    """
     if not isinstance(settings.space, str):
         return (settings.space, "") if settings.space.recipes else (watched(settings.space, settings.space.name), "")
-    return load(settings.space) if is_path(settings.space) else (SPACES[settings.space], "")
+    if is_path(settings.space):
+        return load(settings.space)
+    name, now = settings.space, SPACES[settings.space]
+    return (EARLIER.get(name, now) if study.exists and "scale" not in study.header else now), ""
 
 
 def _words(only: object) -> Mapping[str, object]:

@@ -20,7 +20,7 @@ from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
 from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold, task_of
 from search.beginning.begin_or_resume import take_up
-from search.beginning.begin_space import planned, space_of
+from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
 from search.beginning.expected_time import announcement
 from search.environment import spare_loopback
@@ -85,7 +85,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
-    space, only, begun_with, note = space_of(before, settings, models, task)
+    space, only, begun_with, note, scale, scale_said = space_of(before, settings, models, task)
+    check_alike(earlier, scale)
     seed = before.header.get("seed", settings.seed)
     grid = listing(space, task.name, seed, only) if sampler == GRID else None
     trials, ahead_said = planned(settings, space, grid)
@@ -108,7 +109,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
         reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
-        for line in filter(None, (task.opening, note, ahead_said, announced(trainings, checked.refused))):
+        for line in filter(None, (task.opening, scale_said, note, ahead_said, announced(trainings, checked.refused))):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
         aside = ThreadPoolExecutor(1)
@@ -131,6 +132,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 task=settings.task_name,
                 fingerprint=task.fingerprint,
                 space=settings.space_name,
+                **({"scale": scale} if scale else {}),
                 seed=settings.seed,
                 sampler=sampler,
                 budget={name: vars(amount) for name, amount in settings.budget.bounds.items()},

@@ -28,8 +28,9 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", **event},
+        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", "scale": "", **event},
         space_is=str,
+        scale=str,
         store=str,
         **dict.fromkeys(_ENTRIES, dict),
     )

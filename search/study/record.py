@@ -105,6 +105,7 @@ class StudyRecord:
     `reference_point` holds a score of the `quality`, 0 for accuracy and otherwise the best constant answer's, and the
     costs of the space's unpruned teacher, by objective name (every cost of `compress.figures.COSTS`). `trials` come in
     the order of their asking; trial 0 is the plain teacher. `store` is the folder or URL of the models.
+    `scale` is the scale of the space, None for a space of one scale.
     """
 
     name: str
@@ -115,6 +116,12 @@ class StudyRecord:
     trials: tuple[TrialRecord, ...]
     store: str = ""
     quality: Quality = ACCURACY
+    scale: str | None = None
+
+    @property
+    def space_said(self) -> str:
+        """Return the space with its scale, for people."""
+        return self.space if self.scale is None else f"{self.space} at the scale {self.scale}"
 
     @property
     def points(self) -> list[Point]:

@@ -217,6 +217,7 @@ class Study:
             trials=tuple(self._records.values()),
             store=self.store,
             quality=self.quality,
+            scale=self.header.get("scale"),
         )
 
     def _apply(self, event: Event) -> None:

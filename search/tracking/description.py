@@ -71,7 +71,7 @@ def _counts(study: StudyRecord, found: Sequence[Family]) -> str:
     ended = ", ".join(f"{count} {status}" for status, count in states.items()) or "none yet"
     volume = hypervolume([family.mean for family in found], study.objectives, study.reference_point)
     return (
-        f"Task {plain(study.task)}, space {plain(study.space)}; trials: {ended}; {len(study.points):,} models "
+        f"Task {plain(study.task)}, space {plain(study.space_said)}; trials: {ended}; {len(study.points):,} models "
         f"measured, {len(found)} on the front of {plain(', '.join(study.objectives))}; hypervolume {volume:.3f}."
     )
 

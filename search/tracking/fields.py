@@ -49,6 +49,11 @@ def study_tags(study: StudyRecord) -> dict[str, str]:
     }
 
 
+def study_params(study: StudyRecord) -> dict[str, str]:
+    """Return the params of a study's run: the scale of its space, if any."""
+    return {} if study.scale is None else {"scale": study.scale}
+
+
 def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
     """Return the tags of a trial's run; `paretune.state` changes whenever the logged content does."""
     return {

@@ -56,7 +56,7 @@ class Writer:
         tags["paretune.ended"] = str(max(known, self._course.length))
         if any(parent.tags.get(key) != value for key, value in tags.items()):
             runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them
-            runs.known[None] = runs.write(parent, (), {}, tags)
+            runs.known[None] = runs.write(parent, (), fields.study_params(study), tags)
         self.synced = study
 
     def show(self, study: StudyRecord) -> str:

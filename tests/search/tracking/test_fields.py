@@ -15,6 +15,7 @@ from search.tracking.fields import (
     label,
     point_metrics,
     state,
+    study_params,
     study_tags,
     trial_metrics,
     trial_params,
@@ -184,6 +185,8 @@ def test_a_trials_artifacts_read_back(tmp_path: Path) -> None:
 def test_a_studys_tags_name_what_it_searched() -> None:
     tags = study_tags(study())
     assert (tags["task"], tags["space"], tags["objectives"]) == ("digits", "joint", "accuracy, params")
+    assert study_params(study()) == {}
+    assert study_params(replace(study(), scale="small")) == {"scale": "small"}
 
 
 def test_a_quality_is_logged_in_its_own_unit_and_metrics_beside_it_by_their_names() -> None:
