@@ -147,7 +147,7 @@ class StepRunner:
             hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
             on_progress=lambda epoch, epochs: self.on_progress(
-                f"{step.stage.name} {step.model} {_place(step)}", epoch, epochs
+                f"{step.stage.name} {step.model} {_place(step)}".rstrip(), epoch, epochs
             ),
         )
         if isinstance(loss, Teaching):
@@ -155,4 +155,7 @@ class StepRunner:
 
 
 def _place(step: Step) -> str:
-    return f"round {step.level:.0f}" if step.sparsity is None else f"{step.sparsity:.0%}"
+    """Return the sparsity, or the round of an adaptive method; "" where a single model's sparsity is unknown."""
+    if step.sparsity is not None:
+        return f"{step.sparsity:.0%}"
+    return f"round {step.level:.0f}" if step.level else ""

@@ -1,8 +1,9 @@
-"""The interface of a low-rank method, and the choice of ranks that removes a wanted share of the weights.
+"""The interface of a low-rank method, and the replacement of a network's layers.
 
 A method turns one layer into two. One number for the whole network, the strength in (0, 1], decides how far each
 layer's rank falls; bisection finds the strength at which the network loses the wanted share of its weights. A layer is
-left alone if its two factors would cost as much as the layer.
+left alone if its two factors would cost as much as the layer. A method with `ranks` names the rank of each convolution
+instead, and the share of weights is a result.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 
 from compress.agreement import IMAGES, Activations, activations, changed_at
 from compress.errors import RecipeError, said
+from compress.lowrank.norms import append_norms, without_norm
+from compress.lowrank.ranks import named_ranks, ranks_by_sparsity
 from compress.opaque import doubly_named, opaque_layers, sentence
 from compress.pruning.pruner import weight_count, weighted_layers
 
@@ -26,6 +29,19 @@ class Factorizer(ABC):
 
     name: ClassVar[str]
     source: ClassVar[str]
+
+    @property
+    def ranks(self) -> tuple[float, ...] | None:
+        """Return a rank for each convolution in order, whole or as a share of the full rank; None to find the ranks.
+
+        Rank 0 leaves the layer whole. A method offers the choice as a field of the name.
+        """
+        return None
+
+    @property
+    def batch_norm(self) -> bool:
+        """Return whether a BN follows each pair of convolutions without one; a method may have a field of the name."""
+        return False
 
     @abstractmethod
     def matrix(self, layer: Layer) -> Tensor:
@@ -44,41 +60,30 @@ class Factorizer(ABC):
         """Return the rank kept of singular values `(R,)`, at least 1; falls as `strength` falls from 1 to 0."""
 
 
-def factorize(model: nn.Module, factorizer: Factorizer, sparsity: float, images: Tensor | None = None) -> nn.Module:
+def factorize(
+    model: nn.Module, factorizer: Factorizer, sparsity: float | None, images: Tensor | None = None
+) -> nn.Module:
     """Replace layers of `model` in place so that at least `sparsity` of their weights go; return the model.
 
-    The first layer, the classifier and layers left whole count among the weights. Layers are left whole if they are
-    grouped convolutions or cannot be replaced by two layers. RecipeError when even rank 1 everywhere keeps too many
-    weights. RecipeError when, on `images` `(B, C, H, W)` if given, the pairs compute something else than layers with
-    their product as weight.
+    With `sparsity` None the method's `ranks` decide, for convolutions alone. The first layer, the classifier and layers
+    left whole count among the weights. Layers are left whole if they are grouped convolutions or cannot be replaced by
+    two layers. RecipeError when even rank 1 everywhere keeps too many weights. RecipeError when the ranks do not fit.
+    RecipeError when, on `images` `(B, C, H, W)` if given, the pairs compute something else than layers with their
+    product as weight.
     """
     whole = {**opaque_layers(model), **doubly_named(model)}
     weighted = {n: m for n, m in weighted_layers(model).items() if n not in whole}
     layers = {n: m for n, m in weighted.items() if getattr(m, "groups", 1) == 1}
-    spectra = {n: torch.linalg.svdvals(factorizer.matrix(m).double()) for n, m in layers.items()}
-    before = weight_count(model)
-
-    def ranks(strength: float) -> dict[str, int]:
-        wanted = {n: factorizer.rank(spectra[n], strength) for n in layers}
-        return {n: k for n, k in wanted.items() if k * _per_rank(factorizer, layers[n]) < layers[n].weight.numel()}
-
-    def removed(strength: float) -> float:
-        kept = ranks(strength)
-        saved = (m.weight.numel() - kept[n] * _per_rank(factorizer, m) for n, m in layers.items() if n in kept)
-        return sum(saved) / before
-
-    low, high = 0.0, 1.0
-    if removed(low) < sparsity:
-        raise RecipeError(
-            f"{factorizer.name}: sparsity must be at most {removed(low):.3f} here, got {sparsity:g}{sentence(whole)}"
-        )
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if removed(middle) >= sparsity else (low, middle)
-    pairs = {name: factorizer.factors(layers[name], rank) for name, rank in ranks(low).items()}
+    if sparsity is None:
+        ranks = named_ranks(factorizer, layers, sentence(whole))
+    else:
+        ranks = ranks_by_sparsity(factorizer, layers, sparsity, weight_count(model), sentence(whole))
+    bare = without_norm(factorizer.name, model) if factorizer.batch_norm else set()
+    pairs = {name: factorizer.factors(layers[name], rank) for name, rank in ranks.items()}
     wanted = None if images is None else _with_products(model, factorizer, pairs, images[:IMAGES])
     for name, pair in pairs.items():
         model.set_submodule(name, pair.requires_grad_(layers[name].weight.requires_grad))
+    append_norms(model, {name: pair for name, pair in pairs.items() if name in bare}, images)
     if wanted is not None and images is not None:
         _check(factorizer, wanted, model, images[:IMAGES])
     return model
@@ -106,7 +111,3 @@ def _check(factorizer: Factorizer, wanted: Activations, model: nn.Module, images
         raise RecipeError(f"{rule}, got {said(error)}; {remedy}") from error
     if at is not None:
         raise RecipeError(f"{rule}, {at or 'the network'} computes something else; {remedy}")
-
-
-def _per_rank(factorizer: Factorizer, layer: Layer) -> int:
-    return sum(factorizer.matrix(layer).shape)

@@ -12,8 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compress.errors import check_known
+from compress.errors import RecipeError, check_kind, check_known
 from compress.lowrank.factorizer import Factorizer, Layer
+from compress.lowrank.ranks import check_ranks
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,29 @@ class SVD(Factorizer):
     Stride, padding and dilation stay with their axis, the bias goes to the second convolution.
 
     `keep` "energy" keeps the singular values that hold the same share of energy in every layer, "ratio" the same share
-    of the full rank.
+    of the full rank. With `ranks` neither counts: the tuple names the rank K of each convolution, in the network's
+    order. A whole number is the rank, a share in (0, 1) the share of the full rank, rounded up, and 0 leaves the
+    convolution whole. Linear layers stay, and the sparsity is a result.
+
+    With `batch_norm` a BN follows the second convolution of each pair, unless a BN reads the pair already: SlimNets
+    trains the many new layers so. The BN starts from the pair's statistics, scaled and shifted to change nothing.
     """
 
     name: ClassVar[str] = "svd"
     source: ClassVar[str] = "https://arxiv.org/abs/1511.06067"
+    added: ClassVar[tuple[str, ...]] = ("ranks", "batch_norm")
 
     keep: str = "energy"
+    ranks: tuple[float, ...] | None = None
+    batch_norm: bool = False
 
     def __post_init__(self) -> None:
         check_known(f"{self.name}: keep", self.keep, ("energy", "ratio"))
+        check_kind(f"{self.name}: batch_norm", self.batch_norm, (bool,))
+        if self.ranks is not None:
+            check_ranks(self.name, self.ranks)
+        if self.ranks is not None and self.keep != type(self).keep:
+            raise RecipeError(f"{self.name}: ranks are named, so keep must be left out, got {self.keep!r}")
 
     def matrix(self, layer: Layer) -> Tensor:
         """Return `(C d, e N)` for a convolution, `(N, C)` for a linear layer."""

@@ -39,8 +39,8 @@ def fold(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) 
     + eps) + h)`. A BN stays behind the folded layer, so that training can go on. The BN's mean and variance are set to
     the folded layer's on the calibration images; scale and shift undo both. Without a BN `W' = Q W`, `b' = Q c`.
     """
-    moments = _moments(model, compactors, calibration)
-    for compactor, (mean, variance) in zip(compactors, moments, strict=True):
+    found = moments(model, [compactor.target.place for compactor in compactors], calibration.images)
+    for compactor, (mean, variance) in zip(compactors, found, strict=True):
         compactor.hook.remove()
         with torch.no_grad():
             _fold(compactor, mean, variance)
@@ -66,22 +66,22 @@ def _fold(compactor: Compactor, mean: Tensor, variance: Tensor) -> None:
         norm.bias.copy_(mean)
 
 
-def _moments(model: nn.Module, compactors: Sequence[Compactor], calibration: Batch) -> list[tuple[Tensor, Tensor]]:
-    """Return mean and variance of each compactor's output over images and positions, in float64: `(channels,)` each."""
-    found: dict[Compactor, tuple[Tensor, Tensor]] = {}
+def moments(model: nn.Module, places: Sequence[nn.Module], images: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return mean and variance of each place's output over images and positions, in float64: `(channels,)` each.
 
-    def watch(compactor: Compactor) -> RemovableHandle:
-        def note(module: nn.Module, inputs: object, output: Tensor) -> None:
-            channels = output.double().transpose(0, 1).flatten(1)
-            found[compactor] = channels.mean(1), channels.var(1, correction=0)
+    The model is left in eval mode.
+    """
+    found: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
-        return compactor.target.place.register_forward_hook(note)
+    def note(module: nn.Module, inputs: object, output: Tensor) -> None:
+        channels = output.double().transpose(0, 1).flatten(1)
+        found[module] = channels.mean(1), channels.var(1, correction=0)
 
-    hooks = [watch(compactor) for compactor in compactors]
+    hooks: list[RemovableHandle] = [place.register_forward_hook(note) for place in places]
     try:
         with torch.no_grad():
-            model.eval()(calibration.images)
+            model.eval()(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return [found[compactor] for compactor in compactors]
+    return [found[place] for place in places]

@@ -19,6 +19,7 @@ class Cut(Stage):
     cuts: ClassVar[bool] = True
 
     method: Any
+    sparsity: float | None
     recovery: Recovery
 
     @property
@@ -44,8 +45,8 @@ class Cut(Stage):
         return self._with(recovery=replace(self.recovery, training=training) if ships else Recovery(training))
 
     def cut_to(self, sparsity: float) -> Self:
-        """Return the stage with a cut as deep as `sparsity`."""
-        return self._with(sparsity=sparsity)
+        """Return the stage with a cut as deep as `sparsity`; unchanged if the method decides the sparsity."""
+        return self if self.sparsity is None else self._with(sparsity=sparsity)
 
     def _with(self, **settings: object) -> Self:
         return cast(Self, replace(cast(Any, self), **settings))

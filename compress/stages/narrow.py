@@ -11,7 +11,7 @@ from torch import nn
 from compress.data.splits import Batch
 from compress.distill import Distiller
 from compress.encoding import encode
-from compress.errors import check_kind, check_share
+from compress.errors import check_kind, check_share, check_whole
 from compress.pruning.narrow import narrow
 from compress.stages.lesson import Lesson, check_distillation
 from compress.stages.stage import Stage
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Narrow(Stage):
     """Train a student of the network's own layers, with `width` in (0, 1) of the channels fixed by shortcuts.
 
-    The student is trained from scratch under the network from before the stage.
+    The student is trained from scratch under the network from before the stage, or without a `method` on targets alone:
+    the baseline "student from scratch" of Aghli & Ribeiro.
     """
 
     name: ClassVar[str] = "narrow"
@@ -35,19 +36,22 @@ class Narrow(Stage):
     once: ClassVar[bool] = True
     cuts: ClassVar[bool] = True
 
-    method: Distiller
+    method: Distiller | None = None
     width: float = 0.5
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        check_kind("narrow: method", self.method, (Distiller,))
+        check_kind("narrow: method", self.method, (Distiller, type(None)))
         check_kind("narrow: training", self.training, (Training,))
         check_share("narrow: width", self.width, low=1e-6)
-        check_distillation("narrow", self.method, self.training)
+        if self.method is None:
+            check_whole("narrow: training: epochs", self.training.epochs, 1)
+        else:
+            check_distillation("narrow", self.method, self.training)
 
     @property
     def lesson(self) -> Lesson:
-        """Return the training under the network before the stage."""
+        """Return the training, under the network before the stage if there is a method."""
         return Lesson(self.training, distiller=self.method)
 
     def retrained(self, change: Callable[[Lesson], Training]) -> Narrow:
@@ -60,10 +64,8 @@ class Narrow(Stage):
 
     def sentence(self, level: float | None, teacher: Model | None) -> str:
         """Return the width, the method and the length of the training."""
-        return (
-            f"a student with {self.width:.0%} of its shortcuts' channels, taught by it with "
-            f"{method_and_settings(self.method)}: {epochs(self.training)}"
-        )
+        how = "trained on labels" if self.method is None else f"taught by it with {method_and_settings(self.method)}"
+        return f"a student with {self.width:.0%} of its shortcuts' channels, {how}: {epochs(self.training)}"
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
         """Cut the channels of all shortcuts to `width` and initialise all layers anew."""

@@ -194,6 +194,17 @@ def test_the_narrowed_student_depends_on_the_rounds_before(pipeline: Pipeline) -
     assert full.get_parameter("stage2.1.conv1.weight").shape == (8, 8, 3, 3)
 
 
+def test_the_same_student_trains_from_scratch_without_a_method(pipeline: Pipeline, tiny: Task) -> None:
+    taught, alone = (Recipe("digits", RESNET, (Train(BRIEF), Narrow(how, 0.5, BRIEF))) for how in (Cosine(), None))
+    assert Recipe.from_json(alone.as_json()) == alone
+    assert plan(alone, tiny.fingerprint)[1].teacher is None
+    points = [list(pipeline.run(recipe))[1] for recipe in (taught, alone)]
+    shapes = [[tuple(p.shape) for p in module(point).parameters()] for point in points]
+    assert shapes[0] == shapes[1]
+    assert points[0].key != points[1].key
+    assert "trained on labels: 2 epochs" in alone.stages[1].sentence(None, None)
+
+
 def test_costs_of_rounds_are_foreseen_roughly(tiny: Task) -> None:
     stages = (Train(BRIEF), rounds(0.01), Narrow(Cosine(), 0.5, BRIEF))
     points = predict(Recipe("digits", RESNET, stages), tiny)
@@ -214,7 +225,8 @@ def test_costs_of_rounds_are_foreseen_roughly(tiny: Task) -> None:
         (lambda: APoZRounds(rounds=0), "apoz-rounds: rounds must be a whole number of at least 1, got 0"),
         (lambda: APoZRounds(deviations=-1), "apoz-rounds: deviations must be at least 0, got -1"),
         (lambda: Narrow(Cosine(), 1.0), r"narrow: width must be in \[1e-06, 1\), got 1.0"),
-        (lambda: Narrow(APoZ()), "narrow: method must be a Distiller, got APoZ"),  # type: ignore[arg-type]
+        (lambda: Narrow(APoZ()), "narrow: method must be a Distiller or nothing, got APoZ"),  # type: ignore[arg-type]
+        (lambda: Narrow(training=Training(epochs=0)), "narrow: training: epochs must be a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(build: Callable[[], object], sentence: str) -> None:
