@@ -47,6 +47,10 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"only": ("distiller=dk",)}, "only: distiller must be one of kd, "),
     ({"only": ("sparsity=nan",)}, "only: sparsity must be a number in [0, 0.95], got 'nan'"),
     ({"only": ("order=prune", "teacher=cnn")}, "only: teacher must be asked for beside the other choices, got --only"),
+    (
+        {"only": ("pruner=resrep",), "optimizer": "adamw"},
+        "only: pruner must keep a value that makes a recipe, got resrep: prune: resrep works by the size of gradients",
+    ),
     ({"sampler": "grid"}, "grid: the values of sparsity must be named, --only sparsity=VALUE,VALUE, got"),
     ({"sampler": "grid", "start_from": "made"}, "from must be left out with --sampler grid, which tries all"),
     ({"sampler": "grid", "only": ("sparsity=.5",)}, "grid: joint must have at most 10,000 recipes, got more;"),
