@@ -14,6 +14,7 @@ from search.study.record import measurement_from_json
 NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
 _ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
+_TEXTS = ("store", "space_is", "reference")
 """Entries that a study's own event may lack."""
 _FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")
 """A network before the @ of its weights; a folder may have an @ in its name."""
@@ -28,9 +29,8 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", **event},
-        space_is=str,
-        store=str,
+        {**{name: {} for name in _ENTRIES}, **dict.fromkeys(_TEXTS, ""), **event},
+        **dict.fromkeys(_TEXTS, str),
         **dict.fromkeys(_ENTRIES, dict),
     )
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
