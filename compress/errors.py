@@ -1,12 +1,21 @@
-"""Errors caused by users, and checks with messages of the form "who: rule, got value"."""
+"""Errors caused by users, quotations of exceptions, and checks with messages of the form "who: rule, got value"."""
 
 from __future__ import annotations
 
 import math
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 MOST_QUOTED = 300
 """Greatest number of characters quoted from an exception of a library or a user's own code."""
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_MOST_OPEN = 3
+"""Open brackets closed again in a shortened text; a text with more is no list."""
+_OURS = ("compress", "dashboards", "paretune", "search", "spaces")
+_ROOT = Path(__file__).resolve().parents[1]
+_LIBRARIES = tuple(Path(sysconfig.get_paths()[name]).resolve() for name in ("stdlib", "platstdlib"))
 
 
 class RecipeError(ValueError):
@@ -30,13 +39,68 @@ class ExportError(ValueError):
 
 
 def said(error: BaseException) -> str:
-    """Quote an exception of a library or a user's code: type and first line, at most `MOST_QUOTED` characters."""
+    """Quote an exception of a library or a user's code: type, first sentence, and place in the user's own files.
+
+    The sentence has at most about `MOST_QUOTED` characters. It ends with its line, or with the list begun in the line.
+    """
     try:
-        line = str(error).strip().partition("\n")[0]
+        lines = str(error).strip().splitlines()
     except Exception:  # a user's exception may fail to print itself
-        line = ""
-    line = line if len(line) <= MOST_QUOTED else f"{line[:MOST_QUOTED]}..."
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+        lines = []
+    sentence = lines[0] if lines else ""
+    for line in lines[1:]:
+        if len(sentence) > MOST_QUOTED or not _left_open(sentence):
+            break
+        sentence = f"{sentence} {line.strip()}"
+    place = place_of(error)
+    what = f"{type(error).__name__}: {shortened(sentence)}" if sentence else type(error).__name__
+    return f"{what} ({place})" if place else what
+
+
+def shortened(text: str, most: int = MOST_QUOTED) -> str:
+    """Return the text, beyond `most` characters cut between two words; brackets left open are closed.
+
+    A word longer than the rest of the text is cut itself.
+    """
+    if len(text) <= most:
+        return text
+    whole, _, rest = text[:most].rpartition(" ")
+    kept = whole if len(whole) >= len(rest) else text[:most]
+    closing = _left_open(kept)
+    return f"{kept.rstrip(' ,')}, ...{closing} ..." if closing else f"{kept.rstrip()} ..."
+
+
+def _left_open(text: str) -> str:
+    """Return the brackets that close those left open in the text, "" for more than `_MOST_OPEN`."""
+    closing: list[str] = []
+    for character in text:
+        if character in _PAIRS:
+            closing.append(_PAIRS[character])
+        elif closing and character == closing[-1]:
+            closing.pop()
+    return "".join(reversed(closing)) if len(closing) <= _MOST_OPEN else ""
+
+
+def place_of(error: BaseException) -> str:
+    """Return `FILE.py line N`, the innermost place in a user's own file that the exception came by, "" for none."""
+    frames = [(Path(one.filename), one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    own = [f"{file.name} line {line}" for file, line in frames if file.suffix == ".py" and _is_users(file)]
+    return own[-1] if own else ""
+
+
+def is_complaint(error: BaseException) -> bool:
+    """Return whether the exception is a complaint about values, raised by this project's code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, ValueError) and bool(frames) and _is_ours(Path(frames[-1].filename))
+
+
+def _is_ours(file: Path) -> bool:
+    return any(file.resolve().is_relative_to(_ROOT / name) for name in _OURS)
+
+
+def _is_users(file: Path) -> bool:
+    outside = not {"site-packages", "dist-packages"}.intersection(file.parts)
+    return outside and not _is_ours(file) and not any(file.resolve().is_relative_to(one) for one in _LIBRARIES)
 
 
 def check_share(who: str, value: object, *, low: float = 0.0) -> None:

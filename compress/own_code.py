@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from compress.errors import MissingModel, RecipeError, said
+from compress.errors import MissingModel, RecipeError, place_of, said
 from compress.machine.vision import import_torchvision, needs_operators
 
 FILE = ".py"
@@ -58,8 +58,10 @@ def import_module(path: str, place: str) -> ModuleType:
     try:
         with guarding_settings(path):
             return _load(name) if name == place or name == Path(place).stem else _load_file(name, Path(place))
-    except RecipeError:
+    except RecipeError as error:
         sys.modules.pop(name, None)  # the next import must fail the same way
+        if found := place_of(error):
+            raise RecipeError(f"{path}: {error} ({found})") from error
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise MissingModel(f"{path}: {place} must be {where}, got {said(error)}") from error

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from compress.errors import shortened
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -67,9 +69,9 @@ class Quality:
             return ACCURACY
         kinds: dict[str, Any] = {one.name: str if one.type == "str" else (int, float) for one in fields(cls)}
         if found.keys() != kinds.keys() or not all(isinstance(found[name], kinds[name]) for name in kinds):
-            raise ValueError(f"quality must have {', '.join(kinds)}, got {found!r}"[:200])
+            raise ValueError(shortened(f"quality must have {', '.join(kinds)}, got {found!r}", 200))
         if found["zero"] == found["one"]:
-            raise ValueError(f"quality must have a zero unlike its one, got {found!r}"[:200])
+            raise ValueError(shortened(f"quality must have a zero unlike its one, got {found!r}", 200))
         return cls(**found)
 
 

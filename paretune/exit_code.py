@@ -7,6 +7,8 @@ import sys
 
 import typer
 
+from compress.errors import shortened
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
 LONGEST = 1000
@@ -36,6 +38,7 @@ def _complain(sentence: str, code: int) -> int:
     """Write one line, however long the words of the user and whatever control characters are in them."""
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(sentence.splitlines()))
     if len(line) > LONGEST:
-        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+        head, tail = shortened(line, LONGEST // 2), line[-LONGEST // 2 :]
+        line = f"{head} {tail.partition(' ')[2] or tail}"
     typer.echo(f"paretune: {line}", err=True)
     return code

@@ -86,12 +86,16 @@ class TrainingOptions:
 
     @property
     def trainings(self) -> StudyTraining:
-        """The given settings, complete; ValueError for values that make no sense."""
+        """The given settings, complete; ValueError for values that make no sense, first for an optimizer's file."""
+        from compress.training.optimizers import check_found
         from spaces.study_training import StudyTraining
 
         names = [each.name for each in fields(TrainingOptions)]
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         recovery = {name.removeprefix(RECOVERY): given.pop(name) for name in names if name in given and _recovers(name)}
+        for values in (given, recovery):
+            if "lr" not in values:  # a rate is asked for only with an optimizer that is there
+                check_found(values.get("optimizer"))
         return StudyTraining(given, recovery)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from spaces.earlier import EARLIER
 from spaces.joint import JOINT
+from spaces.papers import PAPERS
 from spaces.space import Space
 
-PAPERS = ("slimnets2018", "chen2021", "aghli2021", "malihi2023")
-"""Spaces of a paper each."""
-SPACES: dict[str, Space] = {space.name: space for space in (JOINT, *(EARLIER[name] for name in PAPERS))}
+SPACES: dict[str, Space] = {JOINT.name: JOINT, **{name: paper.space for name, paper in PAPERS.items()}}
 
 __all__ = ["EARLIER", "SPACES", "Space"]

@@ -27,13 +27,16 @@ TWICE = 20
 class Probe:
     """Questions by name in the order of asking, different recipes by id, and the draws without a recipe.
 
-    `errors` has a sentence for every draw without a recipe, `drawn` is the number of draws.
+    `errors` has a sentence for every draw without a recipe, `drawn` is the number of draws. `answered` has the names of
+    the questions some recipe was made after, `refused` by name the first sentence on a draw in which it was asked.
     """
 
     questions: dict[str, Question] = field(default_factory=dict)
     recipes: dict[str, Recipe] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     drawn: int = 0
+    answered: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -53,8 +56,10 @@ def probe(space: Space, task: str, seed: int) -> Probe:
             recipe = space.build(trial, task, seed)
         except RecipeError as error:
             found.errors.append(str(error))
+            found.refused = {**dict.fromkeys(trial.questions, str(error)), **found.refused}
         else:
             found.recipes[recipe.id] = recipe
+            found.answered.update(trial.questions)
             if number < TWICE and space.build(given(trial.answers), task, seed).id != recipe.id:
                 raise RecipeError(
                     f"space {space.name}: must make the same recipe of the same choices, got two of {trial.answers}"

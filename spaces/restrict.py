@@ -43,8 +43,18 @@ def restricted(space: Space, only: Only, task: str, seed: int) -> Space:
     for name in only:
         if name not in found.questions:
             raise RecipeError(f"only: {name} must be asked for beside the other choices, got {words}; leave it out")
+    check_left(only, found)
     kept = tuple(one for one in space.beginnings if makes(narrow, task, seed, one))
     return replace(narrow, beginnings=kept)
+
+
+def check_left(only: Only, found: Probe) -> None:
+    """Raise RecipeError for a restricted choice none of whose values is in a recipe; the others would be searched."""
+    for name, values in only.items():
+        if name not in found.answered:
+            got = ",".join(map(str, values))
+            why = f": {found.refused[name]}" if name in found.refused else ""
+            raise RecipeError(f"only: {name} must keep a value that makes a recipe, got {got}{why}")
 
 
 def _build(space: Space, only: Only, trial: Trial, task: str, seed: int) -> Recipe:

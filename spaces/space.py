@@ -148,7 +148,7 @@ class Space:
         if asked is not None:
             self.at(asked)
             return asked
-        default = PUBLISHED if task in PUBLISHED_TASKS else SMALL
+        default = PUBLISHED if split_name(task)[1] in PUBLISHED_TASKS else SMALL
         return next((name for name in (default, *self.scales) if name in self.scales), None)
 
     def at(self, scale: str | None) -> Space:

@@ -19,6 +19,7 @@ from compress.data.normalisation import Numbers, normalisation
 from compress.data.own_images import Source, read
 from compress.data.splits import DataError
 from compress.data.tasks import Task
+from compress.errors import shortened
 from compress.goals import Classification, Goal, MultiLabel, Regression, Segmentation
 
 TEST = 0.2
@@ -60,9 +61,9 @@ def make_task(
     DataError, a ValueError, for data that break a rule, with the split's name.
     """
     if not isinstance(goal, Goal):
-        raise DataError(f"goal: must be a goal such as Classification(('cat', 'dog')), got {goal!r}"[:300])
+        raise DataError(shortened(f"goal: must be a goal such as Classification(('cat', 'dog')), got {goal!r}"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DataError(f"name: must be letters, digits, dots and dashes, got {name!r}"[:300])
+        raise DataError(shortened(f"name: must be letters, digits, dots and dashes, got {name!r}"))
     given = {"train": train, "validation": validation, "test": test}
     parts = {who: _fitted(goal, who, read(who, data, stream)) for who, data in given.items() if data is not None}
     if "train" not in parts:
@@ -178,7 +179,9 @@ def _augmentation(goal: Goal, augment: object, train: Source) -> Augmentation:
             raise DataError(f"augment: padding must be at least 0, got {augment.padding}")
         return replace(augment, ignored=goal.ignored) if isinstance(goal, Segmentation) else augment
     if not callable(augment):
-        raise DataError(f"augment: must be an Augment, a transform or a function of a batch, got {augment!r}"[:300])
+        raise DataError(
+            shortened(f"augment: must be an Augment, a transform or a function of a batch, got {augment!r}")
+        )
     shown = Transform(augment, masks=goal.dense and train.targets.dim() == 3)
     some = np.arange(min(4, len(train.targets)))
     try:

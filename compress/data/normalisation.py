@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from compress.data.splits import DataError
+from compress.errors import shortened
 
 Numbers = float | Sequence[float]
 """One number, or one a channel."""
@@ -43,9 +44,9 @@ def _by_channel(who: str, given: Numbers, channels: int) -> Channels:
     try:
         values = tuple(map(float, np.broadcast_to(np.asarray(given, dtype=np.float64), (channels,))))
     except (TypeError, ValueError) as error:
-        raise DataError(f"{who}: must be a number, or {channels}, one a channel, got {given!r}"[:300]) from error
+        raise DataError(shortened(f"{who}: must be a number, or {channels}, one a channel, got {given!r}")) from error
     if not all(map(math.isfinite, values)):
-        raise DataError(f"{who}: must be finite, got {given!r}"[:300])
+        raise DataError(shortened(f"{who}: must be finite, got {given!r}"))
     return values
 
 

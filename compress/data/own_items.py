@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from compress.data.splits import DataError
-from compress.errors import said
+from compress.errors import said, shortened
 from compress.machine.resources import usable_cpus
 
 FEW = 1000
@@ -75,7 +75,7 @@ def item_at(who: str, items: Any, at: int) -> tuple[Tensor, NDArray[Any]]:
     except (TypeError, ValueError) as error:
         raise DataError(f"{who}: image and target of item {at} must be numbers, got {said(error)}") from error
     if known.dtype.kind not in "buif":
-        raise DataError(f"{who}: the target of item {at} must be numbers, got {target!r}"[:300])
+        raise DataError(shortened(f"{who}: the target of item {at} must be numbers, got {target!r}"))
     pixels = pixels[None] if pixels.dim() == 2 else channels_first(pixels) if pixels.dim() == 3 else pixels
     if pixels.dim() != 3 or 0 in pixels.shape:
         raise DataError(f"{who}: an image must be (C, H, W), or grey (H, W), got {tuple(pixels.shape)} for item {at}")

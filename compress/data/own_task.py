@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from compress import own_code
 from compress.data.splits import DataError
-from compress.errors import RecipeError, said
+from compress.errors import RecipeError, is_complaint, place_of, said
 from compress.own_code import FILE, call, guarding_settings, import_module, split_path
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def title(name: str) -> str:
 def from_function(name: str) -> Task:
     """Import and call the function, and return its task under the name of the function.
 
-    DataError if the function cannot be imported, raises, or returns something else; a DataError of `make_task` has the
-    function's name put before.
+    DataError if the function cannot be imported, raises, or returns something else. A complaint of `make_task` or of a
+    goal is quoted alone, between the function's name and the place in its file.
     """
     from compress.data.tasks import Task
 
@@ -64,12 +64,12 @@ def from_function(name: str) -> Task:
     try:
         with guarding_settings(name):
             made = call(function, ())
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
-    except RecipeError as error:
-        raise DataError(str(error)) from error
     except (Exception, SystemExit) as error:  # a user's code may raise anything
-        raise DataError(f"{name}: must return a Task when called without arguments, got {said(error)}") from error
+        place = place_of(error)
+        if is_complaint(error) or isinstance(error, DataError):
+            raise DataError(f"{name}: {error} ({place})" if place else str(error)) from error
+        called = "" if place else " when called without arguments"
+        raise DataError(f"{name}: must return a Task{called}, got {said(error)}") from error
     if not isinstance(made, Task):
         raise DataError(f"{name}: must return a Task, as paretune.make_task does, got a {type(made).__name__}")
     return replace(made, name=name)

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Protocol
 
 from filelock import SoftFileLease, Timeout
 
-from compress.errors import DiskError, StoreError
+from compress.errors import DiskError, StoreError, shortened
 from compress.measurement import Measurement
 from compress.models import Model
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -149,7 +149,7 @@ class Store:
             raise StoreError("its checksum does not match")
         measured, made_from = Measurement.from_json(record["measured"]), record["made_from"]
         if measured.fault or not isinstance(made_from, dict):
-            raise StoreError(f"its figures must be numbers, got {measured.fault or made_from}"[:200])
+            raise StoreError(shortened(f"its figures must be numbers, got {measured.fault or made_from}", 200))
         if of and (origin := files.origin()) not in (wanted := [model.bare for model in of]):
             raise StoreError(f"it must be of {' or '.join(map(str, wanted))}, got {origin}")
         return Entry(key, self.path(key), measured, made_from, record.get("taken_back"))

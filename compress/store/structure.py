@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from compress.codec import decode
 from compress.distill.projector import Projector
 from compress.encoding import encode
-from compress.errors import MissingModel, RecipeError, StoreError
+from compress.errors import MissingModel, RecipeError, StoreError, shortened
 from compress.models import Model
 from compress.models.weights import COUNTER
 from compress.opaque import cuttable
@@ -110,7 +110,7 @@ def _check_settings(path: str, settings: Mapping[str, object]) -> None:
     """Raise StoreError for an impossible value: torch takes some, and fails or computes nonsense on the first image."""
     for name, value in settings.items():
         if not _is_setting(name, value):
-            raise StoreError(f"structure: {path}: {name} must be a setting of its layer, got {value!r}"[:200])
+            raise StoreError(shortened(f"structure: {path}: {name} must be a setting of its layer, got {value!r}", 200))
 
 
 def _is_setting(name: str, value: object) -> bool:

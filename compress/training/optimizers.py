@@ -60,6 +60,12 @@ def check_optimizer_name(name: object) -> None:
         )
 
 
+def check_found(name: object) -> None:
+    """Raise RecipeError if `name` is the path of a function that cannot be imported; other names pass unchecked."""
+    if isinstance(name, str) and name not in OPTIMIZERS and FORM.fullmatch(name):
+        own_optimizer_source(whole_name(name))
+
+
 def whole_name(name: str) -> str:
     """Return an optimizer's name, a file's path made absolute; a name of no known form stays."""
     return whole_path("optimizer", name) if FORM.fullmatch(name) else name

@@ -2,6 +2,7 @@
 
 What a study was begun with stands in its header: `space_is` tells a user's space from another under the same name,
 `only` has the restrictions, `recipes` given recipes, `networks` the user's networks that the space's recipes name.
+`reference` has the unpruned teacher of a restricted space (`begin_reference.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from compress.goals import Goal
 from compress.models import Model
 from compress.recipe import Recipe
 from search.beginning.begin_checks import NETWORKS, check_given, check_suit
+from search.beginning.begin_reference import ENTRY as REFERENCE
+from search.beginning.begin_reference import with_reference
 from search.settings import TRIALS, Settings
 from search.study.record import StudyRecord
 from search.study.study import Study, StudyError
@@ -74,9 +77,16 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
         header |= _code(space, found, task, models)
     if only:
         header["only"] = {name: list(values) for name, values in only.items()}
-    space = suited(restricted(space, only, task.name, seed), task, seed)
+    notes = [_note(found)] if is_own else []
+    space, own = suited(restricted(space, only, task.name, seed), task, seed), space.teacher
+    if only and not space.recipes:
+        left = probe(space, task.name, seed).recipes.values()
+        space = with_reference(study, space, found.recipes.values(), left, task)
+    if space.teacher != own:
+        header[REFERENCE] = str(space.teacher)
+        notes.append(f"the unpruned {space.teacher} is the reference, as no recipe is left with the teacher {own}")
     scale_said = "" if scale is None else f"space {space.name} at the scale {scale}, one of {', '.join(whole.scales)}"
-    return BegunSpace(space, only, header, _note(found) if is_own else "", scale, scale_said)
+    return BegunSpace(space, only, header, "; ".join(filter(None, notes)), scale, scale_said)
 
 
 def scale_of(study: Study, settings: Settings, space: Space) -> str | None:

@@ -14,6 +14,7 @@ from search.settings import Settings
 from search.study.study import Study, StudyError
 from spaces import Space
 from spaces.probe import probe
+from spaces.restrict import Only, check_left
 from spaces.study_training import StudyTraining
 
 MOST = 3
@@ -51,15 +52,17 @@ def trainings_of(study: Study, settings: Settings) -> StudyTraining:
     return begun
 
 
-def check_trainings(space: Space, task: Task, seed: int) -> Checked:
+def check_trainings(space: Space, task: Task, seed: int, only: Only) -> Checked:
     """Try all trainings of a space: draw recipes, and update the unpruned teacher by each own optimizer.
 
-    RecipeError unless the baseline and some of the recipes are possible, and own optimizers can update the teacher.
+    RecipeError unless the baseline and some of the recipes are possible, also some with each choice restricted by
+    `only`, and own optimizers can update the teacher.
     """
     baseline = space.baseline(task.name, seed)
     found = probe(space, task.name, seed)
     if not found.recipes:
         raise RecipeError(found.errors[0])
+    check_left(only, found)
     sources = {}
     own = {path: made for each in (baseline, *found.recipes.values()) for path, made in each.own_optimizers.items()}
     for path, training in own.items():

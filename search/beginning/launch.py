@@ -91,7 +91,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     grid = listing(space, task.name, seed, only) if sampler == GRID else None
     trials, ahead_said = planned(settings, space, grid)
     space = trainings.around(space)
-    checked = check_trainings(space, task, seed) if trainings or begun_with else Checked()
+    refusable = {} if before.exists else only  # an earlier version began what this one refuses
+    checked = check_trainings(space, task, seed, refusable) if trainings or begun_with else Checked()
     if settings.budget.bounds and not before.exists:
         check_within_reach(
             Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task

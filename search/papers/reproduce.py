@@ -34,7 +34,7 @@ def evaluated(study: Study, beside: Beside = lambda point, figure: None) -> Repr
     return Reproduction(
         paper,
         record.name,
-        f"{record.task}, scale {header.get('scale', 'small')}",
+        f"{record.task}, scale {header.get('scale', 'of an earlier version')}",
         f"{first.device}, {first.threads} threads, {first.machine}",
         time.strftime("%Y-%m-%d"),
         header.get("options", {}).get("seeds", 1),

@@ -13,6 +13,7 @@ import ray._private.services
 import ray._private.utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
+from compress.errors import shortened
 from search.running.interrupts import listening
 
 TRIES = 2
@@ -85,4 +86,4 @@ def _clear(processes: list[subprocess.Popen[bytes]]) -> None:
 def _said(error: BaseException) -> str:
     """Return the first line of Ray's message."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {shortened(lines[0])}" if lines else type(error).__name__

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from compress.errors import shortened
 from compress.quality import Quality
 from search.study.ledger import Event
 from search.study.record import measurement_from_json
@@ -14,6 +15,7 @@ from search.study.record import measurement_from_json
 NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
 _ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
+_TEXTS = ("store", "space_is", "reference", "scale")
 """Entries that a study's own event may lack."""
 _FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")
 """A network before the @ of its weights; a folder may have an @ in its name."""
@@ -28,14 +30,12 @@ def check_header(event: Event) -> None:
     """Raise ValueError unless the study's own event has task, space, seed, objectives and reference point."""
     _check(event, task=str, space=str, seed=int, objectives=list, reference_point=dict)
     _check(
-        {**{name: {} for name in _ENTRIES}, "store": "", "space_is": "", "scale": "", **event},
-        space_is=str,
-        scale=str,
-        store=str,
+        {**{name: {} for name in _ENTRIES}, **dict.fromkeys(_TEXTS, ""), **event},
+        **dict.fromkeys(_TEXTS, str),
         **dict.fromkeys(_ENTRIES, dict),
     )
     if not event["objectives"] or not all(isinstance(name, str) for name in event["objectives"]):
-        raise ValueError(f"objectives must be names, got {event['objectives']!r}"[:200])
+        raise ValueError(shortened(f"objectives must be names, got {event['objectives']!r}", 200))
     _check_numbers("reference_point", event["reference_point"])
     Quality.from_json(event.get("quality"))
 
@@ -90,17 +90,17 @@ def check_ended(event: Event) -> None:
     """Raise ValueError unless status, reason and seconds of the trial's end are valid."""
     _check(event, reason=str, seconds=(int, float), spent=dict)
     if event["status"] not in STATUSES:
-        raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {event['status']!r}"[:200])
+        raise ValueError(shortened(f"status must be one of {', '.join(STATUSES)}, got {event['status']!r}", 200))
     _check_numbers("spent", {**event["spent"], "seconds": event["seconds"]})
 
 
 def _check(event: Mapping[str, Any], **kinds: type | tuple[type, ...]) -> None:
     for name, kind in kinds.items():
         if not isinstance(event[name], kind) or isinstance(event[name], bool):
-            raise ValueError(f"{name} must be of another kind, got {event[name]!r}"[:200])
+            raise ValueError(shortened(f"{name} must be of another kind, got {event[name]!r}", 200))
 
 
 def _check_numbers(what: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"{what} must be finite numbers, got {name} {value!r}"[:200])
+            raise ValueError(shortened(f"{what} must be finite numbers, got {name} {value!r}", 200))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock
 
+from compress.errors import shortened
 from search.environment import spare_loopback
 from search.tracking.fields import Step
 from search.tracking.registry import add_version
@@ -198,7 +199,7 @@ class Runs:
 def reason(error: BaseException) -> str:
     """Return the first line of an error, short enough for a sentence."""
     lines = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")]
-    return (lines[0] if lines else type(error).__name__)[:200]
+    return shortened(lines[0] if lines else type(error).__name__, 200)
 
 
 def _experiment(client: MlflowClient, uri: str, artifact_root: Path | None) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compress.encoding import digest
+from compress.errors import shortened
 from compress.figures import COSTS, graded, metric_key
 from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
@@ -63,7 +64,7 @@ def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
         "paretune.recipe": digest(trial.recipe),
         "paretune.state": state(trial),
         "status": trial.status,
-        "reason": trial.reason[:_LONGEST],
+        "reason": shortened(trial.reason, _LONGEST),
     }
 
 

@@ -63,8 +63,9 @@ def version_tags(point: Point, budget: Mapping[str, str], prefer: str, study: st
 
 
 def describe(folder: Path) -> str:
-    """Return a version's description in Markdown: the export's card, cut to MLflow's limit."""
-    return (folder / "card.md").read_text(encoding="utf-8")[:LONGEST]
+    """Return a version's description in Markdown: the export's card, cut after a line to MLflow's limit."""
+    text = (folder / "card.md").read_text(encoding="utf-8")
+    return text if len(text) <= LONGEST else text[:LONGEST].rpartition("\n")[0]
 
 
 def write_model(export: Path, folder: Path, run: str) -> None:

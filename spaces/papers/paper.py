@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compress.errors import RecipeError
-from spaces.space import Space, Value
+from spaces.space import Space, Value, with_scales
 
 FIRST, BEFORE_LAST, LAST, BREAKPOINT = "first", "before last", "last", "breakpoint"
 """Places on a curve: before the cut, the model before the end, the end, the sparsest model of a tolerated loss."""
@@ -142,8 +141,7 @@ class Paper:
     claims: Callable[[str], tuple[Claim, ...]]
     pictures: Callable[[str], tuple[Picture, ...]] = field(default=lambda task: ())
 
-    def at(self, scale: str) -> Space:
-        """Return the space at a scale; RecipeError for an unknown scale."""
-        if scale not in self.scales:
-            raise RecipeError(f"scale: unknown {scale!r}, known are {', '.join(self.scales)}")
-        return self.scales[scale]
+    @property
+    def space(self) -> Space:
+        """Return the paper's space, at all its scales."""
+        return with_scales(self.scales)

@@ -49,6 +49,14 @@ def ranged():
 def doubles():
     torch.set_default_dtype(torch.float64)
     return make()
+
+
+def mislabelled():
+    return make_task(Classification(("good",)), drawn(20))
+
+
+def misspelt():
+    return make_task(LABELS, drawn(20), augmentation=None)
 """
 
 
@@ -79,11 +87,16 @@ def test_a_function_of_a_module_is_found_from_the_current_folder(file: Path, mon
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("broken", "must return a Task when called without arguments, got RuntimeError: no camera"),
+        ("broken", r"must return a Task, got RuntimeError: no camera \(drawn_parts.py line 20\)"),
         ("five", "must return a Task, as paretune.make_task does, got a int"),
         ("ranged", r"train: targets must be in \[0, 2\), numbers of classes from 0, got 7"),
         ("LABELS", "must be a function that returns a Task, got a Classification"),
         ("gone", "must have a function gone, it has none"),
+        ("mislabelled", r"classification: there must be at least 2 classes, got 1 \(drawn_parts.py line 38\)"),
+        (
+            "misspelt",
+            r"must return a Task, got TypeError: make_task\(\) got an .* \(drawn_parts.py line 42\)",
+        ),
         ("drawn", "must return a Task when called without arguments, got TypeError"),
         ("doubles", "must leave torch's settings as they are, it calls torch.set_default_dtype"),
     ],

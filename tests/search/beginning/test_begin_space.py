@@ -133,3 +133,23 @@ def test_distillers_that_cannot_teach_the_goal_are_not_asked_for(tiny: Task) -> 
     none_fits = restricted(SPACES["joint"], {"order": ("distill-prune",), "distiller": ("crd",)}, "digits", 0)
     with pytest.raises(RecipeError, match="distiller: a method must be left that can teach segmentation, got "):
         suited(none_fits, pixels, 0)
+
+
+def test_the_largest_teacher_left_is_the_reference(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
+    found = begin(space="joint", only=("teacher=cnn",))
+    assert (found.space.teacher, found.header["reference"]) == (Model("cnn"), "cnn")
+    assert found.note == "the unpruned cnn is the reference, as no recipe is left with the teacher resnet20"
+    for only in (("teacher=cnn,resnet20",), ("order=prune",), ("student=cnn",)):
+        found = begin(space="joint", only=only)
+        assert (found.space.teacher, found.note, "reference" in found.header) == (Model("resnet20"), "", False)
+
+
+def test_a_study_keeps_the_reference_it_was_begun_with(begin: Callable[..., BegunSpace], tmp_path: Path) -> None:
+    only = {"teacher": ["cnn"]}
+    old = begun(tmp_path, only=only)
+    assert begin(old, space="joint", resume=True).space.teacher == Model("resnet20")
+    new = begun(tmp_path / "new", only=only, reference="cnn")
+    assert begin(new, space="joint", resume=True).space.teacher == Model("cnn")
+    other = begun(tmp_path / "other", only=only, reference="vgg8")
+    with pytest.raises(StudyError, match="study s: was begun with the unpruned teacher vgg8, got a space with cnn;"):
+        begin(other, space="joint", resume=True)

@@ -20,6 +20,7 @@ from search.study.study import Study, StudyError
 from search.study_file import read
 from search.study_options import arguments_of, described, header_entry
 from spaces import SPACES, Space
+from spaces.restrict import restricted
 from spaces.space import Trial
 from spaces.study_training import StudyTraining
 
@@ -100,25 +101,35 @@ def test_a_ledger_names_no_optimizer_unknown_to_its_header(tmp_path: Path) -> No
 def test_a_space_that_can_make_no_recipe_is_refused(narrow: Space, digits: Task) -> None:
     for told in (StudyTraining({"warmup": 60.0}), StudyTraining({}, {"warmup": 10.0})):
         with pytest.raises(RecipeError, match=r"warmup must be shorter than the [16]0 epochs of the training"):
-            check_trainings(told.around(narrow), digits, 0)
+            check_trainings(told.around(narrow), digits, 0, {})
 
 
 def test_an_own_optimizer_is_tried_on_the_teacher(own: str, narrow: Space, digits: Task) -> None:
     fine = StudyTraining({"optimizer": own, "lr": 0.1})
-    assert list(check_trainings(fine.around(narrow), digits, 0).sources) == [own]
+    assert list(check_trainings(fine.around(narrow), digits, 0, {}).sources) == [own]
     broken = StudyTraining({}, {"optimizer": "torch.optim:LBFGS", "lr": 0.1})
     with pytest.raises(RecipeError, match=r"torch.optim:LBFGS: must make an optimizer when called as"):
-        check_trainings(broken.around(narrow), digits, 0)
+        check_trainings(broken.around(narrow), digits, 0, {})
 
 
 @pytest.mark.parametrize("space", ["joint", "malihi2023"])
 def test_methods_that_settings_rule_out_are_named_where_the_space_has_them(space: str, digits: Task) -> None:
     plain, told = StudyTraining({"epochs": 3}), StudyTraining({"optimizer": "adamw"})
-    assert check_trainings(plain.around(SPACES[space]), digits, 0) == Checked((), {})
-    said = announced(told, check_trainings(told.around(SPACES[space]), digits, 0).refused)
+    assert check_trainings(plain.around(SPACES[space]), digits, 0, {}) == Checked((), {})
+    said = announced(told, check_trainings(told.around(SPACES[space]), digits, 0, {}).refused)
     assert said.startswith("training: lr 0.001, weight-decay 0.01, optimizer adamw; recovery: weight-decay 0.01, optim")
     sentence = "; left out: prune: resrep works by the size of gradients, so the recovery's optimizer must be sgd, got"
     assert (sentence in said) == (space == "joint")
+
+
+def test_a_restricted_choice_must_be_possible_with_the_trainings(digits: Task) -> None:
+    adam, only = StudyTraining({"optimizer": "adamw"}), {"pruner": ("resrep",)}
+    space = adam.around(restricted(SPACES["joint"], only, "digits", 0))
+    with pytest.raises(RecipeError, match="only: pruner must keep a value that makes a recipe, got resrep: prune: res"):
+        check_trainings(space, digits, 0, only)
+    both = {"pruner": ("resrep", "fpgm")}
+    space = adam.around(restricted(SPACES["joint"], both, "digits", 0))
+    assert check_trainings(space, digits, 0, both).refused
 
 
 def test_a_study_says_the_options_that_would_repeat_it(tmp_path: Path) -> None:
@@ -144,7 +155,7 @@ def test_an_optimizer_of_a_space_of_ones_own_is_known_to_the_header(own: str, di
         return Recipe(task, Model("cnn", 0.25), (Train(Training(epochs=1, lr=rate, optimizer=own)),), seed=seed)
 
     space = Space("mine", build, Model("cnn", 0.25), "")
-    assert list(check_trainings(space, digits, 0).sources) == [own]
+    assert list(check_trainings(space, digits, 0, {}).sources) == [own]
 
 
 def test_restrictions_and_a_grid_are_repeated(tmp_path: Path) -> None:

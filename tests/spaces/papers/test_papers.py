@@ -37,7 +37,7 @@ def with_bases(cell: Cell) -> Iterator[Cell]:
 @pytest.mark.parametrize(("name", "scale", "task"), EVERY)
 def test_every_cell_is_of_a_recipe_of_the_grid(name: str, scale: str, task: str) -> None:
     paper = PAPERS[name]
-    found = listing(paper.at(scale), task, 0, {})
+    found = listing(paper.scales[scale], task, 0, {})
     assert found.is_whole
     assert not found.errors
     grid = [dict(choices) for choices in found.choices]
@@ -50,7 +50,7 @@ def test_every_cell_is_of_a_recipe_of_the_grid(name: str, scale: str, task: str)
 def test_every_recipe_of_the_small_scale_suits_its_task(name: str) -> None:
     paper = PAPERS[name]
     task = load_task(paper.tasks[-1])
-    space = paper.at("small")
+    space = paper.scales["small"]
     for choices in listing(space, task.name, 0, {}).choices:
         check(space.build(given(choices), task.name, 0), task)
 
