@@ -11,8 +11,9 @@ and epochs are the paper's. The paper does not say how long the classifier is tu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 from compress.distill import AT, CRD, KD, SP, SRRL, VID, Distiller, SemCKD, SimKD
 from compress.models import Model
@@ -173,9 +174,11 @@ def _at_breakpoint() -> dict[str, dict[str, Cell]]:
     def each(method: str, at: str, figure: str = "test") -> dict[str, Cell]:
         return {pair: _cell(pair, method, at, figure) for pair in NAMES}
 
-    def shares(by: str) -> dict[str, Cell]:
+    def shares(by: Literal["decrease", "rate"]) -> dict[str, Cell]:
         return {
-            pair: Cell(_choices(pair, BEST), BREAKPOINT, "nonzero_params", _cell(pair, TEACHER, FIRST, "params"), by)  # type: ignore[arg-type]
+            pair: replace(
+                _cell(pair, BEST, BREAKPOINT, "nonzero_params"), of=_cell(pair, TEACHER, FIRST, "params"), by=by
+            )
             for pair in NAMES
         }
 
