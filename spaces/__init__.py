@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from spaces.earlier import EARLIER
 from spaces.joint import JOINT
-from spaces.space import Space
+from spaces.joint_published import JOINT_PUBLISHED
+from spaces.space import PUBLISHED, SMALL, Space, with_scales
 
 PAPERS = ("slimnets2018", "chen2021", "aghli2021", "malihi2023")
 """Spaces of a paper each."""
-SPACES: dict[str, Space] = {space.name: space for space in (JOINT, *(EARLIER[name] for name in PAPERS))}
+SPACES: dict[str, Space] = {
+    "joint": with_scales({PUBLISHED: JOINT_PUBLISHED, SMALL: JOINT}),
+    **{name: EARLIER[name] for name in PAPERS},
+}
 
 __all__ = ["EARLIER", "SPACES", "Space"]
