@@ -1,14 +1,14 @@
-"""The joint space: student, teacher, order of stages, pruning or low rank, sparsity, recovery and int8.
+"""The joint space at the small scale: student, teacher, order of stages, pruning or low rank, sparsity, recovery, int8.
 
 Order "distill-prune" distills a student, then prunes the student (Malihi 2023). "prune-distill" prunes a network and
 recovers by distillation from the unpruned original (Chen 2021). "prune" and "lowrank" need no teacher. Every order may
-end in int8.
+end in int8. `spaces/joint_published.py` asks the same questions about the networks and trainings of papers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from compress.distill import DISTILLERS
@@ -19,13 +19,12 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.training.settings import Training
-from spaces.space import Space, Trial, Value, chosen, distiller, effort, learning, pruner, schedule, schooling
+from spaces.space import Space, Trial, Value, chosen, distiller, effort, pruner, schedule, schooling
 
 ORDERS = ("distill-prune", "prune-distill", "prune", "lowrank")
 STUDENTS = (Model("cnn"), Model("resnet20"))
 WIDTHS = (0.25, 0.5, 1.0)
 TEACHERS = (Model("resnet20"), Model("cnn"))
-RECOVERY_RATES = (0.02, 0.05, 0.1)
 LEVELS = 8
 TOLERANCES = (0.01, 0.02, 0.05)
 DEEPEST = 0.95
@@ -33,7 +32,39 @@ SHALLOWEST_TARGET = 0.5
 """Smallest sparsity to prune to; lower targets are raised: a short curve costs nearly as much as a long curve."""
 
 
-def build(trial: Trial, task: str, seed: int, *, students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Recipe:
+@dataclass(frozen=True)
+class Trainings:
+    """Trainings of the joint space at a scale.
+
+    `schooling(task, model)` is the training from scratch, or from given weights. `recovery(task, model, lr)` is the
+    training after a cut, `lr` one of the `rates`.
+    """
+
+    schooling: Callable[[str, Model], Training]
+    recovery: Callable[[str, Model, float], Training]
+    rates: tuple[float, ...]
+
+    def learning(self, task: str, model: Model) -> Training:
+        """Return the training of a network on labels: `schooling`, or no epochs for a model already trained."""
+        return Training(epochs=0) if model.trained else self.schooling(task, model)
+
+
+def _recovering(task: str, model: Model, lr: float) -> Training:
+    return Training(epochs=effort(task).recovery, lr=lr)
+
+
+SMALL_TRAININGS = Trainings(schooling, _recovering, (0.02, 0.05, 0.1))
+
+
+def build(
+    trial: Trial,
+    task: str,
+    seed: int,
+    *,
+    students: tuple[Model, ...],
+    teachers: tuple[Model, ...],
+    trainings: Trainings = SMALL_TRAININGS,
+) -> Recipe:
     """Ask for a recipe of the joint space, without "distill-prune" if `teachers` is empty.
 
     Widths are asked for if the student `scales`.
@@ -43,24 +74,25 @@ def build(trial: Trial, task: str, seed: int, *, students: tuple[Model, ...], te
     if student.scales:
         student = replace(student, width=float(trial.suggest_categorical("width", WIDTHS)))
     teacher = None
-    first: Stage = Train(learning(task, student))
+    first: Stage = Train(trainings.learning(task, student))
     if order == "distill-prune":
         teacher = _named(teachers, trial.suggest_categorical("teacher", tuple(map(str, teachers))))
         method = distiller(trial.suggest_categorical("distiller", tuple(DISTILLERS)), task)
-        first = Distill(method, schooling(task, student))
+        first = Distill(method, trainings.schooling(task, student))
     sparsity = max(trial.suggest_float("sparsity", 0.0, DEEPEST), SHALLOWEST_TARGET)
-    rate = float(trial.suggest_categorical("lr", RECOVERY_RATES))
+    rate = float(trial.suggest_categorical("lr", trainings.rates))
     if order == "prune":
         way = trial.suggest_categorical("scope", ("all", "classifier"))
     elif order == "prune-distill":
         way = "distill"
     else:
         way = trial.suggest_categorical("recovery", ("all", "classifier", "distill"))
-    recovery = _recovery(trial, way, Training(epochs=effort(task).recovery, lr=rate), task)
+    recovery = _recovery(trial, way, trainings.recovery(task, student, rate), task)
     stages: list[Stage] = [first, _cut(trial, order, round(sparsity * 20) / 20, recovery, task)]
     if trial.suggest_categorical("int8", (False, True)):
         stages.append(Quantize(chosen(QUANTIZERS, "int8")))
-    return Recipe(task, student, tuple(stages), teacher, learning(task, teacher) if teacher else None, seed)
+    taught = trainings.learning(task, teacher) if teacher else None
+    return Recipe(task, student, tuple(stages), teacher, taught, seed)
 
 
 def _named(models: tuple[Model, ...], name: object) -> Model:
@@ -126,13 +158,22 @@ def joint(students: tuple[Model, ...], teachers: tuple[Model, ...]) -> Space:
     The first of `BEGINNINGS` is tried on every student, the others on the first student.
     """
     students = students or STUDENTS
-    first, *others = BEGINNINGS
-    beginnings = [_with_models(first, student, teachers) for student in students]
-    beginnings += [
-        _with_models(choices, students[0], teachers) for choices in others if teachers or "teacher" not in choices
-    ]
     given = partial(build, students=students, teachers=teachers)
-    return replace(JOINT, build=given, teacher=(*teachers, *students)[0], beginnings=tuple(beginnings))
+    beginnings = over_models(BEGINNINGS, students, teachers)
+    return replace(JOINT, build=given, teacher=(*teachers, *students)[0], beginnings=beginnings)
+
+
+def over_models(
+    beginnings: tuple[Mapping[str, Value], ...], students: tuple[Model, ...], teachers: tuple[Model, ...]
+) -> tuple[dict[str, Value], ...]:
+    """Return the first of `beginnings` on every student, the others on the first student and teacher."""
+    first, *others = beginnings
+    fit = [choices for choices in others if teachers or "teacher" not in choices]
+    return tuple(
+        _with_models(choices, student, teachers)
+        for choices, taken in ((first, students), *((one, students[:1]) for one in fit))
+        for student in taken
+    )
 
 
 def _with_models(choices: Mapping[str, Value], student: Model, teachers: tuple[Model, ...]) -> dict[str, Value]:

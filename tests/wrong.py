@@ -31,6 +31,8 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"seeds": 101}, "seeds must be at most 100, got 101"),
     ({"trial_limit_s": 0.5}, "trial-limit must be at least 1, got 0.5"),
     ({"trial_limit_s": math.nan}, "trial-limit must be at least 1, got nan"),
+    ({"scale": "large"}, "scale: unknown 'large', those of the space joint are published, small"),
+    ({"scale": ""}, "scale: unknown '', those of the space joint are published, small"),
     ({"space": "chen2021", "scale": "small"}, "scale: must be left out, as the space chen2021 has only one, got 'sm"),
     ({"space": "spaces.earlier:CHEN2021", "scale": "small"}, "scale: must be left out, as the space spaces.earlier:CH"),
     ({"space": ""}, "space: unknown '', known are aghli2021"),

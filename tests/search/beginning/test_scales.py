@@ -120,6 +120,11 @@ def test_a_study_without_a_scale_is_repeated_with_its_space_of_then(tmp_path: Pa
     assert again.space.teacher == EARLIER[NAME].teacher
 
 
+def test_an_earlier_joint_study_is_repeated_at_the_small_scale(tmp_path: Path, cifar: Task) -> None:
+    arguments = arguments_of(begun(tmp_path, cifar, space="joint"))
+    assert (arguments["space"], arguments["scale"]) == ("joint", "small")
+
+
 def test_a_study_starts_from_a_study_of_its_scale(tmp_path: Path, digits: Task) -> None:
     record = begun(tmp_path, digits, scale="small").record
     check_alike(record, "small")
