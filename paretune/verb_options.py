@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -50,6 +51,7 @@ def taking(
     def of(carry_out: Callable[[A], R]) -> Callable[P, R]:
         @wraps(carry_out)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            _check_names(carry_out.__name__, kwargs, signature(made).parameters)
             if filled is None:
                 return carry_out(made(*args, **kwargs))
             given = signature(made).bind(*args, **kwargs).arguments
@@ -60,6 +62,14 @@ def taking(
         return call
 
     return of
+
+
+def _check_names(who: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise TypeError, as Python does, for an argument of another name; the message has the nearest names."""
+    for name in given:
+        if name not in known:
+            near = ", ".join(get_close_matches(name, known, 3)) or ", ".join(known)
+            raise TypeError(f"{who}: unknown argument {name!r}, near are {near}")
 
 
 @dataclass(frozen=True, kw_only=True)

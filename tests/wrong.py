@@ -7,6 +7,7 @@ from typing import Any
 
 NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
+SHARE = "expected a number, or a share of the teacher's such as 97%, got"
 MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
 LISTS = ("front", "show", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
 """Verbs that take a study."""
@@ -204,14 +205,19 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
     ({"max_params": "12q"}, f"max-params: {AMOUNT} '12q'"),
     ({"max_params": "1e400"}, f"max-params: {AMOUNT} '1e400'"),
     ({"max_params": "9" * 400}, f"max-params: {AMOUNT} '999"),
-    ({"max_macs": "9" * 300 + "G"}, "amount: expected a finite number of at least 0, got inf"),
+    ({"max_macs": "9" * 300 + "G"}, "amount: expected a finite number, got inf"),
     ({"max_flops": "٣"}, f"max-flops: {AMOUNT} '٣'"),
     ({"max_size_bytes": "\x1b[1m"}, rf"max-size-bytes: {AMOUNT} '\x1b[1m'"),
     ({"max_latency_ms": "-5"}, f"max-latency-ms: {AMOUNT} '-5'"),
-    ({"min_accuracy": "nan"}, f"min-accuracy: {AMOUNT} 'nan'"),
+    ({"min_accuracy": "nan"}, f"min-accuracy: {SHARE} 'nan'"),
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
     ({"quality": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
-    ({"quality": "5 degrees"}, f"quality: {AMOUNT} '5 degrees'"),
+    ({"quality": "5 degrees"}, f"quality: {SHARE} '5 degrees'"),
+    ({"quality": "-5%"}, f"quality: {SHARE} '-5%'"),
+    (
+        {"min_accuracy": "-.5"},
+        "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%, got",
+    ),
     ({"quality": ".9", "min_accuracy": ".9"}, "quality and min-accuracy are one bound: give one of them"),
     ({"quality": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
     ({"max_params": "0"}, "max-params must be above 0, got 0"),

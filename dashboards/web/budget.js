@@ -35,13 +35,17 @@ function option(name) {
 
 /** Parse the typed amount of a bound, like "1.5M" or "10%"; throw an Error with a sentence for any other text. */
 function amount(text, name) {
-  const match = /^(\d+\.?\d*|\.\d+)\s*([kMG%]?)$/.exec(text.trim());
-  const number = match ? Number(match[1]) : Infinity;
-  if (!Number.isFinite(number)) throw new Error("a number with k, M or G, or a share such as 10%");
+  const match = /^(-?)(\d+\.?\d*|\.\d+)\s*([kMG%]?)$/.exec(text.trim());
+  const number = match ? Number(match[2]) : Infinity;
+  const negative = match?.[1] && (match[3] === "%" || !isQuality(name) || name === "min_accuracy");
+  if (!Number.isFinite(number) || negative) {
+    const kind = isQuality(name) ? "a number, or a share of the teacher's such as 97%" : "a number with k, M or G, or a share such as 10%";
+    throw new Error(kind);
+  }
   if (!isQuality(name) && number === 0) throw new Error("an amount above 0");
   const tooHigh = (value) => isLeast(name) && value > quality.one;
-  if (match[2] !== "%") {
-    const value = number * SUFFIXES[match[2]];
+  if (match[3] !== "%") {
+    const value = (match[1] ? -number : number) * SUFFIXES[match[3]];
     if (tooHigh(value)) throw new Error(`a number in [0, ${quality.one}], or a share such as 97%`);
     return value;
   }
@@ -53,7 +57,7 @@ function amount(text, name) {
 }
 
 function isWithin(name, has, limit) {
-  return (isLeast(name) ? limit - has : has - limit) <= ROUNDING * limit;
+  return (isLeast(name) ? limit - has : has - limit) <= ROUNDING * Math.abs(limit);
 }
 
 /** Return the excess over every bound the figures miss, by name: of costs relative, of quality absolute. */
@@ -69,7 +73,7 @@ function beyond(figures, at, bounds) {
 
 /** Return the sum of all excesses, each relative to its bound. */
 function sum(over, bounds) {
-  const relative = (name) => (isQuality(name) ? over[name] / (bounds[name] || 1) : over[name]);
+  const relative = (name) => (isQuality(name) ? over[name] / (Math.abs(bounds[name]) || 1) : over[name]);
   return Object.keys(over).reduce((total, name) => total + relative(name), 0);
 }
 

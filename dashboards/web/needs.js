@@ -10,10 +10,9 @@ function held(one, name) {
   return (isLeast(name) ? Math.min : Math.max)(rows.validation[one.row], ships);
 }
 
-/** Add to a judged row `needs`: the amount to type for each bound the row misses; none for a quality below 0. */
+/** Add to a judged row `needs`: the amount to type for each bound the row misses. */
 function told(one) {
-  const names = Object.keys(one.over), typable = names.every((name) => held(one, name) >= 0);
-  return { ...one, needs: Object.fromEntries(typable ? names.map((name) => [name, shortest(name, held(one, name))]) : []) };
+  return { ...one, needs: Object.fromEntries(Object.keys(one.over).map((name) => [name, shortest(name, held(one, name))])) };
 }
 
 function shortest(name, value) {
@@ -31,8 +30,8 @@ function shortest(name, value) {
 
 /** Round by `how` to `digits` significant digits; a value within a float's error of a round number becomes that number. */
 function rounded(value, digits, how) {
-  const decimals = digits - 1 - Math.floor(Math.log10(value)), scaled = value * 10 ** decimals, whole = Math.round(scaled);
-  const kept = Math.abs(scaled - whole) < 1e-12 * scaled ? whole : how(scaled);
+  const decimals = digits - 1 - Math.floor(Math.log10(Math.abs(value))), scaled = value * 10 ** decimals, whole = Math.round(scaled);
+  const kept = Math.abs(scaled - whole) < 1e-12 * Math.abs(scaled) ? whole : how(scaled);
   return trimmed((kept / 10 ** decimals).toFixed(Math.max(0, decimals)));
 }
 

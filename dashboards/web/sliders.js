@@ -7,12 +7,13 @@ const followers = []; // functions called without arguments whenever the budget 
 /** Return a slider's stops as typed amounts, rising, each just admitting a model: on a log scale, and the whole front. */
 function stops(name) {
   const figures = rows[BOUNDS[name]];
-  const typable = (one) => Number.isFinite(one) && (one > 0 || (one === 0 && isQuality(name)));
+  const typable = (one) => Number.isFinite(one) && (one > 0 || isQuality(name));
   const values = [...new Set(figures)].filter(typable).sort((a, b) => a - b);
   if (!values.length) return [];
-  const from = Math.log1p(values[0]), to = Math.log1p(values[values.length - 1]), taken = new Set();
+  const shift = Math.min(0, values[0]), taken = new Set(); // a quality may be below 0
+  const from = Math.log1p(values[0] - shift), to = Math.log1p(values[values.length - 1] - shift);
   for (let i = 0, at = 0; i <= GRID; i++) {
-    const least = Math.expm1(from + ((to - from) * i) / GRID) * (1 - ROUNDING);
+    const least = Math.expm1(from + ((to - from) * i) / GRID) * (1 - ROUNDING) + shift;
     while (at < values.length - 1 && values[at] < least) at++;
     taken.add(values[at]);
   }
@@ -29,8 +30,8 @@ function connect(field) {
   const values = texts.map((text) => amount(text, name));
   const place = (text) => {
     const value = amount(text, name);
-    if (least) return Math.max(1, values.filter((one) => one <= value * (1 + ROUNDING)).length);
-    return Math.min(texts.length - 1, values.filter((one) => one < value * (1 - ROUNDING)).length);
+    if (least) return Math.max(1, values.filter((one) => one <= value + ROUNDING * Math.abs(value)).length);
+    return Math.min(texts.length - 1, values.filter((one) => one < value - ROUNDING * Math.abs(value)).length);
   };
   slider.max = texts.length;
   slider.value = open;

@@ -51,8 +51,8 @@ class SearchBudget:
             if name not in QUALITY_BOUNDS and not amount.value > 0:
                 raise ValueError(f"{option(name)} must be above 0, got {amount}")
         least = self.bounds.get("min_accuracy")
-        if least is not None and not least.is_share and least.value > 1:
-            hint = f" (did you mean {least}%?)" if least.value <= 100 else ""
+        if least is not None and not least.is_share and not 0 <= least.value <= 1:
+            hint = f" (did you mean {least}%?)" if 1 < least.value <= 100 else ""
             raise ValueError(
                 f"min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%, got {least}{hint}"
             )
@@ -129,7 +129,8 @@ def _is_beyond_best(value: float, quality: Quality) -> bool:
 
 
 def _amount(name: str, bound: Amount | str) -> Amount:
-    return parse_amount(bound, option(name)) if isinstance(bound, str) else bound
+    of_quality = name in QUALITY_BOUNDS
+    return parse_amount(bound, option(name), of_quality=of_quality) if isinstance(bound, str) else bound
 
 
 def option(name: str) -> str:

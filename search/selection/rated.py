@@ -78,7 +78,7 @@ def rated_models(found: Sequence[Family], budget: Budget, *, robust: bool = Fals
 
 def is_within(has: float, limit: float, *, least: bool) -> bool:
     """Return whether a figure keeps a bound, a lower bound with `least`; NaN keeps none."""
-    return _beyond(has, limit, least=least) <= _ROUNDING * limit
+    return _beyond(has, limit, least=least) <= _ROUNDING * abs(limit)
 
 
 def typed(needs: Mapping[str, str], between: str) -> str:
@@ -130,7 +130,7 @@ def _total(over: Mapping[str, float], budget: Budget) -> float:
 
 
 def _relative(beyond: float, limit: float) -> float:
-    return math.inf if math.isnan(beyond) else beyond / (limit or 1.0)  # an error may be bounded by 0
+    return math.inf if math.isnan(beyond) else beyond / (abs(limit) or 1.0)  # a quality may be bounded by 0, or below
 
 
 def _miss(name: str, by: float, quality: Quality) -> str:

@@ -191,10 +191,9 @@ def _told(
 ) -> RatedModel:
     """Return a miss with the amounts to type, for the seed shipped under the widened budget.
 
-    A miss by a figure that was not measured stays without amounts, and so does a quality below 0: amounts are at
-    least 0.
+    A miss by a figure that was not measured stays without amounts.
     """
-    if not math.isfinite(miss.total) or any(miss.has(name) < 0 for name in miss.over):
+    if not math.isfinite(miss.total):
         return miss
     same = (one for one in rated_models(found, _wider(budget, miss), robust=robust) if one.family is miss.family)
     return replace(next(same, miss), over=miss.over, total=miss.total, needs=needs(miss, judged))

@@ -38,10 +38,22 @@ def test_anything_else_is_refused_and_names_the_option(text: str) -> None:
         parse_amount(text, "max-params")
 
 
-@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
-def test_an_amount_is_finite_and_not_negative(value: float) -> None:
-    with pytest.raises(ValueError, match="amount: expected a finite number of at least 0, got"):
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_amount_is_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="amount: expected a finite number, got"):
         Amount(value)
+
+
+def test_a_quality_may_be_bounded_below_0() -> None:
+    assert Budget(quality="-.5").bounds == {"quality": Amount(-0.5)}
+    assert str(Budget(quality="-.5")) == "quality -0.5"
+    with pytest.raises(ValueError, match=r"amount: expected a share of at least 0, got -0\.1"):
+        Amount(-0.1, is_share=True)
+    for wrong in ("-5%", "nan", "half"):
+        with pytest.raises(ValueError, match=f"quality: expected a number, or a share of the teacher's .*{wrong}"):
+            Budget(quality=wrong)
+    with pytest.raises(ValueError, match=r"min-accuracy: expected a number in \[0, 1\], or .*, got -0.5$"):
+        Budget(quality="-.5").named(Quality())
 
 
 def test_a_budget_is_parsed_by_field_and_leaves_out_what_is_not_given() -> None:

@@ -30,11 +30,11 @@ def test_a_miss_of_an_error_is_in_its_unit_and_needs_an_amount_without_the_noise
     ]
 
 
-def test_a_miss_of_a_quality_below_0_is_told_without_an_amount_that_cannot_be_typed() -> None:
+def test_a_miss_of_a_quality_below_0_is_told_with_the_amount_to_type() -> None:
     models = [replace(point(score, trial=n), quality=F1) for n, score in enumerate((-1.5, 0.25))]
     assert [str(miss) for miss in choose(models, Budget(quality=Amount(0.5))).misses] == [
         "trial 1 at 60 % misses quality by 0.25 f1 (needs --quality 0.25)",
-        "trial 0 at 60 % misses quality by 2 f1",
+        "trial 0 at 60 % misses quality by 2 f1 (needs --quality -1.5)",
     ]
 
 
