@@ -27,6 +27,7 @@ from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.signature import verb
 from paretune.table_text import FORMATS
+from paretune.view_commands import view_app
 from paretune.words import (
     breakpoints_table,
     front_table,
@@ -187,6 +188,8 @@ def select(options: asked.SelectAndExport) -> None:
                 home=options.home,
                 data=options.data,
                 tracking_uri=options.tracking_uri,
+                corrupt=options.corrupt,
+                severity=options.severity,
             )
         result["export"] = taken
     if options.json:
@@ -247,7 +250,14 @@ def evaluate(options: asked.Evaluate) -> None:
     from search.shipping.verified_export import strange_forms
 
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
-        found = paretune.evaluate(options.folder, options.task, data=options.data, networks=options.networks)
+        found = paretune.evaluate(
+            options.folder,
+            options.task,
+            data=options.data,
+            networks=options.networks,
+            corrupt=options.corrupt,
+            severity=options.severity,
+        )
     if options.json:
         _print_json(found)
     else:
@@ -263,6 +273,9 @@ def clean(options: asked.OfStudy) -> None:
     """Drop the stored models of points outside every front; their figures stay."""
     dropped, freed = paretune.clean(options.study, home=options.home)
     typer.echo(f"clean: dropped {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
+
+
+app.add_typer(view_app)
 
 
 def run() -> int:
