@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from compress.quality import ACCURACY as ACCURATE
 from paretune.reproduce_options import Reproduce
 from paretune.verb_options import Run, Search, Select, Table, taking
+from paretune.view_options import SEVERITY as DEFAULT_SEVERITY
+from paretune.views import robustness
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
@@ -28,6 +30,7 @@ from search.study.comparison import Comparison
 from search.study.comparison import compare as compare_fronts
 from search.study.front import DEFAULT_OBJECTIVES, hypervolume
 from search.study.ledger import FILE
+from search.study.named_points import named_point
 from search.study.placed import named
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import front_of
@@ -67,6 +70,7 @@ __all__ = [
     "recipe",
     "report",
     "reproduce",
+    "robustness",
     "run",
     "search",
     "select",
@@ -153,14 +157,9 @@ def reproduce(asked: Reproduce) -> Reproduction:
 def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:
     """The whole recipe of a point, ready for JSON; `run` on the recipe gives the same point, with the same id.
 
-    `point` is the id or its beginning. ValueError unless the study has exactly one such point.
+    `point` is the id, its beginning, or `teacher`. ValueError unless the study has exactly one such point.
     """
-    record = open_study(name, home)
-    found = [one for one in record.points if point and one.id.startswith(point)]
-    if len(found) != 1:
-        got = f"{len(found)} points" if found else "none"
-        raise ValueError(f"recipe: the beginning of a point's id in {name} must be told, got {got} of {point!r}")
-    return dict(found[0].recipe)
+    return dict(named_point("recipe", open_study(name, home), point).recipe)
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
@@ -290,18 +289,32 @@ def take(
     home: Path | str | None = None,
     data: Path | None = None,
     tracking_uri: str | None = None,
+    corrupt: Sequence[str] = (),
+    severity: int | None = None,
 ) -> dict[str, Any]:
     """Export the model of a point to `folder`, measure the export in a new process, register the model in MLflow.
 
     Returns the measured figures, the `files` in the folder and the `registered` names. `formats` are of pt2, onnx and
     safetensors; a model is registered with its pt2 program in any case. `budget`, `prefer` and `robust` say how the
-    point was chosen. ValueError for a folder or a format that cannot be written, RuntimeError for a failed export.
+    point was chosen. `corrupt` names corruptions of the test images, under which the export is measured too, at
+    `severity`, for the card (see `robustness`). ValueError for a folder or a format that cannot be written,
+    RuntimeError for a failed export.
     """
     from search.shipping.release import ship
 
     settings = Settings(name, home=home_folder(home), data=data, tracking_uri=tracking_uri)
     point = next((one for one in open_study(name, home).points if one.id == point.id), point)  # a choice times again
-    return ship(settings, point, folder, formats, budget=budget, prefer=prefer, robust=robust)
+    return ship(
+        settings,
+        point,
+        folder,
+        formats,
+        budget=budget,
+        prefer=prefer,
+        robust=robust,
+        corrupt=corrupt,
+        severity=DEFAULT_SEVERITY if severity is None else severity,
+    )
 
 
 def check_export(
@@ -382,16 +395,24 @@ def methods() -> list[dict[str, str]]:
 
 
 def evaluate(
-    folder: Path | str, task: str | None = None, *, data: Path | None = None, networks: Sequence[str] = ()
+    folder: Path | str,
+    task: str | None = None,
+    *,
+    data: Path | None = None,
+    networks: Sequence[str] = (),
+    corrupt: Sequence[str] = (),
+    severity: int | None = None,
 ) -> dict[str, Any]:
     """Measure an exported model afresh, on the task of its card or on `task` (`compress.export.evaluate_export`).
 
     A card does not say where a folder of images lay: ValueError asks for `task` unless the folder is found here. A
     function that makes a task runs only as `task`. The code of a user's own network runs only if `networks` names the
-    network's function, `FILE.py:function` or `package.module:function`.
+    network's function, `FILE.py:function` or `package.module:function`. With `corrupt`, names of corruptions, the
+    quality on test images corrupted at `severity`, 1 to 5, is measured too (see `robustness`).
     """
     import torch
 
+    from compress.corruptions import corruptions
     from compress.data.own_task import OBJECT, is_function
     from compress.data.tasks import FOLDER, load_task
     from compress.export.evaluate_export import evaluate as measure_export
@@ -399,6 +420,9 @@ def evaluate(
     from compress.export.formats import read_card
     from compress.own_code import whole_path
 
+    hard = DEFAULT_SEVERITY if severity is None else severity
+    if corrupt:
+        corruptions(corrupt, hard)
     folder, networks = Path(folder), [whole_path("network", name) for name in networks]
     torch.set_num_threads(1)
     logging.getLogger("torch.export").setLevel(logging.ERROR)  # of a damaged program it logs a traceback, then raises
@@ -410,7 +434,7 @@ def evaluate(
             f"evaluate: {folder} was trained on {named}, a task of its maker's; say --task FILE.py:NAME to run one"
         )
     chosen = load_task(named if task is None else task, data, begun=shape_in(folder))
-    return measure_export(folder, chosen, networks)
+    return measure_export(folder, chosen, networks, corrupt, hard)
 
 
 def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from paretune.exit_code import exit_code
 from paretune.reproduce_options import Reproduce, ReproduceTyped
 from paretune.signature import verb
 from paretune.table_text import FORMATS
+from paretune.view_commands import view_app
 from paretune.words import (
     breakpoints_table,
     front_table,
@@ -198,6 +199,8 @@ def select(options: asked.SelectAndExport) -> None:
                 home=options.home,
                 data=options.data,
                 tracking_uri=options.tracking_uri,
+                corrupt=options.corrupt,
+                severity=options.severity,
             )
         result["export"] = taken
     if options.json:
@@ -258,7 +261,14 @@ def evaluate(options: asked.Evaluate) -> None:
     from search.shipping.verified_export import strange_forms
 
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
-        found = paretune.evaluate(options.folder, options.task, data=options.data, networks=options.networks)
+        found = paretune.evaluate(
+            options.folder,
+            options.task,
+            data=options.data,
+            networks=options.networks,
+            corrupt=options.corrupt,
+            severity=options.severity,
+        )
     if options.json:
         _print_json(found)
     else:
@@ -274,6 +284,9 @@ def clean(options: asked.OfStudy) -> None:
     """Drop the stored models of points outside every front; their figures stay."""
     dropped, freed = paretune.clean(options.study, home=options.home)
     typer.echo(f"clean: dropped {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
+
+
+app.add_typer(view_app)
 
 
 def run() -> int:

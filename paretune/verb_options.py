@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
+from paretune.view_options import check_corrupt, corrupt_setting, severity_setting
 from search.option_fields import (
     argument,
     data_setting,
@@ -162,9 +163,14 @@ class SelectAndExport(Select):
     format: tuple[str, ...] | None = setting(
         None, "What to write there: pt2, onnx, safetensors; without onnx if left out.", commas=True
     )
+    corrupt: tuple[str, ...] = corrupt_setting()
+    severity: int | None = severity_setting()
     json: bool = json_setting()
 
     def __post_init__(self) -> None:
+        check_corrupt(self.corrupt, self.severity)
+        if self.corrupt and self.export is None:
+            raise ValueError(f"corrupt must come with --export DIR, got {','.join(self.corrupt)!r} alone")
         if self.address is not None and self.reseed is None:
             raise ValueError(f"address must come with --reseed N, got {self.address!r} alone")
         if self.format is not None and self.export is None:
@@ -292,5 +298,10 @@ class Evaluate:
     networks: tuple[str, ...] = setting(
         (), "FILE.py:function or package.module:function of a network of your own, whose code may run.", name="network"
     )
+    corrupt: tuple[str, ...] = corrupt_setting()
+    severity: int | None = severity_setting()
     data: Path | None = data_setting()
     json: bool = json_setting()
+
+    def __post_init__(self) -> None:
+        check_corrupt(self.corrupt, self.severity)

@@ -57,7 +57,7 @@ def points_by_study(points: Iterable[Mapping[str, Any]], quality: Quality, studi
             *map(_plain, studies[place : place + 1]),
             p["id"][:8],
             str(p["trial"]),
-            _plain(_student(p["recipe"]["student"])),
+            _plain(student_name(p["recipe"]["student"])),
             ", ".join(stage["type"] for stage in p["recipe"]["stages"] if stage["type"] != "quantize"),
             p["variant"],
             f"{p['sparsity']:.0%}",
@@ -183,6 +183,8 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
             f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
         ]
+        if "robustness" in taken:
+            lines.append(f"  {robustness_line(taken['robustness'], best.quality)}")
         zeros = m.params - m.nonzero_params
         if zeros:
             lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
@@ -196,6 +198,13 @@ def _proven(taken: Mapping[str, Any], quality: Quality) -> str:
     found = taken[quality.name]
     values = ", ".join(f"{quality.text(found[split])} on {split}" for split in ("validation", "test"))
     return f"params, MACs and bytes as recorded; {taken['elsewhere']}: {values}"
+
+
+def robustness_line(found: Mapping[str, Any], quality: Quality) -> str:
+    """The quality on clean and corrupted test images, as of `paretune.robustness`."""
+    values = {"clean": found["clean"], **found["corrupted"]}
+    told = ", ".join(f"{name} {quality.text(value)}" for name, value in values.items())
+    return f"test {quality.name} at severity {found['severity']}: {told}"
 
 
 def _threads(count: int) -> str:
@@ -236,7 +245,7 @@ def _quality(found: Selection) -> list[str]:
     ]
 
 
-def _student(model: Mapping[str, Any]) -> str:
+def student_name(model: Mapping[str, Any]) -> str:
     """A model as of a recipe's JSON; of files the name alone."""
     place = f"@{model['weights'].rpartition('/')[2]}" if "weights" in model else ""
     return f"{model['family'].rpartition('/')[2]}{place} x{model['width']:g}"

@@ -29,6 +29,7 @@ from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
 from paretune.verb_options import Compare, PrintedTable, Run, Select
+from paretune.view_options import Robustness
 from search.beginning import launch
 from search.option_fields import options_of, typed_name
 from search.settings import Settings
@@ -36,10 +37,12 @@ from search.study.study import Study, point_event
 from tests.wrong import (
     BOUNDS,
     COMPARISONS,
+    CORRUPTED,
     EXPORTS,
     FORMATS,
     LEDGERS,
     LISTS,
+    LOOKS,
     RUNS,
     SEARCHES,
     SELECTS,
@@ -54,7 +57,14 @@ HEADER: dict[str, Any] = {
     "seed": 0,
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
-OPTIONS = options_of(Compare) | options_of(PrintedTable) | options_of(Select) | options_of(Run) | options_of(Settings)
+OPTIONS = (
+    options_of(Robustness)
+    | options_of(Compare)
+    | options_of(PrintedTable)
+    | options_of(Select)
+    | options_of(Run)
+    | options_of(Settings)
+)
 
 
 def tree(*folders: Path) -> dict[Path, bytes | None]:
@@ -255,6 +265,24 @@ def test_a_choice_is_refused(refused: Refused, asked: dict[str, Any], sentence: 
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.select("made", **asked)
     assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("verb", "points", "asked", "sentence"), LOOKS, ids=shown)
+def test_a_look_at_models_is_refused(
+    refused: Refused, verb: str, points: tuple[str, ...], asked: dict[str, Any], sentence: str
+) -> None:
+    if points:
+        refused(sentence, verb, "made", *points, *options(asked))
+    python = {"corruptions" if name == "corrupt" else name: value for name, value in asked.items()}
+    if len(points) == 1 or verb != "robustness":
+        with pytest.raises(ValueError) as told:  # noqa: PT011
+            getattr(paretune, verb)("made", points[0] if verb == "robustness" else points, **python)
+        assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("words", "sentence"), CORRUPTED, ids=shown)
+def test_corrupted_images_are_refused(refused: Refused, words: tuple[str, ...], sentence: str) -> None:
+    refused(sentence, *words)
 
 
 def test_what_is_exported_to_a_place_that_is_taken_is_not_made_again_before(refused: Refused) -> None:

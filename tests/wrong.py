@@ -300,6 +300,31 @@ RUNS: list[tuple[dict[str, Any], str]] = [
     ({"recipes": ("good.json", "weights.json")}, "/gone.pt must be readable, on every node that runs trials"),
     ({"recipes": ("good.json", "deep.json")}, "run: deep must be a recipe for digits, got "),
 ]
+LOOKS: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
+    ("robustness", (), {}, "robustness: points must be named, ids or their beginnings, got ()"),
+    ("robustness", ("zz",), {}, "robustness: the beginning of a point's id in made must be told, got none of 'zz'"),
+    ("robustness", ("",), {}, "robustness: the beginning of a point's id in made must be told, got none of ''"),
+    ("robustness", ("ab", "ab1"), {}, "robustness: every point must be named once, got 'ab' for ab1 again"),
+    ("robustness", ("ab",), {"corrupt": ("fog",)}, "corrupt: unknown 'fog', known are brightness, motion-blur"),
+    ("robustness", ("ab",), {"corrupt": ("",)}, "corrupt: unknown '', known are brightness, motion-blur"),
+    ("robustness", ("ab",), {"severity": 6}, "severity must be a whole number from 1 to 5, got 6"),
+    ("robustness", ("ab",), {"severity": -1}, "severity must be a whole number from 1 to 5, got -1"),
+    ("robustness", ("ab",), {}, "robustness: store: entry ab1 cannot be read: written by a newer version, 99"),
+    ("robustness", ("teacher",), {}, "robustness: store: entry ab1 cannot be read: written by a newer version, 99"),
+]
+"""Verb, points of the study `made`, options, sentence."""
+CORRUPTED: list[tuple[tuple[str, ...], str]] = [
+    (("evaluate", "full", "--corrupt", "fog"), "corrupt: unknown 'fog', known are brightness, motion-blur, occlusion"),
+    (("evaluate", "full", "--severity", "3"), "severity must come with --corrupt, got 3 alone"),
+    (("evaluate", "full", "--corrupt", "occlusion", "--severity", "0"), "whole number from 1 to 5, got 0"),
+    (("select", "made", "--corrupt", "occlusion"), "corrupt must come with --export DIR, got 'occlusion' alone"),
+    (
+        ("select", "made", "--export", "out", "--corrupt", "x"),
+        "corrupt: unknown 'x', known are brightness, motion-blur",
+    ),
+    (("select", "made", "--export", "out", "--severity", "2"), "severity must come with --corrupt, got 2 alone"),
+]
+"""Typed words about corrupted images, and the sentence."""
 EXPORTS = {
     "file": "export: file must be a folder, it is a file",
     "file/below": "export: file/below must be a folder, ",

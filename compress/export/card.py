@@ -142,7 +142,18 @@ def _figures(facts: Mapping[str, Any]) -> str:
         )
     same = plain(found.get("elsewhere") or "the search had recorded the same")
     body = f"Measured of the exported network in a new process; {same}. Bytes are those of `model.safetensors`."
-    return f"## What was measured\n\n{body}\n\n{_table(('what', 'figure'), rows)}\n\n{_latency(found)}"
+    parts = [_table(("what", "figure"), rows), _robustness(found, quality), _latency(found)]
+    return "\n\n".join(["## What was measured", body, *(part for part in parts if part)])
+
+
+def _robustness(found: Mapping[str, Any], quality: Quality) -> str:
+    hard = found.get("robustness")
+    if not hard:
+        return ""
+    values = {"clean": hard["clean"], **hard["corrupted"]}
+    rows = [(name, quality.text(value)) for name, value in values.items()]
+    told = f"{hard['images']} test images, corrupted at severity {hard['severity']} of 5; targets stay."
+    return f"### Robustness\n\n{told}\n\n{_table(('images', f'test {plain(quality.name)}'), rows)}"
 
 
 def _latency(found: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
+from compress.corruptions import SEVERITY
 from compress.data.tasks import Task
 from compress.errors import ExportError, MissingModel, RecipeError, StoreError
 from compress.export import standalone
@@ -23,6 +24,7 @@ from compress.export.foreign_program import Foreign, repack_program
 from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
 from compress.figures import computed, graded
+from compress.inspection.robustness import robustness
 from compress.machine.numerics import exact
 from compress.measure import device_name, grade, latency, measure, processor
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -38,7 +40,13 @@ BATCHES = {1: 30, 64: 10}
 """Forward passes timed, by batch size in images."""
 
 
-def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[str, Any]:
+def evaluate(
+    folder: Path,
+    task: Task,
+    networks: Collection[str] = (),
+    corrupt: Sequence[str] = (),
+    severity: int = SEVERITY,
+) -> dict[str, Any]:
     """Measure an exported model: the figures of a point, and under `formats` the figures of each form.
 
     The figures are measured on the module of `structure.json`. Without a module only the accuracy of a form is
@@ -49,7 +57,8 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
     the share of `images` given the same class, or where there are no classes the same values but for `CLOSE`;
     `difference` is the largest difference of logits, relative for logits
     beyond 1. `latency` has the median and the 95th percentile in ms by batch size. `pt2` and `safetensors` see all test
-    images, `onnx` sees `SHOWN` images on the CPU.
+    images, `onnx` sees `SHOWN` images on the CPU. With `corrupt`, names of corruptions, `robustness` has the quality on
+    the test images corrupted at `severity` (`compress/inspection/robustness.py`), of what the figures are of.
 
     Images are normalised by the card's mean and std in place of the task's. ExportError if the folder is no export or
     damaged, or if the task has other images or classes.
@@ -75,6 +84,8 @@ def evaluate(folder: Path, task: Task, networks: Collection[str] = ()) -> dict[s
         splits = {"validation": task.validation, "test": task.test}
         values = {name: task.quality.value(grade(reference, task, split)[0]) for name, split in splits.items()}
         found = {task.quality.name: values, **found}
+    if corrupt:
+        found["robustness"] = robustness(reference, task, corrupt, severity)
     agree = _same_class if task.goal.softmax else _same_value
     for form, run in torches.items():
         forms[form] = _compare(run, reference, (batch.images for batch in task.test.batches(512)), agree)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compress.corruptions import SEVERITY, corruptions
 from compress.data.own_task import OBJECT
 from compress.export.formats import check_formats, check_free, place, read_card
 from search.selection.budget import Budget
@@ -48,11 +49,15 @@ def ship(
     budget: Mapping[str, str],
     prefer: str,
     robust: bool,
+    corrupt: Sequence[str] = (),
+    severity: int = SEVERITY,
 ) -> dict[str, Any]:
     """Export, verify, place and register a model; arguments and result as of `paretune.take`.
 
     RuntimeError when MLflow fails after the verification; the export then stays in its folder.
     """
+    if corrupt:
+        corruptions(corrupt, severity)
     sync = check(settings, folder, formats, point)
     name, wanted = f"paretune-{settings.name}", check_formats(formats)
     record = Study(settings.home, settings.name).record
@@ -68,6 +73,8 @@ def ship(
             robust=robust,
             data=settings.data,
             formats=wanted,
+            corrupt=corrupt,
+            severity=severity,
         )
         place(staging, folder, wanted)
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.codec import decode
+from compress.corruptions import SEVERITY
 from compress.data.own_task import title
 from compress.data.tasks import FOLDER, Task, load_task
 from compress.errors import RecipeError, StoreError
@@ -66,10 +67,13 @@ def take(
     robust: bool = False,
     data: Path | None = None,
     formats: Sequence[str],
+    corrupt: Sequence[str] = (),
+    severity: int = SEVERITY,
 ) -> dict[str, Any]:
     """Export a point into the empty folder `staging` and return the figures measured by a new process.
 
-    Weights and program are always exported; `place` takes the requested formats. ValueError when the point's model is
+    Weights and program are always exported; `place` takes the requested formats. With `corrupt` the quality on test
+    images corrupted at `severity` is among the figures. ValueError when the point's model is
     gone or damaged, or the task has other images now; ExportFailed when the network has no such form; Mismatch when a
     figure differs from the record, or a form from the network. Mismatch too when the model was made again and is
     another: the study then has the new figures.
@@ -95,7 +99,8 @@ def take(
     export(entry.files(), task, staging, facts, formats)
     origin, on_cpu = entry.files().origin(), point.measured.device == "cpu"
     own = [origin.family] if origin.own else []
-    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own)
+    harder = ["--corrupt", ",".join(corrupt), "--severity", str(severity)] if corrupt else []
+    fresh: dict[str, Any] = remeasure(staging, study.task, data, cache, on_cpu=on_cpu, networks=own, further=harder)
     images = {"validation": len(task.validation), "test": len(task.test)}
     wrong = differences(point, fresh, images)
     if wrong:
@@ -134,20 +139,20 @@ def spread(point: Point, study: StudyRecord) -> dict[str, float | None] | None:
     return family.as_json() if len(family.points) > 1 else None
 
 
-def stored(point: Point, study: StudyRecord) -> Entry:
-    """Return the point's model; ValueError when the model is gone, damaged, or of a newer version."""
+def stored(point: Point, study: StudyRecord, who: str = "select") -> Entry:
+    """Return the point's model; ValueError of `who` when the model is gone, damaged, or of a newer version."""
     named = networks(point)
     try:
         entry = open_store(study.store).get(point.id, named)
     except StoreError as error:
-        raise ValueError(f"select: {error}") from error
+        raise ValueError(f"{who}: {error}") from error
     if entry is None:
         raise ValueError(
-            f"select: the model of point {point.id} is not in the store any more; "
+            f"{who}: the model of point {point.id} is not in the store any more; "
             f"`paretune search --name {study.name} --resume` does not bring it back, a new search does"
         )
     if not named and entry.files().origin().own:
-        raise ValueError(f"select: the model of point {point.id} must be of a network that its recipe names, got none")
+        raise ValueError(f"{who}: the model of point {point.id} must be of a network that its recipe names, got none")
     return entry
 
 
@@ -177,16 +182,24 @@ def networks(point: Point) -> list[Model]:
 
 
 def remeasure(
-    folder: Path, task: str, data: Path | None, cache: Path, *, on_cpu: bool, networks: Sequence[str] = ()
+    folder: Path,
+    task: str,
+    data: Path | None,
+    cache: Path,
+    *,
+    on_cpu: bool,
+    networks: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> Any:
     """Measure an export in a new process, given only the export's files; Mismatch when the process fails.
 
     The process runs this very Paretune: `-P` keeps Python from importing modules of the current folder. Decoded images
-    lie in `cache`. With `on_cpu`, for a record from a CPU, GPUs are hidden: a GPU adds up in another order.
+    lie in `cache`. `further` options of `paretune evaluate` are added. With `on_cpu`, for a record from a CPU, GPUs are
+    hidden: a GPU adds up in another order.
     """
     seen = {"PARETUNE_CACHE": str(cache), **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})}
     program = [sys.executable, "-P", os.path.join(ROOT, "paretune_names.py")]
-    command = [*program, "evaluate", str(folder), "--task", task, "--json"]
+    command = [*program, "evaluate", str(folder), "--task", task, "--json", *further]
     command += [word for name in networks for word in ("--network", name)]
     if data is not None:
         command += ["--data", str(data)]

@@ -18,6 +18,7 @@ import paretune
 from compress.data.tasks import TASKS
 from paretune import cli
 from paretune import verb_options as asked
+from paretune import view_options as looked
 from paretune.verb_options import Search, Select, SelectAndExport, Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
@@ -41,6 +42,7 @@ VERBS = {
     "methods": asked.Methods,
     "evaluate": asked.Evaluate,
     "clean": asked.OfStudy,
+    "robustness": looked.Robustness,
 }
 PYTHON_ONLY = {"show"}
 
