@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from compress.figures import by_split, costs
 from compress.measurement import Measurement
@@ -105,6 +105,7 @@ class StudyRecord:
     `reference_point` holds a score of the `quality`, 0 for accuracy and otherwise the best constant answer's, and the
     costs of the space's unpruned teacher, by objective name (every cost of `compress.figures.COSTS`). `trials` come in
     the order of their asking; trial 0 is the plain teacher. `store` is the folder or URL of the models.
+    `training` and `recovery` are the settings the study gave its trainings from scratch and its recoveries, by field.
     """
 
     name: str
@@ -115,6 +116,16 @@ class StudyRecord:
     trials: tuple[TrialRecord, ...]
     store: str = ""
     quality: Quality = ACCURACY
+    training: Mapping[str, Any] = field(default_factory=dict)
+    recovery: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def settings_said(self) -> str:
+        """Return the settings of trainings in words, "" for those of the space."""
+        from spaces.study_training import in_words
+
+        parts = {"training": self.training, "recovery": self.recovery}
+        return "; ".join(f"{who}: {in_words(values)}" for who, values in parts.items() if values)
 
     @property
     def points(self) -> list[Point]:

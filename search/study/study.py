@@ -217,6 +217,8 @@ class Study:
             trials=tuple(self._records.values()),
             store=self.store,
             quality=self.quality,
+            training=self.header.get("training", {}),
+            recovery=self.header.get("recovery", {}),
         )
 
     def _apply(self, event: Event) -> None:

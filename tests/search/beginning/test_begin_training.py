@@ -69,6 +69,7 @@ def test_a_study_goes_on_with_the_trainings_it_was_begun_with(tmp_path: Path) ->
 
 def test_other_trainings_are_refused(tmp_path: Path) -> None:
     study = begun(tmp_path, epochs=3)
+    assert study.record.settings_said == "training: epochs 3"
     sentence = "study b: was begun with training: epochs 3, got training: epochs 4; begin a new study"
     with pytest.raises(StudyError, match=sentence):
         trainings_of(study, Settings("b", home=tmp_path, epochs=4))
