@@ -51,6 +51,7 @@ def report(study: StudyRecord) -> str:
     body = [
         f"<h1>{html.escape(study.name)}</h1>",
         paragraph(f"Task {study.task}, space {study.space_said}, objectives {', '.join(study.objectives)}."),
+        *([paragraph(f"Settings of its own: {study.settings_said}.")] if study.settings_said else []),
         _numbers(models),
         "<noscript><p>Without scripts this page has its tables, and neither figures nor sliders.</p></noscript>",
         _budget(models),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from compress.encoding import digest
 from search import study_file
 from search.sampling.optuna_study import GRID
 from search.selection.amount import Amount
 from search.settings import TRIALS, Settings
+from search.study.ledger import FILE
 from search.study.study import Study
 from search.training_options import RECOVERY
 from spaces import EARLIER, SPACES
@@ -83,10 +86,34 @@ def _repeated(study: Study, file: str) -> str:
     """Return the study file; of a study that no study file alone repeats, a comment says what does."""
     space = study.header["space"]
     if "recipes" in study.header:
-        names = ", ".join(study.header["recipes"])
-        return f"# recipes given to paretune run: {names}; paretune recipe {study.name} POINT prints each\n"
+        return _of_run(study)
     given = "space_is" in study.header and not is_path(space)
     return f"# the space {space} was given in Python, as paretune.search(space=...)\n{file}" if given else file
+
+
+def _of_run(study: Study) -> str:
+    """Return comments on a study of given recipes: a study file has none, `paretune run` repeats the study."""
+    recipes = {name: digest(form) for name, form in study.header["recipes"].items()}
+    points = {digest(trial.recipe): trial.points[-1].id for trial in study.record.trials if trial.points}
+    lines = [f"# no study file repeats the study {study.name}: its recipes were given to paretune run"]
+    lines += [
+        f"# {shlex.join(['paretune', 'recipe', study.name, points[key][:8]])} > {shlex.quote(f'{name}.json')}"
+        if key in points
+        else f"# {name} has no point yet: its recipe is in the study's {FILE} alone"
+        for name, key in recipes.items()
+    ]
+    seeds = study.header.get(ENTRY, {}).get("seeds", 1)
+    words = ["paretune", "run", *(f"{name}.json" for name in recipes), "--name", f"{study.name}-again"]
+    words += ["--task", study.header["task"]] if ":" in study.header["task"] else []
+    words += [word for name in _functions(study) for word in ("--network", name)]
+    words += ["--objectives", ",".join(study.header["objectives"]), *(["--seeds", str(seeds)] if seeds > 1 else [])]
+    return "\n".join([*lines, f"# {shlex.join(words)}", ""])
+
+
+def _functions(study: Study) -> list[str]:
+    """Return the user's networks and optimizers, whose code runs, without the weights of networks."""
+    networks = [name.rpartition("@")[0] or name for name in study.header.get("networks", {})]
+    return [*dict.fromkeys([*networks, *study.header.get("optimizers", {})])]
 
 
 def described(study: Study) -> dict[str, Any]:

@@ -139,7 +139,10 @@ def _of_task(who: str, recipe: Recipe, task: str) -> Recipe:
     """Return the recipe for the task; a folder or a file may lie elsewhere now, under the same name."""
     if _place(recipe.task) == _place(task):
         return replace(recipe, task=task)
-    raise RecipeError(f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}")
+    raise RecipeError(
+        f"run: {who} must be about {task!r}, the task of --task or the first, got {recipe.task!r}; carry it out in a "
+        "study of its own, another --name"
+    )
 
 
 def _place(task: str) -> tuple[bool, str]:

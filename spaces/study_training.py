@@ -60,7 +60,7 @@ class StudyTraining:
         return bool(self.training or self.recovery)
 
     def __str__(self) -> str:
-        said = (f"{who}: {_said(values)}" for who, values in self.as_json().items() if values)
+        said = (f"{who}: {in_words(values)}" for who, values in self.as_json().items() if values)
         return "; ".join(said) or "the trainings of its space"
 
     def as_json(self) -> dict[str, dict[str, Any]]:
@@ -165,7 +165,8 @@ def _scaled(lr: float, scale: float) -> float:
     return lr if scale == 1 else float(f"{lr * scale:.12g}")
 
 
-def _said(values: Values) -> str:
+def in_words(values: Values) -> str:
+    """Return settings of trainings in words, as a study's header has them."""
     return ", ".join(
         f"{name.replace('_', '-')} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in values.items()

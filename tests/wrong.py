@@ -211,7 +211,7 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
     ({"max_latency_ms": "-5"}, f"max-latency-ms: {AMOUNT} '-5'"),
     ({"min_accuracy": "nan"}, f"min-accuracy: {SHARE} 'nan'"),
     ({"min_accuracy": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
-    ({"quality": "97"}, "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
+    ({"quality": "97"}, "quality: accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%"),
     ({"quality": "5 degrees"}, f"quality: {SHARE} '5 degrees'"),
     ({"quality": "-5%"}, f"quality: {SHARE} '-5%'"),
     (

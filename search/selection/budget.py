@@ -50,12 +50,8 @@ class SearchBudget:
         for name, amount in self.bounds.items():
             if name not in QUALITY_BOUNDS and not amount.value > 0:
                 raise ValueError(f"{option(name)} must be above 0, got {amount}")
-        least = self.bounds.get("min_accuracy")
-        if least is not None and not least.is_share and not 0 <= least.value <= 1:
-            hint = f" (did you mean {least}%?)" if 1 < least.value <= 100 else ""
-            raise ValueError(
-                f"min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%, got {least}{hint}"
-            )
+        if "min_accuracy" in self.bounds:
+            _check_accuracy("min-accuracy", self.bounds["min_accuracy"])
 
     @property
     def bounds(self) -> dict[str, Amount]:
@@ -92,6 +88,7 @@ class Budget(SearchBudget):
     def named(self, quality: Quality) -> Budget:
         """The same budget for a study's quality; ValueError for `min_accuracy` where the quality is another."""
         if quality == ACCURACY and self.quality is not None:
+            _check_accuracy("quality: accuracy", self.bounds["quality"])
             return replace(self, min_accuracy=self.quality, quality=None)
         if quality != ACCURACY and self.min_accuracy is not None:
             raise ValueError(f"min-accuracy: the quality here is {quality.name}, so say --quality {self.min_accuracy}")
@@ -122,6 +119,14 @@ class Budget(SearchBudget):
 
 BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: name in QUALITY_BOUNDS))
 """Fields of a budget, bounds on costs first."""
+
+
+def _check_accuracy(who: str, least: Amount) -> None:
+    if not least.is_share and not 0 <= least.value <= 1:
+        hint = f" (did you mean {least}%?)" if 1 < least.value <= 100 else ""
+        raise ValueError(
+            f"{who}: expected a number in [0, 1], or a share of the teacher's such as 97%, got {least}{hint}"
+        )
 
 
 def _is_beyond_best(value: float, quality: Quality) -> bool:

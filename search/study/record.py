@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from compress.figures import by_split, costs
 from compress.measurement import Measurement
@@ -106,6 +106,7 @@ class StudyRecord:
     costs of the space's unpruned teacher, by objective name (every cost of `compress.figures.COSTS`). `trials` come in
     the order of their asking; trial 0 is the plain teacher. `store` is the folder or URL of the models.
     `scale` is the scale of the space, None for a space of one scale.
+    `training` and `recovery` are the settings the study gave its trainings from scratch and its recoveries, by field.
     """
 
     name: str
@@ -117,11 +118,21 @@ class StudyRecord:
     store: str = ""
     quality: Quality = ACCURACY
     scale: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    recovery: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def space_said(self) -> str:
         """Return the space with its scale, for people."""
         return self.space if self.scale is None else f"{self.space} at the scale {self.scale}"
+
+    @property
+    def settings_said(self) -> str:
+        """Return the settings of trainings in words, "" for those of the space."""
+        from spaces.study_training import in_words
+
+        parts = {"training": self.training, "recovery": self.recovery}
+        return "; ".join(f"{who}: {in_words(values)}" for who, values in parts.items() if values)
 
     @property
     def points(self) -> list[Point]:

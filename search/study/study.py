@@ -218,6 +218,8 @@ class Study:
             store=self.store,
             quality=self.quality,
             scale=self.header.get("scale"),
+            training=self.header.get("training", {}),
+            recovery=self.header.get("recovery", {}),
         )
 
     def _apply(self, event: Event) -> None:

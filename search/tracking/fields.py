@@ -21,6 +21,7 @@ from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family
+from spaces.study_training import in_words
 
 Step = tuple[str, float, int]
 """Key, value and step of a metric."""
@@ -51,8 +52,13 @@ def study_tags(study: StudyRecord) -> dict[str, str]:
 
 
 def study_params(study: StudyRecord) -> dict[str, str]:
-    """Return the params of a study's run: the scale of its space, if any."""
-    return {} if study.scale is None else {"scale": study.scale}
+    """Return the scale of the space, and the settings that the study gave its trainings, such as `recovery.lr`."""
+    parts = {"training": study.training, "recovery": study.recovery}
+    found = {
+        f"{who}.{name}": in_words({name: value}) for who, values in parts.items() for name, value in values.items()
+    }
+    scale = {} if study.scale is None else {"scale": study.scale}
+    return scale | {key: shortened(text.partition(" ")[2], _LONGEST) for key, text in found.items()}
 
 
 def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
@@ -64,7 +70,7 @@ def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
         "paretune.recipe": digest(trial.recipe),
         "paretune.state": state(trial),
         "status": trial.status,
-        "reason": shortened(trial.reason, _LONGEST),
+        "reason": shortened(trial.reason, _LONGEST - 20),
     }
 
 

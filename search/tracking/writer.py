@@ -76,7 +76,7 @@ class Writer:
             "mlflow.note.content": note(study, runs.experiment, runs.known[None].id),
         }
         if any(runs.known[None].tags.get(key) != value for key, value in tags.items()):
-            runs.known[None] = runs.write(runs.known[None], (), {}, tags)
+            runs.known[None] = runs.write(runs.known[None], (), fields.study_params(study), tags)
         self._show_front(study)
         self.shown = study
         return undrawn

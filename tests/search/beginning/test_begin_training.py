@@ -9,6 +9,7 @@ import pytest
 
 from compress.data.tasks import Task
 from compress.errors import RecipeError
+from compress.measurement import Measurement
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
@@ -16,7 +17,7 @@ from compress.training.optimizers import own_optimizer_source
 from compress.training.settings import Training
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
 from search.settings import Settings
-from search.study.study import Study, StudyError
+from search.study.study import Study, StudyError, point_event
 from search.study_file import read
 from search.study_options import arguments_of, described, header_entry
 from spaces import SPACES, Space
@@ -69,6 +70,7 @@ def test_a_study_goes_on_with_the_trainings_it_was_begun_with(tmp_path: Path) ->
 
 def test_other_trainings_are_refused(tmp_path: Path) -> None:
     study = begun(tmp_path, epochs=3)
+    assert study.record.settings_said == "training: epochs 3"
     sentence = "study b: was begun with training: epochs 3, got training: epochs 4; begin a new study"
     with pytest.raises(StudyError, match=sentence):
         trainings_of(study, Settings("b", home=tmp_path, epochs=4))
@@ -166,3 +168,18 @@ def test_restrictions_and_a_grid_are_repeated(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(text)
     again = Settings(**read(tmp_path / "s.toml", Settings))
     assert (again.only, again.sampler, again.trials) == (only, "grid", None)
+
+
+def test_a_study_of_given_recipes_says_the_commands_that_repeat_it(tmp_path: Path) -> None:
+    recipe = Recipe("digits", Model("cnn"), (Train(Training(epochs=1)),)).as_json()
+    study = Study(tmp_path, "b")
+    study.begin(**HEADER, recipes={"small": recipe, "other": {**recipe, "seed": 1}}, options={"seeds": 3})
+    study.ask(recipe, {"name": "small"}, None)
+    measured = Measurement(0.5, 0.4, 10, 9, 100, 1000, 900, 1.0, 2.0, "cpu", 1, 3.0)
+    study.add(0, point_event("ab1", 0.0, "float", measured))
+    assert described(Study(tmp_path, "b"))["toml"].splitlines() == [
+        "# no study file repeats the study b: its recipes were given to paretune run",
+        "# paretune recipe b ab1 > small.json",
+        "# other has no point yet: its recipe is in the study's ledger.jsonl alone",
+        "# paretune run small.json other.json --name b-again --objectives accuracy,params --seeds 3",
+    ]

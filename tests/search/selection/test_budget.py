@@ -52,7 +52,7 @@ def test_a_quality_may_be_bounded_below_0() -> None:
     for wrong in ("-5%", "nan", "half"):
         with pytest.raises(ValueError, match=f"quality: expected a number, or a share of the teacher's .*{wrong}"):
             Budget(quality=wrong)
-    with pytest.raises(ValueError, match=r"min-accuracy: expected a number in \[0, 1\], or .*, got -0.5$"):
+    with pytest.raises(ValueError, match=r"quality: accuracy: expected a number in \[0, 1\], or .*, got -0.5$"):
         Budget(quality="-.5").named(Quality())
 
 

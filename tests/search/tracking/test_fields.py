@@ -196,3 +196,13 @@ def test_a_quality_is_logged_in_its_own_unit_and_metrics_beside_it_by_their_name
     assert logged["float/test_mae-0"] == pytest.approx(2.4)
     assert logged["test_r2"] == 0.88
     assert not any("accuracy" in key or "@" in key for key in logged)
+
+
+def test_the_settings_of_trainings_are_params_of_the_studys_run() -> None:
+    assert study_params(study()) == {}
+    told = replace(study(), training={"epochs": 3, "drops": [0.5, 0.75]}, recovery={"optimizer": "adamw"})
+    assert study_params(told) == {
+        "training.epochs": "3",
+        "training.drops": "0.5, 0.75",
+        "recovery.optimizer": "adamw",
+    }
