@@ -1,63 +1,105 @@
-"""Announce long trainings before they begin: time a training step on this machine, and multiply."""
+"""Announce the time of a long search before the first trial: time a training step where trials run, and multiply.
+
+The time is that of the trainings and of the passes that measure, in proportion to their MACs. Models are counted once,
+as trials share them. Recipes are drawn at random: a sampler that weighs seconds, and curves ended early, take less.
+"""
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-import torch
-from torch import nn
 
 from compress.data.tasks import Task
 from compress.estimate import UPDATE, Estimator
-from compress.measure import using_threads
 from compress.plan import Step
 from compress.recipe import Recipe
-from compress.stages import Train
+from compress.stages import Recovery, Train
+from search.beginning.step_time import WAIT_S, Timed, on_worker
 from search.sampling.candidates import candidates
 from search.settings import Settings
 from spaces import Space
-from spaces.space import Effort, effort
+from spaces.space import PUBLISHED, SMALL, Effort, effort
 
-LONG_S = 600.0
-"""Seconds of a teacher's training or a trial above which the time is announced."""
+LONG_S = 300.0
+"""Seconds of a search above which its time is announced."""
 HOUR_S = 3600.0
 """Seconds within which a trial by default settings should end."""
-SHORT_MACS = 1e12
-"""MACs of a teacher's training below which no step is timed: at 2 GMAC/s, slow for a core, `LONG_S` is not reached."""
-STEP_S = 0.4
-"""Seconds of a timed step, at most."""
-STEPS = 3
+SHORT_MACS = 3e11
+"""MACs of a search below which no step is timed: at 1 GMAC/s, slow for a core, `LONG_S` is not reached."""
 COUNTABLE_S = 1.0
 """Seconds of a teacher's training for an image above which a trial's time is not estimated."""
-TYPICAL = 12
-"""Recipes drawn from the space; the median stands for a trial."""
+DRAWN = 24
+"""Recipes drawn from the space, at most."""
 
 
-def announcement(settings: Settings, space: Space, task: Task, macs: float) -> str | None:
-    """Return a sentence on the time of the teacher and of a typical trial here; None if short, or not known.
+@dataclass(frozen=True)
+class Work:
+    """MACs of the unpruned teacher's training, of a typical trial without its teacher, and of a whole search.
 
-    `macs` are the unpruned teacher's for an image. The time is not known on GPUs and on a cluster's workers.
+    `recovery` is the largest number of epochs after a cut.
     """
-    if settings.address is not None or settings.gpus_per_trial:
-        return None
+
+    teacher: float
+    trial: float
+    whole: float
+    recovery: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search in numbers: trials in all, trials at a time, and the scale of the space."""
+
+    trials: int
+    at_once: int = 1
+    scale: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Return the numbers for people."""
+        count = f"{self.trials:,} trial{'s' * (self.trials != 1)}"
+        return f"{count}, {self.at_once:,} at a time" if self.trials > 1 else count
+
+
+def announcement(settings: Settings, space: Space, task: Task, macs: float, search: Search) -> str | None:
+    """Return a sentence on the time of the teacher, of a typical trial and of the search; None for a short search.
+
+    `macs` are the unpruned teacher's for an image. Ray runs where the search has GPUs or an address: a worker times the
+    step there.
+    """
     first = space.baseline(task.name, settings.seed).stages[0]
     assert isinstance(first, Train)
-    epochs = first.training.epochs or settings.epochs or effort(task.name).scratch
-    if UPDATE * macs * len(task.train) * epochs < SHORT_MACS:
-        return None
     try:
-        an_image = seconds_an_image(space, task, first.training.batch_size, settings.cpus_per_trial)
+        work = work_of(space, task, settings.seed, search.trials)
+        if work.whole / search.at_once < SHORT_MACS:
+            return None
+        timed = Timed.of(space.teacher, task, first.training.batch_size)
+        elsewhere = settings.address is not None or bool(settings.gpus_per_trial)
+        an_image = on_worker(timed, settings) if elsewhere else timed.seconds_an_image(settings.cpus_per_trial)
     except Exception:  # a network that cannot be trained is reported by its trial
         return None
+    if an_image is None:
+        return f"how long the search takes is not known: no worker timed a training step within {WAIT_S:.0f} s"
+    a_mac = an_image / (UPDATE * macs) if an_image < COUNTABLE_S or not work.teacher else 0.0
     teacher = an_image * len(task.train) * first.training.epochs
-    countable = an_image < COUNTABLE_S or not teacher
-    trial = an_image / (UPDATE * macs) * typical_macs(space, task, settings.seed) if countable else 0.0
-    sentence = said(str(space.teacher), teacher, trial)
-    if sentence is None or settings.epochs is not None:
+    trial, whole = a_mac * work.trial, a_mac * work.whole / search.at_once
+    if max(teacher, trial, whole) <= LONG_S:
+        return None
+    sentence = said(str(space.teacher), teacher, trial, whole, search) + shorter(settings, search)
+    if settings.time_budget_s is not None and settings.time_budget_s < max(teacher, whole):
+        sentence += f"; --time-budget ends the search after {about(settings.time_budget_s)}"
+    if settings.epochs is not None:
         return sentence
-    return sentence + fewer_epochs(Effort(epochs, effort(task.name).recovery), max(teacher, trial))
+    epochs = first.training.epochs or effort(task.name).scratch
+    return sentence + fewer_epochs(Effort(epochs, work.recovery or effort(task.name).recovery), max(teacher, trial))
+
+
+def shorter(settings: Settings, search: Search) -> str:
+    """Return what makes the search shorter."""
+    cpu = ["more --cpus-per-trial", "a GPU (--gpus-per-trial)"] if not settings.gpus_per_trial else ["more GPUs"]
+    small = [f"--scale {SMALL}"] if search.scale == PUBLISHED else []
+    return f": {', '.join([*small, 'fewer --trials', 'fewer --epochs', *cpu])} or a smaller set make it shorter"
 
 
 def fewer_epochs(default: Effort, trial_s: float) -> str:
@@ -73,16 +115,12 @@ def fewer_epochs(default: Effort, trial_s: float) -> str:
     )
 
 
-def said(name: str, teacher_s: float, trial_s: float) -> str | None:
-    """Return the sentence about the teacher `name`; None unless teacher or trial is long. 0 leaves either out."""
-    if max(teacher_s, trial_s) <= LONG_S:
-        return None
+def said(name: str, teacher_s: float, trial_s: float, whole_s: float, search: Search) -> str:
+    """Return the beginning of the sentence, about the teacher `name`, a trial and the search; 0 leaves a part out."""
     teacher = f"the teacher {name} trains for {about(teacher_s)} here" if teacher_s else ""
     trial = f"a typical trial takes {about(trial_s)}" if trial_s else ""
-    return (
-        f"{', '.join(filter(None, (teacher, trial)))}: fewer --trials, more --cpus-per-trial, a GPU "
-        "(--gpus-per-trial) or a smaller set make it shorter"
-    )
+    whole = f"the search of {search.said}, {about(whole_s)}" if whole_s else ""
+    return ", ".join(filter(None, (teacher, trial, whole)))
 
 
 def about(seconds: float) -> str:
@@ -93,49 +131,30 @@ def about(seconds: float) -> str:
     return f"about {round(seconds / 86400)} days"
 
 
-def seconds_an_image(space: Space, task: Task, batch_size: int, threads: int) -> float:
-    """Return the seconds of the teacher's training for an image, forward and backward: the least of `STEPS` steps.
+def work_of(space: Space, task: Task, seed: int, trials: int) -> Work:
+    """Return the MACs of a search of `trials` trials, the first of which is the unpruned teacher.
 
-    The batch is smaller than `batch_size` where a step would take longer than `STEP_S`. A network too slow for two
-    images is not trained at all: the time of the forward pass is multiplied.
+    At most `DRAWN` recipes are drawn; each further trial costs as much as the recipes drawn do on average.
     """
-    with using_threads(threads), torch.random.fork_rng(devices=[]):
-        model = space.teacher.build(task.outputs, task.channels)
-        forward = _forward(model.eval(), task)
-        if forward < STEP_S:
-            forward = _forward(model, task)  # the first pass includes set-up
-        if 2 * UPDATE * forward > STEPS * STEP_S:
-            return UPDATE * forward
-        batch = min(2, batch_size)  # batch norm over one value is refused
-        _step(model.train(), task, batch)
-        batch = max(batch, min(batch_size, int(batch * STEP_S / _step(model, task, batch))))
-        return min(_step(model, task, batch) for _ in range(STEPS)) / batch
-
-
-def _forward(model: nn.Module, task: Task) -> float:
-    start = time.perf_counter()
-    with torch.no_grad():
-        model(torch.randn(1, *task.shape))
-    return time.perf_counter() - start
-
-
-def _step(model: nn.Module, task: Task, batch: int) -> float:
-    images = torch.randn(batch, *task.shape)
-    targets = task.train.targets[torch.arange(batch) % len(task.train)].cpu()
-    start = time.perf_counter()
-    task.goal.loss(model(images).float(), targets).backward()  # type: ignore[no-untyped-call]
-    return time.perf_counter() - start
-
-
-def typical_macs(space: Space, task: Task, seed: int) -> float:
-    """Return the MACs of a trial's trainings, the median of `TYPICAL` recipes.
-
-    The teacher's training is left out, as trials share the teacher.
-    """
-    estimator, chance = Estimator(task), np.random.default_rng(seed)
-    drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, TYPICAL)
+    estimator, chance, evaluated = Estimator(task), np.random.default_rng(seed), len(task.validation) + len(task.test)
+    drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, max(1, min(trials - 1, DRAWN)))
     recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]
-    return median([sum(estimator.training(step) for step in _own(estimator.steps(recipe))) for recipe in recipes])
+
+    def macs(steps: list[Step]) -> float:
+        return sum(estimator.training(one) + evaluated * estimator.guess(one).costs["macs"] for one in steps)
+
+    known: set[str] = set()
+
+    def added(recipe: Recipe) -> float:
+        steps = estimator.missing(recipe, known)
+        known.update(step.key for step in steps)
+        return macs(steps)
+
+    teacher = added(space.baseline(task.name, seed))
+    whole = teacher + sum(map(added, recipes)) * (trials - 1) / max(1, len(recipes))
+    lessons = [stage.lesson for recipe in recipes for stage in recipe.stages]
+    recovery = max((one.training.epochs for one in lessons if isinstance(one, Recovery)), default=0)
+    return Work(teacher, median([macs(_own(estimator.steps(recipe))) for recipe in recipes] or [0.0]), whole, recovery)
 
 
 def _own(steps: list[Step]) -> list[Step]:

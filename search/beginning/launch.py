@@ -22,10 +22,10 @@ from search.beginning.begin_checks import budget_of, check_study, earlier_of, gi
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
-from search.beginning.expected_time import announcement
+from search.beginning.expected_time import Search, announcement
 from search.environment import spare_loopback
 from search.hints import command
-from search.running.cluster import check_address, check_fits, scratch_folder, started
+from search.running.cluster import check_address, check_fits, places, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
 from search.running.failures import DeviceError
@@ -151,9 +151,12 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 reference_point=reference,
                 latency_of=TEACHER,
             )
-            ahead = announcement(settings, space, task, reference["macs"])
-            if scratch is not None and ahead is not None:
-                listener.said(ahead)
+            if scratch is not None:
+                count = _repeated(trials, settings)
+                planned_search = Search(count, max(1, min(count, places(settings))), scale)
+                ahead = announcement(settings, space, task, reference["macs"], planned_search)
+                if ahead is not None:
+                    listener.said(ahead)
         optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         early_stopping = not settings.whole_curves
         bounds = Bounds.of(budget_of(study).named(quality), study.header["reference_point"], quality)
@@ -182,6 +185,11 @@ def _sought(study: Study, settings: Settings, task: Task) -> tuple[str, tuple[st
     asked = objectives_of(settings.objectives, task.quality)
     objectives = tuple(study.header["objectives"]) if study.exists else asked
     return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
+
+
+def _repeated(trials: int, settings: Settings) -> int:
+    """Return the trials of a new study: every recipe of a grid is made with all its seeds."""
+    return 1 + (trials - 1) * settings.seeds if settings.sampler == GRID else trials
 
 
 def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener: Listener) -> None:
