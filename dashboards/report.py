@@ -66,6 +66,7 @@ def report(study: StudyRecord) -> str:
         section("Breakpoints", _curves_slot(lines, captions["curves"]), tables.of_breakpoints(models, lines)),
         section("Progress", *(slotted(name) for name in ("hypervolume", "stages"))),
         section("Which choices matter", *(slotted(name) for name in ("importance", "levels"))),
+        _paper(study),
         section("What it cost", slotted("spending"), tables.spent(study)),
         tables.unfinished(study),
     ]
@@ -162,6 +163,14 @@ def _latencies(models: Models) -> str:
         f"Latencies: one image, in the trials and beside others, on {' and '.join(dict.fromkeys(names))}{apart}. "
         "paretune select measures them again where they decide."
     )
+
+
+def _paper(study: StudyRecord) -> str:
+    if study.scale is None or study.space == "joint":
+        return ""
+    from dashboards.papers.tables import of_study  # spaces load torch
+
+    return of_study(study)
 
 
 def _budget(models: Models) -> str:

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.page import Column, section, table
-from search.papers.fill import Filled
+from dashboards.page import Column, paragraph, section, table
+from search.papers.fill import Filled, fill
 from search.papers.text import heading, judged, written
-from search.papers.verdict import Verdict
+from search.papers.values import Values
+from search.papers.verdict import Verdict, judge
+from search.study.record import StudyRecord
+from spaces.papers import PAPERS
+
+
+def of_study(study: StudyRecord) -> str:
+    """Return claims and tables of a study of a paper; "" for any other study, and before the first model of a table."""
+    paper = PAPERS.get(study.space)
+    if paper is None or study.scale is None:
+        return ""
+    values = Values(study)
+    tables = fill(paper, study.task, values)
+    if all(table.missing == len(table.entries) for table in tables):
+        return ""
+    verdicts = [judge(claim, values) for claim in paper.claims(study.task)]
+    known = paragraph(f"In brackets what the paper published, of its own networks and data: {paper.source}.")
+    return "\n".join([section(paper.title, known), of_verdicts(verdicts), of_tables(tables)])
 
 
 def of_tables(tables: Sequence[Filled]) -> str:

@@ -12,9 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from compress.corruptions import SEVERITY
-from compress.inspection.robustness import robustness
-
 from compress.data.tasks import Task
+from compress.inspection.robustness import robustness
 from compress.measure import device_name, latency, machine_name
 from compress.store.bucket import open_store
 from compress.training.loop import training_device
