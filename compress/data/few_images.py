@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Subset
 
+from compress.data.identity import fingerprint
 from compress.data.splits import DataError, Split, StreamSplit, TensorSplit
-from compress.encoding import digest
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
@@ -45,7 +45,7 @@ def split_name(name: str) -> tuple[int | None, str]:
 def few(task: Task, count: int) -> Task:
     """Return the task with at most `count` images a split, under the name and fingerprint of its own."""
     train, validation, test = (_part(one, count) for one in (task.train, task.validation, task.test))
-    mark = digest({"few": count, "of": task.fingerprint})
+    mark = fingerprint(f"first {count} of {task.fingerprint}", [])
     return replace(task, name=named(task.name, count), fingerprint=mark, train=train, validation=validation, test=test)
 
 
