@@ -196,7 +196,7 @@ def test_a_study_that_exists_is_not_begun_again(call: Call, own: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--scale", "published"), "study made: was begun with the scale 'small', got 'published'; leave scale out"),
+        (("--scale", "published"), "study made: was begun with a space without scales, got 'published'; leave scale"),
         (("--space", "malihi2023"), "study made: was begun with space 'joint', got 'malihi2023'"),
         (("--objectives", "accuracy,macs"), "was begun with objectives 'accuracy,params,flops', got 'accuracy,macs'"),
     ],
