@@ -18,7 +18,6 @@ from compress.measure import grade
 from compress.models.family import head_of
 from compress.plan import Step
 from compress.pruning.during_training import Goal, Pruning
-from compress.pruning.pruner import weight_count
 from compress.stages import Lesson, Recovery
 from compress.store.folder import Entry, Store
 from compress.training.loop import Hook, Loss, fit, training_device
@@ -60,9 +59,10 @@ class StepRunner:
             return step.model.start(self.task.outputs, self.task.channels).to(training_device())
         if step.stage.changes_in_training:
             return self.module(step.parent)
-        full = weight_count(self.module(step.original))
+        calibration = self.calibration()
+        full = step.stage.amount(self.module(step.original), calibration.images[:1])
         model = self.module(step.parent)
-        return step.stage.change(model, step.level, full=full, calibration=self.calibration())
+        return step.stage.change(model, step.level, full=full, calibration=calibration)
 
     def train(self, step: Step, model: nn.Module) -> None:
         """Train `model` in place with the stage's lesson; do nothing for a stage without training."""
@@ -86,10 +86,11 @@ class StepRunner:
     def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
         """Return the goal of a method that prunes during training."""
         assert step.original is not None
+        calibration = self.calibration()
         return Goal(
             step.level,
-            weight_count(self.module(step.original)),
-            self.calibration(),
+            step.stage.amount(self.module(step.original), calibration.images[:1]),
+            calibration,
             lesson.training.epochs,
             validate=lambda: grade(model.eval(), self.task, self.task.validation)[0],
             unpruned=self.ensure(step.original).measured.score_validation,
@@ -155,7 +156,8 @@ class StepRunner:
 
 
 def _place(step: Step) -> str:
-    """Return the sparsity, or the round of an adaptive method; "" where a single model's sparsity is unknown."""
-    if step.sparsity is not None:
-        return f"{step.sparsity:.0%}"
-    return f"round {step.level:.0f}" if step.level else ""
+    """Return the sparsity, the level, or the round of an adaptive method; "" for a single model of unknown sparsity."""
+    share = step.level if step.sparsity is None else step.sparsity
+    if 0 < share < 1 or step.sparsity is not None:
+        return f"{share:.0%}"
+    return f"round {share:.0f}" if share else ""

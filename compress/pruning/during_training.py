@@ -21,9 +21,10 @@ class Goal:
     """The goal of a training that prunes.
 
     `level` in [0, 1) is the share to remove of the `full` weights (of convolutions and linear layers) of the network
-    before the whole stage. `calibration` is a batch of training images with labels, `epochs` the length of the
-    training. For methods that watch the accuracy, `validate()` measures the present validation accuracy, and `unpruned`
-    is the validation accuracy of the network before the stage, both in [0, 1].
+    before the whole stage, or with `measure` "flops" of its `full` MACs for one image. `calibration` is a batch of
+    training images with labels, `epochs` the length of the training. For methods that watch the accuracy, `validate()`
+    measures the present validation accuracy, and `unpruned` is the validation accuracy of the network before the stage,
+    both in [0, 1].
     """
 
     level: float
@@ -32,10 +33,11 @@ class Goal:
     epochs: int
     validate: Callable[[], float] | None = None
     unpruned: float | None = None
+    measure: str = "weights"
 
     @property
     def at_most(self) -> int:
-        """Return the number of weights that may stay."""
+        """Return the number of weights, or of MACs, that may stay."""
         return int(self.full * (1 - self.level) + 1e-9)
 
 
