@@ -21,6 +21,7 @@ from compress.pruning.during_training import Goal, Pruning
 from compress.stages import Lesson, Recovery
 from compress.store.folder import Entry, Store
 from compress.training.loop import Hook, Loss, fit, training_device
+from compress.training.series import Row
 from compress.training.settings import Training
 
 CALIBRATION_IMAGES = 256
@@ -64,19 +65,20 @@ class StepRunner:
         model = self.module(step.parent)
         return step.stage.change(model, step.level, full=full, calibration=calibration)
 
-    def train(self, step: Step, model: nn.Module) -> None:
-        """Train `model` in place with the stage's lesson; do nothing for a stage without training."""
+    def train(self, step: Step, model: nn.Module) -> list[Row]:
+        """Train `model` in place with the stage's lesson; return figures by epoch, none without training."""
         lesson = step.stage.lesson
         if lesson is None:
-            return
+            return []
         with exact():
             hook = step.stage.hook(model, self.calibration, lambda: self._goal(step, model, lesson))
         only = model.get_submodule(head_of(model)) if lesson.scope == "classifier" else None
         loss = self._loss(step, model, lesson)
-        self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
+        series = self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
         if isinstance(hook, Pruning):
             with self.stopwatch("cut"):
                 hook.finish()
+        return series
 
     def module(self, step: Step) -> nn.Module:
         """Load the step's network from the store."""
@@ -137,8 +139,8 @@ class StepRunner:
         training: Training,
         only: nn.Module | None = None,
         hooks: Sequence[Hook] = (),
-    ) -> None:
-        fit(
+    ) -> list[Row]:
+        series = fit(
             loss,
             self.task.train,
             training,
@@ -147,12 +149,14 @@ class StepRunner:
             only=only,
             hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
+            counts_right=self.task.goal.counts_right,
             on_progress=lambda epoch, epochs: self.on_progress(
                 f"{step.stage.name} {step.model} {_place(step)}".rstrip(), epoch, epochs
             ),
         )
         if isinstance(loss, Teaching):
             loss.ship()
+        return series
 
 
 def _place(step: Step) -> str:

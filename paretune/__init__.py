@@ -36,6 +36,8 @@ from search.study.tabulate import tabulate
 from search.study_file import filled
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from compress.data.augmentation import Augment
     from compress.data.make_task import make_task
     from compress.data.tasks import Task
@@ -67,6 +69,7 @@ __all__ = [
     "run",
     "search",
     "select",
+    "series",
     "show",
     "sync",
     "table",
@@ -131,12 +134,39 @@ def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str
 
     `point` is the id or its beginning. ValueError unless the study has exactly one such point.
     """
+    return dict(_point("recipe", open_study(name, home), point).recipe)
+
+
+def series(name: str, point: str, *, home: Path | str | None = None) -> DataFrame:
+    """How a point's model was trained, an epoch a row, from the first step of its recipe on; a pandas frame.
+
+    The columns are `step` from 0, `stage`, `level` (of the stage, a share or the number of a round), `epoch` from 1,
+    mean `loss`, `score` (share of right answers to the augmented training images, where the quality is accuracy), `lr`,
+    and where a method prunes `masked`, the share of weights, rows or filters. `point` is the id or its beginning.
+    ValueError unless the study has exactly one such point, and for a model of an earlier version, which kept no series.
+    """
+    import pandas as pd
+
+    from compress.store.bucket import open_store
+    from compress.store.series import chain, rows
+
     record = open_study(name, home)
+    found = chain(open_store(record.store).series, _point("series", record, point).id)
+    if not found:
+        raise ValueError(f"series: {point} of {name} must have been trained by this version, which keeps series")
+    first = ["step", "stage", "level", "epoch", "loss", "score", "lr"]
+    frame = pd.DataFrame(rows(found))
+    return frame[[*(column for column in first if column in frame), *(c for c in frame if c not in first)]]
+
+
+def _point(verb: str, record: StudyRecord, point: str) -> Point:
+    """Return the study's only point whose id begins with `point`."""
     found = [one for one in record.points if point and one.id.startswith(point)]
     if len(found) != 1:
         got = f"{len(found)} points" if found else "none"
-        raise ValueError(f"recipe: the beginning of a point's id in {name} must be told, got {got} of {point!r}")
-    return dict(found[0].recipe)
+        rule = f"{verb}: the beginning of a point's id in {record.name} must be told"
+        raise ValueError(f"{rule}, got {got} of {point!r}")
+    return found[0]
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:

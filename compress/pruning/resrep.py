@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_kind, check_share, check_whole
-from compress.pruning.during_training import DuringTraining, Goal, Pruning
+from compress.pruning.during_training import DuringTraining, Goal, Pruning, masked_share
 from compress.pruning.folding import Compactor, fold
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.targets import Targets
@@ -112,6 +112,10 @@ class Compacting(Pruning):
                 through = (rows * before).sum(1) <= 0
                 small = rows.norm(dim=1) < self.method.threshold
                 rows.masked_fill_((masked & (through | small))[:, None], 0.0)
+
+    def figures(self) -> dict[str, float]:
+        """Return the share of masked rows."""
+        return {"masked": masked_share(self.masked)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return compactors and masks."""
