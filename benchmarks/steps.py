@@ -65,7 +65,11 @@ def whole(split: TensorSplit) -> Batch:
 def trained(loss: Loss, split: TensorSplit, seed: int = 0) -> Callable[[], None]:
     """One step of the house's loop."""
     training = Training(epochs=1, lr=LITTLE, batch_size=len(split))
-    return lambda: fit(loss, split, training, seed=seed, augment=AUGMENT)
+
+    def train() -> None:
+        fit(loss, split, training, seed=seed, augment=AUGMENT)
+
+    return train
 
 
 def recovering(method: type[Pruner], student: Model, split: TensorSplit, home: Path) -> Callable[[], float]:

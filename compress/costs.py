@@ -25,7 +25,6 @@ from compress.figures import computed
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
-from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.step_checks import check_own, files_of, naming_step, seeded
@@ -198,7 +197,7 @@ def _untrained(
         with seeded():
             model = _filled(step.model.build(task.outputs, task.channels))
     else:
-        full = weight_count(made[step.original.key])
+        full = step.stage.amount(made[step.original.key], calibration.images[:1])
         parent = made[step.parent.key]
         model = parent if in_place else copy.deepcopy(parent)
         model = step.stage.change(model, step.level, full=full, calibration=calibration)

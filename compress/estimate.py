@@ -81,7 +81,7 @@ class Estimator:
         if sparsity is None:
             sparsity = step.sparsity
         if sparsity is None:
-            sparsity = 1 - (1 - GONE_A_ROUND) ** step.level
+            sparsity = step.level if step.level < 1 else 1 - (1 - GONE_A_ROUND) ** step.level
         left = 1 - sparsity
         masked = _any_in_chain(step, lambda before: before.stage.masked)
         dense = 1.0 if masked else left

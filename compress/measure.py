@@ -16,12 +16,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from compress.data.splits import Split
 from compress.data.tasks import Task
 from compress.machine.numerics import exact
 from compress.measurement import Measurement
+from compress.pruning.macs import count_macs
 from compress.store.files import Files
 
 BATCH = 512
@@ -40,13 +40,10 @@ class Costs:
 def count(model: nn.Module, shape: tuple[int, int, int]) -> Costs:
     """Count the parameters and MACs of a module for one image of `shape` (C, H, W)."""
     parameters = list(model.parameters())
-    device = parameters[0].device
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.zeros(1, *shape, device=device))
     return Costs(
         params=sum(p.numel() for p in parameters),
         nonzero_params=sum(int(p.count_nonzero()) for p in parameters),
-        macs=counter.get_total_flops() // 2,
+        macs=count_macs(model, torch.zeros(1, *shape, device=parameters[0].device)),
     )
 
 

@@ -26,6 +26,7 @@ from compress.step_runner import CALIBRATION_IMAGES, StepRunner
 from compress.store.files import Files
 from compress.store.folder import Entry, Store
 from compress.store.outputs import outputs_of
+from compress.store.series import packed
 from compress.training.loop import training_device
 
 
@@ -102,9 +103,9 @@ class Pipeline:
         """Store the outputs of a point's model, unless they are there or too large."""
         with self._clock("measure"):
             if self.store.outputs(entry.key) is None:
-                packed = outputs_of(entry.files().module().to(training_device()), self.task)
-                if packed is not None:
-                    self.store.keep_outputs(entry.key, packed)
+                outputs = outputs_of(entry.files().module().to(training_device()), self.task)
+                if outputs is not None:
+                    self.store.keep_outputs(entry.key, outputs)
 
     def entry(self, step: Step) -> Entry:
         """The entry of a step; see `ensure`."""
@@ -143,7 +144,7 @@ class Pipeline:
         with self._clock("cut"):
             model = self._work.start(step)
         with self._clock("train"):
-            self._work.train(step, model)
+            epochs = self._work.train(step, model)
         with self._clock("store"):
             files = Files.of(model, step.model, classes=self.task.outputs, channels=self.task.channels)
             stored = files.module().to(training_device())
@@ -157,6 +158,7 @@ class Pipeline:
         if self._has_failed(step, measured):
             return self._take_back(step)
         with self._clock("store"):
+            self.store.keep_series(step.key, packed(step, epochs))
             taken_back = None if step.stage.tolerance is None else False
             return self.store.put(step.key, files, measured, step.made_from, taken_back)
 
@@ -173,6 +175,7 @@ class Pipeline:
         assert step.parent is not None
         kept = self.entry(step.parent)
         with self._clock("store"):
+            self.store.keep_series(step.key, packed(step, ()))
             return self.store.put(step.key, kept.files(), kept.measured, step.made_from, taken_back=True)
 
     def _was_taken_back(self, step: Step) -> bool:

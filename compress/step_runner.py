@@ -18,10 +18,10 @@ from compress.measure import grade
 from compress.models.family import head_of
 from compress.plan import Step
 from compress.pruning.during_training import Goal, Pruning
-from compress.pruning.pruner import weight_count
 from compress.stages import Lesson, Recovery
 from compress.store.folder import Entry, Store
 from compress.training.loop import Hook, Loss, fit, training_device
+from compress.training.series import Row
 from compress.training.settings import Training
 
 CALIBRATION_IMAGES = 256
@@ -60,23 +60,25 @@ class StepRunner:
             return step.model.start(self.task.outputs, self.task.channels).to(training_device())
         if step.stage.changes_in_training:
             return self.module(step.parent)
-        full = weight_count(self.module(step.original))
+        calibration = self.calibration()
+        full = step.stage.amount(self.module(step.original), calibration.images[:1])
         model = self.module(step.parent)
-        return step.stage.change(model, step.level, full=full, calibration=self.calibration())
+        return step.stage.change(model, step.level, full=full, calibration=calibration)
 
-    def train(self, step: Step, model: nn.Module) -> None:
-        """Train `model` in place with the stage's lesson; do nothing for a stage without training."""
+    def train(self, step: Step, model: nn.Module) -> list[Row]:
+        """Train `model` in place with the stage's lesson; return figures by epoch, none without training."""
         lesson = step.stage.lesson
         if lesson is None:
-            return
+            return []
         with exact():
             hook = step.stage.hook(model, self.calibration, lambda: self._goal(step, model, lesson))
         only = model.get_submodule(head_of(model)) if lesson.scope == "classifier" else None
         loss = self._loss(step, model, lesson)
-        self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
+        series = self._fit(step, loss, lesson.training, only=only, hooks=[] if hook is None else [hook])
         if isinstance(hook, Pruning):
             with self.stopwatch("cut"):
                 hook.finish()
+        return series
 
     def module(self, step: Step) -> nn.Module:
         """Load the step's network from the store."""
@@ -86,10 +88,11 @@ class StepRunner:
     def _goal(self, step: Step, model: nn.Module, lesson: Lesson) -> Goal:
         """Return the goal of a method that prunes during training."""
         assert step.original is not None
+        calibration = self.calibration()
         return Goal(
             step.level,
-            weight_count(self.module(step.original)),
-            self.calibration(),
+            step.stage.amount(self.module(step.original), calibration.images[:1]),
+            calibration,
             lesson.training.epochs,
             validate=lambda: grade(model.eval(), self.task, self.task.validation)[0],
             unpruned=self.ensure(step.original).measured.score_validation,
@@ -136,8 +139,8 @@ class StepRunner:
         training: Training,
         only: nn.Module | None = None,
         hooks: Sequence[Hook] = (),
-    ) -> None:
-        fit(
+    ) -> list[Row]:
+        series = fit(
             loss,
             self.task.train,
             training,
@@ -146,16 +149,19 @@ class StepRunner:
             only=only,
             hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
+            counts_right=self.task.goal.counts_right,
             on_progress=lambda epoch, epochs: self.on_progress(
                 f"{step.stage.name} {step.model} {_place(step)}".rstrip(), epoch, epochs
             ),
         )
         if isinstance(loss, Teaching):
             loss.ship()
+        return series
 
 
 def _place(step: Step) -> str:
-    """Return the sparsity, or the round of an adaptive method; "" where a single model's sparsity is unknown."""
-    if step.sparsity is not None:
-        return f"{step.sparsity:.0%}"
-    return f"round {step.level:.0f}" if step.level else ""
+    """Return the sparsity, the level, or the round of an adaptive method; "" for a single model of unknown sparsity."""
+    share = step.level if step.sparsity is None else step.sparsity
+    if 0 < share < 1 or step.sparsity is not None:
+        return f"{share:.0%}"
+    return f"round {share:.0f}" if share else ""

@@ -40,6 +40,8 @@ from search.study.tabulate import tabulate
 from search.study_file import filled
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from compress.data.augmentation import Augment
     from compress.data.make_task import make_task
     from compress.data.tasks import Task
@@ -74,6 +76,7 @@ __all__ = [
     "run",
     "search",
     "select",
+    "series",
     "show",
     "sync",
     "table",
@@ -160,6 +163,28 @@ def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str
     `point` is the id, its beginning, or `teacher`. ValueError unless the study has exactly one such point.
     """
     return dict(named_point("recipe", open_study(name, home), point).recipe)
+
+
+def series(name: str, point: str, *, home: Path | str | None = None) -> DataFrame:
+    """How a point's model was trained, an epoch a row, from the first step of its recipe on; a pandas frame.
+
+    The columns are `step` from 0, `stage`, `level` (of the stage, a share or the number of a round), `epoch` from 1,
+    mean `loss`, `score` (share of right answers to the augmented training images, where the quality is accuracy), `lr`,
+    and where a method prunes `masked`, the share of weights, rows or filters. `point` is the id or its beginning.
+    ValueError unless the study has exactly one such point, and for a model of an earlier version, which kept no series.
+    """
+    import pandas as pd
+
+    from compress.store.bucket import open_store
+    from compress.store.series import chain, rows
+
+    record = open_study(name, home)
+    found = chain(open_store(record.store).series, named_point("series", record, point).id)
+    if not found:
+        raise ValueError(f"series: {point} of {name} must have been trained by this version, which keeps series")
+    first = ["step", "stage", "level", "epoch", "loss", "score", "lr"]
+    frame = pd.DataFrame(rows(found))
+    return frame[[*(column for column in first if column in frame), *(c for c in frame if c not in first)]]
 
 
 def _followed(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:

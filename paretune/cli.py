@@ -37,6 +37,7 @@ from paretune.words import (
     reproduced,
     searched,
     selected,
+    series_table,
     study_table,
     trials_table,
 )
@@ -151,6 +152,15 @@ def trials(options: asked.Listing) -> None:
 def recipe(options: asked.RecipeOf) -> None:
     """The whole recipe of a point as JSON, for `paretune run`."""
     _print_json(paretune.recipe(options.study, options.point, home=options.home))
+
+
+@verb(app, asked.SeriesOf)
+def series(options: asked.SeriesOf) -> None:
+    """Loss, training score and learning rate by epoch, over all steps that led to a point."""
+    found = paretune.series(options.study, options.point, home=options.home)
+    if options.json:
+        return typer.echo(found.to_json(orient="records", indent=1))
+    return _out.print(series_table(found))
 
 
 @verb(app, asked.Breakpoints)

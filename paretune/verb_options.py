@@ -214,6 +214,13 @@ class RecipeOf(OfStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeriesOf(Listing):
+    """`paretune series`."""
+
+    point: str = field(metadata=argument("Id of a point of the study, or its beginning."))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Breakpoints(Listing):
     """`paretune breakpoints`."""
 

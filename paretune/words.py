@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from search.study.seeds import Family, front_of, middle
 from search.study.study import INTERRUPTED
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from search.papers.text import Reproduction
 
 _SHOWN = named("params", "flops", "size_bytes", "latency_ms")
@@ -102,6 +105,20 @@ def trials_table(found: Iterable[TrialRecord]) -> Table:
         row = (str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", t.reason, choices or "the plain teacher")
         table.add_row(*map(_plain, row))
     return table
+
+
+def series_table(found: DataFrame) -> Table:
+    """Figures of trainings, an epoch a row; a figure that an epoch does not have is left empty."""
+    table = new_table(*found.columns)
+    for row in found.to_dict("records"):
+        table.add_row(*(_plain(_epoch_figure(value)) for value in row.values()))
+    return table
+
+
+def _epoch_figure(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> Table:

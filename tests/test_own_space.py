@@ -174,6 +174,19 @@ def test_a_point_that_is_not_there_has_no_recipe(grid: str, call: Call) -> None:
         assert_refused(call("recipe", grid, word), sentence)
 
 
+def test_the_series_of_a_point_is_a_frame_and_a_table(grid: str, call: Call) -> None:
+    point = paretune.trials(grid)[1].points[-1]
+    found = paretune.series(grid, point.id[:8])
+    assert list(found.columns)[:7] == ["step", "stage", "level", "epoch", "loss", "score", "lr"]
+    assert found["stage"][0] == "distill"
+    code, out, _ = call("series", grid, point.id[:8], "--json")
+    assert (code, [row["epoch"] for row in json.loads(out)]) == (0, list(found["epoch"]))
+    code, out, _ = call("series", grid, point.id[:8])
+    assert code == 0
+    assert "distill" in out
+    assert_refused(call("series", grid, "zz"), "series: the beginning of a point's id in grid must be told, got none")
+
+
 def build(trial: Trial, task: str, seed: int) -> Recipe:
     width = trial.suggest_categorical("width", (0.25, 0.5))
     return Recipe(task, Model("cnn", width), (Train(Training(epochs=1)),), seed=seed)

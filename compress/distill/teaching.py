@@ -57,6 +57,8 @@ class Teaching(Loss):
         with torch.no_grad():
             teacher = self._teacher_outputs(batch)
         student = observe(self.model, self.distiller, batch)
+        if self.keeps_answers and not self.distiller.ships_adapter:
+            self.answers = student.logits.detach()
         with torch.autocast(batch.images.device.type, enabled=False):
             return self.distiller.loss(student, teacher, batch.targets, self.adapters, self.goal)
 

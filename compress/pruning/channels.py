@@ -2,7 +2,8 @@
 
 Torch-Pruning's dependency graph (https://arxiv.org/abs/2301.12900) finds the groups of channels to cut alike, such as
 all ends of a shortcut, and removes channels. The number of weights after any cut follows from the groups by arithmetic,
-so the share of channels for a wanted sparsity is found without a cut.
+so the share of channels for a wanted sparsity is found without a cut. So does the number of MACs: a cut changes how
+many weights a layer has, not at how many positions each is used.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from compress.errors import RecipeError
 from compress.models.family import head_of
 from compress.opaque import cuttable, opaque_layers, sentence
 from compress.pruning.cutting import Cutter, traced
+from compress.pruning.macs import count_macs, positions
 from compress.pruning.pruner import Pruner, Rounds, weight_count, weighted_layers
 
 
@@ -53,21 +55,28 @@ class Channels:
 
     `spare_shortcuts` leaves out the groups made by several layers and joined by a sum: their width is fixed by a skip
     connection. A gate, which multiplies, does not count. Groups with a layer that must be kept whole are left out too.
-    RecipeError for a network that Torch-Pruning cannot trace.
+    The amount of the network is its number of weights, or with `measure` "flops" its MACs for one image. RecipeError
+    for a network that Torch-Pruning cannot trace.
     """
 
-    def __init__(self, model: nn.Module, images: Tensor, *, spare_shortcuts: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, images: Tensor, *, spare_shortcuts: bool = False, measure: str = "weights"
+    ) -> None:
         self.model, self.images = model.eval(), images[:IMAGES]
         self.layers = weighted_layers(model)
         self.names: dict[nn.Module, str] = {layer: name for name, layer in self.layers.items()}
         self.opaque = opaque_layers(model)
-        self.unseen = weight_count(model) - sum(layer.weight.numel() for layer in self.layers.values())
+        self.unit, self.uses, whole = "weights", dict.fromkeys(self.layers, 1), weight_count(model)
+        if measure == "flops":
+            self.unit, whole = "MACs", count_macs(model, images[:1])
+            self.uses = positions(model, self.layers, images[:1])
+        self.unseen = whole - sum(layer.weight.numel() * self.uses[name] for name, layer in self.layers.items())
         self.graph = traced(model, images[:1])
         head = weighted_layers(model.get_submodule(head_of(model)))
         classes = list(head.values())[-1:]  # not the head itself: a factorized head is two layers
         found = list(self.graph.get_all_groups(ignored_layers=classes, root_module_types=[nn.Conv2d, nn.Linear]))
-        whole = {model.get_submodule(path) for path in self.opaque}
-        groups = [self._group(group) for group in found if self._is_free(group, whole)]
+        opaque = {model.get_submodule(path) for path in self.opaque}
+        groups = [self._group(group) for group in found if self._is_free(group, opaque)]
         self.spared = [group for group in groups if spare_shortcuts and group.added and len(self.makers(group)) > 1]
         self.groups = [group for group in groups if group not in self.spared]
 
@@ -108,8 +117,11 @@ class Channels:
         """Return the layers that make the channels; a depthwise convolution only passes channels on."""
         return [name for name, _ in group.outs if not _is_depthwise(self.layers[name])]
 
-    def weights(self, kept: dict[str, int] | None = None) -> int:
-        """Count the weights of all convolutions and linear layers once each group keeps `kept[root]` channels."""
+    def amount(self, kept: dict[str, int] | None = None) -> int:
+        """Count weights of convolutions and linear layers, or MACs, once each group keeps `kept[root]` channels.
+
+        MACs of other operations, such as attention, count as if no channel went.
+        """
         less_out: dict[str, int] = defaultdict(int)
         less_in: dict[str, int] = defaultdict(int)
         for group in self.groups if kept else ():
@@ -123,26 +135,26 @@ class Channels:
             out, inner = layer.weight.shape[0] - less_out[name], layer.weight.shape[1]
             if not _is_depthwise(layer):
                 inner -= less_in[name] // getattr(layer, "groups", 1)
-            total += out * inner * layer.weight[0, 0].numel()
+            total += out * inner * layer.weight[0, 0].numel() * self.uses[name]
         return total + self.unseen
 
     def keep(self, at_most: int) -> dict[str, int]:
-        """Return the channels to keep by group root, the same share everywhere, so that at most `at_most` weights stay.
+        """Return the channels to keep by group root, the same share everywhere, so that at most `at_most` is left.
 
         At least one channel a group stays; RecipeError when even one channel a group is too much.
         """
         shares = sorted({1 - k / g.channels for g in self.groups for k in range(1, g.channels + 1)})
         low, high = 0, len(shares) - 1
-        if not shares or self.weights(self._at(shares[high])) > at_most:
-            least = self.weights(self._at(shares[high])) if shares else self.weights()
+        if not shares or self.amount(self._at(shares[high])) > at_most:
+            least = self.amount(self._at(shares[high])) if shares else self.amount()
             raise RecipeError(
                 f"channel pruning: one channel everywhere{' but on shortcuts' if self.spared else ''} still leaves "
-                f"{least} of {self.weights()} weights, more than the {at_most} wanted; "
+                f"{least} of {self.amount()} {self.unit}, more than the {at_most} wanted; "
                 f"ask for less sparsity or a wider network{sentence(self.opaque)}"
             )
         while low < high:
             middle = (low + high) // 2
-            if self.weights(self._at(shares[middle])) <= at_most:
+            if self.amount(self._at(shares[middle])) <= at_most:
                 high = middle
             else:
                 low = middle + 1
@@ -193,9 +205,14 @@ def _worst(importance: Tensor, count: int, parts: int) -> list[int]:
     return [part * size + place for part in range(parts) for place in order]
 
 
-def cut_channels(model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch) -> nn.Module:
-    """Cut the model in place until at most `at_most` weights of convolutions and linear layers stay."""
-    channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts)
+def cut_channels(
+    model: nn.Module, pruner: Pruner, at_most: int, calibration: Batch, measure: str = "weights"
+) -> nn.Module:
+    """Cut the model in place until at most `at_most` weights of convolutions and linear layers stay, or MACs.
+
+    MACs are those of one image, with `measure` "flops".
+    """
+    channels = Channels(model, calibration.images, spare_shortcuts=pruner.spare_shortcuts, measure=measure)
     return channels.cut(channels.keep(at_most), pruner.scores(model, calibration))
 
 

@@ -6,10 +6,10 @@ The network's structure stays until then.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.pruning.pruner import Pruner
@@ -21,9 +21,10 @@ class Goal:
     """The goal of a training that prunes.
 
     `level` in [0, 1) is the share to remove of the `full` weights (of convolutions and linear layers) of the network
-    before the whole stage. `calibration` is a batch of training images with labels, `epochs` the length of the
-    training. For methods that watch the accuracy, `validate()` measures the present validation accuracy, and `unpruned`
-    is the validation accuracy of the network before the stage, both in [0, 1].
+    before the whole stage, or with `measure` "flops" of its `full` MACs for one image. `calibration` is a batch of
+    training images with labels, `epochs` the length of the training. For methods that watch the accuracy, `validate()`
+    measures the present validation accuracy, and `unpruned` is the validation accuracy of the network before the stage,
+    both in [0, 1].
     """
 
     level: float
@@ -32,10 +33,11 @@ class Goal:
     epochs: int
     validate: Callable[[], float] | None = None
     unpruned: float | None = None
+    measure: str = "weights"
 
     @property
     def at_most(self) -> int:
-        """Return the number of weights that may stay."""
+        """Return the number of weights, or of MACs, that may stay."""
         return int(self.full * (1 - self.level) + 1e-9)
 
 
@@ -57,3 +59,8 @@ class DuringTraining(Pruner):
     @abstractmethod
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
         """Return the hook for a training of `model`, whose structure stays until `finish`."""
+
+
+def masked_share(masks: Sequence[Tensor]) -> float:
+    """Return the share of True in all masks together; 0 without masks."""
+    return sum(int(mask.sum()) for mask in masks) / max(1, sum(mask.numel() for mask in masks))

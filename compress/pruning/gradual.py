@@ -76,6 +76,11 @@ class _Growing(Pruning):
             grown = Cubic().level(self.goal.level - self.start, done / last)
             mask_weights(self.model, self.method, self.start + grown, self.goal.calibration)
 
+    def figures(self) -> dict[str, float]:
+        """Return the share of zeros among the prunable weights."""
+        zeros = sum(weight.numel() - int(weight.count_nonzero()) for weight in self.weights)
+        return {"masked": zeros / sum(weight.numel() for weight in self.weights)}
+
     def finish(self) -> None:
         """Mask exactly the goal's share."""
         mask_weights(self.model, self.method, self.goal.level, self.goal.calibration)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.during_training import DuringTraining, Goal, Pruning
+from compress.pruning.during_training import DuringTraining, Goal, Pruning, masked_share
 from compress.pruning.pruner import Adaptive, in_eval_mode, weighted_layers
 from compress.pruning.targets import Targets
 
@@ -113,6 +113,10 @@ class Playing(Pruning):
         for number, sums in enumerate(self._sums()):
             self.gone[number] |= self.candidates[number] & (sums < self.method.speed * self.rate * self.base[number])
         self.candidates = self._lowest()
+
+    def figures(self) -> dict[str, float]:
+        """Return the share of dropped filters, and the present rate T."""
+        return {"masked": masked_share(self.gone), "rate": self.rate}
 
     def finish(self) -> None:
         """Return to the last epoch within the tolerance if necessary, then cut the dropped filters."""

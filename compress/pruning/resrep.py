@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.data.splits import Batch
-from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.during_training import DuringTraining, Goal, Pruning
+from compress.errors import check_above_zero, check_at_least, check_kind, check_share, check_whole
+from compress.pruning.during_training import DuringTraining, Goal, Pruning, masked_share
 from compress.pruning.folding import Compactor, fold
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.targets import Targets
@@ -29,7 +29,9 @@ class ResRep(DuringTraining):
     the unmasked rows meet the goal; a row of each target always stays. Compactors have momentum `momentum` and no
     weight decay. In the end masked rows are removed, and layer, BN and compactor become a single layer.
 
-    The goal is a share of weights, not of FLOPs as in the paper. The defaults suit trainings of 10,000 steps and more:
+    The goal is a share of weights, or under a stage with `measure` "flops" a share of FLOPs as in the paper. Without
+    `reset` no row is masked in training and the task's gradient stays whole: the penalty alone shrinks the rows, the
+    paper's baseline. The rows of smallest norm go in the end. The defaults suit trainings of 10,000 steps and more:
     a row shrinks by up to `lr * lasso / (1 - momentum)` a step. A masked row is held at zero once its norm falls under
     `threshold` or an update would carry the row through zero. The paper lets the row swing around zero until the
     learning rate has fallen, and cuts it then. Masked rows stay masked. Nesterov is off, as in the authors' code.
@@ -40,6 +42,7 @@ class ResRep(DuringTraining):
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
     predictable: ClassVar[bool] = False
     needs_sgd: ClassVar[bool] = True
+    added: ClassVar[tuple[str, ...]] = ("reset",)
 
     start: int = 5
     every: int = 200
@@ -47,6 +50,7 @@ class ResRep(DuringTraining):
     lasso: float = 1e-4
     threshold: float = 1e-5
     momentum: float = 0.99
+    reset: bool = True
 
     def __post_init__(self) -> None:
         check_whole(f"{self.name}: start", self.start, 0)
@@ -55,6 +59,7 @@ class ResRep(DuringTraining):
         check_above_zero(f"{self.name}: lasso", self.lasso)
         check_at_least(f"{self.name}: threshold", self.threshold, 0)
         check_share(f"{self.name}: momentum", self.momentum)
+        check_kind(f"{self.name}: reset", self.reset, (bool,))
 
     @property
     def spare_shortcuts(self) -> bool:
@@ -75,7 +80,7 @@ class Compacting(Pruning):
 
     def __init__(self, method: ResRep, model: nn.Module, goal: Goal) -> None:
         self.method, self.model, self.goal = method, model, goal
-        self.targets = Targets(model, goal.calibration, goal.at_most)
+        self.targets = Targets(model, goal.calibration, goal.at_most, goal.measure)
         scores = method.scores(model, goal.calibration)
         self.scores = [scores[target.name] for target in self.targets.each]
         self.compactors = [Compactor(target) for target in self.targets.each]
@@ -90,7 +95,7 @@ class Compacting(Pruning):
     def before_update(self, step: int, steps: int) -> None:
         """Mask more rows at every `every`th step; mask and penalise the compactors' gradients."""
         since = step - min(steps * self.method.start // self.goal.epochs, steps // 2)
-        if since > 0 and since % self.method.every == 0:
+        if self.method.reset and since > 0 and since % self.method.every == 0:
             self._mask(self.method.more)
         self.before = [compactor.rows.detach().clone() for compactor in self.compactors]
         for compactor, masked in zip(self.compactors, self.masked, strict=True):
@@ -107,6 +112,10 @@ class Compacting(Pruning):
                 through = (rows * before).sum(1) <= 0
                 small = rows.norm(dim=1) < self.method.threshold
                 rows.masked_fill_((masked & (through | small))[:, None], 0.0)
+
+    def figures(self) -> dict[str, float]:
+        """Return the share of masked rows."""
+        return {"masked": masked_share(self.masked)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return compactors and masks."""
@@ -149,5 +158,5 @@ class Compacting(Pruning):
                 grown[number][row] = True
             return grown
 
-        enough = bisect_left(range(most), True, key=lambda n: self.targets.weights(masks(n)) <= self.goal.at_most)
+        enough = bisect_left(range(most), True, key=lambda n: self.targets.amount(masks(n)) <= self.goal.at_most)
         self.masked = masks(enough)

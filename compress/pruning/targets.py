@@ -38,14 +38,16 @@ class Target:
 
 
 class Targets:
-    """The targets of a model, and the number of weights left as they lose channels.
+    """The targets of a model, and the number of weights left as they lose channels, or of MACs (`measure` "flops").
 
-    RecipeError when even one channel everywhere leaves more than `at_most` weights.
+    RecipeError when even one channel everywhere leaves more than `at_most`.
     """
 
-    def __init__(self, model: nn.Module, calibration: Batch, at_most: int | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, calibration: Batch, at_most: int | None = None, measure: str = "weights"
+    ) -> None:
         layers = weighted_layers(model)
-        self.channels = Channels(model, calibration.images, spare_shortcuts=True)
+        self.channels = Channels(model, calibration.images, spare_shortcuts=True, measure=measure)
         self.channels.groups = [g for g in self.channels.groups if self._is_prunable(g)]
         if at_most is not None:
             self.channels.keep(at_most)
@@ -56,9 +58,9 @@ class Targets:
             for name, group in zip(names, self.channels.groups, strict=True)
         ]
 
-    def weights(self, gone: list[Tensor]) -> int:
-        """Count the weights left without the channels marked True in `gone`: a mask `(channels,)` for each target."""
-        return self.channels.weights(self._kept(gone))
+    def amount(self, gone: list[Tensor]) -> int:
+        """Count weights, or MACs, left without the channels marked True in `gone`: `(channels,)` for each target."""
+        return self.channels.amount(self._kept(gone))
 
     def cut(self, gone: list[Tensor]) -> None:
         """Remove the channels marked True in `gone`; at least one of each target must be left."""

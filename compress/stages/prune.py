@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from compress.data.splits import Batch
-from compress.errors import RecipeError, check_kind, check_share
+from compress.errors import RecipeError, check_kind, check_known, check_share
 from compress.pruning import Adaptive, DuringTraining, L1Filter, OneShot, Pruner, Schedule
 from compress.pruning.channels import cut_channels, cut_round
 from compress.pruning.during_training import Goal
+from compress.pruning.macs import MEASURES, count_macs
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import Rounds
 from compress.stages.cut import Cut
@@ -29,17 +30,21 @@ if TYPE_CHECKING:
 class Prune(Cut):
     """Remove `sparsity` in (0, 1) of the prunable weights along a schedule, recovering at every level.
 
-    An adaptive method finds its sparsity itself, in rounds, and takes neither sparsity nor schedule.
+    An adaptive method finds its sparsity itself, in rounds, and takes neither sparsity nor schedule. With `measure`
+    "flops" a method for channels removes the share `sparsity` of the network's FLOPs for one image instead, and the
+    share of the weights is a result.
     """
 
     name: ClassVar[str] = "prune"
     code: ClassVar[int] = 3
     own_code: ClassVar[int] = 1
+    added: ClassVar[tuple[str, ...]] = ("measure",)
 
     method: Pruner
     sparsity: float | None = None
     schedule: Schedule | None = None
     recovery: Recovery = field(default_factory=Recovery)
+    measure: str = "weights"
 
     def __post_init__(self) -> None:
         check_kind("prune: method", self.method, (Pruner,))
@@ -52,6 +57,10 @@ class Prune(Cut):
                 f"prune: {self.method.name} finds its sparsity by itself, so sparsity and schedule must be None, "
                 f"got {self.sparsity!r} and {self.schedule!r}"
             )
+        check_known("prune: measure", self.measure, MEASURES)
+        if self.measure != "weights" and (self.method.adaptive or self.masked):
+            why = "finds its sparsity by itself" if self.method.adaptive else "leaves zeros, which save no FLOPs"
+            raise RecipeError(f"prune: {self.method.name} {why}, so measure must be weights, got {self.measure}")
         distiller = self.recovery.distiller
         if distiller is not None and distiller.ships_adapter and self.sequential:
             how = self.schedule.name if self.schedule else f"the rounds of {self.method.name}"
@@ -82,25 +91,35 @@ class Prune(Cut):
             done = f"pruned with {method_and_settings(self.method)}" + ("" if level is None else f", round {level:g}")
         else:
             share = self.sparsity if level is None else level
-            done = cut("pruned", self.method, self.schedule, self.levels, share, level)
+            unit = "weights" if self.measure == "weights" else "FLOPs"
+            done = cut("pruned", self.method, self.schedule, self.levels, share, level, unit)
         return f"{done}; {recovered(self.recovery, teacher)}"
+
+    def made_from(self) -> dict[str, object]:
+        """Return method, recovery and the measure unless the measure is the weights."""
+        return super().made_from() | ({} if self.measure == "weights" else {"measure": self.measure})
+
+    def amount(self, model: nn.Module, image: Tensor) -> int:
+        """Count the weights, or the MACs for the image."""
+        return count_macs(model, image) if self.measure == "flops" else super().amount(model, image)
 
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
         """Cut channels, or set weights to zero."""
         if isinstance(self.method, DuringTraining):
-            self.method.begin(model, Goal(level, full, calibration, self.recovery.training.epochs)).finish()
+            goal = Goal(level, full, calibration, self.recovery.training.epochs, measure=self.measure)
+            self.method.begin(model, goal).finish()
             return model
         if isinstance(self.method, Rounds):
             return cut_round(model, self.method, calibration)
         if self.masked:
             return mask_weights(model, self.method, level, calibration)
         at_most = int(full * (1 - level) + 1e-9)
-        return cut_channels(model, self.method, at_most, calibration)
+        return cut_channels(model, self.method, at_most, calibration, self.measure)
 
     def hook(self, model: nn.Module, calibration: Callable[[], Batch], goal: Callable[[], Goal]) -> Hook | None:
         """Return the hook of a method that prunes during training, or the hook for keeping zeros at zero."""
         if isinstance(self.method, DuringTraining):
-            return self.method.begin(model, goal())
+            return self.method.begin(model, replace(goal(), measure=self.measure))
         return KeepZeros(masked_parameters(model, self.method, calibration())) if self.masked else None
 
     @property
@@ -119,8 +138,8 @@ class Prune(Cut):
 
     @property
     def open_ended(self) -> bool:
-        """Return whether the method decides the sparsity."""
-        return self.method.adaptive
+        """Return whether the method decides the sparsity, or levels are shares of FLOPs."""
+        return self.method.adaptive or self.measure == "flops"
 
     @property
     def tolerance(self) -> float | None:
@@ -146,7 +165,9 @@ class Prune(Cut):
 
     def at_most(self) -> Prune:
         """Return the stage with one channel left wherever an adaptive method may cut."""
-        return replace(self, method=_OneLeft(spare_shortcuts=self.method.spare_shortcuts)) if self.open_ended else self
+        if not self.method.adaptive:
+            return self
+        return replace(self, method=_OneLeft(spare_shortcuts=self.method.spare_shortcuts))
 
 
 @dataclass(frozen=True)

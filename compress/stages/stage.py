@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.distill import Distiller
 from compress.pruning.during_training import Goal
+from compress.pruning.pruner import weight_count
 from compress.stages.lesson import Lesson
 from compress.training.loop import Hook
 
@@ -54,7 +55,7 @@ class Stage(ABC):
     def change(self, model: nn.Module, level: float, *, full: int, calibration: Batch) -> nn.Module:
         """Change the structure of `model` in place to sparsity `level` in [0, 1), and return the model.
 
-        `level` is a share of `full`, the number of weights before the stage. `calibration` is a batch of training
+        `level` is a share of `full`, the `amount` before the stage. `calibration` is a batch of training
         images with labels. A method that prunes during training is carried out as if the training had no steps. An
         adaptive method does one round, whatever the level.
         """
@@ -66,6 +67,10 @@ class Stage(ABC):
         `calibration` returns the batch of `change`.
         """
         return None
+
+    def amount(self, model: nn.Module, image: Tensor) -> int:
+        """Count what levels are a share of, as a rule the weights; `image` `(1, C, H, W)` is one of the task's."""
+        return weight_count(model)
 
     @property
     def distiller(self) -> Distiller | None:

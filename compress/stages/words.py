@@ -41,11 +41,17 @@ def recovered(recovery: Lesson, teacher: Model | None) -> str:
 
 
 def cut(
-    verb: str, method: object, schedule: object, levels: tuple[float, ...], share: float, level: float | None
+    verb: str,
+    method: object,
+    schedule: object,
+    levels: tuple[float, ...],
+    share: float,
+    level: float | None,
+    unit: str = "weights",
 ) -> str:
-    """Describe a cut by `method` to a `share` in (0, 1) of the weights: one `level` of `levels`, None for all."""
+    """Describe a cut by `method` to a `share` in (0, 1) of the `unit`: one `level` of `levels`, None for all."""
     place = ""
     if level is not None and len(levels) > 1 and level in levels:
         place = f", level {levels.index(level) + 1} of {len(levels)}"
-    how = f"{method_and_settings(method)} until {share:.1%} of its weights are gone"
+    how = f"{method_and_settings(method)} until {share:.1%} of its {unit} are gone"
     return f"{verb} with {how}, {method_and_settings(schedule)}{place}"

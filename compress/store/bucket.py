@@ -120,13 +120,11 @@ class RemoteStore(Store):
         self._write(key, files, record)
         return super().get(key, of)
 
-    def outputs(self, key: str) -> bytes | None:
-        """Return the packed outputs kept of an entry's model; None if there are none."""
-        return self.bucket.read(f"outputs/{_object(key)}")
+    def _read_beside(self, kind: str, key: str) -> bytes | None:
+        return self.bucket.read(f"{kind}/{_object(key)}")
 
-    def keep_outputs(self, key: str, packed: bytes) -> None:
-        """Keep the packed outputs of an entry's model in the bucket."""
-        self.bucket.write(f"outputs/{_object(key)}", packed)
+    def _keep_beside(self, kind: str, key: str, packed: bytes) -> None:
+        self.bucket.write(f"{kind}/{_object(key)}", packed)
 
     def _commit(self, entry: Entry, files: Files) -> Entry:
         """Write the entry to the bucket and the cache, or return the entry another process has written meanwhile."""

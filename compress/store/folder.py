@@ -34,6 +34,9 @@ from compress.store.lease import lives
 
 RECORD = "record.json"
 VERSION = 1
+OUTPUTS, SERIES = "outputs", "series"
+_BESIDE = {OUTPUTS: "safetensors", SERIES: "json"}
+"""Kinds of files kept beside the entries, each with its ending."""
 LARGEST_RECORD = 2**24
 """Size in bytes above which a record counts as damaged."""
 _DAMAGE: tuple[type[Exception], ...] = (FileNotFoundError, IsADirectoryError, NotADirectoryError, RecursionError)
@@ -222,15 +225,29 @@ class Store:
 
     def outputs(self, key: str) -> bytes | None:
         """Return the packed outputs kept of an entry's model; None if there are none."""
-        try:
-            return self._outputs(key).read_bytes()
-        except FileNotFoundError:
-            return None
+        return self._read_beside(OUTPUTS, key)
 
     def keep_outputs(self, key: str, packed: bytes) -> None:
         """Keep the packed outputs of an entry's model; DiskError with the system's reason if the disk refuses."""
-        file = self._outputs(key)
-        draft = self.root / "partial" / f"{key}-outputs.{socket.gethostname()}-{os.getpid()}"
+        self._keep_beside(OUTPUTS, key, packed)
+
+    def series(self, key: str) -> bytes | None:
+        """Return the series of an entry's training (`compress/store/series.py`); None if there is none."""
+        return self._read_beside(SERIES, key)
+
+    def keep_series(self, key: str, packed: bytes) -> None:
+        """Keep the series of an entry's training; DiskError with the system's reason if the disk refuses."""
+        self._keep_beside(SERIES, key, packed)
+
+    def _read_beside(self, kind: str, key: str) -> bytes | None:
+        try:
+            return self._beside(kind, key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _keep_beside(self, kind: str, key: str, packed: bytes) -> None:
+        file = self._beside(kind, key)
+        draft = self.root / "partial" / f"{key}-{kind}.{socket.gethostname()}-{os.getpid()}"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(packed)
@@ -239,8 +256,8 @@ class Store:
             draft.unlink(missing_ok=True)
             raise DiskError(f"store: cannot write {file}: {error.strerror or error}") from error
 
-    def _outputs(self, key: str) -> Path:
-        return self.root / "outputs" / key[:2] / f"{key}.safetensors"
+    def _beside(self, kind: str, key: str) -> Path:
+        return self.root / kind / key[:2] / f"{key}.{_BESIDE[kind]}"
 
     def drop_views(self) -> int:
         """Delete all teachers' logits, computed again when needed; return the bytes freed."""
@@ -251,7 +268,7 @@ class Store:
         return freed
 
     def drop(self, key: str) -> int:
-        """Delete the entry's model but keep its record; return the bytes freed."""
+        """Delete the entry's model but keep its record, outputs and series; return the bytes freed."""
         freed = 0
         for name in (WEIGHTS, STRUCTURE):
             file = self.path(key) / name

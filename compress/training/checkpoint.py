@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from compress.errors import DiskError
+from compress.training.series import Row
 
 EVERY_SECONDS = 2.0
 QUICK_SECONDS = 0.04
@@ -38,6 +39,7 @@ class Stateful(Protocol):
 class Checkpoint:
     """Saves model, adapters, optimizer, hooks, random state and epoch in `path`; does nothing when `path` is None.
 
+    The figures of the epochs so far, `series`, are saved too, and restored into the same list.
     A file is written at most every two seconds, or less often where the last file took long to write: see
     `QUICK_SECONDS`. A state saved on another device is restored on this device.
     """
@@ -49,9 +51,11 @@ class Checkpoint:
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
         hooks: Sequence[Stateful] = (),
+        series: list[Row] | None = None,
     ) -> None:
         self.path, self.module, self.optimizer, self.generator = path, module, optimizer, generator
         self.hooks = hooks
+        self.series: list[Row] = [] if series is None else series
         self.last, self.every = time.monotonic(), EVERY_SECONDS
 
     def restore(self) -> int:
@@ -67,6 +71,7 @@ class Checkpoint:
             self.generator.set_state(state["generator"])
             for hook, known in zip(self.hooks, state["hooks"], strict=True):
                 hook.load_state_dict(known)
+            self.series[:] = state.get("series", [])  # files of earlier versions have none
             return int(state["epochs"])
         except Exception as error:  # a torn file can fail anywhere in the reader; the training then restarts
             logging.getLogger(__name__).warning("checkpoint %s cannot be read (%s): starting over", self.path, error)
@@ -90,6 +95,7 @@ class Checkpoint:
             "generator": self.generator.get_state(),
             "hooks": [hook.state_dict() for hook in self.hooks],
             "epochs": epochs,
+            "series": self.series,
         }
         packed = io.BytesIO()  # torch's own writer reports a full disk as "unexpected pos 128 vs 0"
         torch.save(state, packed)

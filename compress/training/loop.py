@@ -25,6 +25,7 @@ from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_
 from compress.training.average import Average
 from compress.training.checkpoint import Checkpoint
 from compress.training.optimizers import make_optimizer
+from compress.training.series import EpochSums, Row
 from compress.training.settings import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -40,9 +41,14 @@ class Loss(nn.Module):
 
     The loss's own parameters (adapters) are trained with the model's. With `full_batches` a smaller last batch is left
     out. The base class is the loss of a goal against targets, `against(outputs, targets)`.
+
+    With `keeps_answers`, set by the loop, `answers` are the model's outputs for the last batch, without gradient; None
+    where the trained network will answer through other layers.
     """
 
     full_batches = False
+    keeps_answers = False
+    answers: Tensor | None = None
 
     def __init__(self, model: nn.Module, against: Callable[[Tensor, Tensor], Tensor] = LABELS.loss) -> None:
         super().__init__()
@@ -51,7 +57,10 @@ class Loss(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the mean over the batch, a scalar."""
-        return self.against(self.model(batch.images).float(), batch.targets)
+        outputs = self.model(batch.images).float()
+        if self.keeps_answers:
+            self.answers = outputs.detach()
+        return self.against(outputs, batch.targets)
 
 
 class Hook:
@@ -77,6 +86,13 @@ class Hook:
         The model has its averaged weights if the training averages them. Weights must stay as they are.
         """
 
+    def figures(self) -> dict[str, float]:
+        """Return what the hook knows after an epoch, by name, for the training's series.
+
+        `masked` is the share in [0, 1] of the weights, rows or filters that are pruned so far.
+        """
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """Return the hook's state, beside the model's, as tensors and plain values."""
         return {}
@@ -97,6 +113,10 @@ class KeepZeros(Hook):
             for parameter, mask in self.masked:
                 parameter.masked_fill_(mask, 0.0)  # a product would leave -0.0, which does not deflate
 
+    def figures(self) -> dict[str, float]:
+        """Return the share of masked weights."""
+        return {"masked": sum(int(m.sum()) for _, m in self.masked) / max(1, sum(m.numel() for _, m in self.masked))}
+
 
 @deterministic()
 def fit(
@@ -109,14 +129,16 @@ def fit(
     only: nn.Module | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: Path | None = None,
+    counts_right: bool = False,
     on_progress: Callable[[int, int], None] = lambda epoch, epochs: None,
-) -> None:
+) -> list[Row]:
     """Train `loss.model` in place; the weights of the last epoch stay, or with `training.ema` their moving average.
 
     `only` restricts training to one submodule of the model and to the loss's own adapters; the rest of the model stays
     frozen, BN statistics included. `seed` decides the order and the views of the images. With a `checkpoint` file an
     interrupted call goes on at its last epoch; the file is removed at the end. `on_progress` is called after each
-    epoch. TrainingError when the loss is not finite.
+    epoch. Return the figures of all epochs (`compress/training/series.py`), with the share of right answers where
+    `counts_right`. TrainingError when the loss is not finite.
     """
     device = next(loss.parameters()).device
     halves = has_bf16(device)
@@ -143,12 +165,14 @@ def fit(
         shown = None if only is not None else lambda: epoch_of(generator=torch.Generator().manual_seed(seed))
         average = Average(loss, learned, training.ema, shown, precision)
     acts = any(type(hook).after_epoch is not Hook.after_epoch for hook in hooks)
-    saved = Checkpoint(checkpoint, loss, optimizer, generator, [*hooks, *([average] if average else [])])
+    series: list[Row] = []
+    saved = Checkpoint(checkpoint, loss, optimizer, generator, [*hooks, *([average] if average else [])], series)
+    loss.keeps_answers = counts_right
     for epoch in range(saved.restore(), training.epochs):
         loss.train()
         if only is not None:
             loss.model.eval()
-        total = torch.zeros((), device=device)
+        sums = EpochSums(device)
         for index, batch in enumerate(epoch_of(generator=generator)):
             step = epoch * per_epoch + index
             rate = training.lr_at(step / steps)
@@ -167,22 +191,25 @@ def fit(
                 hook.after_update(step, steps)
             if average is not None:
                 average.update()
-            total += value.detach()
-        if not torch.isfinite(total):
+            sums.add(value, loss.answers, batch.targets)
+        if not torch.isfinite(sums.loss):
             raise TrainingError(
-                f"training: the loss became {float(total)} in epoch {epoch + 1} of {training.epochs} "
+                f"training: the loss became {float(sums.loss)} in epoch {epoch + 1} of {training.epochs} "
                 f"at lr {training.lr:g}, which is too high for this network"
             )
         with average.shown() if average and acts else nullcontext():
             for hook in hooks:
                 hook.after_epoch(epoch + 1, training.epochs)
+        series.append(sums.row(epoch + 1, rate, hooks))
         on_progress(epoch + 1, training.epochs)
         saved.keep(epoch + 1)
     saved.remove()
+    loss.keeps_answers, loss.answers = False, None
     if average is not None:
         average.take_over()
     loss.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     loss.model.eval()
+    return series
 
 
 def hide_gpus() -> None:

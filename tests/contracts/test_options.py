@@ -33,6 +33,7 @@ VERBS = {
     "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
+    "series": asked.SeriesOf,
     "breakpoints": asked.Breakpoints,
     "table": asked.PrintedTable,
     "compare": asked.Compare,

@@ -56,13 +56,13 @@ def test_weights_foreseen_are_the_weights_left(model: Model, share: float) -> No
     net = build(model)
     channels = Channels(net, IMAGE)
     kept = channels.keep(int((1 - share) * weight_count(net)))
-    predicted = channels.weights(kept)
+    predicted = channels.amount(kept)
     assert weight_count(channels.cut(kept, L1Filter().scores(net, BATCH))) == predicted
 
 
 @by_model
 def test_without_a_cut_the_arithmetic_counts_all_weights(model: Model) -> None:
-    assert Channels(build(model), IMAGE).weights() == weight_count(build(model))
+    assert Channels(build(model), IMAGE).amount() == weight_count(build(model))
 
 
 @by_model
@@ -101,7 +101,7 @@ def test_a_channel_behind_a_flatten_takes_all_its_inputs_along() -> None:
     net = Flat()
     channels = Channels(net, torch.zeros(1, 1, 2, 2))
     assert {group.root: dict(group.ins) for group in channels.groups} == {"one": {"two": 1}, "two": {"last": 4}}
-    assert channels.weights({"one": 4, "two": 1}) == 4 + 4 + 8
+    assert channels.amount({"one": 4, "two": 1}) == 4 + 4 + 8
     channels.cut({"one": 4, "two": 1}, L1Filter().scores(net, BATCH))
     assert net.last.in_features == 4
 
@@ -114,7 +114,7 @@ def test_the_ends_of_a_shortcut_are_one_group() -> None:
 
 def test_at_least_one_channel_of_every_group_stays() -> None:
     channels = Channels(build(SMALL[0]), IMAGE)
-    assert set(channels.keep(channels.weights(dict.fromkeys((g.root for g in channels.groups), 1))).values()) == {1}
+    assert set(channels.keep(channels.amount(dict.fromkeys((g.root for g in channels.groups), 1))).values()) == {1}
 
 
 def test_a_sparsity_out_of_reach_is_a_sentence() -> None:

@@ -121,6 +121,29 @@ def test_every_step_of_the_compactors_by_hand(net: nn.Module, tiny: Task, calibr
             )
 
 
+def test_without_reset_the_penalty_alone_works_and_the_smallest_rows_go_in_the_end(
+    tiny: Task, net: nn.Module, calibration: Batch
+) -> None:
+    pruning = begin(net, ResRep(start=0, every=1, lasso=0.01, reset=False), calibration)
+    early, spy = Early(pruning), Spy(pruning)
+    late: list[list[Tensor]] = []
+
+    class Late(Hook):
+        def before_update(self, step: int, steps: int) -> None:
+            late.append([c.rows.grad.clone() for c in pruning.compactors if c.rows.grad is not None])
+
+    fit(Loss(net), tiny.train, STEPS, seed=0, augment=None, hooks=[early, pruning, Late(), spy])
+    assert not any(masked.any() for masks in spy.masked for masked in masks)
+    for rows, task_gradients, gradients in zip(spy.rows, early.gradients, late, strict=False):
+        for row, before, after in zip(rows, task_gradients, gradients, strict=True):
+            torch.testing.assert_close(after - before, 0.01 * row / row.norm(dim=1, keepdim=True), rtol=0, atol=1e-6)
+    norms = [compactor.rows.detach().norm(dim=1) for compactor in pruning.compactors]
+    pruning.finish()
+    assert weight_count(net) <= pruning.goal.at_most
+    for norm, masked in zip(norms, pruning.masked, strict=True):
+        assert not masked.any() or norm[masked].max() <= norm[~masked].min()
+
+
 def test_the_gradient_of_a_compactor_is_the_slope_of_the_loss(net: nn.Module, calibration: Batch) -> None:
     wide = replace(calibration, images=calibration.images.double())
     pruning = begin(net.double(), ResRep(), wide)
