@@ -264,6 +264,7 @@ def new_table(*columns: str) -> Table:
         "kind",
         "name",
         "source",
+        "layer",
     )
     for column in columns:
         long = column in ("choices", "reason")
