@@ -90,6 +90,24 @@ def slot(name: str, height: int, caption: str) -> str:
 def page(title: str, body: str, study: Mapping[str, object], scripts: Sequence[str] = SCRIPTS) -> str:
     """Return the whole document; `body` is HTML, `study` the data for the page's scripts, ready for JSON."""
     script = "\n".join(web(f"{name}.js") for name in scripts)
+    return _document(
+        title,
+        body,
+        f"""<script type="application/json" id="study">{embedded(study)}</script>
+<script type="text/plain" id="plotly">{packed_plotly()}</script>
+<script>
+const study = JSON.parse(document.getElementById("study").textContent);
+{script}</script>
+""",
+    )
+
+
+def still_page(title: str, body: str) -> str:
+    """Return a document without scripts; `body` is HTML."""
+    return _document(title, body, "")
+
+
+def _document(title: str, body: str, scripts: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -105,12 +123,7 @@ def page(title: str, body: str, study: Mapping[str, object], scripts: Sequence[s
 <main>
 {body}
 </main>
-<script type="application/json" id="study">{embedded(study)}</script>
-<script type="text/plain" id="plotly">{packed_plotly()}</script>
-<script>
-const study = JSON.parse(document.getElementById("study").textContent);
-{script}</script>
-</body>
+{scripts}</body>
 </html>
 """
 

@@ -36,10 +36,11 @@ def figures(study: StudyRecord) -> dict[str, go.Figure]:
     }
 
 
-def report(study: StudyRecord) -> str:
+def report(study: StudyRecord, *further: str) -> str:
     """Return the study as an HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
 
-    Models are chosen by the quality on validation; the quality on test is only reported.
+    Models are chosen by the quality on validation; the quality on test is only reported. `further` sections come last,
+    as HTML.
     """
     models, drawn, captions = Models.of(study), figures(study), _captions(study.quality)
     lines = curves.info(models)
@@ -69,6 +70,7 @@ def report(study: StudyRecord) -> str:
         _paper(study),
         section("What it cost", slotted("spending"), tables.spent(study)),
         tables.unfinished(study),
+        *further,
     ]
     data: dict[str, Any] = {
         **columns(models),

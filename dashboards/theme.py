@@ -11,6 +11,8 @@ from compress.quality import ACCURACY, Quality
 # Okabe and Ito, https://jfly.uni-koeln.de/color/, less black and yellow: black vanishes on dark, yellow on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 QUIET = "#8A8F98"
+HEAT = ("#0B1A2B", "#0072B2", "#56B4E9", "#E69F00", "#FFF4DC")
+"""Colours of a map of values, from least to most, each lighter than the one before."""
 INK, GRID = "#30343B", "#E4E6EA"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

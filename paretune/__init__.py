@@ -19,7 +19,8 @@ from compress.quality import ACCURACY as ACCURATE
 from paretune.reproduce_options import Reproduce
 from paretune.verb_options import Run, Search, Select, Table, taking
 from paretune.view_options import SEVERITY as DEFAULT_SEVERITY
-from paretune.views import robustness
+from paretune.views import attention, attention_html, layers, robustness, speed
+from paretune.views import write as _write
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose
@@ -58,6 +59,7 @@ __all__ = [
     "Regression",
     "Segmentation",
     "Task",
+    "attention",
     "breakpoints",
     "check_export",
     "clean",
@@ -65,6 +67,7 @@ __all__ = [
     "evaluate",
     "front",
     "home_folder",
+    "layers",
     "make_task",
     "methods",
     "open_study",
@@ -78,6 +81,7 @@ __all__ = [
     "select",
     "series",
     "show",
+    "speed",
     "sync",
     "table",
     "take",
@@ -356,24 +360,25 @@ def check_export(
     check(Settings(name, home=home_folder(home), tracking_uri=tracking_uri), folder, formats)
 
 
-def report(name: str, path: Path | None = None, *, home: Path | str | None = None) -> Path:
+def report(
+    name: str,
+    path: Path | None = None,
+    *,
+    home: Path | str | None = None,
+    attention: Sequence[str] = (),
+    data: Path | None = None,
+) -> Path:
     """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
 
-    ValueError for a path that cannot be written.
+    With `attention`, points by id, a last section has attention maps of their models (see `paretune.attention`).
+    ValueError for a path that cannot be written, or as of `paretune.attention`.
     """
     from dashboards import report as draw
 
     target = path or Study(home_folder(home), name).folder / "report.html"
-    _write("report", target, draw(open_study(name, home)))
+    further = [attention_html(name, attention, home=home, data=data)] if attention else []
+    _write("report", target, draw(open_study(name, home), *further))
     return target
-
-
-def _write(who: str, target: Path, text: str) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error
 
 
 def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:

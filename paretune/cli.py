@@ -246,7 +246,11 @@ def compare(options: asked.Compare) -> None:
 @verb(app, asked.Report)
 def report(options: asked.Report) -> None:
     """Write the study as a single HTML file that needs no network."""
-    typer.echo(paretune.report(options.study, options.out, home=options.home))
+    with redirect_stdout(sys.stderr):  # what a user's own network prints is no path
+        path = paretune.report(
+            options.study, options.out, home=options.home, attention=options.attention, data=options.data
+        )
+    typer.echo(path)
 
 
 @verb(app, asked.Sync)

@@ -280,6 +280,8 @@ class Report(OfStudy):
     """`paretune report`."""
 
     out: Path | None = setting(None, "File to write; report.html in the study's folder if left out.")
+    attention: tuple[str, ...] = setting((), "Add attention maps of these points, ids by commas.", commas=True)
+    data: Path | None = data_setting()
 
 
 @dataclass(frozen=True, kw_only=True)

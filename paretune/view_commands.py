@@ -1,4 +1,4 @@
-"""The commands that look at stored models: `robustness`."""
+"""The commands that look at stored models: `robustness`, `speed`, `layers`, `attention`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from paretune import view_options as asked
 from paretune import views
 from paretune.signature import verb
-from paretune.view_words import robustness_table
+from paretune.view_words import layers_table, robustness_table, speed_table
 
 view_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
@@ -30,6 +30,50 @@ def robustness(options: asked.Robustness) -> None:
     if options.json:
         return _print_json(found)
     return _out.print(robustness_table(found))
+
+
+@verb(view_app, asked.Speed)
+def speed(options: asked.Speed) -> None:
+    """How fast points are by batch size on this machine, beside the speed-up that their MACs promise."""
+    with redirect_stdout(sys.stderr):
+        found = views.speed(
+            options.study,
+            options.points,
+            options.numbers,
+            options.against,
+            threads=options.threads,
+            home=options.home,
+            data=options.data,
+        )
+    if options.json:
+        return _print_json(found)
+    return _out.print(speed_table(found))
+
+
+@verb(view_app, asked.Layers)
+def layers(options: asked.Layers) -> None:
+    """Channels, ranks and zeros of points by layer, beside the unpruned networks; with --trial, along a curve."""
+    with redirect_stdout(sys.stderr):
+        found = views.layers(options.study, options.points, trial=options.trial, home=options.home)
+    if options.json:
+        return _print_json(found)
+    return _out.print(layers_table(found))
+
+
+@verb(view_app, asked.Attention)
+def attention(options: asked.Attention) -> None:
+    """Attention maps of points on test images, as a picture in an HTML file that needs no network."""
+    with redirect_stdout(sys.stderr):
+        path = views.attention_page(
+            options.study,
+            options.points,
+            options.out,
+            options.images,
+            options.tap,
+            home=options.home,
+            data=options.data,
+        )
+    return typer.echo(path)
 
 
 def _print_json(value: object) -> None:

@@ -9,6 +9,9 @@ from rich.table import Table
 
 from paretune.words import new_table
 
+SEEN = 0.005
+"""Least share of zeros that is shown."""
+
 
 def robustness_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """Results of `paretune.robustness`, a point a row."""
@@ -23,6 +26,55 @@ def robustness_table(found: Sequence[Mapping[str, Any]]) -> Table:
         f"corrupted at severity {first['severity']} of 5"
     )
     return table
+
+
+def speed_table(found: Mapping[str, Any]) -> Table:
+    """A result of `paretune.speed`, a point a row; a cell has the ms of a pass and the measured speed-up."""
+    points = found["points"]
+    places = [(row["device"], row["batch"]) for row in points[0]["times"]]
+    several = len({device for device, _ in places}) > 1
+    heads = [f"{batch} on {device}" if several else f"batch {batch}" for device, batch in places]
+    table = new_table("point", "trial", "student", "sparsity", "bits", "zeros", "MACs", "by MACs", *heads)
+    for one in points:
+        times = [f"{row['median_ms']:.3g} ms {row['speedup']:.2f}x" for row in one["times"]]
+        zeros = f"{one['zeros']:.0%}" if one["zeros"] >= SEEN else ""
+        table.add_row(*_point(one), zeros, f"{one['macs']:,}", f"{one['theoretical']:.2f}x", *times)
+    threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
+    table.title = (
+        f"{found['study']}: ms of a forward pass, speed-up against {found['against'][:8]}; {found['machine']}, "
+        f"{threads} on the CPU, {found['form']}"
+    )
+    notes = ["zeros bring no speed: they are multiplied like other numbers"] * any(
+        one["zeros"] >= SEEN for one in points
+    )
+    notes += ["int8 layers compute in float on rounded values"] * any("note" in one for one in points)
+    table.caption = "; ".join(notes) or None
+    return table
+
+
+def layers_table(found: Mapping[str, Any]) -> Table:
+    """A result of `paretune.layers`, a layer a row, a point a column: channels now of channels before."""
+    heads = [
+        f"{row['point'][:8]} {row['sparsity']:.0%}{' int8' * (row['variant'] == 'int8')}" for row in found["points"]
+    ]
+    table = new_table("layer", *heads)
+    for layer in found["layers"]:
+        table.add_row(layer["layer"].replace("[", "\\["), *map(_cell, layer["points"]))
+    table.title = f"{found['study']}: channels of channels in the unpruned network"
+    table.caption = "r: rank of a factorized layer; zeros: share of zero weights; live: channels that are not all zeros"
+    return table
+
+
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return ""
+    if cell["channels"] is None:
+        return f"gone, of {cell['original']}"
+    parts = [f"{cell['channels']}/{cell['original']}" if cell["original"] is not None else f"{cell['channels']} added"]
+    parts += [f"r {cell['rank']}"] * (cell["rank"] is not None)
+    parts += [f"{cell['zeros'] / cell['weights']:.0%} zeros"] * (cell["zeros"] > 0)
+    parts += [f"{cell['live']} live"] * (cell["live"] < cell["channels"])
+    return ", ".join(parts)
 
 
 def _point(row: Mapping[str, Any]) -> list[str]:

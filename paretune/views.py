@@ -1,22 +1,24 @@
-"""Verbs that look at the stored models of a study: robustness."""
+"""Verbs that look at the stored models of a study: robustness, speed by batch size, layers, attention maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from paretune.view_options import CORRUPTIONS, SEVERITY
+from paretune.view_options import BATCHES, CORRUPTIONS, IMAGES, MOST_IMAGES, SEVERITY
 from paretune.words import student_name
 from search.settings import home_folder
-from search.study.named_points import named_points
+from search.study.named_points import TEACHER, named_point, named_points
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
 
 if TYPE_CHECKING:
     from compress.data.tasks import Task
+    from compress.inspection.layers import Pair
     from compress.store.files import Files
+    from dashboards.attention import AttentionMaps
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,17 @@ class Looked:
         study = Study(home_folder(home), name)
         record = study.record
         return cls(who, study, record, named_points(who, record, points))
+
+    @classmethod
+    def of_trial(cls, who: str, name: str, trial: int, home: Path | str | None) -> Looked:
+        """All points of a trial, along its curve; ValueError for a trial without points."""
+        study = Study(home_folder(home), name)
+        record = study.record
+        found = [point for one in record.trials if one.id == trial for point in one.points]
+        if not found:
+            most = len(record.trials) - 1
+            raise ValueError(f"{who}: trial must have points, of trials 0 to {most} of {name}, got {trial!r}")
+        return cls(who, study, record, found)
 
     def row(self, point: Point) -> dict[str, Any]:
         """What a table says of a point before its figures: `point` is the id."""
@@ -106,3 +119,165 @@ def robustness_of(
         }
         for point in looked.points
     ]
+
+
+def speed(
+    name: str,
+    points: Sequence[str],
+    batches: Sequence[int] = BATCHES,
+    against: str = TEACHER,
+    *,
+    threads: int = 1,
+    home: Path | str | None = None,
+    data: Path | None = None,
+) -> dict[str, Any]:
+    """Speed of points' models by batch size on this machine's CPU, and GPU if present, ready for JSON.
+
+    Each of `points` has `macs`, the `theoretical` speed-up (MACs of the point `against` for each MAC of the point), the
+    share of `zeros` among its parameters, and under `times` by device and batch the `median_ms` of a forward pass and
+    the measured `speedup`. The stored networks run layer by layer, in turns, with `threads` threads. Zeros bring no
+    speed: they are multiplied like other numbers. `against` is a point or `teacher`. ValueError for an unknown study,
+    point or batch, or a model that is gone.
+    """
+    from compress.errors import check_whole
+    from compress.inspection import speed as timing
+    from compress.measure import machine_name
+
+    sizes = timing.check_batches(batches)
+    check_whole("threads", threads, 1)
+    looked = Looked.at("speed", name, points, home)
+    base = named_point("speed", looked.record, against)
+    every = replace(looked, points=[*looked.points, *([base] if base not in looked.points else [])])
+    files, task = every.files(), looked.task(data)
+    found = {}
+    for device in timing.devices():
+        models = {key: file.module() for key, file in files.items()}
+        found[timing.named(device)] = timing.times(models, task.shape, sizes, device, threads)
+    rows = timing.rows(found, {point.id: point.measured.macs for point in every.points}, base.id)
+    return {
+        "study": name,
+        "against": base.id,
+        "machine": machine_name(),
+        "threads": threads,
+        "form": "layer by layer",
+        "batches": list(sizes),
+        "points": [
+            {**looked.row(point), "zeros": _zeros(point), **rows[point.id], **_int8_note(point)}
+            for point in every.points
+        ],
+    }
+
+
+def _zeros(point: Point) -> float:
+    return 1 - point.measured.nonzero_params / max(1, point.measured.params)
+
+
+def _int8_note(point: Point) -> dict[str, str]:
+    return {"note": "int8 weights, computed with in float"} if point.variant == "int8" else {}
+
+
+def layers(
+    name: str, points: Sequence[str] = (), *, trial: int | None = None, home: Path | str | None = None
+) -> dict[str, Any]:
+    """Layers of points' models beside those of the unpruned networks, ready for JSON.
+
+    `points` are named, or all of a `trial`, along its curve. Each of `layers` has its path as `layer`, and under
+    `points` a cell for each point: `original` and present `channels` (filters, or outputs of a linear layer), `live`
+    channels with a weight other than zero, `weights` and the `zeros` among them, the `rank` of a factorized layer. The
+    cell is None where neither network has the layer; `channels` is None where the layer is gone, `original` where it
+    was added. ValueError for an unknown study, point or trial, or a model that is gone.
+    """
+    from compress.inspection.layers import compare, original
+
+    if bool(points) == (trial is not None):
+        raise ValueError(f"layers: points or --trial must be given, got {'both' if points else 'neither'}")
+    looked = (
+        Looked.of_trial("layers", name, trial, home) if trial is not None else Looked.at("layers", name, points, home)
+    )
+    pairs = [compare(original(files), files.module()) for files in looked.files().values()]
+    paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+    return {
+        "study": name,
+        "points": [looked.row(point) for point in looked.points],
+        "layers": [{"layer": path, "points": [_cell(pair.get(path)) for pair in pairs]} for path in paths],
+    }
+
+
+def _cell(pair: Pair | None) -> dict[str, Any] | None:
+    if pair is None:
+        return None
+    now = dict.fromkeys(("channels", "live", "weights", "zeros", "rank"))
+    known = pair.now or pair.before
+    return {
+        "kind": known.kind if known else "",
+        "original": pair.before.channels if pair.before else None,
+        "original_weights": pair.before.weights if pair.before else None,
+        **({key: vars(pair.now)[key] for key in now} if pair.now else now),
+    }
+
+
+def attention(
+    name: str,
+    points: Sequence[str],
+    images: int = IMAGES,
+    tap: str | None = None,
+    *,
+    home: Path | str | None = None,
+    data: Path | None = None,
+) -> AttentionMaps:
+    """Attention maps of points' models on test images: where a layer of each network is active.
+
+    `images` test images, at most 64, are drawn, always the same. `tap` is the name of a stage or the path of a module;
+    None takes the middle stage of each network, of a user's own its middle convolution. ValueError for an unknown
+    study, point or tap, or a model that is gone.
+    """
+    from compress.errors import check_whole
+    from dashboards.attention import AttentionMaps
+
+    check_whole("attention: images", images, 1)
+    if images > MOST_IMAGES:
+        raise ValueError(f"attention: images must be at most {MOST_IMAGES}, got {images}")
+    looked = Looked.at("attention", name, points, home)
+    files, task = looked.files(), looked.task(data)
+    models = {point.id: files[point.id].module() for point in looked.points}
+    titles = {row["point"]: f"{row['student']}, {row['sparsity']:.0%}" for row in map(looked.row, looked.points)}
+    return AttentionMaps.of(models, task, images, tap, titles)
+
+
+def attention_page(
+    name: str,
+    points: Sequence[str],
+    path: Path | None = None,
+    images: int = IMAGES,
+    tap: str | None = None,
+    *,
+    home: Path | str | None = None,
+    data: Path | None = None,
+) -> Path:
+    """Write the picture of `attention` as an HTML file and return its path; by default beside the ledger.
+
+    ValueError for a path that cannot be written.
+    """
+    from dashboards.attention import attention_page as draw
+
+    target = path or Study(home_folder(home), name).folder / "attention.html"
+    write("attention", target, draw(name, attention(name, points, images, tap, home=home, data=data)))
+    return target
+
+
+def attention_html(
+    name: str, points: Sequence[str], *, home: Path | str | None = None, data: Path | None = None
+) -> str:
+    """The section of a report with the picture of `attention`, as HTML."""
+    from dashboards.attention import attention_section
+
+    return attention_section(attention(name, points, home=home, data=data))
+
+
+def write(who: str, target: Path, text: str) -> None:
+    """Write a file, and the folders above; ValueError of `who` where the disk refuses."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error

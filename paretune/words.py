@@ -284,6 +284,7 @@ def new_table(*columns: str) -> Table:
         "kind",
         "name",
         "source",
+        "layer",
     )
     for column in columns:
         long = column in ("choices", "reason")

@@ -29,7 +29,7 @@ from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
 from paretune.verb_options import Compare, PrintedTable, Run, Select
-from paretune.view_options import Robustness
+from paretune.view_options import Attention, Layers, Robustness, Speed
 from search.beginning import launch
 from search.option_fields import options_of, typed_name
 from search.settings import Settings
@@ -58,7 +58,10 @@ HEADER: dict[str, Any] = {
     "reference_point": {"accuracy": 0.0, "params": 1000},
 }
 OPTIONS = (
-    options_of(Robustness)
+    options_of(Attention)
+    | options_of(Layers)
+    | options_of(Speed)
+    | options_of(Robustness)
     | options_of(Compare)
     | options_of(PrintedTable)
     | options_of(Select)
@@ -183,7 +186,7 @@ def options(settings: dict[str, Any]) -> Iterator[str]:
         elif isinstance(value, tuple) and not OPTIONS[name].commas:
             yield from (word for one in value for word in (option, one))
         else:
-            yield from (option, ",".join(value) if isinstance(value, tuple) else str(value))
+            yield from (option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
 def shown(case: object) -> str:
@@ -281,7 +284,7 @@ def test_a_look_at_models_is_refused(
 
 
 @pytest.mark.parametrize(("words", "sentence"), CORRUPTED, ids=shown)
-def test_corrupted_images_are_refused(refused: Refused, words: tuple[str, ...], sentence: str) -> None:
+def test_words_about_stored_models_are_refused(refused: Refused, words: tuple[str, ...], sentence: str) -> None:
     refused(sentence, *words)
 
 

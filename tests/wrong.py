@@ -310,11 +310,38 @@ LOOKS: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("robustness", ("ab",), {"severity": 6}, "severity must be a whole number from 1 to 5, got 6"),
     ("robustness", ("ab",), {"severity": -1}, "severity must be a whole number from 1 to 5, got -1"),
     ("robustness", ("ab",), {}, "robustness: store: entry ab1 cannot be read: written by a newer version, 99"),
+    ("speed", (), {}, "speed: points must be named, ids or their beginnings, got ()"),
+    ("speed", ("zz",), {}, "speed: the beginning of a point's id in made must be told, got none of 'zz'"),
+    ("speed", ("ab",), {"against": "x"}, "speed: the beginning of a point's id in made must be told, got none of 'x'"),
+    ("speed", ("ab",), {"batches": (0,)}, "batches: a batch must be a whole number of at least 1, got 0"),
+    ("speed", ("ab",), {"batches": (1, 10**6)}, "batches: a batch must be at most 65536, got 1000000"),
+    ("speed", ("ab",), {"threads": 0}, "threads must be a whole number of at least 1, got 0"),
+    ("speed", ("ab",), {}, "speed: store: entry ab1 cannot be read: written by a newer version, 99"),
+    ("layers", ("zz",), {}, "layers: the beginning of a point's id in made must be told, got none of 'zz'"),
+    ("layers", ("ab",), {"trial": 0}, "layers: points or --trial must be given, got both"),
+    ("layers", ("ab",), {}, "layers: store: entry ab1 cannot be read: written by a newer version, 99"),
+    ("attention", ("zz",), {}, "attention: the beginning of a point's id in made must be told, got none of 'zz'"),
+    ("attention", ("ab",), {"images": 0}, "attention: images must be a whole number of at least 1, got 0"),
+    ("attention", ("ab",), {"images": 65}, "attention: images must be at most 64, got 65"),
+    ("attention", ("ab",), {}, "attention: store: entry ab1 cannot be read: written by a newer version, 99"),
     ("robustness", ("teacher",), {}, "robustness: store: entry ab1 cannot be read: written by a newer version, 99"),
 ]
 """Verb, points of the study `made`, options, sentence."""
 CORRUPTED: list[tuple[tuple[str, ...], str]] = [
     (("evaluate", "full", "--corrupt", "fog"), "corrupt: unknown 'fog', known are brightness, motion-blur, occlusion"),
+    (("speed", "made", "ab", "--batches", "1,many"), "batches: must be whole numbers, such as 1,8,64, got 'many'"),
+    (("speed", "made", "ab", "--batches", ""), "batches: must be whole numbers, such as 1,8,64, got ''"),
+    (("layers", "made"), "layers: points or --trial must be given, got neither"),
+    (("layers", "made", "--trial", "7"), "layers: trial must have points, of trials 0 to 0 of made, got 7"),
+    (("attention", "made", "ab", "--out", "full"), "attention: store: entry ab1 cannot be read"),
+    (
+        ("report", "made", "--attention", "zz"),
+        "attention: the beginning of a point's id in made must be told, got none",
+    ),
+    (
+        ("report", "made", "--attention", ""),
+        "attention: the beginning of a point's id in made must be told, got none of ''",
+    ),
     (("evaluate", "full", "--severity", "3"), "severity must come with --corrupt, got 3 alone"),
     (("evaluate", "full", "--corrupt", "occlusion", "--severity", "0"), "whole number from 1 to 5, got 0"),
     (("select", "made", "--corrupt", "occlusion"), "corrupt must come with --export DIR, got 'occlusion' alone"),
@@ -324,7 +351,7 @@ CORRUPTED: list[tuple[tuple[str, ...], str]] = [
     ),
     (("select", "made", "--export", "out", "--severity", "2"), "severity must come with --corrupt, got 2 alone"),
 ]
-"""Typed words about corrupted images, and the sentence."""
+"""Typed words about stored models, and the sentence."""
 EXPORTS = {
     "file": "export: file must be a folder, it is a file",
     "file/below": "export: file/below must be a folder, ",

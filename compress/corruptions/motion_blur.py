@@ -40,11 +40,10 @@ class MotionBlur(Corruption):
         radius, deviation = _LENGTHS[size][self.severity - 1]
         grown = max(1.0, min(images.shape[-2:]) / size) if size == max(_LENGTHS) else 1.0
         steps = torch.arange(2 * math.ceil(radius * grown) + 1, dtype=torch.float64)
-        weights = torch.exp(-(steps**2) / (2 * (deviation * grown) ** 2))
-        weights = (weights / weights.sum()).tolist()
+        half = torch.exp(-(steps**2) / (2 * (deviation * grown) ** 2))
         angle = torch.deg2rad((2 * drawn[:, 0].double() - 1) * _MOST_DEGREES)
         blurred = torch.zeros_like(images)
-        for step, weight in enumerate(weights):
+        for step, weight in enumerate((half / half.sum()).tolist()):
             down, right = (torch.ceil(step * side - 0.5).long() for side in (angle.sin(), angle.cos()))
             blurred += weight * _moved(images, down, right)
         return blurred

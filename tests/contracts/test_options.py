@@ -44,6 +44,9 @@ VERBS = {
     "evaluate": asked.Evaluate,
     "clean": asked.OfStudy,
     "robustness": looked.Robustness,
+    "speed": looked.Speed,
+    "layers": looked.Layers,
+    "attention": looked.Attention,
 }
 PYTHON_ONLY = {"show"}
 

@@ -36,7 +36,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Study:
         space="joint",
         objectives=["accuracy", "params"],
         seed=0,
-        reference_point={},
+        reference_point={"accuracy": 0.0, "params": 2000},
         fingerprint=task.fingerprint,
     )
     model, train = Model("cnn", 0.25), Train(Training(epochs=3))
@@ -103,3 +103,79 @@ def test_an_export_and_its_card_carry_the_figures_of_corrupted_images(
     again = paretune.evaluate(out, corrupt=["occlusion"], severity=4)
     assert again["robustness"]["corrupted"] == {"occlusion": found["corrupted"]["occlusion"]}
     assert "robustness" not in paretune.evaluate(out)
+
+
+def test_speed_has_promise_and_measurement_against_the_teacher(looked: Study, typed: Typed) -> None:
+    cut, masked = ids(looked, 1)[-1], ids(looked, 2)[-1]
+    words = ("speed", "s", cut[:10], masked[:10], "--batches", "1,64")
+    found = json.loads(typed(*words, "--json"))
+    teacher = looked.record.teacher
+    assert teacher is not None
+    assert found["against"] == teacher.id
+    by = {row["point"]: row for row in found["points"]}
+    assert list(by) == [cut, masked, teacher.id]
+    assert by[cut]["theoretical"] > 1.5 > by[masked]["theoretical"] == 1
+    assert by[masked]["zeros"] > 0.4 > by[cut]["zeros"]
+    times = {key: {row["batch"]: row for row in one["times"] if row["device"] == "cpu"} for key, one in by.items()}
+    assert all(set(rows) == {1, 64} for rows in times.values())
+    ratio = times[teacher.id][64]["median_ms"] / times[cut][64]["median_ms"]
+    assert times[cut][64]["speedup"] == pytest.approx(ratio)
+    told = typed(*words)
+    assert f"speed-up against {teacher.id[:8]}" in told
+    assert "zeros bring no speed: they are multiplied like other numbers" in told
+
+
+def test_layers_of_a_curve_lose_channels_or_weights_step_by_step(looked: Study, typed: Typed) -> None:
+    cut = paretune.layers("s", trial=1, home=looked.home)
+    assert [row["sparsity"] for row in cut["points"]] == [one.sparsity for one in looked.record.trials[1].points]
+    for layer in cut["layers"]:
+        channels = [cell["channels"] for cell in layer["points"]]
+        assert channels == sorted(channels, reverse=True)
+        assert channels[0] <= layer["points"][0]["original"]
+    key = ids(looked, 2)[-1]
+    masked = paretune.layers("s", [key], home=looked.home)["layers"]
+    zeros = sum(layer["points"][0]["zeros"] for layer in masked)
+    point = next(one for one in looked.record.points if one.id == key)
+    assert zeros == pytest.approx(point.measured.params - point.measured.nonzero_params, abs=3)
+    told = typed("layers", "s", key[:10], ids(looked, 1)[-1][:10])
+    assert "zeros" in told
+    assert f"{cut['layers'][0]['points'][-1]['channels']}/{cut['layers'][0]['points'][-1]['original']}" in told
+    assert json.loads(typed("layers", "s", "--trial", "1", "--json")) == cut
+
+
+def test_attention_maps_are_of_the_same_images_for_every_point(looked: Study) -> None:
+    key = ids(looked, 1)[-1]
+    found = paretune.attention("s", ["teacher", key[:10]], 5, home=looked.home)
+    assert found.images.shape == (5, 1, 8, 8)
+    assert list(found.maps) == [looked.record.trials[0].points[0].id, key]
+    assert all(maps.shape == (5, 8, 8) for maps in found.maps.values())
+    test = load_task("digits").test
+    assert found.labels == tuple(str(int(test.targets[place])) for place in found.index)
+    assert set(found.taps.values()) == {"stage2"}
+    other = paretune.attention("s", [key], 5, "stage1", home=looked.home)
+    assert other.index == found.index
+    assert set(other.taps.values()) == {"stage1"}
+    assert (other.maps[key] != found.maps[key]).any()
+
+
+def test_the_picture_is_a_page_without_links_or_scripts(looked: Study, typed: Typed, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "attention.html"
+    assert typed("attention", "s", "teacher", ids(looked, 1)[0][:10], "--images", "3", "--out", str(out)) == f"{out}\n"
+    text = out.read_text()
+    assert text.count("<img") == text.count("data:image/png;base64,") == 3 * 3
+    assert "<script" not in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_a_tap_that_no_network_has_is_refused(looked: Study) -> None:
+    with pytest.raises(ValueError, match="attention: tap must give maps"):
+        paretune.attention("s", ["teacher"], tap="stage9", home=looked.home)
+
+
+def test_the_report_has_the_picture_of_the_named_points(looked: Study, typed: Typed, tmp_path: Path) -> None:
+    out, key = tmp_path / "report.html", ids(looked, 1)[0]
+    typed("report", "s", "--out", str(out), "--attention", f"teacher,{key[:10]}")
+    text = out.read_text()
+    assert "<h2>Attention maps</h2>" in text
+    assert text.count("data:image/png;base64,") == 8 * 3
+    assert "Attention maps" not in paretune.report("s", tmp_path / "bare.html", home=looked.home).read_text()
