@@ -156,9 +156,9 @@ def reproduce(asked: Reproduce) -> Reproduction:
         _followed(settings, launch.search, asked.show)
     except KeyboardInterrupt:
         if Study(settings.home, settings.name).record.points:
-            write(settings, asked.out)
+            write(settings, asked.out, show=asked.show)
         raise
-    return write(settings, asked.out)
+    return write(settings, asked.out, show=asked.show)
 
 
 def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
+
+from torch import nn
 
 from compress.corruptions import SEVERITY
 from compress.data.tasks import Task
 from compress.inspection.robustness import robustness
-from compress.measure import device_name, latency, machine_name
+from compress.inspection.speed import times
+from compress.measure import device_name, machine_name
 from compress.store.bucket import open_store
 from compress.training.loop import training_device
 from search.papers.values import BESIDE
 from search.study.record import Point, StudyRecord
 
 FILE = "measured.jsonl"
-TURNS, CALLS = 3, 5
-"""Turns over all models, and timed passes of a model in a turn."""
+Progress = Callable[[str, int, int], None]
+"""Hears of the present work: what, done, of how many."""
 Asked = tuple[str, str]
 """A point's id and a figure."""
 
@@ -49,7 +51,7 @@ class Measured:
             self.asked[point.id, figure] = point
         return known
 
-    def measure(self, task: Task, on_progress: Callable[[str, int, int], None] = lambda what, done, of: None) -> None:
+    def measure(self, task: Task, on_progress: Progress = lambda what, done, of: None) -> None:
         """Measure the figures asked for; a model that is no longer stored has none."""
         corrupted = {asked: point for asked, point in self.asked.items() if not asked[1].startswith("ms")}
         by_point: dict[str, list[str]] = {}
@@ -63,22 +65,20 @@ class Measured:
             found = robustness(model.to(task.test.device), task, names, SEVERITY)["corrupted"]
             self._keep((key, f"test{BESIDE}{name}", value) for name, value in found.items())
         for figure in sorted({figure for _, figure in self.asked if figure.startswith("ms")}):
-            self._time(figure, [key for key, asked in self.asked if asked == figure], task, on_progress)
+            on_progress(f"time of batches of {figure.partition(BESIDE)[2]}", 0, 1)
+            self._time(figure, [key for key, asked in self.asked if asked == figure], task)
         self.asked.clear()
 
-    def _time(self, figure: str, keys: list[str], task: Task, on_progress: Callable[[str, int, int], None]) -> None:
-        batch, device = int(figure.partition(BESIDE)[2]), training_device()
-        models = {key: model.to(device) for key in keys if (model := self._model(key)) is not None}
-        times: dict[str, list[float]] = {key: [] for key in models}
-        for turn in range(TURNS):
-            on_progress(f"time of {batch} images", turn, TURNS)
-            for key, model in models.items():
-                times[key].append(latency(model, task.shape, batch=batch, calls=CALLS, device=device)[0])
-        self._keep((key, figure, median(each)) for key, each in times.items())
+    def _time(self, figure: str, keys: list[str], task: Task) -> None:
+        batch = int(figure.partition(BESIDE)[2])
+        models = {key: model for key in keys if (model := self._model(key)) is not None}
+        if models:
+            found = times(models, task.shape, [batch], training_device())
+            self._keep((key, figure, each[batch]) for key, each in found.items())
 
-    def _model(self, key: str):  # type: ignore[no-untyped-def]
+    def _model(self, key: str) -> nn.Module | None:
         entry = open_store(self.record.store).get(key)
-        return None if entry is None else entry.files().module().eval()
+        return None if entry is None else entry.files().module()
 
     def _keep(self, found: Iterable[tuple[str, str, float]]) -> None:
         place = {"device": device_name(training_device()), "machine": machine_name()}

@@ -73,12 +73,7 @@ class Values:
         if cell.of is None:
             return found
         base = self.of(cell.of, scores=scores)
-        share = {
-            "decrease": lambda value, other: 1 - value / other,
-            "rate": lambda value, other: other / value,
-            "difference": lambda value, other: value - other,
-        }[cell.by]
-        return {seed: share(value, base[seed]) for seed, value in found.items() if seed in base}
+        return {seed: _against(cell.by, value, base[seed]) for seed, value in found.items() if seed in base}
 
     def figure(self, name: str) -> Figure:
         """Return the figure that gives the values of a cell their form in words."""
@@ -113,6 +108,12 @@ def at_place(curve: list[Point], place: Place) -> Point | None:
         return tolerance(sorted(curve, key=lambda point: point.sparsity))
     assert not isinstance(place, str)
     return next((point for point in curve if abs(point.sparsity - place) < _CLOSE), None)
+
+
+def _against(by: str, value: float, other: float) -> float:
+    if by == "decrease":
+        return 1 - value / other
+    return other / value if by == "rate" else value - other
 
 
 def _no_dearer(curve: list[Point], most: int) -> Point | None:

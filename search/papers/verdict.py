@@ -4,7 +4,7 @@ Every pair of a claim has a difference for each seed, its margin added. The clai
 is above 0, and the mean over all pairs is so beyond chance. The claim does not hold if the mean over all pairs is below
 0 beyond chance, or any pair alone is. Chance is Student's t, one-sided, at `LEVEL`; of several pairs alone, at `LEVEL`
 divided by their number (Bonferroni). The mean over pairs is tested over the pairs' own means where there are three or
-more, else over seeds.
+more, else over seeds. In a partly run grid the mean over pairs says nothing: a pair alone may still refute the claim.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from spaces.papers.paper import Cell, Claim
 LEVEL = 0.05
 ENOUGH = 3
 """Pairs from which the mean over pairs is tested over the pairs' means."""
+SAME = 1e-12
+"""Differences closer than this are one."""
+EXACT = ("params", "nonzero_params", "macs", "flops", "size_bytes")
+"""Figures without chance: a model of another seed may have another size, but each size is certain."""
 Answer = Literal["holds", "does not hold", "cannot be told"]
 
 
@@ -68,31 +72,36 @@ def judge(claim: Claim, values: Values) -> Verdict:
         return Verdict(claim, "cannot be told", 0, 0)
     means = [fmean(each) for each in found]
     agree, mean = sum(one > 0 for one in means), fmean(means)
-    pooled = means if len(means) >= ENOUGH else _by_seed(found)
-    p = chance(pooled)
-    contrary = (chance([-one for one in each]) for each in found)
-    if p is not None and p < LEVEL and agree == len(found):
-        answer: Answer = "holds"
-    elif (p is not None and p > 1 - LEVEL) or any(one is not None and one < LEVEL / len(found) for one in contrary):
+    exact = all(map(_is_exact, claim.pairs))
+    p = chance(means if len(means) >= ENOUGH else _by_seed(found), exact=exact)
+    contrary = (chance([-one for one in each], exact=exact) for each in found)
+    is_whole = len(found) == len(claim.pairs)
+    refuted = any(one is not None and one < LEVEL / len(claim.pairs) for one in contrary)
+    answer: Answer = "cannot be told"
+    if is_whole and p is not None and p < LEVEL and agree == len(found):
+        answer = "holds"
+    elif refuted or (is_whole and p is not None and p > 1 - LEVEL):
         answer = "does not hold"
-    else:
-        answer = "cannot be told"
-    if len(found) < len(claim.pairs) and answer == "holds":
-        answer = "cannot be told"
     return Verdict(claim, answer, agree, len(found), mean, p)
 
 
-def chance(each: Sequence[float]) -> float | None:
-    """Return the one-sided p of a mean above 0 by Student's t, in [0, 1]; None with fewer than two values.
+def chance(each: Sequence[float], *, exact: bool = False) -> float | None:
+    """Return the one-sided p of a mean above 0 by Student's t, in [0, 1]; None where it cannot be tested.
 
-    Equal values have no spread to test: p is 0 above 0, 1 below, and .5 at 0.
+    Fewer than two values cannot be tested, nor values without a spread: two or three seeds can agree to the last image.
+    Without a spread, `exact` values such as counts of parameters have p 0 above 0, 1 below, and .5 at 0.
     """
     if len(each) < 2:
-        return None
+        return float(each[0] < 0) if exact and each and each[0] else None
     mean, spread = fmean(each), stdev(each)
-    if spread < 1e-12:
-        return 0.5 if abs(mean) < 1e-12 else float(mean < 0)
+    if spread < SAME:
+        return None if not exact else 0.5 if abs(mean) < SAME else float(mean < 0)
     return float(stdtr(len(each) - 1, -mean / (spread / math.sqrt(len(each)))))
+
+
+def _is_exact(pair: tuple[Cell, Cell | float]) -> bool:
+    """Return whether both sides are counts that follow from the recipe, such as parameters before any training."""
+    return all(isinstance(side, int | float) or side.figure in EXACT for side in pair)
 
 
 def _differences(pair: tuple[Cell, Cell | float], margin: float, values: Values) -> list[float]:

@@ -49,8 +49,9 @@ def test_one_pair_is_told_by_its_seeds(more: tuple[float, ...], less: tuple[floa
 
 def test_every_pair_must_agree() -> None:
     better, worse = seeds(0.95, 0.96, 0.95), seeds(0.90, 0.91, 0.91)
-    assert answer((better, worse), (better, worse), (better, worse)) == "holds"
-    assert answer((better, worse), (better, worse), (worse, better)) == "does not hold"
+    other, third = seeds(0.955, 0.96, 0.95), seeds(0.96, 0.96, 0.95)
+    assert answer((better, worse), (other, worse), (third, worse)) == "holds"
+    assert answer((better, worse), (other, worse), (worse, better)) == "does not hold"
 
 
 def test_a_pair_without_models_leaves_a_claim_open() -> None:
@@ -71,7 +72,19 @@ def test_a_number_may_be_the_second() -> None:
 
 def test_chance_of_values() -> None:
     assert chance([1.0]) is None
-    assert chance([0.1, 0.1]) == 0.0
-    assert chance([0.0, 0.0]) == 0.5
+    assert chance([0.1, 0.1]) is None
+    assert [chance(each, exact=True) for each in ([0.1, 0.1], [-2.0, -2.0], [0.0, 0.0], [3.0])] == [0.0, 1.0, 0.5, 0.0]
     assert chance([0.1, -0.1]) == pytest.approx(0.5)
     assert chance([1.0, 2.0, 3.0]) == pytest.approx(0.0371, abs=1e-4)
+
+
+def test_a_count_is_certain_with_one_seed() -> None:
+    known = Known(small={0: 100.0}, large={0: 900.0})
+    pair = (Cell({"name": "large"}, figure="params"), Cell({"name": "small"}, figure="params"))
+    assert judge(Claim("", [pair]), known).answer == "holds"  # type: ignore[arg-type]
+
+
+def test_part_of_a_grid_refutes_a_claim_but_does_not_prove_it() -> None:
+    better, worse = seeds(0.95, 0.96, 0.951), seeds(0.90, 0.91, 0.905)
+    assert answer((better, worse), (better, {})) == "cannot be told"
+    assert answer((worse, better), (better, {})) == "does not hold"

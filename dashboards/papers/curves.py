@@ -1,8 +1,8 @@
-"""A paper's figures, drawn from a study: a line a recipe along its curve, means over seeds."""
+"""A paper's figure along the curves of its recipes: a line a recipe, means over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -72,11 +72,6 @@ def figure(picture: Curves, lines: Sequence[Line], values: Values) -> go.Figure:
     if picture.x == SPARSITY:
         drawing.update_xaxes(tickformat=".0%")
     return drawing
-
-
-def made(pictures: Sequence[Any], values: Values) -> Mapping[str, go.Figure]:
-    """Return the figures by number, of the kinds that are drawn from points alone."""
-    return {one.number: figure(one, info(one, values), values) for one in pictures if isinstance(one, Curves)}
 
 
 def _ring(line: Line) -> dict[str, Any]:
