@@ -43,6 +43,7 @@ from tests.wrong import (
     LEDGERS,
     LISTS,
     LOOKS,
+    REPRODUCED,
     RUNS,
     SEARCHES,
     SELECTS,
@@ -268,6 +269,11 @@ def test_a_choice_is_refused(refused: Refused, asked: dict[str, Any], sentence: 
     with pytest.raises(ValueError) as told:  # noqa: PT011
         paretune.select("made", **asked)
     assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(("words", "sentence"), REPRODUCED, ids=shown)
+def test_a_paper_that_cannot_be_repeated_is_refused(refused: Refused, words: tuple[str, ...], sentence: str) -> None:
+    refused(sentence, "reproduce", *words)
 
 
 @pytest.mark.parametrize(("verb", "points", "asked", "sentence"), LOOKS, ids=shown)

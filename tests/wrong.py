@@ -34,7 +34,9 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"trial_limit_s": math.nan}, "trial-limit must be at least 1, got nan"),
     ({"scale": "large"}, "scale: unknown 'large', those of the space joint are published, small"),
     ({"scale": ""}, "scale: unknown '', those of the space joint are published, small"),
-    ({"space": "chen2021", "scale": "small"}, "scale: must be left out, as the space chen2021 has only one, got 'sm"),
+    ({"space": "chen2021", "scale": "large"}, "scale: unknown 'large', those of the space chen2021 are"),
+    ({"task": "first:5:digits"}, "task: first:COUNT:TASK must have a count of at least 16 and a task"),
+    ({"task": "first:20:none"}, "task: unknown 'none', known are cifar10"),
     ({"space": "spaces.earlier:CHEN2021", "scale": "small"}, "scale: must be left out, as the space spaces.earlier:CH"),
     ({"space": ""}, "space: unknown '', known are aghli2021"),
     ({"space": "\x1b[31mred"}, r"space: unknown '\x1b[31mred', known are"),
@@ -299,6 +301,16 @@ RUNS: list[tuple[dict[str, Any], str]] = [
     ({"recipes": ("own.json",), "networks": ("my_net:make",)}, "my_net:make: my_net must be importable"),
     ({"recipes": ("good.json", "weights.json")}, "/gone.pt must be readable, on every node that runs trials"),
     ({"recipes": ("good.json", "deep.json")}, "run: deep must be a recipe for digits, got "),
+]
+REPRODUCED: list[tuple[tuple[str, ...], str]] = [
+    (("nobody",), "reproduce: unknown paper 'nobody', known are malihi2023, slimnets2018, chen2021"),
+    (("chen2021", "--images", "100"), "images must come with --trial-run, got 100 alone"),
+    (("chen2021", "--trial-run", "--images", "3"), "images must be at least 16, got 3"),
+    (("chen2021", "--scale", "huge"), "scale: unknown 'huge', those of the space chen2021 are published, small"),
+    (("chen2021", "--only", "pair=1"), "only: unknown choice 'pair', those of chen2021 are study"),
+    (("chen2021", "--task", "none"), "task: unknown 'none', known are cifar10"),
+    (("chen2021", "--seeds", "0"), "seeds must be at least 1, got 0"),
+    (("chen2021", "made"), "study made: was begun with space 'joint', got 'chen2021'"),
 ]
 LOOKS: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("robustness", (), {}, "robustness: points must be named, ids or their beginnings, got ()"),

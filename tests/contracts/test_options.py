@@ -19,6 +19,7 @@ from compress.data.tasks import TASKS
 from paretune import cli
 from paretune import verb_options as asked
 from paretune import view_options as looked
+from paretune.reproduce_options import ReproduceTyped
 from paretune.verb_options import Search, Select, SelectAndExport, Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
@@ -30,6 +31,7 @@ VERBS = {
     "search": Settings,
     "show": asked.Show,
     "run": asked.Run,
+    "reproduce": ReproduceTyped,
     "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,

@@ -1,0 +1,58 @@
+"""A paper's study from its first trial to its page: a part of a grid, carried out for real."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+import paretune
+from dashboards import report
+from paretune.reproducing import PAGE
+from search.papers.text import Reproduction
+
+ONLY = ("study=one-shot", "network=VGG13", "target=90%", "method=FT,KD")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def found(home: Path) -> Reproduction:
+    return paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=home, show=False)
+
+
+def test_tables_are_written_in_every_form(found: Reproduction) -> None:
+    assert found.folder is not None
+    text = (found.folder / "tables.md").read_text()
+    assert text.startswith("# Trial run, no results: Chen et al. 2021")
+    assert "(73.89)" in text  # the published figure of FT
+    rows = list(csv.DictReader((found.folder / "tables.csv").read_text().splitlines()))
+    assert {row["value"] != "" for row in rows if (row["row"], row["column"]) == ("KD", "VGG13 90%")} == {True}
+    assert r"\begin{tabular}" in (found.folder / "tables.tex").read_text()
+
+
+def test_a_grid_run_in_part_leaves_cells_open(found: Reproduction) -> None:
+    by_number = {table.table.number: table for table in found.tables}
+    assert by_number["Table 2"].missing == 34
+    assert {verdict.answer for verdict in found.verdicts} == {"cannot be told"}
+
+
+def test_shared_trainings_are_counted(found: Reproduction) -> None:
+    assert (found.work.alone, found.work.made) == (5, 4)
+
+
+def test_the_page_has_tables_figures_and_maps(found: Reproduction) -> None:
+    assert found.folder is not None
+    page = (found.folder / PAGE).read_text()
+    for words in ("Table 2", "Figure 11", "Figure 12", "data:image/png;base64", "cannot be told"):
+        assert words in page
+
+
+def test_the_report_has_the_tables_and_the_study_goes_on(found: Reproduction, home: Path) -> None:
+    assert "Accuracy of networks pruned at once" in report(paretune.open_study(found.study, home))
+    again = paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=home, show=False)
+    assert [table.as_json() for table in again.tables] == [table.as_json() for table in found.tables]
