@@ -35,6 +35,8 @@ from spaces.papers.chen2021 import METHODS, PUBLISHED
 CIFAR = "PARETUNE_CIFAR"
 BUDGET_S = 480.0
 MOST_EPOCHS = 240
+IMAGES = 50_000
+"""Made-up images, as many as CIFAR has for training."""
 SPARSITY = 0.95
 WAYS = ("FT", "KD")
 
@@ -85,8 +87,8 @@ def _task() -> tuple[Task, bool]:
     if folder:
         return load_task("cifar100", Path(folder)), True
     chance = torch.Generator().manual_seed(0)
-    labels = torch.arange(50_000) % 100
-    images = torch.randint(0, 256, (50_000, 3, 32, 32), dtype=torch.uint8, generator=chance)
+    labels = torch.arange(IMAGES) % 100
+    images = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8, generator=chance)
     classes = tuple(f"class {number}" for number in range(100))
     return make_task(Classification(classes), (images, labels), name="made-up", augment=Augment(4, True)), False
 

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from compress.figures import Figure
+from compress.quality import ACCURACY
 from dashboards import theme
 from search.papers.values import Values
 from search.study.axes import SPARSITY
@@ -67,6 +68,8 @@ def figure(picture: Curves, lines: Sequence[Line], values: Values) -> go.Figure:
         )
     if y is not None and y.split:
         theme.set_quality_axis(drawing, values.record.quality)
+        if values.record.quality == ACCURACY:
+            drawing.update_yaxes(tickformat=".1~%")
     if picture.y == SPARSITY:
         drawing.update_yaxes(tickformat=".0%")
     if picture.x == SPARSITY:

@@ -121,9 +121,9 @@ def csv(found: Reproduction) -> str:
 
 
 def heading(table: Filled) -> str:
-    """Return number and title of a table, and the unit of a table in percent."""
-    figures = [entry.figure for entry in table.entries.values() if entry.cell.of is None]
-    unit = " (%)" if figures and all(map(is_percent, figures)) else ""
+    """Return number and title of a table, and where cells are in percent."""
+    shares = [is_percent(entry.figure) for entry in table.entries.values() if entry.cell.of is None]
+    unit = " (%)" if shares and all(shares) else " (accuracies in %)" if any(shares) else ""
     return f"{table.table.number}: {table.table.title}{unit}"
 
 
