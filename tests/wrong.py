@@ -34,7 +34,7 @@ SEARCHES: list[tuple[dict[str, Any], str]] = [
     ({"trial_limit_s": math.nan}, "trial-limit must be at least 1, got nan"),
     ({"scale": "large"}, "scale: unknown 'large', those of the space joint are published, small"),
     ({"scale": ""}, "scale: unknown '', those of the space joint are published, small"),
-    ({"space": "chen2021", "scale": "small"}, "scale: must be left out, as the space chen2021 has only one, got 'sm"),
+    ({"space": "chen2021", "scale": "tiny"}, "scale: unknown 'tiny', those of the space chen2021 are published, small"),
     ({"space": "spaces.earlier:CHEN2021", "scale": "small"}, "scale: must be left out, as the space spaces.earlier:CH"),
     ({"space": ""}, "space: unknown '', known are aghli2021"),
     ({"space": "\x1b[31mred"}, r"space: unknown '\x1b[31mred', known are"),
