@@ -74,6 +74,9 @@ def watched(space: Space, who: str) -> Space:
     check_kind(f"space {who}: name", space.name, (str,))
     check_kind(f"space {who}: teacher", space.teacher, (Model,))
     check_kind(f"space {who}: schooling", space.schooling, (Training, type(None)))
+    check_kind(f"space {who}: teachers_by_task", space.teachers_by_task, (Mapping,))
+    for teacher in space.teachers_by_task.values():
+        check_kind(f"space {who}: a teacher of a task", teacher, (Model,))
     check_kind(f"space {who}: beginnings", space.beginnings, (tuple, list))
     for one in space.beginnings:
         check_kind(f"space {who}: a beginning", one, (Mapping,))

@@ -115,7 +115,8 @@ class Space:
     `source` links the paper. `beginnings` are choices tried first, among them recipes of the papers. The sampler `auto`
     skips the beginnings: with them a good front came no sooner. `given(students, teachers)` returns the same space over
     a user's models; empty students mean the space's own, empty teachers mean no teacher. `given` is None for a space
-    about certain models. `rate` and `recovery_rate` are the learning rates of the space's trainings from scratch and of
+    about certain models. `teachers_by_task` names the largest model for tasks on which no recipe has the `teacher`.
+    `rate` and `recovery_rate` are the learning rates of the space's trainings from scratch and of
     its recoveries: a study with rates of its own scales every rate of the space by their ratio.
 
     `schooling` is the training of the unpruned teacher, `learning` of the task if None. `settle(choices)` returns the
@@ -137,6 +138,7 @@ class Space:
     schooling: Training | None = None
     settle: Callable[[Mapping[str, Value]], dict[str, Value]] = dict
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    teachers_by_task: Mapping[str, Model] = field(default_factory=dict)
     scales: Mapping[str, Space] = field(default_factory=dict, init=False)
 
     def scale_for(self, task: str, asked: str | None = None) -> str | None:
@@ -161,6 +163,11 @@ class Space:
         if self.scales and scale not in [*self.scales]:
             raise RecipeError(f"scale: unknown {scale!r}, those of the space {self.name} are {', '.join(self.scales)}")
         return self if scale is None else self.scales[scale]
+
+    def for_task(self, task: str) -> Space:
+        """Return the space with the teacher of the task: of `teachers_by_task`, else the space's own."""
+        teacher = self.teachers_by_task.get(split_name(task)[1], self.teacher)
+        return self if teacher == self.teacher else replace(self, teacher=teacher)
 
     def baseline(self, task: str, seed: int) -> Recipe:
         """Return the recipe of the unpruned teacher, the first trial of every study."""

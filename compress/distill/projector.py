@@ -28,6 +28,17 @@ class Projector(nn.Module):
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
 
+    @classmethod
+    def unfilled(cls, widths: tuple[int, int, int], size: tuple[int, int] | None) -> Projector:
+        """Make a projector that tells `widths` but has one channel at every layer.
+
+        For a caller who replaces or reshapes every inner layer: after a cut the layers are far smaller than `widths`.
+        """
+        outside, inside, wanted = widths
+        made = cls((1, 1, 1), size)
+        made.widths = outside, inside, wanted
+        return made
+
     def project(self, maps: Tensor) -> Tensor:
         """Project maps `(B, C, H, W)` to the other network's `(B, C', H', W')`."""
         projected: Tensor = self.layers(self.resize(maps))

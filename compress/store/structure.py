@@ -92,7 +92,7 @@ def rebuild(structure: Mapping[str, Any]) -> nn.Module:
             settings = {name: tuple(v) if isinstance(v, list) else v for name, v in wanted.items()}
             if most is not None and _elements(settings) > most:
                 raise StoreError(f"structure: {path} must be no larger than the weights file, got {settings}")
-            made = kind(**settings)
+            made = Projector.unfilled(**settings) if kind is Projector else kind(**settings)
             if present is None or structure.get("form", 1) < FORM or not _reshape(present, made, settings):
                 if subclass != kind.__name__:
                     raise StoreError(f"structure: the constructor must make the {subclass} at {path}, it does not")
@@ -226,13 +226,12 @@ def _settings(layer: nn.Module, names: Iterable[str]) -> dict[str, object]:
 
 
 def _elements(settings: Mapping[str, Any]) -> int:
-    """Return roughly how many weights a layer of `settings` has."""
+    """Return roughly how many weights a layer of `settings` has; 0 for a projector, whose inner layers are listed."""
+    if "widths" in settings:
+        return 0
     if "kernel_size" in settings:
         across = settings["in_channels"] * settings["out_channels"] // max(1, settings["groups"])
         return int(across * prod(settings["kernel_size"]))
-    if "widths" in settings:
-        outside, inside, wanted = settings["widths"]
-        return int(inside * (outside + 9 * inside + wanted))
     shape = settings.get("normalized_shape", ())
     sizes = ("in_features", "out_features", "num_features", "num_channels", "num_parameters")
     return int(prod(shape) * prod(settings[name] for name in sizes if name in settings))

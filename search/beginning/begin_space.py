@@ -56,7 +56,7 @@ def space_of(study: Study, settings: Settings, models: Models, task: Task) -> Be
     check_given(models, task, new=not settings.resume)
     whole, mark = _named(study, settings)
     scale = scale_of(study, settings, whole)
-    space = whole if scale is None else whole.at(scale)
+    space = (whole if scale is None else whole.at(scale)).for_task(task.name)
     if models.get("students") or models.get("teachers"):
         if space.given is None:
             raise RecipeError(f"student, teacher: {space.name} is about models of its own; use another --space")

@@ -190,8 +190,15 @@ def pictures(task: str) -> tuple[Picture, ...]:
 
 
 def _space(scale: Scale) -> Space:
-    largest = scale.networks["ResNet50"].model
-    return Space("aghli2021", partial(build, scale=scale), largest, SOURCE, schooling=scale.schooling)
+    regressor, classifier = (scale.networks[names[-1]].model for names in (REGRESSORS, CLASSIFIERS))
+    return Space(
+        "aghli2021",
+        partial(build, scale=scale),
+        regressor,
+        SOURCE,
+        schooling=scale.schooling,
+        teachers_by_task=dict.fromkeys(CLASSIFICATION, classifier),
+    )
 
 
 AGHLI2021 = Paper(

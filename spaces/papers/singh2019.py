@@ -25,17 +25,23 @@ TOLERANCES = {"0.5%": 0.005, "1%": 0.01, "2%": 0.02, "5%": 0.05}
 MAIN = "1%"
 PLAY, AT_ONCE = "play and prune", "at once"
 BATCHES = (1, 8, 64, 512)
-DEEPEST, LEVELS = 0.95, 19
+STEP = 0.05
+"""Share of FLOPs from one level of the cut at once to the next."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The networks by the paper's names, and the trainings; a round is a training, PP-1 the first."""
+    """The networks by the paper's names, and the trainings; a round is a training, PP-1 the first.
+
+    `deepest` is the share of FLOPs of the deepest cut at once. Channels at shortcuts stay: the narrower the network,
+    the larger their share.
+    """
 
     networks: Mapping[str, Model]
     schooling: Training
     a_round: Training
     at_once: Training
+    deepest: float
 
 
 PUBLISHED = Scale(
@@ -43,12 +49,14 @@ PUBLISHED = Scale(
     Training(epochs=200),
     Training(epochs=31, lr=0.02),
     Training(epochs=62, lr=0.02),
+    0.95,
 )
 SMALL = Scale(
     {"VGG16": Model("vgg8", 0.25), "ResNet56": Model("resnet20", 0.5)},
     Training(epochs=30),
     Training(epochs=8, lr=0.02),
     Training(epochs=2, lr=0.02),
+    0.9,
 )
 
 
@@ -57,7 +65,8 @@ def build(trial: Trial, task: str, seed: int, *, scale: Scale) -> Recipe:
     network = scale.networks[str(trial.suggest_categorical("network", NETWORKS))]
     if trial.suggest_categorical("method", (PLAY, AT_ONCE)) == AT_ONCE:
         pruner = L1Filter(spare_shortcuts=True)
-        cut = Prune(pruner, DEEPEST, OneShot(LEVELS), Recovery(scale.at_once), measure="flops")
+        levels = OneShot(round(scale.deepest / STEP))
+        cut = Prune(pruner, scale.deepest, levels, Recovery(scale.at_once), measure="flops")
     else:
         tolerance = TOLERANCES[str(trial.suggest_categorical("tolerance", tuple(TOLERANCES)))]
         cut = Prune(PlayAndPrune(tolerance=tolerance, rounds=2), recovery=Recovery(scale.a_round))

@@ -9,8 +9,9 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
-from spaces import SPACES, Space
+from spaces import EARLIER, SPACES, Space
 from spaces.listing import MOST, listing
+from spaces.papers import PAPERS
 from spaces.questions import given
 from spaces.restrict import restricted
 from spaces.space import Trial, Value
@@ -37,11 +38,13 @@ def test_every_recipe_is_listed_once_the_last_choice_first() -> None:
     assert "epochs must be at least 1" in found.errors[0]
 
 
-@pytest.mark.parametrize("name", ["malihi2023", "chen2021", "slimnets2018", "aghli2021"])
+@pytest.mark.parametrize("name", PAPERS)
 def test_the_spaces_of_papers_can_be_listed(name: str) -> None:
-    found = listing(SPACES[name], "digits", 0, {})
-    ids = {SPACES[name].build(given(choices), "digits", 0).id for choices in found.choices}
-    assert len(ids) == len(found.choices) > 10
+    for space in (*SPACES[name].scales.values(), *filter(None, [EARLIER.get(name)])):
+        found = listing(space, "digits", 0, {})
+        ids = {space.build(given(choices), "digits", 0).id for choices in found.choices}
+        assert found.is_whole
+        assert len(ids) == len(found.choices) > 1
 
 
 def test_a_restricted_place_on_the_curve_is_listed() -> None:

@@ -118,6 +118,14 @@ def test_another_form_is_refused(path: str) -> None:
         ("def SPACE(): ...", "must be a Space, got a function; the spaces of my_space: none"),
         (SPACE.replace("SPACE =", "OTHER ="), "must be a Space, got nothing; the spaces of my_space: OTHER"),
         (SPACE.replace('Model("cnn", 0.5)', '"cnn"'), "teacher must be a Model, got 'cnn'"),
+        (
+            SPACE.replace("schooling=Training(epochs=3)", "teachers_by_task=5"),
+            "teachers_by_task must be a Mapping, got 5",
+        ),
+        (
+            SPACE.replace("schooling=Training(epochs=3)", "teachers_by_task={'digits': 'cnn'}"),
+            "a teacher of a task must be a Model, got 'cnn'",
+        ),
         (SPACE.replace('"mine", build', '"mine", 5'), "build must be a function, got 5"),
         (SPACE.replace("schooling=Training(epochs=3)", "beginnings=5"), "beginnings must be a tuple or a list, got 5"),
     ],

@@ -13,7 +13,7 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Distill, Prune, Train
 from compress.training.settings import Training
-from spaces import SPACES, Space
+from spaces import EARLIER, SPACES, Space
 from spaces.probe import probe
 from spaces.restrict import read_only, restricted
 from spaces.space import Trial
@@ -44,7 +44,7 @@ def test_values_are_read_as_the_spaces_own() -> None:
 
 
 def test_a_value_with_commas_is_read_whole() -> None:
-    assert read(SPACES["slimnets2018"], way="gradual,distilled, gradual,distilled")["way"] == (
+    assert read(EARLIER["slimnets2018"], way="gradual,distilled, gradual,distilled")["way"] == (
         "gradual",
         "distilled, gradual",
         "distilled",

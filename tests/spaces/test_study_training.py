@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from compress.recipe import Recipe
 from compress.stages import Recovery, Train
 from compress.training.settings import Training
 from search.sampling.candidates import Draw
-from spaces import SPACES, Space
+from spaces import EARLIER, SPACES, Space
 from spaces.study_training import StudyTraining
 
+PLAIN = Training()
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
 
 
@@ -44,10 +46,18 @@ def test_without_settings_a_space_is_itself(space: Space) -> None:
 def test_every_training_and_every_recovery_is_set_and_all_else_stays(space: Space) -> None:
     told = StudyTraining({"epochs": 7, "batch_size": 64, "ema": 0.99}, {"epochs": 2, "decay": "constant"})
     changed = told.around(space)
-    for recipe in (*drawn(changed), changed.baseline("digits", 3)):
-        for recovers, training in trainings(recipe):
-            assert (training.epochs, training.decay) == ((2, "constant") if recovers else (7, "cosine"))
-            assert (training.batch_size, training.ema) == (64, 0.99)
+    before, after = ([*drawn(each), each.baseline("digits", 3)] for each in (space, changed))
+    for old, new in zip(before, after, strict=True):
+        for (recovers, own), (_, training) in zip(trainings(old), trainings(new), strict=True):
+            shared = replace(own, batch_size=64, ema=0.99)
+            constant = replace(shared, epochs=2, decay="constant", drops=PLAIN.drops, factor=PLAIN.factor)
+            assert training == (constant if recovers else replace(shared, epochs=7))
+
+
+@pytest.mark.parametrize("space", EARLIER.values(), ids=list(EARLIER))
+def test_settings_set_back_give_the_recipes_of_before(space: Space) -> None:
+    told = StudyTraining({"epochs": 7, "batch_size": 64, "ema": 0.99}, {"epochs": 2, "decay": "constant"})
+    changed = told.around(space)
     back = StudyTraining({"epochs": 60, "batch_size": 128, "ema": 0.0}, {"epochs": 10, "decay": "cosine"})
     assert [recipe.id for recipe in drawn(back.around(changed))] == [recipe.id for recipe in drawn(space)]
 

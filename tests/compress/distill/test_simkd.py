@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,12 @@ from compress.distill.projector import Projector
 from compress.distill.teaching import Teaching, observe
 from compress.errors import RecipeError, StoreError
 from compress.export.graph import program
-from compress.lowrank import SVD
+from compress.lowrank import SVD, factorize
 from compress.models import Model
 from compress.pipeline import Made, Pipeline
 from compress.pruning import Cubic, Exponential, L1Filter, L1Unstructured, OneShot
+from compress.pruning.channels import cut_channels
+from compress.pruning.pruner import weight_count
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Train
@@ -400,3 +403,42 @@ def test_a_recipe_that_ships_passes_the_check(recipe: Build, tiny: Task) -> None
     state = torch.get_rng_state()
     check(recipe(Prune(L1Filter(), 0.5, OneShot(3), FROM), **TAUGHT), tiny)
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("student", "teacher"), [("resnet20", "resnet20"), ("vgg8", "cnn"), ("wrn-16-1", "vgg8")])
+def test_a_projector_cut_below_its_widths_comes_back(student: str, teacher: str, calibration: Batch) -> None:
+    """After the cut, the whole network has fewer weights than the projector before it."""
+    model = Model(student, 0.25)
+    net = model.build(10, 1)
+    Teaching(net, Model(teacher, 2.0).build(10, 1), SimKD(), calibration, targets=calibration.targets).ship()
+    (projector,) = (layer for layer in net.modules() if isinstance(layer, Projector))
+    whole = sum(p.numel() for p in projector.parameters())
+    cut_channels(net.eval(), L1Filter(), weight_count(net) // 20, calibration)
+    assert sum(p.numel() for p in net.parameters()) < whole
+    files = Files.of(net, model, classes=10, channels=1)
+    again = files.module()
+    with torch.no_grad():
+        assert torch.equal(again(calibration.images), net(calibration.images))
+    assert Files.of(again, model, classes=10, channels=1) == files
+    quantized = Int8().convert(factorize(net, SVD(), 0.2), calibration.images)
+    back = Files.of(quantized, model, classes=10, channels=1).module()
+    with torch.no_grad():
+        assert torch.equal(back(calibration.images), quantized(calibration.images))
+
+
+def test_a_forged_projector_takes_no_memory(calibration: Batch) -> None:
+    files = packed(shipped(calibration))
+    listed = json.loads(files.structure)
+    for huge in ([2**31 - 1] * 3, [1, 2**30, 1], [16] * 2, [0, 1, 1], "16", None):
+        listed["layers"]["mean"]["widths"] = huge
+        forged = replace(files, structure=json.dumps(listed).encode())
+        if isinstance(huge, list) and huge[0] > 0 and len(huge) == 3:
+            projector = forged.module().get_submodule("mean")  # of the layers that are listed, whatever the widths
+            assert sum(p.numel() for p in projector.parameters()) < 10**5
+        else:
+            with pytest.raises(StoreError, match=r"^structure: "):
+                forged.module()
+    listed["layers"]["mean"]["widths"] = [16, 8, 16]
+    listed["layers"]["mean.layers.3"]["out_channels"] = 2**31 - 1
+    with pytest.raises(StoreError, match=r"mean\.layers\.3 must be no larger than the weights file"):
+        replace(files, structure=json.dumps(listed).encode()).module()

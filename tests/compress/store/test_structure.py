@@ -18,7 +18,7 @@ from compress.errors import StoreError
 from compress.lowrank import SVD, factorize
 from compress.models import Model
 from compress.pruning import L1Filter, L1Unstructured
-from compress.pruning.channels import cut_channels
+from compress.pruning.channels import Channels, cut_channels
 from compress.pruning.masks import mask_weights
 from compress.quantize import Int8
 from compress.store.files import STRUCTURE, WEIGHTS, Files
@@ -136,3 +136,14 @@ def test_a_missing_file_is_a_sentence(net: nn.Module, tmp_path: Path) -> None:
     (tmp_path / STRUCTURE).unlink()
     with pytest.raises(StoreError, match="No such file"):
         Files.read(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["resnet20", "resnet8x4", "resnet164", "vgg8", "wrn-16-2", "mobilenetv2"])
+def test_a_network_cut_as_deep_as_can_be_comes_back(family: str, calibration: Batch) -> None:
+    model = Model(family, 0.25)
+    net = model.build(10, 1).eval()
+    channels = Channels(net, calibration.images[:4])
+    left = channels.cut({g.root: g.left(0.999) for g in channels.groups}, L1Filter().scores(net, calibration))
+    again = Files.of(left, model, classes=10, channels=1).module()
+    with torch.no_grad():
+        assert torch.equal(again(calibration.images), left(calibration.images))

@@ -67,9 +67,14 @@ def test_a_version_says_its_budget_and_its_figures(tmp_path: Path) -> None:
     tags = version_tags(point(3, 0.5), {"max_params": "20k"}, "knee", "demo")
     assert (tags["budget.max_params"], tags["prefer"]) == ("20k", "knee")
     assert (tags["params"], tags["paretune.trial"], tags["test_accuracy"]) == ("503", "3", "0.9")
-    (tmp_path / "card.md").write_text("# A card\n" + "x" * 6000)
-    assert describe(tmp_path).startswith("# A card\nxxx")
-    assert len(describe(tmp_path)) == 5000
+
+
+def test_a_description_is_the_card_or_its_lines_within_the_limit(tmp_path: Path) -> None:
+    card, line = tmp_path / "card.md", "x" * 98 + ".\n"
+    card.write_text("# A card\n" + line)
+    assert describe(tmp_path) == "# A card\n" + line
+    card.write_text("# A card\n" + 60 * line)
+    assert describe(tmp_path) == ("# A card\n" + 49 * line).removesuffix("\n")
 
 
 def test_a_model_becomes_the_next_version_and_its_budgets_alias_moves_to_it(uri: str, tmp_path: Path) -> None:

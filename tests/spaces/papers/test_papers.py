@@ -61,3 +61,10 @@ def test_published_figures_have_a_cell(name: str) -> None:
     tables = [table for task in paper.tasks for table in paper.tables(task)]
     ours = {table.published_at(*place) for table in tables for place in table.cells}
     assert ours & load(name).keys()
+
+
+@pytest.mark.parametrize(("name", "scale", "task"), EVERY)
+def test_the_teacher_of_a_task_is_in_its_grid(name: str, scale: str, task: str) -> None:
+    space = PAPERS[name].scales[scale].for_task(task)
+    grid = (space.build(given(choices), task, 0) for choices in listing(space, task, 0, {}).choices)
+    assert space.teacher in {model for recipe in grid for model in (recipe.student, recipe.teacher)}
