@@ -28,7 +28,7 @@ from search.hints import command
 from search.running.cluster import check_address, check_fits, places, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
-from search.running.failures import DeviceError
+from search.running.failures import NodeError
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
@@ -209,7 +209,7 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
 def check_went_well(driver: Driver, who: str, again: str) -> None:
     """Raise SearchFailed if the driver gave up."""
     if driver.failure is not None:
-        is_told = isinstance(driver.failure, DiskError | DeviceError | TimeoutError)
+        is_told = isinstance(driver.failure, DiskError | NodeError | TimeoutError)
         kind = "" if is_told else f"{type(driver.failure).__name__}: "
         room = any(os.strerror(code) in str(driver.failure) for code in (errno.ENOSPC, errno.EDQUOT))
         study = driver.study

@@ -1,4 +1,4 @@
-"""Kinds of exceptions in a worker: too little memory, a GPU lost to the process, a GPU no process can use."""
+"""Kinds of exceptions in a worker: too little memory, a GPU lost to the process, a node unfit for the search."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class GpuLost(RuntimeError):
     """Raised when this process cannot use CUDA any more; another process may do better."""
 
 
-class DeviceError(RuntimeError):
-    """Raised when no process of this machine can use the GPU given to a trial."""
+class NodeError(RuntimeError):
+    """Raised when no process of this node can carry out trials: its GPU is of no use, or a user's file is missing."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -57,10 +57,16 @@ def lost(error: Exception) -> str:
     return f"a GPU of {socket.gethostname()} failed: {str(error).splitlines()[0]}"
 
 
+def missing(error: Exception) -> str:
+    """Return a sentence on a file or a library that the driver found and this node did not, from the complaint."""
+    rule = "every node must have the libraries and the files of the search, the files under the same path"
+    return f"on {socket.gethostname()} {error}; {rule}"
+
+
 def check_gpu(gpus: float) -> None:
-    """Raise DeviceError when Ray gave a GPU to a trial and torch sees none."""
+    """Raise NodeError when Ray gave a GPU to a trial and torch sees none."""
     if gpus and not torch.cuda.is_available():
-        raise DeviceError(
+        raise NodeError(
             f"a trial was given a GPU of {socket.gethostname()}, but {_torch()} sees none there; the driver may be too "
             f"old for it: {REMEDY}"
         )

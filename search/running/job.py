@@ -50,8 +50,8 @@ class StepResult:
 
     `points` are events as `point_event` makes them, `notes` warnings to show, `spent` seconds since the trial began, by
     purpose. `failed` is the reason of a failed trial, "" of a complete trial, None of any other. Two ends are not the
-    trial's fault, and both are "" otherwise: `stuck`, the disk refuses more, and `unfit`, no GPU is usable.
-    `worked_seconds` are the worker's own seconds, once the trial has ended.
+    trial's fault, and both are "" otherwise: `stuck`, the disk refuses more, and `unfit`, the node has no usable GPU or
+    lacks a file of the search. `worked_seconds` are the worker's own seconds, once the trial has ended.
     """
 
     points: Sequence[Mapping[str, Any]] = ()
@@ -69,7 +69,7 @@ class StepResult:
 
     @property
     def status(self) -> Status:
-        """Return the trial's status after the step; "running" also after a full disk or without a usable GPU."""
+        """Return the trial's status after the step; "running" also after a full disk or on an unfit node."""
         return "running" if self.failed is None else "failed" if self.failed else "complete"
 
     def as_json(self) -> dict[str, Any]:

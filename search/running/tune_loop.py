@@ -21,7 +21,7 @@ from compress.data.own_task import OBJECT, offered
 from compress.errors import DiskError
 from search.running.cluster import places
 from search.running.driver import Driver
-from search.running.failures import DeviceError, gpu_lost, last_error, reason_gone
+from search.running.failures import NodeError, gpu_lost, last_error, reason_gone
 from search.running.interrupts import listen
 from search.running.job import Job, StepResult
 from search.running.sources import NotNow
@@ -141,7 +141,7 @@ class _Callback(tune.Callback):
         if said.stuck:
             self.driver.give_up(DiskError(said.stuck))
         elif said.unfit:
-            self.driver.give_up(DeviceError(said.unfit))
+            self.driver.give_up(NodeError(said.unfit))
         elif said.failed is not None:
             reason, seconds = said.failed, said.worked_seconds
             self.driver.guard(lambda: self.driver.end(number, said.status, reason, seconds, said.spent))

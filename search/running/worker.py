@@ -19,20 +19,22 @@ import torch
 from ray import tune
 
 from compress.data.own_task import offer
+from compress.data.splits import DataError
 from compress.data.tasks import Task, load_task
-from compress.errors import DiskError, RecipeError, StoreError, said
+from compress.errors import DiskError, MissingModel, RecipeError, StoreError, said
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
 from compress.training.loop import TrainingError, hide_gpus, training_device
 from search.running.devices import share_gpu
 from search.running.failures import (
-    DeviceError,
     GpuLost,
+    NodeError,
     check_gpu,
     is_lost,
     is_out_of_memory,
     lost,
+    missing,
     out_of_memory,
     unusable,
 )
@@ -157,9 +159,11 @@ class Compression(tune.Trainable):
             return StepResult(stuck=str(error))
         if getattr(error, "errno", None) in FULL:
             return StepResult(stuck=f"store: {error}")
+        if isinstance(error, MissingModel):
+            return StepResult(unfit=missing(error))
         if isinstance(error, RecipeError | TrainingError | StoreError):
             return StepResult(failed=str(error))
-        if isinstance(error, DeviceError) or unusable(error):
+        if isinstance(error, NodeError) or unusable(error):
             return StepResult(unfit=unusable(error) or str(error))
         if is_lost(error):
             threading.Timer(END_S, os._exit, (1,)).start()
@@ -182,21 +186,29 @@ class Compression(tune.Trainable):
         if self.points is None:
             check_gpu(self.job.gpus)
             recipe = Recipe.from_json(self.job.recipe)
-            data = Path(self.job.data) if self.job.data else None
             store = open_store(self.job.store)
-            task = load_task(recipe.task, data, cache_dir=store.root / "data", begun=self.job.fingerprint)
-            _check_images(task, self.job.fingerprint)
+            task = self._task(recipe.task, store.root / "data")
             if self.data is None or self.data[0] is not task:
                 self.data = task, task.to(training_device())
             self.pipeline = Pipeline(self.data[1], store, keep_outputs=self.job.keep_outputs)
             self.points = self.pipeline.run(recipe)
         return self.points
 
+    def _task(self, name: str, cache: Path) -> Task:
+        """Return the driver's task; NodeError where this node cannot load the task."""
+        try:
+            data = Path(self.job.data) if self.job.data else None
+            task = load_task(name, data, cache_dir=cache, begun=self.job.fingerprint)
+        except DataError as error:
+            raise NodeError(missing(error)) from error
+        _check_images(task, self.job.fingerprint)
+        return task
+
 
 def _check_images(task: Task, begun: str | None) -> None:
-    """Raise RecipeError where this node has other images than the driver: its models would belong to another task."""
+    """Raise NodeError where this node has other images than the driver: its models would belong to another task."""
     if begun not in (None, task.fingerprint):
-        raise RecipeError(
+        raise NodeError(
             f"{task.name}: every node must have the images the search began with, fingerprint {str(begun)[:8]}, "
             f"got {task.fingerprint[:8]} on {socket.gethostname()}"
         )

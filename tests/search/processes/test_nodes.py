@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,6 +33,7 @@ from search.study.record import StudyRecord
 from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial
+from tests.search.processes.nodes import busy, cluster_of
 
 ROOT = Path(__file__).parents[3]
 RATES = tuple(round(0.1 - 0.005 * step, 3) for step in range(19))
@@ -63,36 +62,6 @@ def main() -> None:
     home, trials, gpus = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     settings = Settings("s", space="some", trials=trials, home=home, address="auto", gpus_per_trial=gpus)
     launch.search(settings, Say())
-
-
-@pytest.fixture(scope="module")
-def ray_folder() -> Iterator[Path]:
-    """Ray's files and the address of its last cluster, apart from those of others; paths of sockets must be short."""
-    folder = Path(tempfile.mkdtemp(prefix="rn-"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", str(folder))
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def cluster_of(*nodes: dict[str, Any]) -> Iterator[Any]:
-    """A Ray of a head that runs no trials and one node for each dictionary of its arguments."""
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    try:
-        for one in nodes:
-            cluster.add_node(**one)
-        yield cluster
-    finally:
-        cluster.shutdown()  # type: ignore[no-untyped-call]
-
-
-def busy(cluster: Any) -> list[str]:
-    """The nodes on which trials run now, a node as often as it has trials."""
-    actors = cluster.global_state.actor_table(None).values()
-    return [actor["Address"]["NodeID"] for actor in actors if actor["State"] == "ALIVE"]
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from compress.store.folder import Store
 from compress.training.loop import VISIBLE, training_device
 from search.beginning.begin_or_resume import take_up
 from search.running.devices import ALLOCATOR, share_gpu
-from search.running.failures import DeviceError, GpuLost
+from search.running.failures import GpuLost, NodeError
 from search.running.job import Job, StepResult
 from search.running.tune_loop import _Callback
 from search.running.worker import END_S, Compression
@@ -101,7 +101,7 @@ def test_a_node_with_other_images_than_the_search_began_with_makes_no_point(work
     result = worker.step()
     assert result["done"]
     assert json.loads(result["points"]) == []
-    assert result["failed"].startswith(
+    assert result["unfit"].startswith(
         "digits: every node must have the images the search began with, fingerprint 00000000, got 1e0dd97b on "
     )
 
@@ -168,7 +168,7 @@ def test_a_gpu_that_torch_does_not_see_ends_the_search_and_leaves_the_trial_to_b
     driver = take_up(study, optuna_study, SPACES["joint"], digits, trials=2)
     driver.next()
     _Callback(driver).on_trial_result(1, [], SimpleNamespace(config=Job(0, {}, "").as_json()), result)
-    assert isinstance(driver.failure, DeviceError)
+    assert isinstance(driver.failure, NodeError)
     driver.close()
     assert study.unfinished == [0]
 
