@@ -21,7 +21,7 @@ from compress.pruning import Exponential, L1Unstructured, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.training.settings import Training
-from spaces.papers.paper import FIRST, Cell, Claim, Curves, Maps, Paper, Picture, Table
+from spaces.papers.paper import FIRST, PLAIN, Cell, Claim, Curves, Maps, Paper, Picture, Table
 from spaces.space import Space, Trial, Value
 
 SOURCE = "https://doi.org/10.1007/s40747-020-00248-y"
@@ -78,9 +78,7 @@ SMALL = Scale(
 
 def build(trial: Trial, task: str, seed: int, *, scale: Scale) -> Recipe:
     """Ask for the part of the study, then for network, method, and sparsity or teacher."""
-    study = trial.suggest_categorical("study", ("one-shot", "iterative", "baseline"))
-    if study == "baseline":
-        return Recipe(task, scale.networks[OTHER], (Train(scale.schooling),), seed=seed)
+    study = trial.suggest_categorical("study", ("one-shot", "iterative"))
     method = str(trial.suggest_categorical("method", tuple(METHODS)))
     if study == "one-shot":
         network = scale.networks[str(trial.suggest_categorical("network", NETWORKS))]
@@ -135,7 +133,7 @@ def tables(task: str) -> tuple[Table, ...]:
         Table(
             "Table 3",
             "Accuracy of the two teachers",
-            {("baseline", ORIGINAL): unpruned[ORIGINAL], ("baseline", OTHER): Cell({"study": "baseline"})},
+            {("baseline", ORIGINAL): unpruned[ORIGINAL], ("baseline", OTHER): PLAIN},
         ),
         Table(
             "Table 4",

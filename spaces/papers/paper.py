@@ -38,6 +38,10 @@ class Cell:
     by: Literal["decrease", "rate", "difference"] = "difference"
 
 
+PLAIN = Cell({})
+"""The study's first trial: the space's own teacher, unpruned."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of the paper, by its `number` there; `cells` by row and column, in the order of the paper.

@@ -10,7 +10,7 @@ from compress.costs import check
 from compress.data.tasks import load_task
 from spaces.listing import listing
 from spaces.papers import PAPERS
-from spaces.papers.paper import Cell, Curves, Paper, Steps
+from spaces.papers.paper import PLAIN, Cell, Curves, Paper, Steps
 from spaces.published import load
 from spaces.questions import given
 
