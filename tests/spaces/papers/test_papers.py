@@ -43,7 +43,7 @@ def test_every_cell_is_of_a_recipe_of_the_grid(name: str, scale: str, task: str)
     grid = [dict(choices) for choices in found.choices]
     for cell in cells_of(paper, task):
         for one in with_bases(cell):
-            assert dict(one.choices) in grid, one
+            assert one == PLAIN or dict(one.choices) in grid, one
 
 
 @pytest.mark.parametrize("name", PAPERS)
