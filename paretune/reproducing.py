@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paretune.reproduce_options import TRIAL_IMAGES, Reproduce
 from search.settings import Settings, home_folder, whole_task
@@ -26,22 +26,23 @@ def settings_of(asked: Reproduce) -> Settings:
         raise ValueError(f"reproduce: unknown paper {asked.paper!r}, known are {', '.join(PAPERS)}")
     task = whole_task(asked.task)
     name = asked.name or f"{asked.paper}-{''.join(sign if sign.isalnum() else '-' for sign in asked.task)[-40:]}"
-    brief: dict[str, object] = {}
+    brief = {}
     if asked.trial_run:
         from compress.data.few_images import named
 
         task = named(task, asked.images or TRIAL_IMAGES)
         brief = {"epochs": 1, "recovery_epochs": 1}
         name = name if asked.name else f"{name}-trial-run"
-    shared = {each.name: getattr(asked, each.name) for each in fields(asked) if each.name in _FIELDS}
     home = home_folder(asked.home)
+    shared = {each.name: getattr(asked, each.name) for each in fields(asked) if each.name in _FIELDS}
+    told: dict[str, Any] = {**shared, **brief, "task": task, "home": home}
     return Settings(
         name,
         space=asked.paper,
         sampler="grid",
         whole_curves=True,
         resume=Study(home, name).exists,
-        **{**shared, **brief, "task": task, "home": home},
+        **told,
     )
 
 

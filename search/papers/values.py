@@ -21,6 +21,12 @@ BESIDE = "@"
 Beside = Callable[[Point, str], float | None]
 """Returns such a figure of a point, None where the figure was not measured."""
 _CLOSE = 1e-6
+_SHARES: dict[str, Callable[[float, float], float]] = {
+    "decrease": lambda value, other: 1 - value / other,
+    "rate": lambda value, other: other / value,
+    "difference": lambda value, other: value - other,
+}
+"""A cell's value beside the value of another cell, by the name in `Cell.by`."""
 
 
 class Values:
@@ -73,11 +79,7 @@ class Values:
         if cell.of is None:
             return found
         base = self.of(cell.of, scores=scores)
-        share = {
-            "decrease": lambda value, other: 1 - value / other,
-            "rate": lambda value, other: other / value,
-            "difference": lambda value, other: value - other,
-        }[cell.by]
+        share = _SHARES[cell.by]
         return {seed: share(value, base[seed]) for seed, value in found.items() if seed in base}
 
     def figure(self, name: str) -> Figure:
