@@ -295,6 +295,7 @@ def test_a_driver_that_cannot_write_ends_the_search_and_says_so(
         driver.guard(refuse)
 
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
+    monkeypatch.setattr(launch, "places", lambda settings: 1)
     monkeypatch.setattr(launch, "run_trials", full)
     room = rf"once there is room \(`paretune clean s --home {tmp_path}` may make some\), --resume goes on"
     with pytest.raises(launch.SearchFailed, match=rf"search s: OSError: .*No space left on device; .* kept, {room}$"):
@@ -308,6 +309,7 @@ def test_the_header_has_the_gpus_that_were_chosen_and_to_resume_goes_by_it(
 ) -> None:
     given: list[tuple[float | None, list[str]]] = []
     monkeypatch.setattr(launch, "started", lambda settings, scratch: tempfile.TemporaryDirectory())
+    monkeypatch.setattr(launch, "places", lambda settings: 1)
     monkeypatch.setattr(
         launch,
         "run_trials",
