@@ -3,8 +3,8 @@
 Eleven pairs of teacher and student. Eight methods teach every student. The student taught by SimKD, and the teacher,
 then lose 10 to 90 % of their weights by size, each time from the whole network, and only the classifier is tuned.
 
-The paper begins with ImageNet's weights and averages ten prunings a pair. `IMAGENET` has the weights' names; the spaces
-train from scratch, as weights of another task must be fetched first. Batch size, momentum, weight decay, learning rate
+The paper begins with ImageNet's weights and averages ten prunings a pair. The scale `imagenet` begins so, with
+torchvision's weights from the local cache; the scale `published` is the same from scratch. Batch size, momentum, weight decay, learning rate
 and epochs are the paper's. The paper does not say how long the classifier is tuned: as long as a student is taught.
 """
 
@@ -83,6 +83,9 @@ PUBLISHED = Scale(
     _PAPER,
     _PAPER,
 )
+_WEIGHTS = "torchvision:IMAGENET1K_V1"
+_TRAINED = {name: replace(model, weights=_WEIGHTS) for name, model in _TORCHVISION.items()}
+IMAGENET = replace(PUBLISHED, teachers=_TRAINED, students=_TRAINED)
 _SMALL_TEACHERS = {
     "ResNet101": Model("resnet20", 0.5),
     "ResNet152": Model("resnet32", 0.375),
@@ -250,7 +253,7 @@ MALIHI2023 = Paper(
     "and pruning",
     SOURCE,
     ("cifar10", "cifar100", "digits"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "imagenet": _space(IMAGENET), "small": _space(SMALL)},
     tables,
     claims,
     pictures,
