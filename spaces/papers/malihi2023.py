@@ -4,8 +4,9 @@ Eleven pairs of teacher and student. Eight methods teach every student. The stud
 then lose 10 to 90 % of their weights by size, each time from the whole network, and only the classifier is tuned.
 
 The paper begins with ImageNet's weights and averages ten prunings a pair. The scale `imagenet` begins so, with
-torchvision's weights from the local cache; the scale `published` is the same from scratch. Batch size, momentum, weight decay, learning rate
-and epochs are the paper's. The paper does not say how long the classifier is tuned: as long as a student is taught.
+torchvision's weights from the local cache; the scale `published` is the same from scratch. Batch size, momentum, weight
+decay, learning rate and epochs are the paper's. The paper does not say how long the classifier is tuned: here as long
+as a student is taught.
 """
 
 from __future__ import annotations
