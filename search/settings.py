@@ -69,8 +69,8 @@ class Settings(TrainingOptions, SearchBudget):
     file: Path | None = field(default=None, metadata=argument("TOML file with options; options typed here win."))
     space: str | Space = setting(
         "joint",
-        "What may be tried: joint; the studies of papers, malihi2023, slimnets2018, chen2021, aghli2021, resrep2021, "
-        "singh2019; FILE.py:NAME or module:NAME of a space of your own.",
+        "What may be tried: joint, malihi2023, slimnets2018, chen2021, aghli2021, resrep2021, singh2019; FILE.py:NAME "
+        "or module:NAME of a space of your own.",
         metavar="TEXT",
     )
     scale: str | None = setting(

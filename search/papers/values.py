@@ -38,23 +38,27 @@ class Values:
 
     def trial(self, choices: Mapping[str, Any]) -> TrialRecord | None:
         """Return the trial of the study's own seed with exactly these choices, None without."""
-        return next((one for one in self._trials.get(_key(choices), ()) if _seed(one.recipe) == self.seed), None)
+        return next((one for one in self._with(choices) if _seed(one.recipe) == self.seed), None)
 
     def curves(self, choices: Mapping[str, Any]) -> dict[int, list[Point]]:
-        """Return the points of a recipe by seed, in the order of making; {} for a recipe not carried out."""
-        own = self.trial(choices)
-        found: dict[int, list[Point]] = {} if own is None else {self.seed: list(own.points)}
-        for trial in self._trials.get(_key(choices), ()):
-            found.setdefault(_seed(trial.recipe), list(trial.points))
-        for place, point in enumerate([] if own is None else own.points):
-            for seed, other in self._same.get(point.id, {}).items():
-                curve = found.setdefault(seed, [])
-                if other.id not in {one.id for one in curve}:
-                    curve.insert(place, other)
-        return {seed: curve for seed, curve in sorted(found.items()) if curve}
+        """Return the curves of a recipe by seed, in the order of making; a curve that is not whole is left out.
+
+        A recipe whose models all came with other recipes has no trial of a further seed: families tell its models.
+        """
+        found = {_seed(t.recipe): list(t.points) for t in self._with(choices) if t.status == "complete" and t.points}
+        own = found.get(self.seed, [])
+        for seed in {seed for point in own for seed in self._same.get(point.id, {})} - found.keys():
+            again = [self._same.get(point.id, {}).get(seed) for point in own]
+            if None not in again:
+                found[seed] = [point for point in again if point is not None]
+        return dict(sorted(found.items()))
 
     def points(self, cell: Cell) -> dict[int, Point]:
         """Return the cell's point of each seed that has one."""
+        if cell.within is None and (cell.at == FIRST or not isinstance(cell.at, str)):
+            own = self.trial(cell.choices)
+            point = None if own is None or not own.points else at_place(list(own.points), cell.at)
+            return {} if point is None else dict(sorted(self._same[point.family or point.id].items()))
         curves = self.curves(cell.choices)
         if cell.within is not None:
             most = {seed: point.measured.macs for seed, point in self.points(cell.within).items()}
@@ -80,6 +84,9 @@ class Values:
         if name.partition(BESIDE)[0] == "ms":
             return figure_of(LATENCY, self.record)
         return figure_of(name.partition(BESIDE)[0], self.record)
+
+    def _with(self, choices: Mapping[str, Any]) -> list[TrialRecord]:
+        return self._trials.get(_key(choices), [])
 
     def _value(self, point: Point, name: str, *, scores: bool) -> float | None:
         if BESIDE in name:

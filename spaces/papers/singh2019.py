@@ -56,7 +56,7 @@ SMALL = Scale(
     Training(epochs=30),
     Training(epochs=8, lr=0.02),
     Training(epochs=2, lr=0.02),
-    0.9,
+    0.85,
 )
 
 

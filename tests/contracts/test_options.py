@@ -19,19 +19,19 @@ from compress.data.tasks import TASKS
 from paretune import cli
 from paretune import verb_options as asked
 from paretune import view_options as looked
-from paretune.reproduce_options import ReproduceTyped
+from paretune.reproduce_options import Reproduce, ReproduceTyped
 from paretune.verb_options import Search, Select, SelectAndExport, Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
 from search.selection.budget import BOUNDS, Budget
 from search.settings import Settings
 from spaces import SPACES
+from spaces.papers import PAPERS
 
 VERBS = {
     "search": Settings,
     "show": asked.Show,
     "run": asked.Run,
-    "reproduce": ReproduceTyped,
     "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
@@ -49,6 +49,7 @@ VERBS = {
     "speed": looked.Speed,
     "layers": looked.Layers,
     "attention": looked.Attention,
+    "reproduce": ReproduceTyped,
 }
 PYTHON_ONLY = {"show"}
 
@@ -78,7 +79,12 @@ def test_help_shows_every_option_with_its_text(verb: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "made", "python_only"),
-    [(paretune.search, Settings, {"show"}), (paretune.select, Select, set()), (paretune.table, Table, set())],
+    [
+        (paretune.search, Settings, {"show"}),
+        (paretune.select, Select, set()),
+        (paretune.table, Table, set()),
+        (paretune.reproduce, Reproduce, set()),
+    ],
 )
 def test_a_function_takes_the_fields_with_their_defaults(
     function: Callable[..., object], made: Any, python_only: set[str]
@@ -103,6 +109,7 @@ def test_help_names_every_space_task_and_sampler() -> None:
     options = options_of(Settings)
     for field, known in {"space": [*SPACES], "task": [*TASKS], "sampler": [*SAMPLERS]}.items():
         assert all(name in options[field].help for name in known), field
+    assert all(name in options_of(Reproduce)["paper"].help for name in PAPERS)
 
 
 def test_written_amounts_are_read_where_the_bounds_are_asked_for() -> None:

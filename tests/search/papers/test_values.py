@@ -75,3 +75,19 @@ def test_a_figure_measured_afterwards_is_asked_for(record: StudyRecord) -> None:
     found = Values(record, beside).of(Cell(record.trials[1].choices, FIRST, "ms@64"))
     assert set(found.values()) == {3.0}
     assert set(asked) == {"ms@64"}
+
+
+def test_a_curve_that_is_not_whole_has_no_end() -> None:
+    first, again = curve(1, recipe(), {0.0: 0.9, 0.9: 0.5}), curve(2, recipe(), {0.0: 0.8}, 1, 1)
+    for status in ("running", "stopped", "failed"):
+        values = Values(study(plain_teacher(), first, replace(again, status=status)))  # type: ignore[arg-type]
+        assert set(values.of(Cell(first.choices, LAST))) == {0}
+        assert set(values.of(Cell(first.choices, FIRST))) == {0, 1}
+        assert Values(study(plain_teacher(), replace(first, status=status))).of(Cell(first.choices, LAST)) == {}  # type: ignore[arg-type]
+
+
+def test_a_recipe_whose_models_all_came_with_others_has_their_seeds() -> None:
+    first, again = curve(1, recipe(), {0.0: 0.9, 0.9: 0.5}), curve(2, recipe(), {0.0: 0.8, 0.9: 0.4}, 1, 1)
+    shared = trial(3, recipe(lr=0.02), [replace(first.points[0], trial=3)], {"distiller": "kd", "alone": 1})
+    values = Values(study(plain_teacher(), first, again, shared))
+    assert values.of(Cell(shared.choices, LAST, "validation")) == {0: 0.9, 1: 0.8}

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from compress.costs import check
+from compress.data.make_task import make_task
 from compress.data.tasks import load_task
+from compress.goals import Classification
 from spaces.listing import listing
 from spaces.papers import PAPERS
 from spaces.papers.paper import PLAIN, Cell, Curves, Paper, Steps
 from spaces.published import load
 from spaces.questions import given
+from spaces.space import Value
 
 EVERY = [(name, scale, task) for name, paper in PAPERS.items() for scale in paper.scales for task in paper.tasks]
 
@@ -53,6 +57,14 @@ def test_every_recipe_of_the_small_scale_suits_its_task(name: str) -> None:
     space = paper.scales["small"]
     for choices in listing(space, task.name, 0, {}).choices:
         check(space.build(given(choices), task.name, 0), task)
+
+
+@pytest.mark.parametrize("network", ["VGG16", "ResNet56"])
+def test_a_cut_by_flops_at_the_small_scale_suits_cifar_images_too(network: str) -> None:
+    images, targets = torch.rand(40, 3, 32, 32), torch.arange(40) % 10
+    task = make_task(Classification(tuple("abcdefghij")), (images, targets), name="cifar10")
+    choices: dict[str, Value] = {"network": network, "method": "at once"}
+    check(PAPERS["singh2019"].scales["small"].build(given(choices), task.name, 0), task)
 
 
 @pytest.mark.parametrize("name", PAPERS)
