@@ -226,8 +226,8 @@ def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
 def outputs(name: str, point: str, *, home: Path | str | None = None, data: Path | None = None) -> dict[str, Any]:
     """The outputs of a point's model on `validation` and `test`, tensors `(N, ...)` in the order of the task's targets.
 
-    `point` is the id or its beginning. Outputs kept by `keep_outputs` are read; else the stored model computes them.
-    ValueError if no or several points have the id, if the model is gone, or if an image has too many values.
+    `point` is the id, its beginning, or `teacher`. Outputs kept by `keep_outputs` are read; else the stored model
+    computes them. ValueError if no or several points have the id, if the model is gone, or if an image has too many values.
     """
     from compress.store.bucket import open_store
     from compress.store.outputs import MOST, outputs_of, unpacked
@@ -235,12 +235,10 @@ def outputs(name: str, point: str, *, home: Path | str | None = None, data: Path
 
     study = Study(home_folder(home), name)
     record = study.record
-    found = [one for one in record.points if one.id.startswith(point)]
-    if len(found) != 1:
-        raise ValueError(f"outputs: {point!r} must be the beginning of one point's id, it is of {len(found)}")
-    packed = open_store(record.store).outputs(found[0].id)
+    found = named_point("outputs", record, point)
+    packed = open_store(record.store).outputs(found.id)
     if packed is None:
-        packed = outputs_of(stored(found[0], record).files().module(), _task(record, study, data))
+        packed = outputs_of(stored(found, record).files().module(), _task(record, study, data))
     if packed is None:
         raise ValueError(f"outputs: an image must have at most {MOST:,} values, those of {record.task} have more")
     return unpacked(packed)
