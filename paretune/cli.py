@@ -134,7 +134,7 @@ def _show_front(study: str, home: Path | None) -> None:
 
 @verb(app, asked.Show)
 def show(options: asked.Show) -> None:
-    """What a study is: its options, trials and places; with --toml, the study file that would repeat it."""
+    """A study in short: options, trials and places; with --toml, the study file to repeat the study."""
     found = paretune.show(options.study, home=options.home)
     if options.json:
         return _print_json(found)

@@ -1,4 +1,4 @@
-"""What a search says once it is done: how its trials ended, and what to type next."""
+"""The last words of a search: how its trials ended, and commands to type next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def searched(
     program: str = "paretune",
     budget: Budget | None = None,
 ) -> str:
-    """How a search's trials ended and what to type next.
+    """How a search's trials ended, and commands to type next.
 
     The example to take is the middle of the front. If the search has a bound on the quality in its `budget`, the
     example keeps the bound, and the command repeats the bound.

@@ -1,4 +1,4 @@
-"""What the command says in words: one table or a few lines for each verb's result."""
+"""The command's results in words: a table or a few lines for each verb."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def front_table(found: Mapping[str, Any]) -> Table:
 
 
 def points_table(found: Iterable[RatedModel]) -> Table:
-    """What is within a budget side by side, as it comes."""
+    """The models within a budget, a row each, in the given order."""
     rated = [*found]
     return points_by_study([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
 
@@ -144,7 +144,7 @@ def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
 
 
 def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:
-    """The best point, why it is the best, and what was exported to `folder`, if anything."""
+    """The best point, the reasons for the choice, and the files exported to `folder`, if any."""
     best = found.best
     assert best is not None
     m = best.measured
