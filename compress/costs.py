@@ -186,7 +186,7 @@ def _noise(task: Task) -> Batch:
     if task.goal.softmax and not task.goal.dense:
         targets = torch.randint(task.outputs, (4,), generator=generator)
     else:
-        targets = task.train.targets[:4].cpu()
+        targets = task.train.target_at(torch.arange(min(4, len(task.train)))).cpu()
     return Batch(images, targets, torch.arange(4), goal=task.goal)
 
 

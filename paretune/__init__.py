@@ -144,7 +144,7 @@ def run(asked: Run) -> StudyRecord:
 def reproduce(asked: Reproduce) -> Reproduction:
     """Repeat a paper's study and write its tables: `reproduce("chen2021", task="digits", seeds=3)`.
 
-    A study that exists goes on; a partly run grid gives partly filled tables. The files lie in `folder` of the result:
+    An existing study goes on. A partly run grid gives partly filled tables. The files lie in `folder` of the result:
     tables as markdown, CSV and LaTeX, and a page with the figures. ValueError before anything is started, RuntimeError
     for failed work.
     """
@@ -164,7 +164,7 @@ def reproduce(asked: Reproduce) -> Reproduction:
 def recipe(name: str, point: str, *, home: Path | str | None = None) -> dict[str, Any]:
     """The whole recipe of a point, ready for JSON; `run` on the recipe gives the same point, with the same id.
 
-    `point` is the id, its beginning, or `teacher`. ValueError unless the study has exactly one such point.
+    `point` is the id, its beginning, or `teacher`. ValueError if no point or several points have the id.
     """
     return dict(named_point("recipe", open_study(name, home), point).recipe)
 
@@ -175,7 +175,7 @@ def series(name: str, point: str, *, home: Path | str | None = None) -> DataFram
     The columns are `step` from 0, `stage`, `level` (of the stage, a share or the number of a round), `epoch` from 1,
     mean `loss`, `score` (share of right answers to the augmented training images, where the quality is accuracy), `lr`,
     and where a method prunes `masked`, the share of weights, rows or filters. `point` is the id or its beginning.
-    ValueError unless the study has exactly one such point, and for a model of an earlier version, which kept no series.
+    ValueError if no point or several points have the id. ValueError for a model of a version that kept no series.
     """
     import pandas as pd
 
@@ -214,7 +214,7 @@ def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
 
 
 def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
-    """What a study is, ready for JSON: its options, when and over which images it was begun, trials and places.
+    """A study in short, ready for JSON: options, date, identity of the images, trials and places.
 
     `toml` is the study file that would repeat the study.
     """
@@ -226,8 +226,9 @@ def show(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
 def outputs(name: str, point: str, *, home: Path | str | None = None, data: Path | None = None) -> dict[str, Any]:
     """The outputs of a point's model on `validation` and `test`, tensors `(N, ...)` in the order of the task's targets.
 
-    `point` is the id or its beginning. Outputs kept by `keep_outputs` are read; else the stored model computes them.
-    ValueError if no or several points have the id, if the model is gone, or if an image has too many values.
+    `point` is the id, its beginning, or `teacher`. Outputs kept by `keep_outputs` are read; else the stored model
+    computes them. ValueError if no or several points have the id, if the model is gone, or if an image has too many
+    values.
     """
     from compress.store.bucket import open_store
     from compress.store.outputs import MOST, outputs_of, unpacked
@@ -235,12 +236,10 @@ def outputs(name: str, point: str, *, home: Path | str | None = None, data: Path
 
     study = Study(home_folder(home), name)
     record = study.record
-    found = [one for one in record.points if one.id.startswith(point)]
-    if len(found) != 1:
-        raise ValueError(f"outputs: {point!r} must be the beginning of one point's id, it is of {len(found)}")
-    packed = open_store(record.store).outputs(found[0].id)
+    found = named_point("outputs", record, point)
+    packed = open_store(record.store).outputs(found.id)
     if packed is None:
-        packed = outputs_of(stored(found[0], record).files().module(), _task(record, study, data))
+        packed = outputs_of(stored(found, record).files().module(), _task(record, study, data))
     if packed is None:
         raise ValueError(f"outputs: an image must have at most {MOST:,} values, those of {record.task} have more")
     return unpacked(packed)

@@ -26,6 +26,7 @@ from paretune import verb_options as asked
 from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.exit_code import exit_code
 from paretune.reproduce_options import Reproduce, ReproduceTyped
+from paretune.search_words import searched
 from paretune.signature import verb
 from paretune.table_text import FORMATS
 from paretune.view_commands import view_app
@@ -35,7 +36,6 @@ from paretune.words import (
     methods_table,
     points_table,
     reproduced,
-    searched,
     selected,
     series_table,
     study_table,
@@ -94,6 +94,9 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
         if (home / "studies" / name / FILE).exists():
             typer.echo(f"go on: {again}", err=True)
         raise
+    from search.beginning.begin_checks import budget_of
+    from search.study.study import Study
+
     _show_front(name, home)
     server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(home / "mlflow.db")]
     next_steps = {"report": _reported(name, home), "go on": again}
@@ -102,7 +105,8 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
     given: dict[str, object] = {"--home": home if home != paretune.home_folder() else None, "--data": asked.data}
     given["--tracking-uri"] = asked.tracking_uri
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    _out.print(searched(found, next_steps, where, program("paretune")), markup=False, highlight=False)
+    said = searched(found, next_steps, where, program("paretune"), budget_of(Study(home, name)))
+    _out.print(said, markup=False, highlight=False)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
 
@@ -130,7 +134,7 @@ def _show_front(study: str, home: Path | None) -> None:
 
 @verb(app, asked.Show)
 def show(options: asked.Show) -> None:
-    """What a study is: its options, trials and places; with --toml, the study file that would repeat it."""
+    """A study in short: options, trials and places; with --toml, the study file to repeat the study."""
     found = paretune.show(options.study, home=options.home)
     if options.json:
         return _print_json(found)

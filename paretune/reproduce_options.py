@@ -25,7 +25,7 @@ TRIAL_IMAGES = 500
 class Reproduce:
     """The arguments of `paretune.reproduce`, and of the command without `show`; fields as of `Settings`.
 
-    A study `name` that exists goes on. `name` None is the paper's name and the task's. With `trial_run` every training
+    An existing study `name` goes on. `name` None is the paper's name and the task's. With `trial_run` every training
     has an epoch, on `images` images a split. ValueError for `images` without `trial_run`.
     """
 

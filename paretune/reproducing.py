@@ -44,12 +44,13 @@ def settings_of(asked: Reproduce) -> Settings:
 def write(settings: Settings, out: Path | None, *, show: bool = True) -> Reproduction:
     """Evaluate the study so far, and write its tables and its page to `out`, in the study's folder if None.
 
-    MLflow gets the files too, in the study's run.
+    MLflow gets the files too, in the study's run; trouble there is noted alone.
     """
     from compress.data.tasks import load_task
     from compress.training.loop import training_device
     from dashboards.papers.page import paper_page
     from search.papers import reproduce
+    from search.tracking.client import TrackingError
     from search.tracking.sync import Sync
 
     study = Study(settings.home, settings.name)
@@ -60,7 +61,10 @@ def write(settings: Settings, out: Path | None, *, show: bool = True) -> Reprodu
     found = reproduce.evaluated(study, values)
     files = reproduce.write(found, folder)
     (folder / PAGE).write_text(paper_page(found, values, task), encoding="utf-8")
-    Sync.of(settings).store([*files, folder / PAGE], reproduce.FOLDER)
+    try:
+        Sync.of(settings).store([*files, folder / PAGE], reproduce.FOLDER)
+    except TrackingError as error:  # the files are there
+        print(f"note: {error}", file=sys.stderr)
     return replace(found, folder=folder)
 
 

@@ -77,7 +77,7 @@ FORMATS: dict[str, Callable[[StudyTable], str]] = {"md": markdown, "csv": csv, "
 
 
 def title(table: StudyTable) -> str:
-    """Return what a cell is: study, figure, and what the mean is over."""
+    """Return the title of a table: study, figure, names, and the number of seeds behind a mean."""
     least, most = table.seeds
     over = f"mean ± standard deviation over {most} seeds" if most > 1 else "of one seed"
     if 1 < most != least:

@@ -85,8 +85,8 @@ class Search(Settings):
 class Run:
     """The arguments of `paretune.run`, and of the command without `show`.
 
-    `recipes` are files, exports, JSON forms or recipes; none of them resumes the study with its own. `task` None means
-    the recipes' own. The other fields are as of `Settings`.
+    `recipes` are files, exports, JSON forms or recipes. Without recipes the study is resumed with the recipes it was
+    begun with. `task` None means the recipes' own task. The other fields are as of `Settings`.
     """
 
     recipes: tuple[Given, ...] | list[Given] | Given = field(

@@ -34,7 +34,7 @@ def robustness(options: asked.Robustness) -> None:
 
 @verb(view_app, asked.Speed)
 def speed(options: asked.Speed) -> None:
-    """How fast points are by batch size on this machine, beside the speed-up that their MACs promise."""
+    """Times of points by batch size on this machine, beside the speed-up promised by their MACs."""
     with redirect_stdout(sys.stderr):
         found = views.speed(
             options.study,

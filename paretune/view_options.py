@@ -74,7 +74,7 @@ class Speed(OfPoints):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The batches as numbers; ValueError for a word that is none."""
+        """The batches as numbers; ValueError for any other word."""
         for word in self.batches:
             if not re.fullmatch(r"[0-9]{1,9}", word, re.ASCII):
                 raise ValueError(f"batches: must be whole numbers, such as 1,8,64, got {word!r}")

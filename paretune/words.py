@@ -1,9 +1,8 @@
-"""What the command says in words: one table or a few lines for each verb's result."""
+"""The command's results in words: a table or a few lines for each verb."""
 
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,12 @@ from rich.table import Table
 
 from compress.figures import graded, named
 from compress.quality import ACCURACY, Quality
-from search.selection.budget import option
+from search.selection.budget import title
 from search.selection.preference import KNEE
 from search.selection.rated import RatedModel
 from search.selection.selection import Selection
 from search.study.breakpoints import DELTA, Breakpoint
-from search.study.record import StudyRecord, TrialRecord
-from search.study.seeds import Family, front_of, middle
-from search.study.study import INTERRUPTED
+from search.study.record import TrialRecord
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,7 +41,7 @@ def front_table(found: Mapping[str, Any]) -> Table:
 
 
 def points_table(found: Iterable[RatedModel]) -> Table:
-    """What is within a budget side by side, as it comes."""
+    """The models within a budget, a row each, in the given order."""
     rated = [*found]
     return points_by_study([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
 
@@ -146,29 +143,8 @@ def methods_table(found: Iterable[Mapping[str, str]]) -> Table:
     return table
 
 
-def searched(found: StudyRecord, next_steps: Mapping[str, str], where: Sequence[str], program: str = "paretune") -> str:
-    """How a search's trials ended and what to type next; the budget of the example is that of half of the front."""
-    states = [trial.status for trial in found.trials]
-    lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
-    interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
-    lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
-    example = middle(_worth_taking(front_of(found.points, found.objectives), found.quality))
-    if example is not None:
-        words = ["select", found.name, "--max-params", str(example.measured.params), "--export", "out/", *where]
-        lines.append(f"take: {shlex.join([program, *words])}")
-    return "\n".join(lines)
-
-
-def _worth_taking(found: Sequence[Family], quality: Quality) -> Sequence[Family]:
-    """The models of a front that are nearer to the best than to a constant answer, which many small models give."""
-    if quality == ACCURACY:
-        return found
-    best = max((family.validation for family in found), default=0.0)
-    return [family for family in found if family.validation >= (best + quality.constant) / 2]
-
-
 def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:
-    """The best point, why it is the best, and what was exported to `folder`, if anything."""
+    """The best point, the reasons for the choice, and the files exported to `folder`, if any."""
     best = found.best
     assert best is not None
     m = best.measured
@@ -188,7 +164,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if found.left_out:
         lines.append(f"left out: {found.left_out} within the budget that have one seed only")
     if found.budget.bounds:
-        lines.append(f"binding: {', '.join(map(option, found.binding)) or 'no bound'}")
+        lines.append(f"binding: {', '.join(title(name, best.quality) for name in found.binding) or 'no bound'}")
     if found.more_buys:
         lines.append(f"one notch more: {found.more_buys}")
     elif found.prefer == KNEE and found.binding:

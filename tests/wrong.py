@@ -221,11 +221,11 @@ BOUNDS: list[tuple[dict[str, str], str]] = [
         "min-accuracy: expected a number in [0, 1], or a share of the teacher's such as 97%, got",
     ),
     ({"quality": ".9", "min_accuracy": ".9"}, "quality and min-accuracy are one bound: give one of them"),
-    ({"quality": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
+    ({"quality": "201%"}, "accuracy: 201% of the teacher's 0.5 is over 1"),
     ({"max_params": "0"}, "max-params must be above 0, got 0"),
     ({"max_latency_ms": "0.0"}, "max-latency-ms must be above 0, got 0"),
     ({"max_flops": "0%"}, "max-flops must be above 0, got 0%"),
-    ({"min_accuracy": "201%"}, "min-accuracy: 201% of the teacher's 0.5 is over 1"),
+    ({"min_accuracy": "201%"}, "accuracy: 201% of the teacher's 0.5 is over 1"),
 ]
 TABLES: list[tuple[dict[str, Any], str]] = [
     ({"study": "made", "rows": ("lr",)}, "table: made must have a model beside the plain teacher, it has none"),

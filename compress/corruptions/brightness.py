@@ -22,7 +22,7 @@ _RGB = 3
 @final
 @dataclass(frozen=True)
 class Brightness(Corruption):
-    """Brighter images, no brighter than white; the amount is that published for the nearest size.
+    """Brighter images, no brighter than white; the amount is the published amount for the nearest size.
 
     Of three channels the value of HSV is raised, so that hue and saturation stay. Other images have the amount added.
     """
@@ -41,5 +41,5 @@ class Brightness(Corruption):
 
 
 def _brighter(values: Tensor, added: float) -> Tensor:
-    """Return values plus `added`, at most 1; a float beyond white stays as it is."""
+    """Return values plus `added`, at most 1; a float beyond white stays unchanged."""
     return torch.minimum(values + added, values.clamp(min=1.0))

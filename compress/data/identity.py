@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from compress.data.augmentation import Augment, Augmentation
 from compress.data.own_images import Held, Source
 from compress.goals import Goal
+from compress.goals.goal import widened
 from compress.own_code import source
 
+_AT_ONCE = 512
 SAMPLE = 500
 """Images of each split by which a streamed set is identified, evenly spread."""
 Digests = list[bytes]
@@ -42,7 +45,9 @@ def fingerprint(about: str, parts: Sequence[tuple[Tensor, Digests]]) -> str:
     """Return the sha256 of `about`, and of the targets and the images' hashes of all splits."""
     whole = hashlib.sha256(about.encode())
     for number, (targets, known) in enumerate(parts):
-        whole.update(f"{number} {tuple(targets.shape)} {targets.dtype} ".encode() + targets.numpy().tobytes())
+        whole.update(f"{number} {tuple(targets.shape)} {widened(targets[:1]).dtype} ".encode())
+        for some in torch.split(targets, _AT_ONCE):  # as int64, however few bytes they are kept in
+            whole.update(widened(some).numpy().tobytes())
         whole.update(b"".join(known))
     return whole.hexdigest()
 

@@ -21,6 +21,8 @@ from compress.data.splits import DataError
 from compress.data.tasks import Task
 from compress.errors import shortened
 from compress.goals import Classification, Goal, MultiLabel, Regression, Segmentation
+from compress.goals.goal import widened
+from compress.goals.targets import kept
 
 TEST = 0.2
 """Share held out for test, of every class, where a user gives no test split."""
@@ -116,6 +118,7 @@ def _fitted(goal: Goal, who: str, part: Source) -> Source:
         isinstance(goal, Segmentation) and targets.dim() == 4 and targets.shape[1] == 1
     ):
         targets = targets[:, 0]
+    targets = kept(goal, targets)
     if isinstance(goal, Segmentation) and targets.dim() == 3 and tuple(targets.shape[1:]) != part.shape[1:]:
         got, wanted = (" x ".join(map(str, sides)) for sides in (targets.shape[1:], part.shape[1:]))
         raise DataError(f"{who}: targets of a segmentation must be as large as the images, {wanted}, got {got}")
@@ -185,7 +188,7 @@ def _augmentation(goal: Goal, augment: object, train: Source) -> Augmentation:
     shown = Transform(augment, masks=goal.dense and train.targets.dim() == 3)
     some = np.arange(min(4, len(train.targets)))
     try:
-        shown.check(train.read(some), train.targets[torch.from_numpy(some)])
+        shown.check(train.read(some), widened(train.targets[torch.from_numpy(some)]))
     except ValueError as error:
         raise DataError(str(error)) from error
     return shown

@@ -46,7 +46,7 @@ def plain(who: str, pixels: Tensor) -> Tensor:
 
 
 def stacked(who: str, targets: Any) -> Tensor:
-    """Return targets (N, ...), int64 for whole numbers, else float32."""
+    """Return targets (N, ...), uint8 or int64 for whole numbers, else float32."""
     try:
         if isinstance(targets, Tensor):
             found = targets.detach().cpu()
@@ -54,6 +54,8 @@ def stacked(who: str, targets: Any) -> Tensor:
             found = torch.from_numpy(np.array(targets if isinstance(targets, np.ndarray) else [*targets]))
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{who}: targets must be numbers, all of one shape, got {said(error)}") from error
+    if found.dtype == torch.uint8:
+        return found
     return found.to(torch.float32) if found.is_floating_point() else found.to(torch.int64)
 
 

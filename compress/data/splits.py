@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from compress.data.augmentation import Augment as Augment
 from compress.data.augmentation import Augmentation
 from compress.goals import LABELS, Goal
+from compress.goals.goal import widened
 from compress.machine.resources import memory_headroom
 
 
@@ -50,8 +51,9 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Split(ABC):
-    """Images of equal size with `targets` (N, ...), int64 classes or float32 values.
+    """Images of equal size with `targets` (N, ...), whole numbers or float32 values.
 
+    A segmentation's whole numbers are kept in few bytes; `target_at` and batches have them as int64.
     `mean` and `std` are per channel, on the raw scale.
     """
 
@@ -66,6 +68,10 @@ class Split(ABC):
     def device(self) -> torch.device:
         """Device of the batches."""
         return self.targets.device
+
+    def target_at(self, index: Tensor) -> Tensor:
+        """Return the targets at positions (B,), as a batch has them: int64 or float32."""
+        return widened(self.targets[index])
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Split:
@@ -121,7 +127,7 @@ class Split(ABC):
         if view is not None and augment is not None:  # the numbers of a user's transform are seeds, needed on the CPU
             views = torch.split(view if augment.views is None else view.to(self.device), batch_size)
         for images, at, seen in zip(self.read(torch.split(order, batch_size)), index, views, strict=True):
-            targets = self.targets[at]
+            targets = self.target_at(at)
             if augment is None or seen is None:
                 yield Batch(images.to(torch.float32).sub_(mean).div_(std), targets, at)
                 continue

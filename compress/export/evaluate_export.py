@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,9 +16,11 @@ from torch.export.passes import move_to_device_pass
 
 from compress.corruptions import SEVERITY
 from compress.data.tasks import Task
-from compress.errors import ExportError, MissingModel, RecipeError, StoreError
+from compress.errors import ExportError
 from compress.export import standalone
 from compress.export.card import shape_of
+from compress.export.card_task import normalised_by_card
+from compress.export.export_files import files_of, module_of
 from compress.export.foreign_program import Foreign, repack_program
 from compress.export.formats import FORMATS, LOADER, ONNX, PROGRAM, check_file, read_card
 from compress.export.onnx_export import open_onnx
@@ -64,7 +65,7 @@ def evaluate(
     damaged, or if the task has other images or classes.
     """
     names = _listed(folder)
-    task = _normalised_by_card(task, folder)
+    task = normalised_by_card(task, folder)
     device = torch.device("cpu") if names == {ONNX} else training_device()
     task = task.to(device)
     forms: dict[str, dict[str, Any]] = {}
@@ -74,9 +75,10 @@ def evaluate(
         exchange = replace(exchange, run=_guard(folder / ONNX, exchange.run))
     shape = task.shape
     found: dict[str, Any] = {"machine": machine(), "threads": torch.get_num_threads(), "device": device_name(device)}
-    files = _files(folder, networks) if WEIGHTS in names else None
-    if files is not None:
-        module = _module(folder, files)
+    buildable = files_of(folder, networks) if WEIGHTS in names else None
+    if buildable is not None:
+        files, network = buildable
+        module = module_of(folder, files, network)
         reference: Run = module.to(device)
         found = {**_figures(module, task, files), **found}
     else:
@@ -128,60 +130,6 @@ def shape_in(folder: Path) -> tuple[int, int, int] | None:
         return shape_of(read_card(folder)["input"])
     except (ExportError, KeyError, TypeError):
         return None
-
-
-def _normalised_by_card(task: Task, folder: Path) -> Task:
-    """Return the task with the mean and std the model was trained with."""
-    try:
-        given = read_card(folder)["input"]
-        shape, classes = shape_of(given), tuple(given["classes"])
-        mean, std = tuple(map(float, given["mean"])), tuple(map(float, given["std"]))
-        sound = all(map(math.isfinite, mean)) and all(0 < deviation < math.inf for deviation in std)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ExportError(f"evaluate: {folder} is damaged: its card must describe the input") from error
-    if not sound or len(mean) != len(std) or len(mean) != shape[0]:
-        raise ExportError(f"evaluate: {folder} is damaged: its card must give a mean and a std above 0 a channel")
-    if (shape, classes) != (task.shape, task.classes):
-        raise ExportError(
-            f"evaluate: {folder} is for {_images(shape, classes)}, {task.name} has {_images(task.shape, task.classes)}"
-        )
-    parts = {name: replace(getattr(task, name), mean=mean, std=std) for name in ("train", "validation", "test")}
-    return replace(task, mean=mean, std=std, **parts)
-
-
-def _images(shape: tuple[int, int, int], classes: Sequence[str]) -> str:
-    shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
-    return f"images {' x '.join(map(str, shape))} of {len(classes)} classes ({shown})"
-
-
-def _files(folder: Path, networks: Collection[str]) -> Files | None:
-    """Return the files of the module; warn and return None if the module's function may not, or cannot, be run."""
-    try:
-        files = Files.read(folder)
-        origin = files.origin()
-    except (StoreError, RecipeError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ExportError(f"evaluate: {folder} is damaged: {STRUCTURE}: {type(error).__name__}: {error}") from error
-    if origin.of_library:
-        try:
-            _ = origin.fingerprints
-        except MissingModel as error:
-            logging.getLogger(__name__).warning("note: params, MACs and bytes are not measured: %s", error)
-            return None
-    if not origin.own or origin.of_library or origin.family in networks:
-        return files
-    logging.getLogger(__name__).warning(
-        "note: params, MACs and bytes are not measured: measuring them would run %s; if you trust it, say --network %s",
-        origin.family,
-        origin.family,
-    )
-    return None
-
-
-def _module(folder: Path, files: Files) -> nn.Module:
-    try:
-        return files.module()
-    except StoreError as error:
-        raise ExportError(f"evaluate: {folder} is damaged: {error}") from error
 
 
 def _torch_forms(folder: Path, names: set[str], device: torch.device) -> Iterator[tuple[str, Run]]:

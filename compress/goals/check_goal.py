@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compress.errors import RecipeError, said
-from compress.goals.goal import Goal, quality_of
+from compress.goals.goal import Goal, quality_of, widened
 
 IMAGES = 4
 
@@ -20,7 +20,7 @@ def check_goal(who: str, goal: Goal, targets: Tensor) -> None:
     Loss and imitation must be finite scalars with a gradient for the outputs. The metric must have a direction and a
     finite value. A user's own goal may raise anything.
     """
-    some = targets[:IMAGES].cpu()
+    some = widened(targets[:IMAGES].cpu())
     sides = tuple(some.shape[1:]) if goal.dense else ()
     drawn = torch.randn(2, len(some), goal.outputs, *sides, generator=torch.Generator().manual_seed(0))
     outputs, taught = drawn[0].requires_grad_(), drawn[1]

@@ -122,6 +122,11 @@ class Goal(ABC):
         return " ".join([self.name, *(f"{name}={_said(getattr(self, name))}" for name in named)])
 
 
+def widened(targets: Tensor) -> Tensor:
+    """Return whole numbers as int64, as losses and metrics take them; other numbers stay."""
+    return targets if targets.is_floating_point() else targets.to(torch.int64)
+
+
 def quality_of(goal: Goal, targets: Tensor) -> Quality:
     """Return the quality of a goal, with its scale and its best constant answer from validation `targets` `(N, ...)`.
 
@@ -135,7 +140,7 @@ def quality_of(goal: Goal, targets: Tensor) -> Quality:
     for answer in goal.constants(targets):
         one = goal.metric()
         for some in torch.split(targets, 512):
-            one.update(answer.expand(len(some), *answer.shape).float(), some)
+            one.update(answer.expand(len(some), *answer.shape).float(), widened(some))
         values.append(one.compute())
     constant = max(values) if higher else min(values)
     if higher and highest == 1:

@@ -1,1 +1,1 @@
-"""What a stored network is like: robustness, speed by batch size, layers, attention maps."""
+"""Properties of a stored network: robustness, speed by batch size, layers, attention maps."""

@@ -21,8 +21,8 @@ from compress.models.own import maps_of
 def middle(model: nn.Module, images: Tensor) -> str:
     """Return the path of the middle stage, or without stages of the middle convolution in the order of running.
 
-    Of an even number of stages the later of the two counts. `images` `(B, C, H, W)`, one suffices. RecipeError for a
-    network without convolutions.
+    Of an even number of stages the later of the two counts. A single image in `images` `(B, C, H, W)` suffices.
+    RecipeError for a network without convolutions.
     """
     known = [taps_of(model)[name] for name in stages(model)]
     if not known:

@@ -20,8 +20,9 @@ _LINEAR = (nn.Linear, Int8Linear)
 class Layer:
     """A convolution or linear layer.
 
-    `channels` are its filters or outputs, `live` those with a weight other than zero; `zeros` of the `weights` are
-    zero. `rank` is that of a factorized layer, whose figures are of both factors, None otherwise.
+    `channels` are its filters or outputs, `live` are channels with a weight other than zero; `zeros` of the
+    `weights` are zero. `rank` is a factorized layer's, None for any other layer. Figures of a factorized layer are of
+    both factors.
     """
 
     kind: str
@@ -34,7 +35,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Pair:
-    """A layer of the unpruned network and of the stored network; None for a layer that the network does not have."""
+    """A layer of the unpruned network and of the stored network; None if a network lacks the layer."""
 
     before: Layer | None
     now: Layer | None
@@ -48,7 +49,7 @@ def original(files: Files) -> nn.Module:
 
 
 def compare(before: nn.Module, now: nn.Module) -> dict[str, Pair]:
-    """Return the convolutions and linear layers of both networks by path, in order, those that were added last."""
+    """Return the convolutions and linear layers of both networks by path, in order, added layers last."""
     found = {path: Pair(layer_of([layer]), _now(now, path)) for path, layer in _layers(before).items()}
     added = {
         path: Pair(None, layer_of([layer]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -16,6 +16,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from compress.codec import decode
+from compress.encoding import encode
 from compress.errors import StoreError
 from compress.models import Model
 from compress.store.structure import describe, load_weights, rebuild, weights
@@ -65,10 +66,11 @@ class Files:
         (folder / WEIGHTS).write_bytes(self.weights)
         (folder / STRUCTURE).write_bytes(self.structure)
 
-    def module(self) -> nn.Module:
+    def module(self, family: str | None = None) -> nn.Module:
         """Build the model, in eval mode on the CPU; StoreError if a file is damaged or the two do not fit together.
 
-        MissingModel if the function of a user's own network cannot be imported.
+        `family` is the function of a user's own network, in place of the path in the structure. MissingModel if the
+        function cannot be imported.
         """
         try:
             state = load(self.weights)
@@ -77,6 +79,8 @@ class Files:
             raise StoreError(f"model files: {error}") from error
         if not isinstance(structure, dict):
             raise StoreError("model files: the structure must be a JSON object")
+        if family is not None:
+            structure = {**structure, "model": encode(replace(self.origin(), family=family))}
         module = rebuild(structure)
         try:
             return load_weights(module, state, structure.get("tensors"))

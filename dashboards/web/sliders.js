@@ -79,12 +79,12 @@ function moved() {
 
 function showPick() {
   const { best, shipped, binding, more, misses, fits } = budget.choice, at = (name) => document.getElementById(name);
-  const bounded = Object.keys(budget.texts).length > 0;
+  const isBounded = Object.keys(budget.texts).length > 0;
   const say = (name, text) => ((at(name).textContent = text), (at(name).hidden = text === ""));
   at("pick-figures").hidden = best === null;
   say("pick-recipe", best === null ? "" : study.words.recipe[rows.recipe[best]]);
   say("pick-misses", misses.length ? `Nearest: ${misses.map(missed).join("; ")}.` : "");
-  say("pick-binding", best === null || !bounded ? "" : binding.length ? `Binding: ${binding.map(option).join(", ")}.`
+  say("pick-binding", best === null || !isBounded ? "" : binding.length ? `Binding: ${binding.map(bounded).join(", ")}.`
     : "No bound keeps a better model out.");
   say("pick-more", more === null ? "" : `One notch more: ${typed(more.needs, " and ")} buys ${label(more.row)}, ` +
     `${gained(rows.score[more.row] - rows.score[best])} on validation.`);

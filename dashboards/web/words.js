@@ -67,11 +67,14 @@ function written(value, name) {
 
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
+/** Name a bound in a sentence: a bound on the quality by the quality's own name, any other as typed. */
+const bounded = (name) => (isQuality(name) ? quality.name : option(name));
+
 /** Say by how much a row misses each bound, rounded up, and the amounts it needs. */
 function missed({ row, over, needs }) {
   const by = ([name, share]) => {
-    if (isQuality(name) && quality.form !== "percent") return `${option(name)} by ${up.format(share)} ${unit}`;
-    return `${option(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${isQuality(name) ? "points" : "%"}`;
+    if (isQuality(name) && quality.form !== "percent") return `${bounded(name)} by ${up.format(share)} ${quality.unit}`.trim();
+    return `${bounded(name)} by ${up.format(Math.round(1e11 * share) / 1e9)} ${isQuality(name) ? "points" : "%"}`;
   };
   const needed = Object.keys(needs).length ? ` (needs ${typed(needs, " ")})` : "";
   return `${label(row)} misses ${Object.entries(over).map(by).join(", ")}${needed}`;

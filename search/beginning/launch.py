@@ -37,6 +37,7 @@ from search.settings import MOST_SEED, Settings
 from search.study.front import objectives_of
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
+from search.study.table_figures import directions
 from search.study_options import header_entry
 from spaces import Space
 from spaces.listing import listing
@@ -142,6 +143,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 **models,
                 **({} if quality == ACCURACY else {"quality": quality.as_json()}),
                 **begun_with,
+                **({"metrics": found} if (found := directions(task.goal)) else {}),
                 **({"store": settings.store} if settings.store else {}),
                 **({"from": settings.start_from} if settings.start_from else {}),
                 **{who: values for who, values in trainings.as_json().items() if values},

@@ -41,7 +41,7 @@ class Timed:
     @classmethod
     def of(cls, model: Model, task: Task, batch_size: int) -> Timed:
         """Return the network with as many targets of the task as a batch has, repeated where the task has fewer."""
-        targets = task.train.targets[torch.arange(batch_size) % len(task.train)].cpu().clone()
+        targets = task.train.target_at(torch.arange(batch_size) % len(task.train)).cpu().clone()
         return cls(model, task.outputs, task.shape, task.goal, targets)
 
     def seconds_an_image(self, threads: int, device: str = "cpu") -> float:

@@ -1,1 +1,1 @@
-"""A paper's study: its tables filled from a study's record, its claims judged, and all of it written down."""
+"""A paper's study: tables filled from the study's record, claims judged, and both written down."""

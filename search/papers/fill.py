@@ -18,7 +18,7 @@ FACTORS = {"%": 0.01, "points": 0.01, "1e7 params": 1e7, "1e6 params": 1e6, "1e3
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell of a filled table: the values by seed, and the published figure, None where the paper has none."""
+    """A cell of a filled table: the values by seed, and the published figure, None if the paper left the figure out."""
 
     cell: Cell
     figure: Figure
@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def mean(self) -> float | None:
-        """Return the mean over seeds, None without a value."""
+        """Return the mean over seeds; None before any seed has a value."""
         return fmean(self.values.values()) if self.values else None
 
     @property

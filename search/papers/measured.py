@@ -1,7 +1,7 @@
 """Figures of stored models beside those of a point: times by batch, quality on corrupted test images.
 
-All times asked for are taken in one go, in turns, so that the machine's noise falls on every model alike. Every figure
-is kept in a file beside the tables, a line each, under the point's id: the next evaluation measures only what is new.
+All times asked for are taken together, in turns: the machine's noise falls on every model alike. Every figure
+is kept in a file beside the tables, a line each, under the point's id: the next evaluation measures new figures only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Asked = tuple[str, str]
 
 
 class Measured:
-    """Figures by point and name, from the file in `folder`; `asked` collects the figures that are not there."""
+    """Figures by point and name, from the file in `folder`; `asked` collects missing figures."""
 
     def __init__(self, record: StudyRecord, folder: Path) -> None:
         self.record, self._file = record, folder / FILE
@@ -45,14 +45,14 @@ class Measured:
                     continue
 
     def __call__(self, point: Point, figure: str) -> float | None:
-        """Return the figure of the point; None, and remember the question, where it was not measured."""
+        """Return the figure of the point. A missing figure is None, and is noted in `asked`."""
         known = self._known.get((point.id, figure))
         if known is None:
             self.asked[point.id, figure] = point
         return known
 
     def measure(self, task: Task, on_progress: Progress = lambda what, done, of: None) -> None:
-        """Measure the figures asked for; a model that is no longer stored has none."""
+        """Measure the figures in `asked`; figures of models gone from the store stay missing."""
         corrupted = {asked: point for asked, point in self.asked.items() if not asked[1].startswith("ms")}
         by_point: dict[str, list[str]] = {}
         for key, figure in corrupted:

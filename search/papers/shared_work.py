@@ -1,4 +1,4 @@
-"""How much training a grid of recipes shares: trainings one by one against trainings with a common store."""
+"""Training shared by a grid of recipes: trainings without a common store against trainings with a common store."""
 
 from __future__ import annotations
 

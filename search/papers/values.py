@@ -37,7 +37,7 @@ class Values:
         self.seed = _seed(record.trials[0].recipe) if record.trials else 0
 
     def trial(self, choices: Mapping[str, Any]) -> TrialRecord | None:
-        """Return the trial of the study's own seed with exactly these choices, None without."""
+        """Return the trial with exactly these choices and the study's own seed, None if not tried."""
         return next((one for one in self._with(choices) if _seed(one.recipe) == self.seed), None)
 
     def curves(self, choices: Mapping[str, Any]) -> dict[int, list[Point]]:
@@ -104,7 +104,7 @@ class Values:
 
 
 def at_place(curve: list[Point], place: Place) -> Point | None:
-    """Return the point of a curve at a place, None without one."""
+    """Return the point of a curve at a place, None for a place without a point."""
     if place == FIRST:
         return curve[0]
     if place == BEFORE_LAST:

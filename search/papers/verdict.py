@@ -1,4 +1,4 @@
-"""Judge a paper's claim in a study: it holds, does not hold, or cannot be told.
+"""Judge a paper's claim in a study: holds, does not hold, or cannot be told.
 
 Every pair of a claim has a difference for each seed, its margin added. The claim holds if every pair's mean difference
 is above 0, and the mean over all pairs is so beyond chance. The claim does not hold if the mean over all pairs is below
@@ -36,8 +36,8 @@ class Verdict:
     """The answer to a claim, and why.
 
     `agree` of `known` pairs have a mean difference above 0, of `pairs` in all. `difference` is the mean over the known
-    pairs, None without any; `p` is the chance of such a mean in that direction without an effect, None where it cannot
-    be tested.
+    pairs, None without any; `p` is the chance of a mean at least as far from 0 on the same side, were there no effect.
+    `p` is None for too few values to test.
     """
 
     claim: Claim

@@ -10,7 +10,7 @@ from search.option_fields import BOUND, setting
 from search.selection.amount import Amount, parse_amount
 from search.study.record import Point
 
-__all__ = ["Amount", "Bound", "Budget", "SearchBudget", "figure", "option", "parse_amount"]
+__all__ = ["Amount", "Bound", "Budget", "SearchBudget", "figure", "option", "parse_amount", "title"]
 
 QUALITY_BOUNDS = ("min_accuracy", "quality")
 """Fields that bound the quality; all others bound a cost."""
@@ -107,12 +107,12 @@ class Budget(SearchBudget):
                 continue
             if teacher is None:
                 raise ValueError(f"{option(name)}: {amount} is of the teacher, and none is measured yet")
-            whole = figure(teacher, name)
-            if name in QUALITY_BOUNDS and _is_beyond_best(amount.value * whole, teacher.quality):
-                most = f"{teacher.quality.one:g}"
-                raise ValueError(f"{option(name)}: {amount} of the teacher's {whole:.4g} is over {most}")
+            whole, quality = figure(teacher, name), teacher.quality
+            if name in QUALITY_BOUNDS and _is_beyond_best(amount.value * whole, quality):
+                most = f"{quality.one:g}"
+                raise ValueError(f"{title(name, quality)}: {amount} of the teacher's {whole:.4g} is over {most}")
             if whole < 0:
-                raise ValueError(f"{option(name)}: {amount} is of the teacher's {whole:.4g}, so give a number")
+                raise ValueError(f"{title(name, quality)}: {amount} is of the teacher's {whole:.4g}, so give a number")
             resolved[name] = Amount(amount.value * whole)
         return Budget(**resolved)
 
@@ -141,6 +141,11 @@ def _amount(name: str, bound: Amount | str) -> Amount:
 def option(name: str) -> str:
     """A field's name as typed after the dashes."""
     return name.replace("_", "-")
+
+
+def title(name: str, quality: Quality) -> str:
+    """A bound in a sentence: a bound on the quality by the quality's own name, any other as typed."""
+    return quality.name if name in QUALITY_BOUNDS else option(name)
 
 
 def figure(point: Point, bound: str) -> float:

@@ -16,7 +16,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from compress.quality import Quality
 from search.selection.amount import plain
-from search.selection.budget import QUALITY_BOUNDS, Budget, figure, is_least, option
+from search.selection.budget import QUALITY_BOUNDS, Budget, figure, is_least, option, title
 from search.study.record import JsonDict, Point
 from search.study.seeds import Family, usual_spread
 
@@ -135,9 +135,10 @@ def _relative(beyond: float, limit: float) -> float:
 
 def _miss(name: str, by: float, quality: Quality) -> str:
     """Describe an overshoot, rounded up, so that a bound widened by the figure is wide enough."""
+    named = title(name, quality)
     if math.isinf(by):
-        return f"{option(name)}, which was not measured"
+        return f"{named}, which was not measured"
     if name == "quality":
-        return f"{option(name)} by {plain(by, 3, ROUND_CEILING)} {quality.unit or quality.name}"
+        return f"{named} by {plain(by, 3, ROUND_CEILING)} {quality.unit}".rstrip()
     rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))
-    return f"{option(name)} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"
+    return f"{named} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from compress.errors import shortened
 from compress.quality import Quality
 from search.study.ledger import Event
-from search.study.record import measurement_from_json
+from search.study.record import Better, measurement_from_json
 
 NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
-_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes")
+_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes", "metrics")
 _TEXTS = ("store", "space_is", "reference", "scale")
 """Entries that a study's own event may lack."""
 _FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")
@@ -38,6 +38,10 @@ def check_header(event: Event) -> None:
         raise ValueError(shortened(f"objectives must be names, got {event['objectives']!r}", 200))
     _check_numbers("reference_point", event["reference_point"])
     Quality.from_json(event.get("quality"))
+    for name, better in event.get("metrics", {}).items():
+        if better not in get_args(Better):
+            known = " or ".join(get_args(Better))
+            raise ValueError(shortened(f"metrics must have {known} for {name}, got {better!r}", 200))
 
 
 def check_asked(event: Event) -> None:

@@ -13,6 +13,7 @@ from compress.quality import ACCURACY, Quality
 Choice = str | int | float | bool | None
 """A value that the space asked Optuna for."""
 Status = Literal["complete", "stopped", "failed", "running"]
+Better = Literal["higher", "lower"]
 
 JsonDict = dict[str, object]
 
@@ -107,6 +108,8 @@ class StudyRecord:
     the order of their asking; trial 0 is the plain teacher. `store` is the folder or URL of the models.
     `scale` is the scale of the space, None for a space of one scale.
     `training` and `recovery` are the settings the study gave its trainings from scratch and its recoveries, by field.
+    `metrics` has the better direction of metrics measured beside the quality, by name; studies of earlier versions
+    recorded none.
     """
 
     name: str
@@ -120,6 +123,7 @@ class StudyRecord:
     scale: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     recovery: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Better] = field(default_factory=dict)
 
     @property
     def space_said(self) -> str:

@@ -220,6 +220,7 @@ class Study:
             scale=self.header.get("scale"),
             training=self.header.get("training", {}),
             recovery=self.header.get("recovery", {}),
+            metrics=self.header.get("metrics", {}),
         )
 
     def _apply(self, event: Event) -> None:

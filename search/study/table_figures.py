@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from compress.figures import COSTS, Figure, Style, graded
+from compress.goals.goal import Goal
+from compress.goals.metrics import Meter, MetricError
 from compress.measurement import Measurement
-from search.study.record import Point, StudyRecord
+from search.study.record import Better, Point, StudyRecord
 
 
 @dataclass(frozen=True)
 class Metric(Figure):
-    """A metric measured beside the quality, in its own unit; `name` is the key in `Measurement.metrics`."""
+    """A metric measured beside the quality, in its own unit; `name` is the key in `Measurement.metrics`.
+
+    `better` is the metric's better direction, None where the study does not record the direction.
+    """
+
+    better: Better | None = None
 
     def value(self, measured: Measurement) -> float:
         """Return the metric of one model."""
@@ -30,7 +36,7 @@ def figure_of(name: str, record: StudyRecord) -> Figure:
         known = ", ".join((*(one.key for one in figures), *metrics))
         raise ValueError(f"table: value: unknown {name!r}, known are {known}")
     title, _, split = name.rpartition("_")
-    return Metric(name, title, Style(name, ".4g"), scope=f" on {split}", split=split)
+    return Metric(name, title, Style(name, ".4g"), scope=f" on {split}", split=split, better=record.metrics.get(title))
 
 
 def figure_key(figure: Figure) -> str:
@@ -43,8 +49,21 @@ def has(figure: Figure, point: Point) -> bool:
     return not isinstance(figure, Metric) or figure.name in point.measured.metrics
 
 
-def is_better(figure: Figure) -> Literal["higher", "lower"] | None:
-    """Return the better direction of a figure; None for a metric, as studies do not record a metric's direction."""
-    if isinstance(figure, Metric):
+def directions(goal: Goal) -> dict[str, Better]:
+    """Return the better direction of every metric a goal has beside its quality; a metric may have no direction."""
+    found = {metric.name: _direction(metric) for metric in goal.also_metrics()}
+    return {name: better for name, better in found.items() if better is not None}
+
+
+def _direction(metric: Meter) -> Better | None:
+    try:
+        return "higher" if metric.higher_is_better else "lower"
+    except MetricError:
         return None
+
+
+def is_better(figure: Figure) -> Better | None:
+    """Return the better direction of a figure; None for a metric whose direction the study does not record."""
+    if isinstance(figure, Metric):
+        return figure.better
     return "lower" if figure.is_cost or not figure.quality.higher_is_better else "higher"

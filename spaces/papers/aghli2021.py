@@ -5,7 +5,8 @@ Then a student of the same layers, with a share of the channels that shortcuts f
 cosine distance. The same student learns without a teacher for comparison. ResNet-110 and ResNet-164 classify, six
 rounds and half the channels; ResNet-50 estimates head poses, sixteen rounds and a thirty-second.
 
-Learning rates, epochs, batch sizes, the tolerated loss and lambda are not known here: they are this project's own.
+Learning rates, epochs, batch sizes, the tolerated loss and lambda are not known here: the values are this
+project's own.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ SMALL = Scale(
 
 
 def networks_of(task: str) -> tuple[str, ...]:
-    """Return the networks of a task: those that classify, the regressor, or all for a task of unknown kind."""
+    """Return the networks of a task: the classifiers, the regressor, or all for a task of unknown kind."""
     whole = split_name(task)[1]
     if whole in REGRESSION:
         return REGRESSORS

@@ -1,7 +1,7 @@
-"""A paper as data: the study it reports at two scales, its tables, its figures, and its claims.
+"""A paper as data: the reported study at two scales, with tables, figures and claims.
 
-The values of a space's choices are the paper's own labels: a table's cell names its recipe by these labels, so that
-tables and claims are the same at every scale. A published figure has its table, row and column
+The values of a space's choices are the paper's own labels. A table's cell names a recipe by the labels, so tables and
+claims are the same at every scale. A published figure has its table, row and column
 (`spaces/published/`).
 """
 
@@ -25,9 +25,9 @@ class Cell:
 
     With `within` the place is left out: the cell's model is the first on the curve with no more MACs than the other
     cell's. `figure` is a figure of `paretune table` such as `test`, `params` or `nonzero_params`; `ms@512`, the
-    milliseconds of 512 images in one batch; or `test@motion-blur`, the quality on corrupted test images. `of` names
-    another cell: the value is then this cell's share of the other, by `decrease` (1 - this / other), `rate` (other /
-    this) or `difference` (this - other).
+    milliseconds of 512 images in one batch; or `test@motion-blur`, the quality on corrupted test images. With
+    `of`, another cell, the value compares both by the rule `by`: `decrease` is 1 - figure / other, `rate` is other /
+    figure, `difference` is figure - other.
     """
 
     choices: Mapping[str, Value]

@@ -3,7 +3,7 @@
 VGG19 is pruned layer by layer to three sparsities, gradually or at once with as many steps; its convolutions become
 pairs of the paper's own ranks, with BN; six students learn with and without VGG19 as teacher; the best student is
 pruned gradually. The paper gives 100,000 steps of pruning and 300 epochs for all else. Optimizer, learning rate and the
-weight of the teacher are not given: they are this project's own.
+weight of the teacher are not given: the values here are this project's own.
 
 The small students stand for the paper's by size alone: SNN and CNN need images of 14 pixels.
 """

@@ -35,7 +35,7 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Published:
-    """One figure of a paper.
+    """A published figure of a paper.
 
     `value` is in `unit`, a key of `UNITS`. `spread` is the printed deviation in the same unit, None for most figures.
     `text` quotes the source around the figure: at most 200 characters, white space folded. `source` is the paper's

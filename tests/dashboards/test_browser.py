@@ -346,7 +346,7 @@ def test_a_bound_on_quality_is_in_its_own_unit(ran: Run, quality: Quality, typed
     )
 
 
-def test_a_quality_below_0_is_drawn_and_missed_without_an_amount_to_type(ran: Run) -> None:
+def test_a_quality_below_0_is_drawn_and_missed_with_the_amount_to_type(ran: Run) -> None:
     models = [trial(n, point(n, score, 100 * n)) for n, score in enumerate((0.25, -1.5, -0.5), 1)]
     told = ran(
         report(by(F1, study(trial(0, point(0, -0.125, 1000)), *models))),
@@ -357,10 +357,10 @@ def test_a_quality_below_0_is_drawn_and_missed_without_an_amount_to_type(ran: Ru
         const { range } = document.getElementById("front")._fullLayout.yaxis;
         return [stops("quality"), note, text("pick-misses"), range];""",
     )
-    assert told[:2] == [["0.25"], "Expected a number: the teacher's f1 is below 0."]
+    assert told[:2] == [["-1.5", "-0.5", "-0.125", "0.25"], "Expected a number: the teacher's f1 is below 0."]
     assert told[2] == (
-        "Nearest: trial 1 at 0 % misses quality by 0.25 f1 (needs --quality 0.25); "
-        "trial 0 at 0 % misses quality by 0.625 f1; trial 3 at 0 % misses quality by 1 f1."
+        "Nearest: trial 1 at 0 % misses f1 by 0.25 (needs --quality 0.25); trial 0 at 0 % misses f1 by 0.625 "
+        "(needs --quality -0.125); trial 3 at 0 % misses f1 by 1 (needs --quality -0.5)."
     )
     assert told[3][0] < -1.5 < 0.25 < told[3][1]
 

@@ -122,6 +122,45 @@ def test_labels_and_maps_keep_their_shape() -> None:
 
 
 @pytest.mark.parametrize(
+    ("classes", "ignored", "kept", "known"),
+    [
+        (2, 255, torch.uint8, "5159e6f2"),
+        (255, 255, torch.uint8, "14382c27"),
+        (256, 255, torch.int16, "90872879"),
+        (3, -1, torch.int8, "39eee4af"),
+        (300, -100, torch.int16, "97ebf1da"),
+    ],
+)
+@pytest.mark.parametrize("given", [np.int32, np.int64])
+def test_targets_of_a_segmentation_are_small_in_memory_int64_in_batches_and_known_as_they_were(
+    classes: int, ignored: int, kept: torch.dtype, known: str, given: type
+) -> None:
+    maps: Any = (np.arange(20 * 4 * 6) * 7 % classes).reshape(20, 4, 6).astype(given)
+    maps[:, 0] = ignored
+    made = make_task(Segmentation(tuple(map(str, range(classes))), ignored=ignored), (images(), maps))
+    assert {split.targets.dtype for split in (made.train, made.validation, made.test)} == {kept}
+    whole = torch.cat([next(split.batches(20)).targets for split in (made.train, made.validation, made.test)])
+    assert whole.dtype == torch.int64
+    assert set(whole.flatten().tolist()) == set(maps.flatten().tolist())
+    assert made.fingerprint[:8] == known, "that of a version that kept int64"
+
+
+def test_maps_of_bytes_and_labels_of_bytes_are_taken_as_others_are() -> None:
+    maps = np.arange(20 * 4 * 6).reshape(20, 4, 6) % 2
+    goal = Segmentation(("a", "b"))
+    assert (
+        make_task(goal, (images(), maps.astype(np.uint8))).fingerprint == make_task(goal, (images(), maps)).fingerprint
+    )
+    bytes_ = make_task(LABELS, (images(), labels().astype(np.uint8)))
+    assert bytes_.train.targets.dtype == torch.int64
+    assert bytes_.fingerprint == make_task(LABELS, (images(), labels())).fingerprint
+    with pytest.raises(DataError, match=r"train: targets must be in \[0, 2\), or 255 to be ignored, got 254"):
+        make_task(goal, (images(), np.full((20, 4, 6), 254, np.uint8)))
+    with pytest.raises(DataError, match=r"train: targets must be in \[0, 2\), or 255 to be ignored, got 511"):
+        make_task(goal, (images(), np.full((20, 4, 6), 511)))
+
+
+@pytest.mark.parametrize(
     "other",
     [
         {"augment": Augment(1, False)},

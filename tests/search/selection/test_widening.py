@@ -16,8 +16,7 @@ from tests.search.points import point
 def test_a_miss_reads_as_a_sentence() -> None:
     (miss,) = choose([point(0.88, 150)], Budget(max_params=Amount(100), min_accuracy=Amount(0.9))).misses
     assert str(miss) == (
-        "trial 1 at 60 % misses max-params by 50 %, min-accuracy by 2 points "
-        "(needs --max-params 150 --min-accuracy 0.88)"
+        "trial 1 at 60 % misses max-params by 50 %, accuracy by 2 points (needs --max-params 150 --min-accuracy 0.88)"
     )
 
 
@@ -25,22 +24,22 @@ def test_a_miss_of_an_error_is_in_its_unit_and_needs_an_amount_without_the_noise
     models = [replace(point(score, trial=n), quality=MAE) for n, score in enumerate((0.97, 0.5))]
     assert models[0].quality.value(0.97) != 0.6
     assert [str(miss) for miss in choose(models, Budget(quality=Amount(0))).misses] == [
-        "trial 0 at 60 % misses quality by 0.601 degrees (needs --quality 0.6)",
-        "trial 1 at 60 % misses quality by 10 degrees (needs --quality 10)",
+        "trial 0 at 60 % misses mae by 0.601 degrees (needs --quality 0.6)",
+        "trial 1 at 60 % misses mae by 10 degrees (needs --quality 10)",
     ]
 
 
 def test_a_miss_of_a_quality_below_0_is_told_with_the_amount_to_type() -> None:
     models = [replace(point(score, trial=n), quality=F1) for n, score in enumerate((-1.5, 0.25))]
     assert [str(miss) for miss in choose(models, Budget(quality=Amount(0.5))).misses] == [
-        "trial 1 at 60 % misses quality by 0.25 f1 (needs --quality 0.25)",
-        "trial 0 at 60 % misses quality by 2 f1 (needs --quality -1.5)",
+        "trial 1 at 60 % misses f1 by 0.25 (needs --quality 0.25)",
+        "trial 0 at 60 % misses f1 by 2 (needs --quality -1.5)",
     ]
 
 
 def test_what_a_miss_lacks_is_rounded_up() -> None:
     (miss,) = choose([point(0.7, 10**9)], Budget(max_params=Amount(30_000), min_accuracy=Amount(0.93339))).misses
-    assert "max-params by 3,340,000 %, min-accuracy by 23.4 points" in str(miss)
+    assert "max-params by 3,340,000 %, accuracy by 23.4 points" in str(miss)
 
 
 def test_no_number_is_said_with_an_exponent() -> None:

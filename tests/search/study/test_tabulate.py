@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from compress.goals import Regression
+from compress.machine.vision import import_torchmetrics
 from compress.quality import Quality
 from search.study.record import StudyRecord
+from search.study.table_figures import directions
 from search.study.tabulate import tabulate
 from tests.search.grids import curve, grid, plain_teacher, point, recipe, study, trial
 
@@ -130,6 +133,31 @@ def test_a_metric_measured_beside_the_quality_is_a_figure_without_a_best() -> No
     assert (found.as_json()["title"], found.as_json()["better"]) == ("f1 on test", None)
     with pytest.raises(ValueError, match=r"table: value: unknown 'f2_test', known are .*, latency_ms, f1_test"):
         tabulate(study(trial(1, made, [graded], {})), **BY_SPARSITY, value="f2_test")
+
+
+@pytest.mark.parametrize(("better", "best"), [("higher", 0.75), ("lower", 0.5)])
+def test_of_a_metric_with_a_recorded_direction_the_best_is_marked(better: Any, best: float) -> None:
+    found = replace(
+        study(
+            *(
+                trial(n, made, [replace(one, measured=replace(one.measured, metrics={"f1_test": value}))], {})
+                for n, (name, value) in enumerate({"kd": 0.75, "at": 0.5}.items(), 1)
+                for made in [recipe(name)]
+                for one in [point(name, n, made, 0.9)]
+            )
+        ),
+        metrics={"f1": better},
+    )
+    table = tabulate(found, ("distiller",), value="f1_test")
+    assert [cell.mean for cell in table.cells.values() if cell.is_best] == [best]
+    assert table.as_json()["better"] == better
+
+
+def test_the_directions_of_the_metrics_of_a_goal_are_those_of_torchmetrics() -> None:
+    without = import_torchmetrics().MeanMetric
+    assert without().higher_is_better is None
+    goal = Regression(("yaw", "pitch"), also=("rmse", "r2-yaw", without))
+    assert directions(goal) == {"rmse": "lower", "r2-yaw": "higher"}
 
 
 def test_of_an_error_the_lowest_is_best_and_the_cells_are_in_its_unit() -> None:
