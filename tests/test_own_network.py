@@ -129,7 +129,7 @@ def test_a_search_all_of_whose_trials_failed_has_failed(network: Source, call: C
     code, out, err = call("search", "--name", "tired", *given)
     assert code == 1
     assert "trials: 2 failed" in out
-    failed = "train my_net:tired failed (OverflowError: too much to learn)"
+    failed = "train my_net:tired failed (OverflowError: too much to learn (my_net.py line 17))"
     assert err.endswith(f"search tired: every trial failed, the first with {failed}\n")
 
 
