@@ -80,10 +80,10 @@ def test_a_figure_measured_afterwards_is_asked_for(record: StudyRecord) -> None:
 def test_a_curve_that_is_not_whole_has_no_end() -> None:
     first, again = curve(1, recipe(), {0.0: 0.9, 0.9: 0.5}), curve(2, recipe(), {0.0: 0.8}, 1, 1)
     for status in ("running", "stopped", "failed"):
-        values = Values(study(plain_teacher(), first, replace(again, status=status)))  # type: ignore[arg-type]
+        values = Values(study(plain_teacher(), first, replace(again, status=status)))
         assert set(values.of(Cell(first.choices, LAST))) == {0}
         assert set(values.of(Cell(first.choices, FIRST))) == {0, 1}
-        assert Values(study(plain_teacher(), replace(first, status=status))).of(Cell(first.choices, LAST)) == {}  # type: ignore[arg-type]
+        assert Values(study(plain_teacher(), replace(first, status=status))).of(Cell(first.choices, LAST)) == {}
 
 
 def test_a_recipe_whose_models_all_came_with_others_has_their_seeds() -> None:

@@ -175,7 +175,7 @@ class Net(nn.Module):
     assert dict(driver.study.trials[1].choices) == {"cut": False}
     (note,) = driver.notes
     assert note.startswith("a recipe was not tried: channel pruning: ")
-    assert "once conv is cut, the network does not run any more (AssertionError: eight it must be)" in note
+    assert "once conv is cut, the network does not run any more (AssertionError: eight it must be (upset.py" in note
 
 
 def test_a_network_that_no_option_and_no_first_draw_named_is_said_and_not_tried(study: Study, digits: Task) -> None:
