@@ -16,7 +16,7 @@ from search.settings import Settings
     ("wrong", "sentence"),
     [
         ({"name": "../x"}, "study name must begin with a letter or digit"),
-        ({"space": "cube"}, "space: unknown 'cube', known are aghli2021, chen2021, joint, malihi2023, slimnets2018"),
+        ({"space": "cube"}, "space: unknown 'cube', known are aghli2021, chen2021, joint, malihi2023, resrep2021"),
         ({"objectives": ("accuracy",)}, "objectives: need at least two different names, got accuracy"),
         ({"objectives": ("accuracy", "joy")}, "objectives: unknown 'joy', known are accuracy, params"),
         ({"trials": 0}, "trials must be at least 1, got 0"),
