@@ -310,7 +310,7 @@ REPRODUCED: list[tuple[tuple[str, ...], str]] = [
     (("chen2021", "--only", "pair=1"), "only: unknown choice 'pair', those of chen2021 are study"),
     (("chen2021", "--task", "none"), "task: unknown 'none', known are cifar10"),
     (("chen2021", "--seeds", "0"), "seeds must be at least 1, got 0"),
-    (("chen2021", "made"), "study made: was begun with space 'joint', got 'chen2021'"),
+    (("chen2021", "--name", "made"), "study made: was begun with space 'joint', got 'chen2021'"),
 ]
 LOOKS: list[tuple[str, tuple[str, ...], dict[str, Any], str]] = [
     ("robustness", (), {}, "robustness: points must be named, ids or their beginnings, got ()"),

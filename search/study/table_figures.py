@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from compress.figures import COSTS, Figure, Style, graded
-from compress.goals.goal import Goal
-from compress.goals.metrics import Meter, MetricError
 from compress.measurement import Measurement
 from search.study.record import Better, Point, StudyRecord
+
+if TYPE_CHECKING:
+    from compress.goals.goal import Goal
+    from compress.goals.metrics import Meter
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def directions(goal: Goal) -> dict[str, Better]:
 
 
 def _direction(metric: Meter) -> Better | None:
+    from compress.goals.metrics import MetricError  # loads torch, and `--help` does not wait
+
     try:
         return "higher" if metric.higher_is_better else "lower"
     except MetricError:
