@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def carry_out(paper: str, task: str, given: argparse.Namespace) -> None:
-    """Repeat one study, keep its tables, and record its costs."""
+    """Repeat a study, keep the tables, and record the costs."""
     import paretune
     from benchmarks.machine import machine
     from benchmarks.papers.memory import Largest

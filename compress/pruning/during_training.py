@@ -6,10 +6,10 @@ The network's structure stays until then.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from compress.data.splits import Batch
 from compress.pruning.pruner import Pruner
@@ -59,8 +59,3 @@ class DuringTraining(Pruner):
     @abstractmethod
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
         """Return the hook for a training of `model`, whose structure stays until `finish`."""
-
-
-def masked_share(masks: Sequence[Tensor]) -> float:
-    """Return the share of True in all masks together; 0 without masks."""
-    return sum(int(mask.sum()) for mask in masks) / max(1, sum(mask.numel() for mask in masks))

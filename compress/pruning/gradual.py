@@ -18,6 +18,7 @@ from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.masks import mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.schedule import Cubic
+from compress.training.series import share
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,9 @@ class _Growing(Pruning):
             grown = Cubic().level(self.goal.level - self.start, done / last)
             mask_weights(self.model, self.method, self.start + grown, self.goal.calibration)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Tensor | float]:
         """Return the share of zeros among the prunable weights."""
-        zeros = sum(weight.numel() - int(weight.count_nonzero()) for weight in self.weights)
-        return {"masked": zeros / sum(weight.numel() for weight in self.weights)}
+        return {"masked": share([weight == 0 for weight in self.weights])}
 
     def finish(self) -> None:
         """Mask exactly the goal's share."""

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_share, check_whole
-from compress.pruning.during_training import DuringTraining, Goal, Pruning, masked_share
+from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.pruner import Adaptive, in_eval_mode, weighted_layers
 from compress.pruning.targets import Targets
+from compress.training.series import share
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ class Playing(Pruning):
             self.gone[number] |= self.candidates[number] & (sums < self.method.speed * self.rate * self.base[number])
         self.candidates = self._lowest()
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Tensor | float]:
         """Return the share of dropped filters, and the present rate T."""
-        return {"masked": masked_share(self.gone), "rate": self.rate}
+        return {"masked": share(self.gone), "rate": self.rate}
 
     def finish(self) -> None:
         """Return to the last epoch within the tolerance if necessary, then cut the dropped filters."""

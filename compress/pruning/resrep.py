@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from compress.data.splits import Batch
 from compress.errors import check_above_zero, check_at_least, check_kind, check_share, check_whole
-from compress.pruning.during_training import DuringTraining, Goal, Pruning, masked_share
+from compress.pruning.during_training import DuringTraining, Goal, Pruning
 from compress.pruning.folding import Compactor, fold
 from compress.pruning.pruner import weighted_layers
 from compress.pruning.targets import Targets
+from compress.training.series import share
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ class Compacting(Pruning):
                 small = rows.norm(dim=1) < self.method.threshold
                 rows.masked_fill_((masked & (through | small))[:, None], 0.0)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Tensor | float]:
         """Return the share of masked rows."""
-        return {"masked": masked_share(self.masked)}
+        return {"masked": share(self.masked)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return compactors and masks."""

@@ -25,7 +25,7 @@ from compress.machine.numerics import deterministic, has_bf16, lay_out, prefers_
 from compress.training.average import Average
 from compress.training.checkpoint import Checkpoint
 from compress.training.optimizers import make_optimizer
-from compress.training.series import EpochSums, Row
+from compress.training.series import EpochSums, Row, share
 from compress.training.settings import Training
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -86,10 +86,11 @@ class Hook:
         The model has its averaged weights if the training averages them. Weights must stay as they are.
         """
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Tensor | float]:
         """Return what the hook knows after an epoch, by name, for the training's series.
 
-        `masked` is the share in [0, 1] of the weights, rows or filters that are pruned so far.
+        `masked` is the share in [0, 1] of the weights, rows or filters that are pruned so far. A scalar stays on the
+        training device: the loop waits once for the figures of all hooks.
         """
         return {}
 
@@ -113,9 +114,9 @@ class KeepZeros(Hook):
             for parameter, mask in self.masked:
                 parameter.masked_fill_(mask, 0.0)  # a product would leave -0.0, which does not deflate
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Tensor | float]:
         """Return the share of masked weights."""
-        return {"masked": sum(int(m.sum()) for _, m in self.masked) / max(1, sum(m.numel() for _, m in self.masked))}
+        return {"masked": share([mask for _, mask in self.masked])}
 
 
 @deterministic()

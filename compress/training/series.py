@@ -1,11 +1,11 @@
 """Figures of a training by epoch: mean loss, share of right answers, learning rate, and what hooks know.
 
-Sums stay on the training device until the epoch is over: no step waits for a GPU.
+Sums stay on the training device until the epoch is over: no step waits for a GPU, and an epoch waits once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, float]
 """Figures of an epoch by name: `epoch` from 1, `loss`, `score` if answers were counted, `lr`, figures of hooks."""
+
+
+def share(masks: Sequence[Tensor]) -> Tensor | float:
+    """Return the share of True in all masks together, a scalar on their device; 0 without masks."""
+    if not masks:
+        return 0.0
+    return torch.stack([mask.sum() for mask in masks]).sum() / sum(mask.numel() for mask in masks)
 
 
 class EpochSums:
@@ -39,10 +46,9 @@ class EpochSums:
 
         `score` in [0, 1] is over the images as they were shown, augmented, while the weights moved.
         """
-        found: Row = {"epoch": epoch, "loss": float(self.loss) / self.batches}
-        if self.images:
-            found["score"] = int(self.right) / self.images
-        found["lr"] = lr
-        for hook in hooks:
-            found |= hook.figures()
-        return found
+        known = {name: value for hook in hooks for name, value in hook.figures().items()}
+        there = {name: value for name, value in known.items() if isinstance(value, Tensor)}
+        loss, right, *told = torch.stack([v.double() for v in (self.loss, self.right, *there.values())]).tolist()
+        score = {"score": right / self.images} if self.images else {}
+        on_device = dict(zip(there, told, strict=True))
+        return {"epoch": epoch, "loss": loss / self.batches, **score, "lr": lr, **known, **on_device}

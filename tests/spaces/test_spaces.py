@@ -1,4 +1,4 @@
-"""Every space of the registry: what it builds over many random trials, and what it promises about them."""
+"""Every registered space: recipes of many random trials, and the promises of a space about its recipes."""
 
 from __future__ import annotations
 

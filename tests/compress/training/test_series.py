@@ -1,4 +1,4 @@
-"""Figures of a training by epoch: what they are, that they change nothing, and that a resumed training keeps them."""
+"""Figures of a training by epoch: their values, the training unchanged by the figures, epochs kept through a resume."""
 
 from __future__ import annotations
 
