@@ -4,8 +4,8 @@ ResNet-56 and ResNet-110 lose a share of their FLOPs by ResRep: the paper's shar
 by filters of small L1 norm at once, and by the penalty alone: compactors under the same lasso, with the task's gradient
 kept for every row. In a short training the penalty brings no row near zero, and nothing trains after the cut.
 
-Training, masks and lasso of the published scale are the paper's: 480 epochs of batches of 64, from a learning rate of .01
-along a cosine. The training before is not known here, and is this project's own.
+Training, masks and lasso of the published scale are the paper's: 480 epochs of batches of 64, from a learning rate of
+.01 along a cosine. The training before is not known here, and is this project's own.
 """
 
 from __future__ import annotations
