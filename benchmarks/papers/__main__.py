@@ -2,6 +2,7 @@
 
     python -m benchmarks.papers                         # all papers at the small scale, three seeds
     python -m benchmarks.papers chen2021 --task digits  # one paper
+    python -m benchmarks.papers --scale medium --task first:5000:folder:DIR  # each paper's headline row
     python -m benchmarks.papers --trial-run             # every recipe of the published scale, an epoch on few images
     python -m benchmarks.papers --gpu                   # Chen's row on a card, by torch alone
 
@@ -25,6 +26,15 @@ TASKS = {
     "resrep2021": ("digits",),
     "singh2019": ("digits",),
 }
+HEADLINES = {
+    "malihi2023": ("pair=ResNet101 > ResNet18", "teacher=ResNet101"),
+    "slimnets2018": ("part=pruning,distillation,combination", "way=gradual", "student=NIN"),
+    "chen2021": ("study=one-shot", "network=ResNet32x4"),
+    "aghli2021": ("network=ResNet110",),
+    "resrep2021": ("network=ResNet56", "share=published"),
+    "singh2019": ("network=VGG16", "tolerance=1%"),
+}
+"""The part of each grid at the medium scale: the models of the paper's main claim."""
 TRIAL_TASK, TRIAL_IMAGES = "cifar10", 64
 
 
@@ -57,22 +67,31 @@ def carry_out(paper: str, task: str, given: argparse.Namespace) -> None:
     import paretune
     from benchmarks.machine import machine
     from benchmarks.papers.memory import Largest
+    from compress.data.tasks import shown
 
     short = {"trial_run": True, "images": given.images, "scale": "published"} if given.trial_run else {}
+    only = tuple(given.only) or (HEADLINES[paper] if given.scale == "medium" else ())
+    name = f"{paper}-{shown(task).rpartition(':')[2]}"
     settings = {"scale": given.scale, "seeds": given.seeds, **short, **({"seeds": 1} if short else {})}
     start = time.perf_counter()
     with Largest() as largest:
         found = paretune.reproduce(
-            paper, task=task, home=given.home, only=tuple(given.only), data=given.data and Path(given.data), **settings
+            paper,
+            name=f"{name}-trial-run" if short else name,
+            task=task,
+            home=given.home,
+            only=only,
+            data=given.data and Path(given.data),
+            **settings,
         )
     seconds = time.perf_counter() - start
     trials = paretune.trials(found.study, home=given.home)
     longest = max(trials, key=lambda trial: trial.seconds)
     line = {
         "paper": paper,
-        "task": task,
+        "task": shown(task),
         **settings,
-        "only": given.only,
+        "only": only,
         "seconds": round(seconds, 1),
         "trials": len(trials),
         "failed": [trial.reason for trial in trials if trial.status == "failed"],
@@ -91,8 +110,7 @@ def carry_out(paper: str, task: str, given: argparse.Namespace) -> None:
     if found.folder is None or given.trial_run:
         return
     RESULTS.mkdir(parents=True, exist_ok=True)
-    name = f"{paper}-{task.rpartition('/')[2].replace(':', '-')}.md"
-    (RESULTS / name).write_text((found.folder / "tables.md").read_text(encoding="utf-8"), encoding="utf-8")
+    (RESULTS / f"{name}.md").write_text((found.folder / "tables.md").read_text(encoding="utf-8"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import torch
 from compress.data.assembly import HELD_OUT, Parts, from_arrays, hold_out
 from compress.data.augmentation import Augmentation
 from compress.data.digits import angle_parts, digit_parts
-from compress.data.few_images import few, split_name
+from compress.data.few_images import few, named, split_name
 from compress.data.folder.images import AS_THEY_ARE
 from compress.data.folder.parts import from_folder
 from compress.data.folder.walk import printable
@@ -200,6 +200,13 @@ TASKS: dict[str, Callable[[Path], Task]] = {
     "cifar100": cifar100,
     "fashion-mnist": fashion_mnist,
 }
+
+
+def shown(task: str) -> str:
+    """Return a task's name without the folders of its machine."""
+    count, whole = split_name(task)
+    name = FOLDER + whole.rpartition("/")[2] if whole.startswith(FOLDER) else title(whole)
+    return name if count is None else named(name, count)
 
 
 def _published(name: str, dataset: str, data_dir: Path) -> Task:

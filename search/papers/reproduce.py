@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from compress.data.tasks import Task
+from compress.data.tasks import Task, shown
 from search.papers.fill import fill
 from search.papers.measured import Measured, Progress
 from search.papers.shared_work import shared_work
@@ -52,7 +52,7 @@ def evaluated(study: Study, values: Values) -> Reproduction:
     return Reproduction(
         paper,
         record.name,
-        f"{record.task}, scale {record.scale}",
+        f"{shown(record.task)}, scale {record.scale}",
         f"{first.device}, {first.threads} {'threads' if first.threads > 1 else 'thread'}, {first.machine}",
         time.strftime("%Y-%m-%d"),
         header.get("options", {}).get("seeds", 1),

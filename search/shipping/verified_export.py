@@ -12,8 +12,7 @@ from typing import Any
 
 from compress.codec import decode
 from compress.corruptions import SEVERITY
-from compress.data.own_task import title
-from compress.data.tasks import FOLDER, Task, load_task
+from compress.data.tasks import Task, load_task, shown
 from compress.errors import RecipeError, StoreError
 from compress.export.formats import export, read_card, write_card
 from compress.export.lineage import lineage, sentences, sources
@@ -109,11 +108,6 @@ def take(
     card = {key: value for key, value in read_card(staging).items() if key != "files"}
     write_card(staging, {**card, "measured": fresh})
     return fresh
-
-
-def shown(task: str) -> str:
-    """Return a task's name without the folders of its machine."""
-    return FOLDER + task.rpartition("/")[2] if task.startswith(FOLDER) else title(task)
 
 
 def _origin(point: Point, task: Task) -> dict[str, object]:

@@ -15,6 +15,7 @@ from search.study.totals import changed
 from search.tracking import fields, registry
 from search.tracking.client import Logged, Runs, TrackingError, check_reachable, reason
 from search.tracking.description import PAGE, note
+from search.tracking.epochs import epochs
 from search.tracking.tables import TABLES, write_tables
 from search.uri import shown
 
@@ -46,7 +47,7 @@ class Writer:
         missing = {trial.id for trial in new if not _complete(runs, trial)}
         for trial in new:
             if trial.id in missing:
-                runs.known[trial.id] = self._child(trial, parent)
+                runs.known[trial.id] = self._child(trial, parent, epochs(trial, study.store))
         ended = [trial for trial in new if trial.status != "running"]
         ended.sort(key=lambda trial: trial.id in missing)  # first the trials of the known steps, mirrored before
         known = int(parent.tags.get("paretune.ended", 0))
@@ -105,7 +106,7 @@ class Writer:
             registry.alias(Budget.parse(**budget), prefer),
         )
 
-    def _child(self, trial: TrialRecord, parent: Logged) -> Logged:
+    def _child(self, trial: TrialRecord, parent: Logged, trained: list[fields.Step]) -> Logged:
         runs = self.runs
         tags = {**fields.trial_tags(trial, self._study), "mlflow.parentRunId": parent.id}
         run = runs.known.get(trial.id)
@@ -121,7 +122,7 @@ class Writer:
         with tempfile.TemporaryDirectory() as folder:
             fields.write_trial(trial, Path(folder))
             runs.store(run, Path(folder))
-        run = runs.write(run, fields.trial_metrics(trial), fields.trial_params(trial), tags)
+        run = runs.write(run, fields.trial_metrics(trial) + trained, fields.trial_params(trial), tags)
         status = fields.STATUSES[trial.status]
         return run if run.status == status else runs.turn(run, status, ended=run.started / 1000 + trial.seconds)
 

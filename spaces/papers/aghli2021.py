@@ -65,6 +65,16 @@ PUBLISHED = Scale(
     Training(epochs=200),
     Training(epochs=20, lr=0.01),
 )
+MEDIUM = Scale(
+    {
+        "ResNet110": Network(Model("resnet56", 0.375), 6, 0.5),
+        "ResNet164": Network(Model("resnet110", 0.375), 6, 0.5),
+        "ResNet50": Network(Model("resnet32"), 16, 1 / 8),
+    },
+    0.02,
+    Training(epochs=20),
+    Training(epochs=2, lr=0.02),
+)
 SMALL = Scale(
     {
         "ResNet110": Network(Model("resnet20", 0.5), 6, 0.5),
@@ -207,7 +217,7 @@ AGHLI2021 = Paper(
     "Aghli & Ribeiro 2021, Combining weight pruning and knowledge distillation for CNN compression",
     SOURCE,
     ("cifar10", "digits", "digits-angle"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

@@ -62,6 +62,18 @@ PUBLISHED = Scale(
     Training(epochs=5, lr=0.001, batch_size=64, decay="constant"),
     cuts=30,
 )
+MEDIUM = Scale(
+    {
+        "ResNet32x4": Model("resnet32x4", 0.125),
+        "VGG13": Model("vgg13", 0.25),
+        "WRN-40-2": Model("wrn-40-2", 0.25),
+        OTHER: Model("resnet164", 0.25),
+    },
+    Training(epochs=20),
+    Training(epochs=6, lr=0.02, decay="step", drops=(1 / 3, 2 / 3), factor=0.5),
+    Training(epochs=2, lr=0.02, decay="constant"),
+    cuts=10,
+)
 SMALL = Scale(
     {
         "ResNet32x4": Model("resnet8x4", 0.125),
@@ -198,7 +210,7 @@ CHEN2021 = Paper(
     "distillation",
     SOURCE,
     ("cifar100", "digits"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from compress.data.few_images import split_name
 from compress.distill import AT, CRD, KD, SP, SRRL, VID, Distiller, SemCKD, SimKD
 from compress.models import Model
 from compress.pruning import L1Unstructured, OneShot
@@ -125,6 +126,44 @@ SMALL = Scale(
     Training(epochs=3, lr=0.05),
 )
 """Betas as measured for 8x8 images (`spaces.space.SUITED`)."""
+_MEDIUM_TEACHERS = {
+    "ResNet101": Model("resnet56", 0.5),
+    "ResNet152": Model("resnet110", 0.375),
+    "DenseNet169": Model("densenet169", 0.25),
+    "DenseNet121": Model("densenet121", 0.25),
+    "DenseNet161": Model("densenet161", 0.25),
+    "EfficientNet-B1": Model("mobilenetv2", 0.75),
+    "EfficientNet-B3": Model("mobilenetv2", 1.0),
+    "EfficientNet-B5": Model("mobilenetv2", 1.5),
+}
+_MEDIUM_STUDENTS = {
+    "ResNet50": Model("resnet44", 0.375),
+    "ResNet18": Model("resnet20", 0.375),
+    "ResNet34": Model("resnet32", 0.375),
+    "MobileNetV2": Model("mobilenetv2", 0.25),
+    "DenseNet169": Model("densenet169", 0.125),
+    "DenseNet201": Model("densenet201", 0.125),
+    "EfficientNet-B0": Model("mobilenetv2", 0.5),
+    "EfficientNet-B2": Model("mobilenetv2", 0.875),
+    "EfficientNet-B4": Model("mobilenetv2", 1.25),
+}
+MEDIUM = Scale(
+    _MEDIUM_TEACHERS,
+    _MEDIUM_STUDENTS,
+    {
+        "KD": KD(),
+        "AT": AT(),
+        "SP": SP(),
+        "VID": VID(),
+        "CRD": CRD(),
+        "SRRL": SRRL(),
+        "SemCKD": SemCKD(),
+        BEST: SimKD(),
+    },
+    Training(epochs=15),
+    Training(epochs=2, lr=0.05),
+)
+"""EfficientNet has no narrow networks: MobileNetV2 has the same blocks without attention."""
 
 
 def build(trial: Trial, task: str, seed: int, *, scale: Scale) -> Recipe:
@@ -153,7 +192,7 @@ def _choices(pair: str, method: str) -> dict[str, Value]:
 def tables(task: str) -> tuple[Table, ...]:
     """Return the methods' table, the breakpoints' table, and Table 5; numbers are those of CIFAR-10 or CIFAR-100."""
     methods, breakpoints, data = (
-        ("Table 1", "Table 3", "CIFAR-100") if "100" in task else ("Table 2", "Table 4", "CIFAR-10")
+        ("Table 1", "Table 3", "CIFAR-100") if _is_cifar100(task) else ("Table 2", "Table 4", "CIFAR-10")
     )
     rows = (*PUBLISHED.methods, TEACHER)
     smallest: dict[tuple[str, str], Cell] = {}
@@ -172,6 +211,11 @@ def tables(task: str) -> tuple[Table, ...]:
         ),
         Table("Table 5", "Parameters of each teacher's smallest student", dict(reversed(smallest.items()))),
     )
+
+
+def _is_cifar100(task: str) -> bool:
+    """Tell CIFAR-100 from CIFAR-10, among the tasks and among folders, whose own name counts."""
+    return "100" in split_name(task)[1].rpartition("/")[2]
 
 
 def _at_breakpoint() -> dict[str, dict[str, Cell]]:
@@ -230,7 +274,7 @@ def claims(task: str) -> tuple[Claim, ...]:
 
 def pictures(task: str) -> tuple[Picture, ...]:
     """Return the curves of students and teachers, a figure a pair, as in Figure 2 (CIFAR-100) or 3 (CIFAR-10)."""
-    number = "Figure 2" if "100" in task else "Figure 3"
+    number = "Figure 2" if _is_cifar100(task) else "Figure 3"
     return tuple(
         Curves(
             f"{number}{letter}",
@@ -254,7 +298,7 @@ MALIHI2023 = Paper(
     "and pruning",
     SOURCE,
     ("cifar10", "cifar100", "digits"),
-    {"published": _space(PUBLISHED), "imagenet": _space(IMAGENET), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "imagenet": _space(IMAGENET), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

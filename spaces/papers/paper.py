@@ -1,4 +1,4 @@
-"""A paper as data: the reported study at two scales, with tables, figures and claims.
+"""A paper as data: the reported study at several scales, with tables, figures and claims.
 
 The values of a space's choices are the paper's own labels. A table's cell names a recipe by the labels, so tables and
 claims are the same at every scale. A published figure has its table, row and column

@@ -47,6 +47,12 @@ PUBLISHED = Scale(
     Training(epochs=200),
     Training(epochs=480, lr=0.01, batch_size=64),
 )
+MEDIUM = Scale(
+    {"ResNet56": Model("resnet56", 0.25), "ResNet110": Model("resnet110", 0.25)},
+    ResRep(**ANYWHERE["resrep"]),  # type: ignore[arg-type]
+    Training(epochs=20),
+    Training(epochs=12, lr=0.02),
+)
 SMALL = Scale(
     {"ResNet56": Model("resnet20", 0.5), "ResNet110": Model("resnet32", 0.5)},
     ResRep(**ANYWHERE["resrep"]),  # type: ignore[arg-type]
@@ -136,7 +142,7 @@ RESREP2021 = Paper(
     "Ding et al. 2021, ResRep: lossless CNN pruning via decoupling remembering and forgetting",
     SOURCE,
     ("cifar10", "digits"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

@@ -51,6 +51,13 @@ PUBLISHED = Scale(
     Training(epochs=62, lr=0.02),
     0.95,
 )
+MEDIUM = Scale(
+    {"VGG16": Model("vgg16", 0.25), "ResNet56": Model("resnet56", 0.5)},
+    Training(epochs=20),
+    Training(epochs=8, lr=0.02),
+    Training(epochs=2, lr=0.02),
+    0.9,
+)
 SMALL = Scale(
     {"VGG16": Model("vgg8", 0.25), "ResNet56": Model("resnet20", 0.5)},
     Training(epochs=30),
@@ -193,7 +200,7 @@ SINGH2019 = Paper(
     "Singh et al. 2019, Play and Prune: adaptive filter pruning for deep model compression",
     SOURCE,
     ("cifar10", "digits"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

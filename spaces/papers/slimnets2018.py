@@ -63,6 +63,19 @@ PUBLISHED = Scale(
     after_a_cut=Training(epochs=14, lr=0.01, decay="constant"),
     after_all=Training(epochs=280, lr=0.01, decay="constant"),
 )
+MEDIUM = Scale(
+    Model("vgg19", 0.25),
+    {
+        **{name: Model(name.lower(), 0.25) for name in STUDENTS if name.startswith(("SNN", "CNN"))},
+        "AlexNet": Model("alexnet", 0.25),
+        "NIN": Model("nin", 0.25),
+    },
+    (RANKS[0], *(rank // 4 for rank in RANKS[1:])),
+    Training(epochs=20, lr=0.05),
+    cuts=8,
+    after_a_cut=Training(epochs=1, lr=0.02, decay="constant"),
+    after_all=Training(epochs=8, lr=0.02, decay="constant"),
+)
 SMALL = Scale(
     Model("vgg8", 0.25),
     {
@@ -79,7 +92,7 @@ SMALL = Scale(
     after_a_cut=Training(epochs=2, lr=0.02, decay="constant"),
     after_all=Training(epochs=16, lr=0.02, decay="constant"),
 )
-"""The small ranks have the paper's shares of the full ranks, block by block."""
+"""The small ranks have the paper's shares of the full ranks, block by block; so have the medium, layer by layer."""
 
 
 def build(trial: Trial, task: str, seed: int, *, scale: Scale) -> Recipe:
@@ -253,7 +266,7 @@ SLIMNETS2018 = Paper(
     "Sweeney, Olubeko & Oguntola 2018, SlimNets: an exploration of deep model compression and acceleration",
     SOURCE,
     ("cifar10", "digits"),
-    {"published": _space(PUBLISHED), "small": _space(SMALL)},
+    {"published": _space(PUBLISHED), "medium": _space(MEDIUM), "small": _space(SMALL)},
     tables,
     claims,
     pictures,

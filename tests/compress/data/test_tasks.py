@@ -14,7 +14,7 @@ import torch
 from compress.data import published
 from compress.data.assembly import hold_out
 from compress.data.splits import Augment, DataError, TensorSplit
-from compress.data.tasks import TASKS, load_task
+from compress.data.tasks import TASKS, load_task, shown
 from compress.machine.vision import import_torchvision
 
 
@@ -153,6 +153,13 @@ def test_another_error_of_torchvisions_import_is_not_hidden(monkeypatch: pytest.
     monkeypatch.setattr("compress.machine.vision.importlib.import_module", broken)
     with pytest.raises(RuntimeError, match="torchvision: wrong CUDA"):
         import_torchvision()
+
+
+def test_a_shown_task_does_not_say_where_the_images_lay() -> None:
+    assert shown("folder:/home/me/cats") == "folder:cats"
+    assert shown("first:500:folder:/home/me/cats") == "first:500:folder:cats"
+    assert shown("first:500:digits") == "first:500:digits"
+    assert shown("digits") == "digits"
 
 
 def test_every_task_of_the_registry_is_described() -> None:

@@ -23,7 +23,7 @@ from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
 from compress.store.folder import Store
 from compress.training.settings import Training
-from search.shipping.verified_export import Mismatch, _origin, differences, elsewhere, renew, shown, spread, take
+from search.shipping.verified_export import Mismatch, _origin, differences, elsewhere, renew, spread, take
 from search.study.record import Point
 from search.study.study import Study, StudyError, point_event
 from search.tracking.client import TrackingError, connect
@@ -258,11 +258,6 @@ def test_the_spread_is_of_the_points_family_and_not_of_one_seed(made: Study) -> 
     assert found is not None
     assert (found["count"], found["margin"]) == (2, 0.0)
     assert spread(second, record) is None
-
-
-def test_a_card_does_not_say_where_the_images_lay() -> None:
-    assert shown("folder:/home/me/cats") == "folder:cats"
-    assert shown("digits") == "digits"
 
 
 def test_a_model_that_is_gone_is_a_sentence_and_exports_nothing(made: Study, tmp_path: Path) -> None:

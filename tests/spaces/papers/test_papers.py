@@ -9,7 +9,7 @@ import torch
 
 from compress.costs import check
 from compress.data.make_task import make_task
-from compress.data.tasks import load_task
+from compress.data.tasks import Task, load_task
 from compress.goals import Classification
 from spaces.listing import listing
 from spaces.papers import PAPERS
@@ -59,12 +59,25 @@ def test_every_recipe_of_the_small_scale_suits_its_task(name: str) -> None:
         check(space.build(given(choices), task.name, 0), task)
 
 
-@pytest.mark.parametrize("network", ["VGG16", "ResNet56"])
-def test_a_cut_by_flops_at_the_small_scale_suits_cifar_images_too(network: str) -> None:
+@pytest.fixture(scope="module")
+def cifar() -> Task:
+    """Forty made-up images of CIFAR's shape, under the name of CIFAR-10."""
     images, targets = torch.rand(40, 3, 32, 32), torch.arange(40) % 10
-    task = make_task(Classification(tuple("abcdefghij")), (images, targets), name="cifar10")
+    return make_task(Classification(tuple("abcdefghij")), (images, targets), name="cifar10")
+
+
+@pytest.mark.parametrize("network", ["VGG16", "ResNet56"])
+def test_a_cut_by_flops_at_the_small_scale_suits_cifar_images_too(network: str, cifar: Task) -> None:
     choices: dict[str, Value] = {"network": network, "method": "at once"}
-    check(PAPERS["singh2019"].scales["small"].build(given(choices), task.name, 0), task)
+    check(PAPERS["singh2019"].scales["small"].build(given(choices), cifar.name, 0), cifar)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_recipe_of_the_medium_scale_suits_cifar_images(name: str, cifar: Task) -> None:
+    space = PAPERS[name].scales["medium"]
+    for choices in listing(space, cifar.name, 0, {}).choices:
+        check(space.build(given(choices), cifar.name, 0), cifar)
 
 
 @pytest.mark.parametrize("name", PAPERS)
