@@ -47,7 +47,7 @@ def take_up(
     resumed study go back to running. With `early_stopping` a trial ends early when the sampler `auto` expects little of
     its remaining points. With several `seeds`, further trials repeat the recipes of the front with other seeds, once no
     other trial is left. With `listed` choices, those of a grid, the choices are tried in order, and every recipe has
-    the seeds.
+    the seeds. Repeated trials of a grid, or without early stopping, come to their end too.
     """
     seed, new = study.header["seed"], not study.trials
     if new:
@@ -56,7 +56,8 @@ def take_up(
         study.requeue()
     in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
     auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
-    replicates = Replicates(seeds, seed, task.fingerprint, on_front if listed is None else every_model)
+    wanted, whole = (on_front, not early_stopping) if listed is None else (every_model, True)
+    replicates = Replicates(seeds, seed, task.fingerprint, wanted, whole=whole)
     driver = Driver(study, optuna_study, task, replicates, in_progress, auto)
     feasibility = Feasibility(task, bounds, driver.say, study.header)
     suggester: Suggests

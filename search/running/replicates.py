@@ -29,10 +29,16 @@ def every_model(record: StudyRecord) -> list[Family]:
 
 
 class Replicates:
-    """Gives every model `wanted` its `seeds` seeds, the study's own seed `first` included."""
+    """Gives every model `wanted` its `seeds` seeds, the study's own seed `first` included.
 
-    def __init__(self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front) -> None:
-        self.seeds, self.first, self.fingerprint, self.wanted = seeds, first, fingerprint, wanted
+    With `whole` a trial with another seed comes to its end: the curve of a pruner that decides how far to cut may go on
+    after the last model of the study's own seed.
+    """
+
+    def __init__(
+        self, seeds: int, first: int, fingerprint: str, wanted: Wanted = on_front, *, whole: bool = False
+    ) -> None:
+        self.seeds, self.first, self.fingerprint, self.wanted, self.whole = seeds, first, fingerprint, wanted, whole
         self._same: dict[str, bool] = {}
 
     def is_ours(self, family: Family) -> bool:
@@ -70,9 +76,9 @@ class Replicates:
         return None
 
     def is_enough(self, record: StudyRecord, trial: int) -> bool:
-        """Return whether a trial with another seed has made all wanted points, and could make more."""
+        """Return whether a trial with another seed has made all wanted points, could make more, and need not."""
         told = record.trials[trial]
-        if told.recipe["seed"] == self.first or len(told.points) >= len(self.families(told.recipe)):
+        if self.whole or told.recipe["seed"] == self.first or len(told.points) >= len(self.families(told.recipe)):
             return False
         recipe, made = {**told.recipe, "seed": self.first}, {point.family for point in told.points}
         firsts = [family.points[0] for family in self._lacking(record)]

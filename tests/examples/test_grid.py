@@ -32,6 +32,7 @@ def test_the_command_line_says_the_same_study_and_prints_the_same_table(made: st
     assert written == programmed
 
 
+@pytest.mark.slow
 def test_a_printed_recipe_runs_with_more_seeds(made: str, typed: Typed) -> None:
     point = json.loads(typed(".venv/bin/paretune front grid --json"))["points"][-1]["id"]
     typed(re.sub("(?<=recipe grid )[0-9a-f]+", point, RECIPE))

@@ -31,7 +31,7 @@ class Inspected:
 def inspected(typed: Typed) -> Inspected:
     folder = Path(typed("pwd").strip())
     typed(TRAIN, "--epochs 10")
-    typed(SEARCH, f"{QUICK} --trials 1")
+    typed(SEARCH, f"{QUICK} --trials 2")
     spec = importlib.util.spec_from_file_location("inspector_example", ROOT / "examples" / "inspector.py")
     assert spec is not None
     assert spec.loader is not None
@@ -53,7 +53,6 @@ def test_the_untouched_network_has_the_f1_from_outside_to_the_last_image(inspect
 
 def test_a_cut_network_within_a_latency_is_an_onnx_with_the_f1_on_the_card(inspected: Inspected, typed: Typed) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    typed(SEARCH, f"{QUICK} --trials 2 --resume")
     found = json.loads(typed(SELECT, "--max-latency-ms 1000 --quality 0 --json"))
     assert found["best"]["params"] < sum(weight.numel() for weight in inspected.network.parameters()) / 2
     session = onnxruntime.InferenceSession(inspected.folder / "out" / "model.onnx")

@@ -27,7 +27,7 @@ from search.study.study import EARLY, Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 
-TRIALS, LEVELS = 8, 4
+LEVELS = 4
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
@@ -56,20 +56,20 @@ def test_a_trial_that_has_ended_is_stopped_once_it_was_heard(new: bool, deaths: 
     assert heard == [(3, {"points": "[]"}), (7, {"points": "[]"})]
 
 
-def searched(home: Path, *, whole_curves: bool) -> StudyRecord:
+def searched(home: Path, trials: int, *, whole_curves: bool) -> StudyRecord:
     """With as many trials at once as cores, and once two have points none is worth going on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SPACES, "long", LONG)
         patch.setattr("search.sampling.early_stopping.worth_of_rest", lambda *_: -math.inf)
         patch.setattr("search.sampling.acquisition.STARTUP", 2)
-        settings = Settings("s", space="long", trials=TRIALS, home=home, whole_curves=whole_curves)
+        settings = Settings("s", space="long", trials=trials, home=home, whole_curves=whole_curves)
         return launch.search(settings)
 
 
 def test_a_search_keeps_what_its_stopped_trials_have_finished(tmp_path: Path) -> None:
-    record = searched(tmp_path, whole_curves=False)
+    record = searched(tmp_path, 6, whole_curves=False)
     stopped = [trial for trial in record.trials if trial.status == "stopped"]
-    assert len(record.trials) == TRIALS
+    assert len(record.trials) == 6
     assert stopped
     assert {trial.status for trial in record.trials} == {"complete", "stopped"}
     for trial in stopped:
@@ -88,5 +88,5 @@ def test_a_search_keeps_what_its_stopped_trials_have_finished(tmp_path: Path) ->
 
 
 def test_with_whole_curves_every_trial_comes_to_its_end(tmp_path: Path) -> None:
-    record = searched(tmp_path, whole_curves=True)
-    assert [trial.status for trial in record.trials] == ["complete"] * TRIALS
+    record = searched(tmp_path, 4, whole_curves=True)
+    assert [trial.status for trial in record.trials] == ["complete"] * 4

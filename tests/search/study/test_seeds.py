@@ -103,7 +103,7 @@ SPACE = Space("widths", build, Model("cnn"), "")
 def begun(tmp_path: Path, digits: Task) -> Callable[..., Driver]:
     """`begun(seeds)` is the driver of study `a`, new or gone on with."""
 
-    def begin(seeds: int = SEEDS, trials: int = 4, repeated: Wanted | None = None) -> Driver:
+    def begin(seeds: int = SEEDS, trials: int = 4, repeated: Wanted | None = None, **settings: Any) -> Driver:
         study = Study(tmp_path, "a")
         if not study.exists:
             reference = {"accuracy": 0.0, "params": 1e6, "macs": 1e9, "latency_ms": 1.0}
@@ -111,7 +111,7 @@ def begun(tmp_path: Path, digits: Task) -> Callable[..., Driver]:
         optuna_study = OptunaStudy(InMemoryStorage(), "a", OBJECTIVES, 0, "random")
         if repeated is not None:
             return reseeding(study, digits, seeds, repeated)
-        return take_up(study, optuna_study, SPACE, digits, trials, seeds=seeds)
+        return take_up(study, optuna_study, SPACE, digits, trials, seeds=seeds, **settings)
 
     return begin
 
@@ -197,6 +197,29 @@ def test_a_trial_that_has_made_all_it_can_is_complete(begun: Callable[..., Drive
     driver = begun(repeated=lambda record: families(record.trials[1].points)[-1:])
     assert [recipe.seed for recipe in carry_out_all(driver, event)] == [8, 9]
     assert [(trial.status, len(trial.points)) for trial in driver.study.record.trials[2:]] == [("complete", 6)] * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "lengths"),
+    [({"early_stopping": False}, [6]), ({"listed": [{"width": 0.25}]}, [6]), ({}, [3])],
+)
+def test_a_whole_curve_goes_on_after_the_last_model_of_the_first_seed(
+    begun: Callable[..., Driver], event: Event, settings: dict[str, Any], lengths: list[int]
+) -> None:
+    """As the curve of a pruner that decides how far to cut."""
+    driver = begun(seeds=1, trials=2, **settings)
+    teacher, short = (driver.next(), driver.next())
+    assert teacher
+    assert short
+    carry_out(driver, event, teacher)
+    recipe = Recipe.from_json(driver.study.trials[short.trial].recipe)
+    for place, step in enumerate(plan(recipe, driver.task.fingerprint)[:3]):
+        driver.add(short.trial, [event(step.key, place / 10, "float", score_validation=0.99, params=10 - place)])
+    driver.end(short.trial, "complete", "", 1.0, {})
+    repeating = begun(seeds=2, trials=2, **settings)
+    carry_out_all(repeating, event)
+    again = [trial for trial in repeating.study.record.trials if trial.choices.get("seed") and "width" in trial.choices]
+    assert [len(trial.points) for trial in again] == lengths
 
 
 def test_what_a_search_left_undone_stays_so_while_others_are_made_again(
