@@ -7,12 +7,14 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.browser import CHROMIUM, Page, browser
+from compress.measurement import Measurement
 from compress.quality import ACCURACY, Quality
 from dashboards import report
 from dashboards.models import Models, columns
@@ -57,6 +59,29 @@ def tab() -> Iterator[Page]:
 def shown() -> list[str]:
     """The document that the tab has open."""
     return [""]
+
+
+def test_at_1280_pixels_the_front_of_large_networks_fits(ran: Run, tab: Page) -> None:
+    """Seven digits of parameters, means over seeds, a quality with a unit, a recipe of many choices."""
+    record = by(Quality("explained-variance", 20.0, 0.0, 0.0, "degrees"), reseeded(searched()))
+    large = [
+        replace(one, points=tuple(replace(p, measured=times_a_thousand(p.measured)) for p in one.points))
+        for one in record.trials
+    ]
+    choices = {"order": "distill-prune", "student": "efficientnet-b4", "teacher": "densenet161", "pruner": "taylor"}
+    record = replace(record, trials=tuple(replace(one, choices={**choices, **one.choices}) for one in large))
+    tab.resize(1280, 900)
+    scrolls = "(one) => one.scrollWidth > one.clientWidth"
+    told = ran(report(record), f"return [...document.querySelectorAll('.scroll')].map({scrolls});")
+    tab.resize(1200, 900)
+    assert told
+    assert not any(told)
+
+
+def times_a_thousand(measured: Measurement) -> Measurement:
+    """With a thousand times the costs."""
+    names = ("params", "nonzero_params", "size_bytes", "compressed_bytes", "macs")
+    return replace(measured, **{name: 1000 * getattr(measured, name) for name in names})
 
 
 @pytest.fixture
