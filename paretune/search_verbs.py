@@ -1,0 +1,73 @@
+"""Functions that begin work: a search, given recipes, a paper's study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from paretune.reproduce_options import Reproduce
+from paretune.verb_options import Run, Search, taking
+from search.settings import Settings
+from search.study.record import StudyRecord
+from search.study.study import Study
+from search.study_file import filled
+
+if TYPE_CHECKING:
+    from search.papers.text import Reproduction
+
+
+@taking(Search, filled)
+def search(asked: Search) -> StudyRecord:
+    """Run or resume a search; returns the study as it stands at the end.
+
+    The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
+    `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
+    standard error. ValueError before anything is started, RuntimeError for failed work.
+    """
+    from search.beginning import launch
+
+    return follow(asked, launch.search, asked.show)
+
+
+@taking(Run)
+def run(asked: Run) -> StudyRecord:
+    """Carry out given recipes as the trials of a study, after the network they begin with, unpruned.
+
+    A recipe is a file, an export's folder, a JSON form as of `recipe`, or a `compress.recipe.Recipe`; its name in the
+    study is the file's. Models in the store are not made again. ValueError before anything is started, also for a
+    recipe of another task or version; RuntimeError for failed work.
+    """
+    from search.beginning import launch
+    from search.beginning.given import settings_of
+
+    settings = settings_of(**{name: value for name, value in vars(asked).items() if name != "show"})
+    return follow(settings, launch.search, asked.show)
+
+
+@taking(Reproduce)
+def reproduce(asked: Reproduce) -> Reproduction:
+    """Repeat a paper's study and write its tables: `reproduce("chen2021", task="digits", seeds=3)`.
+
+    An existing study goes on. A partly run grid gives partly filled tables. The files lie in `folder` of the result:
+    tables as markdown, CSV and LaTeX, and a page with the figures. ValueError before anything is started, RuntimeError
+    for failed work.
+    """
+    from paretune.reproducing import settings_of, write
+    from search.beginning import launch
+
+    settings = settings_of(asked)
+    try:
+        follow(settings, launch.search, asked.show)
+    except KeyboardInterrupt:
+        if Study(settings.home, settings.name).record.points:
+            write(settings, asked.out, show=asked.show)
+        raise
+    return write(settings, asked.out, show=asked.show)
+
+
+def follow(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
+    """Carry out a search, mirrored in MLflow; with `show` progress is drawn on standard error."""
+    from dashboards import report as draw
+    from search.progress.follow import followed
+
+    return followed(wanted, carry_out, draw, show=show)
