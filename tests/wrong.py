@@ -306,7 +306,10 @@ REPRODUCED: list[tuple[tuple[str, ...], str]] = [
     (("nobody",), "reproduce: unknown paper 'nobody', known are malihi2023, slimnets2018, chen2021"),
     (("chen2021", "--images", "100"), "images must come with --trial-run, got 100 alone"),
     (("chen2021", "--trial-run", "--images", "3"), "images must be at least 16, got 3"),
-    (("chen2021", "--scale", "huge"), "scale: unknown 'huge', those of the space chen2021 are published, medium, small"),
+    (
+        ("chen2021", "--scale", "huge"),
+        "scale: unknown 'huge', those of the space chen2021 are published, medium, small",
+    ),
     (("chen2021", "--only", "pair=1"), "only: unknown choice 'pair', those of chen2021 are study"),
     (("chen2021", "--task", "none"), "task: unknown 'none', known are cifar10"),
     (("chen2021", "--seeds", "0"), "seeds must be at least 1, got 0"),

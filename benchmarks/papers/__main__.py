@@ -7,7 +7,7 @@
     python -m benchmarks.papers --gpu                   # Chen's row on a card, by torch alone
 
 A study that was interrupted goes on. Every run adds a line to `benchmarks/recorded/papers.jsonl`: its time, its trials,
-the longest trial and the memory of the largest worker.
+the longest trial and the memory of the largest worker. `benchmarks/results/papers/costs.md` has them as a table.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def carry_out(paper: str, task: str, given: argparse.Namespace) -> None:
     """Repeat a study, keep the tables, and record the costs."""
     import paretune
     from benchmarks.machine import machine
+    from benchmarks.papers.costs import page
     from benchmarks.papers.memory import Largest
     from compress.data.tasks import shown
 
@@ -107,9 +108,10 @@ def carry_out(paper: str, task: str, given: argparse.Namespace) -> None:
     RECORDED.parent.mkdir(parents=True, exist_ok=True)
     with RECORDED.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "costs.md").write_text(page(RECORDED), encoding="utf-8")
     if found.folder is None or given.trial_run:
         return
-    RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.md").write_text((found.folder / "tables.md").read_text(encoding="utf-8"), encoding="utf-8")
 
 
