@@ -39,8 +39,8 @@ def page(recorded: Path) -> str:
         "",
         "`python -m benchmarks.papers`, a line a study, from `benchmarks/recorded/papers.jsonl`. A study that went on "
         "where it was stopped counts the time of its last run alone. Trainings made are fewer than those that the "
-        "recipes need one by one (of): recipes share them. The largest worker is the greatest resident memory of a process. "
-        f"`{TRIAL_RUN}`: every recipe of the published scale, an epoch on a few images.",
+        "recipes need one by one (of): recipes share them. The largest worker is the greatest resident memory of a "
+        f"process. `{TRIAL_RUN}`: every recipe of the published scale, an epoch on a few images.",
         "",
         *markdown_lines(HEAD, rows, WORDS),
     ]
