@@ -122,8 +122,8 @@ def csv(found: Reproduction) -> str:
 
 def heading(table: Filled) -> str:
     """Return number and title of a table, and where cells are in percent."""
-    shares = [is_percent(entry.figure) for entry in table.entries.values() if entry.cell.of is None]
-    unit = " (%)" if shares and all(shares) else " (accuracies in %)" if any(shares) else ""
+    shares = [entry.cell.of is None and is_percent(entry.figure) for entry in table.entries.values()]
+    unit = " (%)" if all(shares) else " (accuracies in %)" if any(shares) else ""
     return f"{table.table.number}: {table.table.title}{unit}"
 
 
