@@ -151,8 +151,9 @@ def test_an_export_runs_again_and_the_study_goes_on_without_files(grid: str, cal
     seed = card["point"]["recipe"]["seed"]
     seeds = [trial.recipe["seed"] for trial in paretune.trials("exported")]
     assert sorted(seeds) == [seed, seed, seed + 1, seed + 1]  # type: ignore[type-var]
+    Path("other.json").write_text(call("recipe", grid, card["point"]["id"])[1])
     assert_refused(
-        call("run", "small.json", "--name", "exported", "--resume"), "was begun with the recipes out, got small"
+        call("run", "other.json", "--name", "exported", "--resume"), "was begun with the recipes out, got other"
     )
     assert_refused(call("search", "--name", "exported", "--resume"), "was begun with space 'recipes', got 'joint'")
     assert_refused(call("run", "out", "--name", grid, "--resume"), "study grid: must be of given recipes to be resumed")

@@ -50,8 +50,8 @@ def chen_row(results: Path) -> None:
     lines = [
         "# Chen 2021, Table 2, ResNet32x4 at 95 %: a row on a card",
         "",
-        f"{machine()}. {'CIFAR-100' if is_real else 'Made-up images: accuracies mean nothing'}. Epochs of each training: "
-        f"{epochs}, in the paper 240 and 120.",
+        f"{machine()}. {'CIFAR-100' if is_real else 'Made-up images: accuracies mean nothing'}. Epochs of each "
+        f"training: {epochs}, in the paper 240 and 120.",
         "",
         "| training | accuracy on test | seconds | steps a second |",
         "| -------- | ---------------: | ------: | -------------: |",

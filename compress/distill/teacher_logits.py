@@ -23,8 +23,9 @@ CHUNK = 32
 class Views:
     """Logits by image and view, in half precision: relative error at most 2^-11, bitwise the same for every reader.
 
-    A row is the K logits and a checksum, so a hole in the file, or a row cut short by a crash, counts as missing. The
-    file has room for `images * views` rows of `2 (K + 1)` bytes, and takes disk space for the written rows only.
+    A row is the K logits and a checksum of logits and place: a hole in the file, a row cut short by a crash, and a row
+    that belongs elsewhere count as missing. The file has room for `images * views` rows of `2 (K + 1)` bytes, and takes
+    disk space for the written rows only.
     """
 
     def __init__(self, path: Path, images: int, views: int, classes: int) -> None:
@@ -53,30 +54,32 @@ class Views:
         at = index.cpu().numpy()
         seen = np.zeros_like(at) if view is None else view.cpu().numpy()
         rows = self._rows[at, seen]
-        missing = np.flatnonzero(rows[:, -1] != _checksum(rows[:, :-1]))
+        places = at * self.shape[1] + seen
+        missing = np.flatnonzero(rows[:, -1] != _checksum(rows[:, :-1], places))
         if len(missing):
             padded = torch.from_numpy(np.resize(missing, -(-len(missing) // CHUNK) * CHUNK)).to(index.device)
             found = torch.cat([compute(positions) for positions in torch.split(padded, CHUNK)])[: len(missing)]
             computed = found.half().cpu().numpy().view(np.uint16)
-            rows[missing] = np.concatenate([computed, _checksum(computed)[:, None]], axis=1)
-            self._keep(at[missing], seen[missing], rows[missing])
+            rows[missing] = np.concatenate([computed, _checksum(computed, places[missing])[:, None]], axis=1)
+            self._keep(places[missing], rows[missing])
         return torch.from_numpy(rows[:, :-1].view(np.float16).astype(np.float32)).to(index.device)
 
-    def _keep(self, at: NDArray[np.int64], seen: NDArray[np.int64], rows: NDArray[np.uint16]) -> None:
+    def _keep(self, places: NDArray[np.int64], rows: NDArray[np.uint16]) -> None:
         """Write rows to the file, not through the mapping: a full disk under a mapping ends the process."""
         if not self._writes:
             return
         size = 2 * self.shape[2]
         try:
-            for place, row in zip((at * self.shape[1] + seen).tolist(), rows, strict=True):
+            for place, row in zip(places.tolist(), rows, strict=True):
                 os.pwrite(self._file, row.tobytes(), place * size)
         except OSError as error:
             self._writes = False  # the training goes on without the file
             logging.getLogger(__name__).warning("views: a teacher's logits are not kept: %s", error.strerror)
 
 
-def _checksum(bits: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Return a checksum of every row, never 0 for a row of zeros."""
+def _checksum(bits: NDArray[np.uint16], places: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """Return a checksum, never 0, of every row with its place in the file."""
     weights = np.arange(1, bits.shape[1] + 1, dtype=np.uint32)
     total: NDArray[np.uint32] = (bits.astype(np.uint32) * weights).sum(axis=1, dtype=np.uint32) + np.uint32(40503)
-    return (total ^ (total >> 16)).astype(np.uint16)
+    total = total + (places * 2_654_435_761).astype(np.uint32)  # Knuth's multiplier: neighbours differ in all bits
+    return np.maximum((total ^ total >> 16) & 0xFFFF, 1).astype(np.uint16)

@@ -109,6 +109,39 @@ def test_a_row_that_was_cut_short_or_hurt_is_computed_again(views: Views, path: 
     assert torch.equal(again, whole)
 
 
+def test_a_row_that_belongs_elsewhere_is_computed_again(views: Views, path: Path) -> None:
+    """As after a file was cut or glued at the border of rows."""
+    whole, _ = show(views, [4, 5], [2, 3])
+    size = 2 * (CLASSES + 1)
+    one, other = (size * (image * VIEWS + view) for image, view in ((4, 2), (5, 3)))
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        for source, target in ((one, other), (other, one)):
+            file.seek(target)
+            file.write(content[source : source + size])
+    again, asked = show(views, [4, 5], [2, 3])
+    assert asked == [0, 1]
+    assert torch.equal(again, whole)
+
+
+def test_a_hole_is_missing_at_every_place(path: Path) -> None:
+    views = Views(path, 100_000, 1, 2)
+    _, asked = show_all(views, 100_000)
+    assert asked == 100_000
+
+
+def show_all(views: Views, count: int) -> tuple[Tensor, int]:
+    """Logits of all images, with the number of images computed."""
+    missing: list[int] = []
+
+    def compute(positions: Tensor) -> Tensor:
+        missing.extend(positions.tolist())
+        return torch.zeros(len(positions), 2)
+
+    found = views.logits(torch.arange(count), None, compute)
+    return found, len(set(missing))
+
+
 def test_the_file_takes_the_space_of_what_it_has(tmp_path: Path) -> None:
     views = Views(tmp_path / "big.f16", 50_000, 162, 100)
     show_big = torch.zeros(1, 100)
