@@ -5,6 +5,8 @@ A variable meant for another program must not redirect a search, and a long path
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import secrets
 import sys
@@ -12,6 +14,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LOOPBACK = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "[::1]")
 """Names of this machine in addresses; urllib compares with brackets, requests without."""
@@ -63,8 +69,24 @@ def spare_loopback() -> None:
                 os.environ[name] = ",".join([*words, *(host for host in LOOPBACK if host not in words)])
 
 
+class Terminal(io.FileIO):
+    """Output to a terminal, dropped once the terminal is closed: a signal ends the work then, and no error."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write bytes; return their number."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(data).nbytes
+
+
 def steady_streams() -> None:
-    """Print characters missing in the terminal's encoding as `?`; connect closed streams to the null device."""
+    """Print characters missing in the terminal's encoding as `?`; connect closed streams to the null device.
+
+    Output to a terminal that is closed later is dropped.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # a file opened later would get the number, and all printed text
@@ -73,6 +95,9 @@ def steady_streams() -> None:
                 os.dup2(nobody, number)
                 os.close(nobody)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+        elif number and stream.isatty():
+            lasting = io.BufferedWriter(Terminal(number, "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(lasting, stream.encoding, "replace", line_buffering=True))
         elif number and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from search.environment import SHORT, of_own_ray, short_folder, spare_loopback, variables
+from search.environment import SHORT, Terminal, of_own_ray, short_folder, spare_loopback, variables
 from search.uri import asked
 
 PROXY = "http://127.0.0.1:9"
@@ -145,6 +146,37 @@ def test_without_a_folder_for_rays_files_the_sentence_names_the_variable(
     monkeypatch.setattr("search.environment.LONGEST_SOCKET", 10)
     with pytest.raises(ValueError, match=rf"^TMPDIR must name a folder .* characters, got '{tmp_path}', and /nowhere"):
         short_folder()
+
+
+def test_output_to_a_terminal_that_is_closed_is_dropped_and_other_errors_are_not() -> None:
+    master, slave = pty.openpty()
+    out = Terminal(slave, "w", closefd=False)
+    assert out.write(b"seen") == 4
+    assert os.read(master, 4) == b"seen"
+    os.close(master)
+    with pytest.raises(OSError, match="Input/output error"):
+        os.write(slave, b"lost")
+    assert out.write(b"lost") == 4
+    os.close(slave)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        out.write(b"lost")
+
+
+def test_a_command_at_a_terminal_prints_to_the_end_after_the_terminal_is_closed(tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, time; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+        "from search.environment import steady_streams; steady_streams();"
+        "print('begun', sys.stdout.isatty(), file=sys.stderr); time.sleep(1);"
+        "print('lost'); print('lost', file=sys.stderr, flush=True); sys.stdout.flush();"
+        f"open({str(tmp_path / 'end')!r}, 'w').close()"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", script])
+    assert b"begun True" in os.read(terminal, 100)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert (tmp_path / "end").exists()
 
 
 def test_closed_streams_and_a_terminal_without_utf8_print_what_they_can() -> None:
