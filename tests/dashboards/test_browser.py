@@ -194,7 +194,17 @@ def test_the_page_picks_what_select_picks(ran: Run, seeds: int, quality: Quality
     assert 0 < nothing < len(asked) / 2
 
 
-@QUALITIES
+@pytest.mark.parametrize(
+    ("seeds", "quality"),
+    [
+        (1, ACCURACY),
+        (3, MAE),
+        pytest.param(3, ACCURACY, marks=pytest.mark.slow),
+        pytest.param(1, MAE, marks=pytest.mark.slow),
+        pytest.param(3, F1, marks=pytest.mark.slow),
+        pytest.param(1, PSNR, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_said_to_buy_a_model_buys_it_when_it_is_typed(ran: Run, seeds: int, quality: Quality) -> None:
     record = searched() if seeds == 1 else reseeded(searched())
     record = record if quality == ACCURACY else by(quality, record)
