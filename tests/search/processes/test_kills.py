@@ -165,6 +165,7 @@ def test_a_closed_terminal_ends_a_search_with_every_trial_written_down(home: Pat
     if pid == 0:
         words = ["search", "--name", "s", "--space", "small", "--trials", "2", "--home", str(home)]
         os.environ |= {"EPOCHS": "2000", "PYTHONPATH": str(Path(__file__).parents[3])}
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` a search ignores the signal
         os.execv(sys.executable, [sys.executable, str(Path(__file__).with_name("searches.py")), *words])
     wait(lambda: checkpointed(home) > 0)
     os.close(terminal)
