@@ -114,7 +114,11 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
 @verb(app, ReproduceTyped)
 def reproduce(options: ReproduceTyped) -> None:
     """Repeat a paper's study: run or go on with its grid, and write its tables, claims and figures."""
-    found = paretune.reproduce(**{each.name: getattr(options, each.name) for each in fields(Reproduce)})
+    try:
+        found = paretune.reproduce(**{each.name: getattr(options, each.name) for each in fields(Reproduce)})
+    except KeyboardInterrupt:
+        typer.echo("go on: the same command", err=True)
+        raise
     if options.json:
         return _print_json(found.as_json())
     return typer.echo(reproduced(found))

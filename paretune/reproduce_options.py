@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -19,6 +20,15 @@ from search.option_fields import (
 from search.settings import Settings
 
 TRIAL_IMAGES = 500
+
+
+def check_folder(out: Path) -> None:
+    """Raise ValueError unless files can be written to `out`, a folder that need not exist."""
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"out: must be a folder, got {out}, where {there.name} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"out: must be a folder that can be written to, got {out}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Reproduce:
     only: tuple[str, ...] | Mapping[str, object] = setting_of(Settings, "only")
     trial_run: bool = setting(False, "Carry out every recipe for an epoch on a few images: it shows that all works.")
     images: int | None = setting(None, f"Images of a split in a trial run; {TRIAL_IMAGES} if left out.")
-    out: Path | None = setting(None, "Folder for tables and figures; in the study's folder if left out.")
+    out: Path | str | None = setting(None, "Folder for tables and figures; in the study's folder if left out.")
     time_budget_s: float | None = setting_of(Settings, "time_budget_s")
     trial_limit_s: float | None = setting_of(Settings, "trial_limit_s")
     address: str | None = setting_of(Settings, "address")
@@ -59,6 +69,8 @@ class Reproduce:
             raise ValueError(f"images must come with --trial-run, got {self.images} alone")
         if self.images is not None:
             check_whole("images", self.images, 16, 1_000_000)
+        if self.out is not None:
+            check_folder(Path(self.out))
 
 
 @dataclass(frozen=True)

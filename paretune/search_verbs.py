@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretune.reproduce_options import Reproduce
 from paretune.verb_options import Run, Search, taking
 from search.settings import Settings
 from search.study.record import StudyRecord
-from search.study.study import Study
+from search.study.study import INTERRUPTED, Study
 from search.study_file import filled
 
 if TYPE_CHECKING:
@@ -50,19 +51,22 @@ def reproduce(asked: Reproduce) -> Reproduction:
 
     An existing study goes on. A partly run grid gives partly filled tables. The files lie in `folder` of the result:
     tables as markdown, CSV and LaTeX, and a page with the figures. ValueError before anything is started, RuntimeError
-    for failed work.
+    for failed work. KeyboardInterrupt after Ctrl-C, with the tables of what is there: the same call goes on.
     """
     from paretune.reproducing import settings_of, write
     from search.beginning import launch
 
     settings = settings_of(asked)
+    out, study = None if asked.out is None else Path(asked.out), Study(settings.home, settings.name)
     try:
-        follow(settings, launch.search, asked.show)
-    except KeyboardInterrupt:
-        if Study(settings.home, settings.name).record.points:
-            write(settings, asked.out, show=asked.show)
+        record = follow(settings, launch.search, asked.show)
+        if any(trial.reason == INTERRUPTED for trial in record.trials):
+            raise KeyboardInterrupt
+    except (KeyboardInterrupt, RuntimeError):  # there may be models nevertheless
+        if study.exists and study.record.points:
+            write(settings, out, show=asked.show)
         raise
-    return write(settings, asked.out, show=asked.show)
+    return write(settings, out, show=asked.show)
 
 
 def follow(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:

@@ -74,7 +74,9 @@ class Settings(TrainingOptions, SearchBudget):
         metavar="TEXT",
     )
     scale: str | None = setting(
-        None, "Of the space: published or small; published on cifar10 and cifar100, small elsewhere, if left out."
+        None,
+        "Of the space: published, small, a paper's medium; published on cifar10 and cifar100, small elsewhere, if left "
+        "out.",
     )
     task: str | Task = setting(
         "digits",

@@ -82,4 +82,5 @@ def _checksum(bits: NDArray[np.uint16], places: NDArray[np.int64]) -> NDArray[np
     weights = np.arange(1, bits.shape[1] + 1, dtype=np.uint32)
     total: NDArray[np.uint32] = (bits.astype(np.uint32) * weights).sum(axis=1, dtype=np.uint32) + np.uint32(40503)
     total = total + (places * 2_654_435_761).astype(np.uint32)  # Knuth's multiplier: neighbours differ in all bits
-    return np.maximum((total ^ total >> 16) & 0xFFFF, 1).astype(np.uint16)
+    found: NDArray[np.uint16] = np.maximum((total ^ total >> 16) & 0xFFFF, 1).astype(np.uint16)
+    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from compress.figures import Figure
+from compress.quality import ACCURACY, Quality
 from search.papers.values import Values
 from search.study.record import JsonDict
 from spaces.papers.paper import Cell, Paper, Table
@@ -14,6 +15,8 @@ from spaces.published import Published, load
 
 FACTORS = {"%": 0.01, "points": 0.01, "1e7 params": 1e7, "1e6 params": 1e6, "1e3 params": 1e3, "MB": 1e6}
 """Units of published figures in our own units; all other units are the same."""
+ACCURACIES = ("%", "points", "share")
+"""Units of published accuracies."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,20 @@ class Filled:
 
 def fill(paper: Paper, task: str, values: Values) -> tuple[Filled, ...]:
     """Return the paper's tables for a task, filled from a study; a partly run grid leaves cells without a value."""
-    published = load(paper.name)
+    known, quality = load(paper.name), values.record.quality
+
+    def entry(table: Table, row: str, column: str, cell: Cell) -> Entry:
+        published, figure = known.get(table.published_at(row, column)), values.figure(cell.figure)
+        if published is not None and figure.split and not _is_of(published, quality):
+            published = None
+        return Entry(cell, figure, values.of(cell), published)
+
     return tuple(
-        Filled(
-            table,
-            {
-                (row, column): Entry(
-                    cell, values.figure(cell.figure), values.of(cell), published.get(table.published_at(row, column))
-                )
-                for (row, column), cell in table.cells.items()
-            },
-        )
+        Filled(table, {place: entry(table, *place, cell) for place, cell in table.cells.items()})
         for table in paper.tables(task)
     )
+
+
+def _is_of(published: Published, quality: Quality) -> bool:
+    """Return whether a published quality can stand beside values of the study's: an accuracy, or of the same unit."""
+    return quality == ACCURACY if published.unit in ACCURACIES else published.unit == quality.unit

@@ -30,7 +30,7 @@ def paper_of(study: Study) -> Paper:
             f"{record.space_said}"
         )
     if not record.points:
-        raise StudyError(f"study {study.name}: must have a model, it has none yet; go on with --resume")
+        raise StudyError(f"study {study.name}: must have a model, it has none yet; the same command goes on")
     return PAPERS[record.space]
 
 
@@ -60,6 +60,7 @@ def evaluated(study: Study, values: Values) -> Reproduction:
         tuple(judge(claim, values) for claim in paper.claims(record.task)),
         shared_work((trial.recipe for trial in record.trials), header["fingerprint"]),
         bool(header.get("training", {}).get("epochs")),
+        "; ".join(f"{name}={', '.join(map(str, values))}" for name, values in header.get("only", {}).items()),
     )
 
 

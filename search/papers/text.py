@@ -27,8 +27,8 @@ from spaces.papers.paper import Paper
 class Reproduction:
     """A paper's study, evaluated: `setting` says of what task and scale, `machine` and `date` where and when.
 
-    `trial_run` marks a run too short to have results. `seeds` is the number asked for. `folder` has the files, None
-    before they are written.
+    `trial_run` marks a run too short to have results. `seeds` is the number asked for. `part` names the restricted
+    choices of a study of a part of the grid, "" for the whole. `folder` has the files, None before they are written.
     """
 
     paper: Paper
@@ -41,6 +41,7 @@ class Reproduction:
     verdicts: tuple[Verdict, ...]
     work: SharedWork
     trial_run: bool = False
+    part: str = ""
     folder: Path | None = None
 
     @property
@@ -54,11 +55,14 @@ class Reproduction:
         """Return sentences on where the figures come from."""
         cells = [entry for table in self.tables for entry in table.entries.values()]
         missing = sum(table.missing for table in self.tables)
+        alone = self.seeds > 1 and any(entry.mean is not None and entry.deviation is None for entry in cells)
         spread = f"mean ± standard deviation over {self.seeds} seeds" if self.seeds > 1 else "of one seed"
         return [
             f"Study {self.study}: {self.setting}, {spread}. Measured on {self.machine}, {self.date}.",
             f"Published figures are in brackets ({self.paper.source}). They are of the paper's own networks and data.",
+            *([f"A part of the grid, {self.part}; a study with another --name has the whole."] if self.part else []),
             *([f"{missing} of {len(cells)} cells have no model yet."] if missing else []),
+            *(["A value without deviation is of one seed."] if alone else []),
             self.work.sentence,
         ]
 

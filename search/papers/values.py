@@ -56,7 +56,7 @@ class Values:
     def points(self, cell: Cell) -> dict[int, Point]:
         """Return the cell's point of each seed that has one."""
         if cell.within is None and (cell.at == FIRST or not isinstance(cell.at, str)):
-            own = self.trial(cell.choices)
+            own = self.trial(cell.choices) or (self._begun_alike(cell.choices) if cell.at == FIRST else None)
             point = None if own is None or not own.points else at_place(list(own.points), cell.at)
             return {} if point is None else dict(sorted(self._same[point.family or point.id].items()))
         curves = self.curves(cell.choices)
@@ -84,6 +84,11 @@ class Values:
         if name.partition(BESIDE)[0] == "ms":
             return figure_of(LATENCY, self.record)
         return figure_of(name.partition(BESIDE)[0], self.record)
+
+    def _begun_alike(self, choices: Mapping[str, Any]) -> TrialRecord | None:
+        """Return any trial with these choices among others: recipes that differ in later stages begin alike."""
+        own = (trial for trial in self.record.trials if trial.points and _seed(trial.recipe) == self.seed)
+        return next((trial for trial in own if choices.items() <= trial.choices.items()), None)
 
     def _with(self, choices: Mapping[str, Any]) -> list[TrialRecord]:
         return self._trials.get(_key(choices), [])

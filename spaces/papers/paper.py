@@ -23,6 +23,8 @@ Place = float | str
 class Cell:
     """The `figure` of a model: the model at the place `at` on the curve of the recipe with the `choices`.
 
+    The first model of a curve may be named by those choices alone on which the model depends.
+
     With `within` the place is left out: the cell's model is the first on the curve with no more MACs than the other
     cell's. `figure` is a figure of `paretune table` such as `test`, `params` or `nonzero_params`; `ms@512`, the
     milliseconds of 512 images in one batch; or `test@motion-blur`, the quality on corrupted test images. With

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import paretune
 from dashboards import report
 from paretune.reproducing import PAGE
 from search.papers.text import Reproduction
+from search.study.record import StudyRecord
+from search.study.study import INTERRUPTED
 
 ONLY = ("study=one-shot", "network=VGG13", "target=95%", "method=FT,KD")
 
@@ -50,6 +53,26 @@ def test_the_page_has_tables_figures_and_maps(found: Reproduction) -> None:
     page = (found.folder / PAGE).read_text()
     for words in ("Table 2", "Figure 11", "Figure 12", "data:image/png;base64", "cannot be told"):
         assert words in page
+
+
+@pytest.mark.parametrize("way", ["raised", "written down"])
+def test_after_ctrl_c_the_tables_of_what_is_there_are_written(
+    found: Reproduction, home: Path, monkeypatch: pytest.MonkeyPatch, way: str, tmp_path: Path
+) -> None:
+    record = paretune.open_study(found.study, home)
+    cut_off = replace(record, trials=(*record.trials, replace(record.trials[-1], status="stopped", reason=INTERRUPTED)))
+
+    def interrupted(*_: object) -> StudyRecord:
+        if way == "raised":
+            raise KeyboardInterrupt
+        return cut_off
+
+    monkeypatch.setattr("paretune.search_verbs.follow", interrupted)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=home, out=str(out))
+    text = (out / "tables.md").read_text()
+    assert "A part of the grid, study=one-shot; network=VGG13; target=95%; method=FT, KD" in text
 
 
 def test_the_report_has_the_tables_and_the_study_goes_on(found: Reproduction, home: Path) -> None:

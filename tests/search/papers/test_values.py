@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from compress.quality import Quality
+from search.papers.fill import fill
 from search.papers.values import Values
 from search.study.record import StudyRecord
+from spaces.papers import PAPERS
 from spaces.papers.paper import BEFORE_LAST, BREAKPOINT, FIRST, LAST, Cell
 from tests.search.grids import curve, grid, plain_teacher, recipe, study, trial
 
@@ -38,6 +41,29 @@ def test_places_on_a_curve() -> None:
     assert (at(FIRST), at(LAST), at(BEFORE_LAST), at(0.3), at(BREAKPOINT)) == (0.0, 0.9, 0.6, 0.3, 0.3)
     assert values.of(Cell(choices, 0.5)) == {}
     assert values.of(Cell({"distiller": "none"}, LAST)) == {}
+
+
+def test_the_first_model_is_found_by_the_choices_on_which_it_depends(record: StudyRecord) -> None:
+    values, choices = Values(record), record.trials[1].choices
+    name, value = next(iter(choices.items()))
+    wanted = values.of(Cell(choices, FIRST, "validation"))
+    assert wanted
+    assert values.of(Cell({name: value}, FIRST, "validation")) == wanted
+    assert values.of(Cell({name: value}, LAST, "validation")) == {}
+    assert values.of(Cell({name: "another"}, FIRST, "validation")) == {}
+
+
+def test_published_accuracies_stand_beside_accuracies_alone(record: StudyRecord) -> None:
+    angles = replace(record, quality=Quality("mae", 20.0, 0.0, 0.0, "degrees"))
+
+    def known(paper: str, record: StudyRecord) -> set[str]:
+        tables = fill(PAPERS[paper], "digits-angle", Values(record))
+        return {e.published.unit for t in tables for e in t.entries.values() if e.published is not None}
+
+    assert "%" in known("chen2021", record)
+    assert "%" not in known("chen2021", angles)
+    assert "degrees" in known("aghli2021", angles)
+    assert "degrees" not in known("aghli2021", record)
 
 
 def test_a_share_of_another_cell_is_by_seed(record: StudyRecord) -> None:
