@@ -60,8 +60,14 @@ def layers_table(found: Mapping[str, Any]) -> Table:
     table = new_table("layer", *heads)
     for layer in found["layers"]:
         table.add_row(layer["layer"].replace("[", "\\["), *map(_cell, layer["points"]))
-    table.title = f"{found['study']}: channels of channels in the unpruned network"
-    table.caption = "r: rank of a factorized layer; zeros: share of zero weights; live: channels that are not all zeros"
+    table.title = f"{found['study']}: channels of each layer, now/in the unpruned network"
+    cells = [cell for layer in found["layers"] for cell in layer["points"] if cell is not None and cell["channels"]]
+    words = {
+        "r: rank of a factorized layer": any(cell["rank"] is not None for cell in cells),
+        "zeros: share of zero weights": any(cell["zeros"] for cell in cells),
+        "live: channels that are not all zeros": any(cell["live"] < cell["channels"] for cell in cells),
+    }
+    table.caption = "; ".join(word for word, is_used in words.items() if is_used) or None
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from compress.data.splits import Batch
@@ -40,5 +41,6 @@ class L1Unstructured(Pruner):
 
 
 def _ranks(values: Tensor) -> Tensor:
-    order = values.flatten().argsort(stable=True).argsort()
-    return ((order + 1) / values.numel()).reshape(values.shape)
+    order = values.flatten().argsort(stable=True)
+    ranks = torch.empty_like(order).scatter_(0, order, torch.arange(1, len(order) + 1, device=order.device))
+    return (ranks / values.numel()).reshape(values.shape)

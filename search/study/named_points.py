@@ -18,8 +18,8 @@ def named_point(who: str, study: StudyRecord, text: str) -> Point:
         return study.teacher
     found = [point for point in study.points if text and point.id.startswith(text)]
     if len(found) != 1:
-        got = f"{len(found)} points" if found else "none"
-        raise ValueError(f"{who}: the beginning of a point's id in {study.name} must be told, got {got} of {text!r}")
+        got = f"{len(found)} do" if found else "none does"
+        raise ValueError(f"{who}: the id of one point of {study.name} must begin with {text!r}, {got}")
     return found[0]
 
 

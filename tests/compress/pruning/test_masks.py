@@ -14,7 +14,7 @@ from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.pruning import L1Unstructured, Pruner
-from compress.pruning.masks import mask_weights, masked_parameters
+from compress.pruning.masks import lowest, mask_weights, masked_parameters
 from compress.pruning.pruner import weighted_layers
 from compress.training.loop import KeepZeros, Loss, fit
 from compress.training.settings import Training
@@ -141,3 +141,16 @@ class Crooked(Pruner):
 def test_scores_of_the_wrong_shape_are_a_sentence(net: nn.Module, calibration: Batch) -> None:
     with pytest.raises(RecipeError, match=r"crooked: scores of stage1\.0 must be \(8, 1, 3, 3\), got \(8,\)"):
         mask_weights(net, Crooked(), 0.5, calibration)
+
+
+@pytest.mark.parametrize("count", [0, 1, 37, 500, 999, 1000])
+@pytest.mark.parametrize("kinds", [2, 7, 10**6])
+@pytest.mark.parametrize("odd", [0, 300])
+def test_the_lowest_are_those_of_a_stable_sort(count: int, kinds: int, odd: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randint(0, kinds, (1000,), generator=draw).float()
+    values[torch.randperm(1000, generator=draw)[:odd]] = -torch.inf
+    values[torch.randperm(1000, generator=draw)[: odd // 2]] = torch.nan
+    wanted = torch.zeros(1000, dtype=torch.bool)
+    wanted[values.argsort(stable=True)[:count]] = True
+    assert torch.equal(lowest(values, count), wanted)
