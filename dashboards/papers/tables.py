@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dashboards.page import Column, paragraph, section, table
 from search.papers.fill import Filled, fill
-from search.papers.text import heading, judged, written
+from search.papers.text import READ, heading, judged, written
 from search.papers.values import Values
 from search.papers.verdict import Verdict, judge
 from search.study.record import StudyRecord
@@ -43,7 +43,7 @@ def of_verdicts(verdicts: Sequence[Verdict]) -> str:
         Column("mean difference"),
         Column("p"),
     ]
-    return section("Claims", table(columns, list(map(judged, verdicts))))
+    return section("Claims", paragraph(READ), table(columns, list(map(judged, verdicts))))
 
 
 def _filled(one: Filled) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from search.papers.fill import Entry, Filled
 from search.papers.shared_work import SharedWork
-from search.papers.verdict import Verdict
+from search.papers.values import BESIDE
+from search.papers.verdict import LEVEL, Verdict
 from search.study.record import JsonDict
 from search.table_forms import (
     LATEX_MISSING,
@@ -20,7 +21,15 @@ from search.table_forms import (
     markdown_lines,
     mean_and_deviation,
 )
-from spaces.papers.paper import Paper
+from spaces.papers.paper import Cell, Paper
+
+SPLITS = ("validation", "test")
+"""Figures that are qualities."""
+READ = (
+    "A claim is a list of pairs. It holds where every pair agrees and the mean difference is beyond chance, p below "
+    f"{LEVEL}. It does not hold where the mean, or any pair alone, is beyond chance on the other side. A margin of the "
+    "claim is added to every difference."
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,13 @@ def markdown(found: Reproduction) -> str:
         lines += [f"## {heading(table)}", "", *markdown_lines(*_cells(table), words=1), ""]
     if found.verdicts:
         head = ("claim", "verdict", "pairs that agree", "mean difference", "p")
-        lines += ["## Claims", "", *markdown_lines(head, list(map(judged, found.verdicts)), words=2), ""]
+        lines += [
+            "## Claims",
+            "",
+            *_paragraphs([READ]),
+            *markdown_lines(head, list(map(judged, found.verdicts)), words=2),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -158,9 +173,18 @@ def judged(verdict: Verdict) -> tuple[str, ...]:
         verdict.claim.text,
         verdict.answer,
         f"{verdict.agree} of {verdict.known}" + (f" ({verdict.pairs} asked)" if verdict.known < verdict.pairs else ""),
-        MISSING if verdict.difference is None else f"{verdict.difference:+.4g}",
+        MISSING if verdict.difference is None else _difference(verdict.claim.pairs[0][0], verdict.difference),
         MISSING if verdict.p is None else f"{verdict.p:.3f}",
     )
+
+
+def _difference(cell: Cell, value: float) -> str:
+    """Return a mean difference in the unit of a claim's cells: of qualities and shares in points."""
+    if cell.of is not None and cell.by == "rate":
+        return f"{value:+.2f}x"
+    if cell.figure.partition(BESIDE)[0] in SPLITS or (cell.of is not None and cell.by == "decrease"):
+        return f"{100 * value:+.2f} points"
+    return f"{value:+,.0f} {cell.figure.replace('_', ' ')}"
 
 
 def _cells(table: Filled) -> tuple[list[str], list[list[str]]]:
