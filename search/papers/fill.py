@@ -21,11 +21,12 @@ ACCURACIES = ("%", "points", "share")
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell of a filled table: the values by seed, and the published figure, None if the paper left the figure out."""
+    """A cell of a filled table: values and ids of points by seed, and the published figure, None without one."""
 
     cell: Cell
     figure: Figure
     values: Mapping[int, float]
+    points: Mapping[int, str]
     published: Published | None
 
     @property
@@ -69,6 +70,7 @@ class Filled:
                     "mean": entry.mean,
                     "deviation": entry.deviation,
                     "by_seed": {str(seed): value for seed, value in entry.values.items()},
+                    "points": {str(seed): point for seed, point in entry.points.items()},
                     "published": entry.known,
                 }
                 for (row, column), entry in self.entries.items()
@@ -84,7 +86,8 @@ def fill(paper: Paper, task: str, values: Values) -> tuple[Filled, ...]:
         published, figure = known.get(table.published_at(row, column)), values.figure(cell.figure)
         if published is not None and figure.split and not _is_of(published, quality):
             published = None
-        return Entry(cell, figure, values.of(cell), published)
+        points = {seed: point.id for seed, point in values.points(cell).items()}
+        return Entry(cell, figure, values.of(cell), points, published)
 
     return tuple(
         Filled(table, {place: entry(table, *place, cell) for place, cell in table.cells.items()})

@@ -118,7 +118,10 @@ def latex_text(found: Reproduction) -> str:
 
 
 def csv(found: Reproduction) -> str:
-    """Return a line for each cell and seed, with plain numbers; a cell without a value has a line without a seed."""
+    """Return a line for each cell and seed, with plain numbers and the point's id.
+
+    A cell without a value has a line without a seed.
+    """
     import pandas as pd
 
     rows: list[dict[str, object]] = []
@@ -133,9 +136,10 @@ def csv(found: Reproduction) -> str:
                 "published": entry.known,
                 "trial_run": found.trial_run,
             }
-            rows += [{**place, "seed": seed, "value": value} for seed, value in entry.values.items()]
-            rows += [] if entry.values else [{**place, "seed": None, "value": None}]
-    text: str = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+            named = entry.points
+            rows += [{**place, "seed": s, "value": value, "point": named[s]} for s, value in entry.values.items()]
+            rows += [] if entry.values else [{**place, "seed": None, "value": None, "point": None}]
+    text: str = pd.DataFrame(rows).astype({"seed": "Int64"}).to_csv(index=False, lineterminator="\n")
     return text
 
 

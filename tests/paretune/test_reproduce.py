@@ -28,13 +28,16 @@ def found(home: Path) -> Reproduction:
     return paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=home, show=False)
 
 
-def test_tables_are_written_in_every_form(found: Reproduction) -> None:
+def test_tables_are_written_in_every_form(found: Reproduction, home: Path) -> None:
     assert found.folder is not None
     text = (found.folder / "tables.md").read_text()
     assert text.startswith("# Trial run, no results: Chen et al. 2021")
     assert "(72.54)" in text  # the published figure of FT
     rows = list(csv.DictReader((found.folder / "tables.csv").read_text().splitlines()))
     assert {row["value"] != "" for row in rows if (row["row"], row["column"]) == ("KD", "VGG13 95%")} == {True}
+    points = {point.id for point in paretune.open_study(found.study, home).points}
+    assert {row["point"] for row in rows if row["value"]} <= points
+    assert {row["seed"] for row in rows} == {"0", ""}
     assert r"\begin{tabular}" in (found.folder / "tables.tex").read_text()
 
 
