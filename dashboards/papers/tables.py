@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dashboards.page import Column, paragraph, section, table
 from search.papers.fill import Filled, fill
-from search.papers.text import READ, heading, judged, written
+from search.papers.text import READ, heading, judged, remarks, written
 from search.papers.values import Values
 from search.papers.verdict import Verdict, judge
 from search.study.record import StudyRecord
@@ -29,7 +29,7 @@ def of_study(study: StudyRecord) -> str:
 
 def of_tables(tables: Sequence[Filled]) -> str:
     """Return a section for each table; a cell has mean and deviation, and the published figure in brackets."""
-    return "\n".join(section(heading(one), _filled(one)) for one in tables)
+    return "\n".join(section(heading(one), _filled(one), *map(paragraph, remarks(one))) for one in tables)
 
 
 def of_verdicts(verdicts: Sequence[Verdict]) -> str:

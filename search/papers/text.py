@@ -94,7 +94,13 @@ def markdown(found: Reproduction) -> str:
     """Return title, notes, tables and verdicts in GitHub's markdown."""
     lines = [f"# {found.heading}", "", *_paragraphs(found.notes)]
     for table in found.tables:
-        lines += [f"## {heading(table)}", "", *markdown_lines(*_cells(table), words=1), ""]
+        lines += [
+            f"## {heading(table)}",
+            "",
+            *markdown_lines(*_cells(table), words=1),
+            "",
+            *_paragraphs(remarks(table)),
+        ]
     if found.verdicts:
         head = ("claim", "verdict", "pairs that agree", "mean difference", "p")
         lines += [
@@ -148,6 +154,15 @@ def heading(table: Filled) -> str:
     shares = [entry.cell.of is None and is_percent(entry.figure) for entry in table.entries.values()]
     unit = " (%)" if all(shares) else " (accuracies in %)" if any(shares) else ""
     return f"{table.table.number}: {table.table.title}{unit}"
+
+
+def remarks(table: Filled) -> list[str]:
+    """Return what is known of published figures of a table beside their values: contradictions, or who told them."""
+    found: dict[str, list[str]] = {}
+    for (row, column), entry in table.entries.items():
+        if entry.published is not None and entry.published.note:
+            found.setdefault(entry.published.note, []).append(f"{row}, {column}")
+    return [f"Published {'; '.join(places)}: {note}" for note, places in found.items()]
 
 
 def written(entry: Entry) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from compress.quality import Quality
 from search.papers.fill import fill
+from search.papers.text import remarks
 from search.papers.values import Values
 from search.study.record import StudyRecord
 from spaces.papers import PAPERS
@@ -63,6 +64,9 @@ def test_published_accuracies_stand_beside_accuracies_alone(record: StudyRecord)
     assert "%" in known("chen2021", record)
     assert "%" not in known("chen2021", angles)
     assert "degrees" in known("aghli2021", angles)
+    first = fill(PAPERS["aghli2021"], "digits-angle", Values(angles))[0]
+    (remark,) = remarks(first)
+    assert remark.startswith("Published baseline, ResNet50 quality; student, ResNet50 quality: As a blog on the paper")
     assert "degrees" not in known("aghli2021", record)
 
 
