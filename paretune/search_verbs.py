@@ -57,12 +57,13 @@ def reproduce(asked: Reproduce) -> Reproduction:
     from search.beginning import launch
 
     settings = settings_of(asked)
-    out, study = None if asked.out is None else Path(asked.out), Study(settings.home, settings.name)
+    out = None if asked.out is None else Path(asked.out)
     try:
         record = follow(settings, launch.search, asked.show)
         if any(trial.reason == INTERRUPTED for trial in record.trials):
             raise KeyboardInterrupt
     except (KeyboardInterrupt, RuntimeError):  # there may be models nevertheless
+        study = Study(settings.home, settings.name)  # as it stands now
         if study.exists and study.record.points:
             write(settings, out, show=asked.show)
         raise

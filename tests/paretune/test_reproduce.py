@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def test_after_ctrl_c_the_tables_of_what_is_there_are_written(
     record = paretune.open_study(found.study, home)
     cut_off = replace(record, trials=(*record.trials, replace(record.trials[-1], status="stopped", reason=INTERRUPTED)))
 
+    begun = tmp_path / "home"
+
     def interrupted(*_: object) -> StudyRecord:
+        shutil.copytree(home, begun)  # a new study has its models by then
         if way == "raised":
             raise KeyboardInterrupt
         return cut_off
@@ -73,7 +77,7 @@ def test_after_ctrl_c_the_tables_of_what_is_there_are_written(
     monkeypatch.setattr("paretune.search_verbs.follow", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=home, out=str(out))
+        paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=begun, out=str(out))
     text = (out / "tables.md").read_text()
     assert "A part of the grid, study=one-shot; network=VGG13; target=95%; method=FT, KD" in text
 
