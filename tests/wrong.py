@@ -312,6 +312,7 @@ REPRODUCED: list[tuple[tuple[str, ...], str]] = [
     ),
     (("chen2021", "--out", __file__), "wrong.py, where wrong.py is a file"),
     (("chen2021", "--out", f"{__file__}/deep"), "wrong.py/deep, where wrong.py is a file"),
+    (("chen2021", "--out", "a" * 300), "aaa: File name too long"),
     (("chen2021", "--only", "pair=1"), "only: unknown choice 'pair', those of chen2021 are study"),
     (("chen2021", "--task", "none"), "task: unknown 'none', known are cifar10"),
     (("chen2021", "--seeds", "0"), "seeds must be at least 1, got 0"),
