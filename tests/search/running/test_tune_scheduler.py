@@ -31,7 +31,7 @@ LEVELS = 4
 
 
 def build(trial: Trial, task: str, seed: int) -> Recipe:
-    """Of any two trials the longer one takes twice as long or more: when the shorter ends, the longer has points to make."""
+    """Of two trials the longer takes twice as long or more: when the shorter ends, the longer has points to make."""
     epochs = int(trial.suggest_categorical("epochs", tuple(5 * 2**n for n in range(6))))
     cut = Prune(L1Filter(), 0.8, OneShot(LEVELS), Recovery(Training(epochs=epochs)))
     return Recipe(task, Model("cnn", 0.5), (Train(Training(epochs=2)), cut), seed=seed)
