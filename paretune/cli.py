@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import paretune
 from paretune import verb_options as asked
@@ -28,19 +27,20 @@ from paretune.exit_code import exit_code
 from paretune.reproduce_options import Reproduce, ReproduceTyped
 from paretune.search_words import searched
 from paretune.signature import verb
+from paretune.study_verbs import front_as_json, teacher_as_json
 from paretune.table_text import FORMATS
-from paretune.view_commands import view_app
-from paretune.words import (
+from paretune.tables import (
     breakpoints_table,
     front_table,
     methods_table,
-    points_table,
-    reproduced,
-    selected,
+    rated_table,
     series_table,
     study_table,
     trials_table,
 )
+from paretune.terminal import out
+from paretune.view_commands import view_app
+from paretune.words import reproduced, selected
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
@@ -54,7 +54,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.",
 )
-_out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def _print_version(wanted: bool) -> None:
@@ -106,7 +105,7 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
     given["--tracking-uri"] = asked.tracking_uri
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     said = searched(found, next_steps, where, program("paretune"), budget_of(Study(home, name)))
-    _out.print(said, markup=False, highlight=False)
+    typer.echo(said)
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
 
@@ -133,7 +132,8 @@ def front(options: asked.Listing) -> None:
 
 
 def _show_front(study: str, home: Path | None) -> None:
-    _out.print(front_table(paretune.front(study, home=home)))
+    record = paretune.open_study(study, home)
+    out.print(front_table(front_as_json(record), teacher_as_json(record)))
 
 
 @verb(app, asked.Show)
@@ -144,7 +144,7 @@ def show(options: asked.Show) -> None:
         return _print_json(found)
     if options.toml:
         return typer.echo(found["toml"], nl=False)
-    return _out.print(study_table(found))
+    return out.print(study_table(found))
 
 
 @verb(app, asked.Listing)
@@ -153,7 +153,7 @@ def trials(options: asked.Listing) -> None:
     found = paretune.trials(options.study, home=options.home)
     if options.json:
         return _print_json([trial.as_json() for trial in found])
-    return _out.print(trials_table(found))
+    return out.print(trials_table(found))
 
 
 @verb(app, asked.RecipeOf)
@@ -168,7 +168,7 @@ def series(options: asked.SeriesOf) -> None:
     found = paretune.series(options.study, options.point, home=options.home)
     if options.json:
         return typer.echo(found.to_json(orient="records", indent=1))
-    return _out.print(series_table(found))
+    return out.print(series_table(found))
 
 
 @verb(app, asked.Breakpoints)
@@ -177,7 +177,7 @@ def breakpoints(options: asked.Breakpoints) -> None:
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])
-    return _out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
+    return out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
 
 
 @verb(app, asked.PrintedTable)
@@ -229,9 +229,9 @@ def select(options: asked.SelectAndExport) -> None:
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
         typer.echo(f"select: no point of {options.name} is within the budget; the nearest are{nearest}", err=True)
     else:
-        _out.print(selected(found, taken, folder), markup=False, highlight=False)
+        typer.echo(selected(found, taken, folder))
         if options.top > 1:
-            _out.print(points_table(found.fits[: options.top]))
+            out.print(rated_table(found.fits[: options.top]))
     if found.best is None:
         raise typer.Exit(2)
 
@@ -242,8 +242,8 @@ def compare(options: asked.Compare) -> None:
     found = paretune.compare(*options.studies, objectives=options.objectives, html=options.html, home=options.home)
     if options.json:
         return _print_json(found.as_json())
-    _out.print(studies_table(found))
-    _out.print(joint_table(found))
+    out.print(studies_table(found))
+    out.print(joint_table(found))
     for line in budgets(found):
         typer.echo(line)
     if options.html is not None:
@@ -274,7 +274,7 @@ def methods(options: asked.Methods) -> None:
     found = paretune.methods()
     if options.json:
         return _print_json(found)
-    return _out.print(methods_table(found))
+    return out.print(methods_table(found))
 
 
 @verb(app, asked.Evaluate)
@@ -294,7 +294,7 @@ def evaluate(options: asked.Evaluate) -> None:
     if options.json:
         _print_json(found)
     else:
-        _out.print_json(json.dumps(found))
+        out.print_json(json.dumps(found))
     if strange := "; ".join(strange_forms(found["formats"])):
         raise RuntimeError(
             f"evaluate: every format of {options.folder} must answer as the network, {strange}; export it again"

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.table import Table
-
 from compress.figures import COSTS, Figure, graded
 from compress.quality import Quality
-from paretune.words import new_table, points_by_study
+from paretune.fitted_table import Column, FittedTable
+from paretune.tables import points_table
 from search.study.better import Range
 from search.study.comparison import Comparison
 
 _COSTS = {cost.name: cost for cost in COSTS}
 
 
-def studies_table(found: Comparison) -> Table:
+def studies_table(found: Comparison) -> FittedTable:
     """Return a row for each study."""
-    made = new_table("study", "models", "front", "on the front of all", "alone there", "hypervolume", "adds")
+    heads = ("models", "front", "on the front of all", "alone there", "hypervolume", "adds")
+    made = FittedTable([Column("study", words=True), *map(Column, heads)])
     total = len(found.joint)
     for one in found.studies:
         made.add_row(
-            one.name.replace("[", "\\["),
+            one.name,
             f"{one.models:,}",
             str(len(one.front)),
             _share(one.on_joint, total),
@@ -35,10 +35,11 @@ def studies_table(found: Comparison) -> Table:
     return made
 
 
-def joint_table(found: Comparison) -> Table:
+def joint_table(found: Comparison) -> FittedTable:
     """Return the front of all, a point a row, with the studies that have a model as good."""
     rows = [{**each.family.points[0].as_json(), "seeds": each.family.as_json()} for each in found.joint]
-    made = points_by_study(rows, found.quality, [", ".join(each.studies) for each in found.joint])
+    studies = [", ".join(each.studies) for each in found.joint]
+    made = points_table(rows, found.quality, studies=studies, objectives=found.objectives)
     made.title = f"the front of all: {len(found.joint)} points"
     return made
 

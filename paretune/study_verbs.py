@@ -19,7 +19,7 @@ from search.study.ledger import FILE
 from search.study.named_points import named_point
 from search.study.placed import named
 from search.study.record import StudyRecord, TrialRecord
-from search.study.seeds import front_of
+from search.study.seeds import Family, families, front_of
 from search.study.study import Study
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
@@ -35,7 +35,11 @@ def open_study(name: str, home: Path | str | None = None) -> StudyRecord:
 
 def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
     """The study's front, ready for JSON: points by falling quality, objectives, hypervolume in [0, 1]."""
-    record = open_study(name, home)
+    return front_as_json(open_study(name, home))
+
+
+def front_as_json(record: StudyRecord) -> dict[str, Any]:
+    """The result of `front` for a record."""
     found = front_of(record.points, record.objectives)
     means = [family.mean for family in found]
     return {
@@ -44,8 +48,18 @@ def front(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
         **({} if record.quality == ACCURACY else {"quality": record.quality.as_json()}),
         "reference_point": dict(record.reference_point),
         "hypervolume": hypervolume(means, record.objectives, record.reference_point),
-        "points": [{**family.points[0].as_json(), "seeds": family.as_json()} for family in found],
+        "points": [*map(_as_json, found)],
     }
+
+
+def teacher_as_json(record: StudyRecord) -> dict[str, Any] | None:
+    """The unpruned teacher in the form of a front's point; None until measured."""
+    found = (family for family in families(record.points) if record.teacher in family.points)
+    return next(map(_as_json, found), None)
+
+
+def _as_json(family: Family) -> dict[str, Any]:
+    return {**family.points[0].as_json(), "seeds": family.as_json()}
 
 
 def trials(name: str, *, home: Path | str | None = None) -> tuple[TrialRecord, ...]:

@@ -7,16 +7,15 @@ import sys
 from contextlib import redirect_stdout
 
 import typer
-from rich.console import Console
 
 from paretune import view_options as asked
 from paretune import views
 from paretune.signature import verb
+from paretune.terminal import out
 from paretune.view_words import layers_table, robustness_table, speed_table
 
 view_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
-_out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 @verb(view_app, asked.Robustness)
@@ -29,7 +28,7 @@ def robustness(options: asked.Robustness) -> None:
         )
     if options.json:
         return _print_json(found)
-    return _out.print(robustness_table(found))
+    return out.print(robustness_table(found))
 
 
 @verb(view_app, asked.Speed)
@@ -47,7 +46,7 @@ def speed(options: asked.Speed) -> None:
         )
     if options.json:
         return _print_json(found)
-    return _out.print(speed_table(found))
+    return out.print(speed_table(found))
 
 
 @verb(view_app, asked.Layers)
@@ -57,7 +56,7 @@ def layers(options: asked.Layers) -> None:
         found = views.layers(options.study, options.points, trial=options.trial, home=options.home)
     if options.json:
         return _print_json(found)
-    return _out.print(layers_table(found))
+    return out.print(layers_table(found))
 
 
 @verb(view_app, asked.Attention)

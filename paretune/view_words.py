@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
-from paretune.words import new_table
+from paretune.fitted_table import Brief, Column, FittedTable, figures
 
 SEEN = 0.005
 """Least share of zeros that is shown."""
+POINT = (
+    Column("point", words=True),
+    Column("trial", rank=2),
+    Column("student", words=True),
+    Column("sparsity"),
+    Column("bits", words=True, rank=1),
+)
+"""Columns of what a row says of its point, as of `_point`."""
 
 
-def robustness_table(found: Sequence[Mapping[str, Any]]) -> Table:
+def robustness_table(found: Sequence[Mapping[str, Any]]) -> FittedTable:
     """Results of `paretune.robustness`, a point a row."""
     first = found[0]
-    table = new_table("point", "trial", "student", "sparsity", "bits", "clean", *first["corrupted"])
+    table = FittedTable([*POINT, *map(Column, ("clean", *first["corrupted"]))])
     unit = first["unit"]
     for one in found:
         values = [one["clean"], *one["corrupted"].values()]
@@ -28,17 +34,19 @@ def robustness_table(found: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def speed_table(found: Mapping[str, Any]) -> Table:
+def speed_table(found: Mapping[str, Any]) -> FittedTable:
     """A result of `paretune.speed`, a point a row; a cell has the ms of a pass and the measured speed-up."""
     points = found["points"]
     places = [(row["device"], row["batch"]) for row in points[0]["times"]]
     several = len({device for device, _ in places}) > 1
     heads = [f"{batch} on {device}" if several else f"batch {batch}" for device, batch in places]
-    table = new_table("point", "trial", "student", "sparsity", "bits", "zeros", "MACs", "by MACs", *heads)
+    table = FittedTable([*POINT, Column("zeros", rank=1), Column("MACs"), Column("by MACs"), *map(Column, heads)])
     for one in points:
         times = [f"{row['median_ms']:.3g} ms {row['speedup']:.2f}x" for row in one["times"]]
         zeros = f"{one['zeros']:.0%}" if one["zeros"] >= SEEN else ""
-        table.add_row(*_point(one), zeros, f"{one['macs']:,}", f"{one['theoretical']:.2f}x", *times)
+        table.add_row(
+            *_point(one), zeros, Brief(f"{one['macs']:,}", figures(one["macs"])), f"{one['theoretical']:.2f}x", *times
+        )
     threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
     table.title = (
         f"{found['study']}: ms of a forward pass, speed-up against {found['against'][:8]}; {found['machine']}, "
@@ -52,14 +60,14 @@ def speed_table(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def layers_table(found: Mapping[str, Any]) -> Table:
+def layers_table(found: Mapping[str, Any]) -> FittedTable:
     """A result of `paretune.layers`, a layer a row, a point a column: channels now of channels before."""
     heads = [
         f"{row['point'][:8]} {row['sparsity']:.0%}{' int8' * (row['variant'] == 'int8')}" for row in found["points"]
     ]
-    table = new_table("layer", *heads)
+    table = FittedTable([Column("layer", words=True), *map(Column, heads)])
     for layer in found["layers"]:
-        table.add_row(layer["layer"].replace("[", "\\["), *map(_cell, layer["points"]))
+        table.add_row(layer["layer"], *map(_cell, layer["points"]))
     table.title = f"{found['study']}: channels of each layer, now/in the unpruned network"
     cells = [cell for layer in found["layers"] for cell in layer["points"] if cell is not None and cell["channels"]]
     words = {
@@ -87,7 +95,7 @@ def _point(row: Mapping[str, Any]) -> list[str]:
     return [
         row["point"][:8],
         str(row["trial"]),
-        row["student"].replace("[", "\\["),
+        row["student"],
         f"{row['sparsity']:.0%}",
         row["variant"],
     ]

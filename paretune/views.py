@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from paretune.view_options import BATCHES, CORRUPTIONS, IMAGES, MOST_IMAGES, SEVERITY
-from paretune.words import student_name
 from search.settings import home_folder
 from search.study.named_points import TEACHER, named_point, named_points
+from search.study.recipe_words import network
 from search.study.record import Point, StudyRecord
 from search.study.study import Study
 
@@ -53,7 +53,7 @@ class Looked:
         return {
             "point": point.id,
             "trial": point.trial,
-            "student": student_name(cast(Mapping[str, Any], point.recipe["student"])),
+            "student": network(cast(Mapping[str, Any], point.recipe["student"])),
             "sparsity": point.sparsity,
             "variant": point.variant,
         }

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from compress.quality import ACCURACY, Quality
-from paretune.words import breakpoints_table, front_table, selected
+from paretune.fitted_table import FittedTable
+from paretune.study_verbs import teacher_as_json
+from paretune.tables import breakpoints_table, front_table
+from paretune.words import selected
 from search.selection.budget import Budget
 from search.selection.selection import choose
 from search.study.breakpoints import breakpoints
@@ -27,7 +29,7 @@ def record(quality: Quality) -> StudyRecord:
     return found if quality == ACCURACY else by(quality, found)
 
 
-def shown(table: Table) -> list[str]:
+def shown(table: FittedTable) -> list[str]:
     console = Console(width=200)
     with console.capture() as said:
         console.print(table)
@@ -38,27 +40,28 @@ def front(found: StudyRecord) -> dict[str, Any]:
     best = front_of(found.points, found.objectives)
     quality = {} if found.quality == ACCURACY else {"quality": found.quality.as_json()}
     points = [{**family.points[0].as_json(), "seeds": family.as_json()} for family in best]
-    return {"study": "s", "hypervolume": 0.5, "points": points, **quality}
+    return {"study": "s", "hypervolume": 0.5, "objectives": found.objectives, "points": points, **quality}
 
 
 def test_a_front_says_the_name_of_its_quality_and_the_unit_once() -> None:
     lines = shown(front_table(front(record(MAE))))
     assert lines[0] == "s: 4 points on the front, hypervolume 0.5000; mae in degrees"
-    assert "sparsity mae validation mae test params" in lines[2]
-    assert "cnn x1 float 0% 2 4 1,000" in lines[4]
+    assert lines[2].startswith("point trial mae validation mae test params")
+    assert " 0 2 4 1,000 " in lines[4]
+    assert lines[4].endswith(" cnn")
 
 
 def test_a_front_by_accuracy_has_its_columns_of_old() -> None:
     lines = shown(front_table(front(record(ACCURACY))))
     assert lines[0] == "s: 4 points on the front, hypervolume 0.5000"
-    assert "sparsity validation test params" in lines[2]
+    assert lines[2].startswith("point trial validation test params")
 
 
 def test_breakpoints_name_the_unit_of_the_tolerance() -> None:
     lines = shown(breakpoints_table(breakpoints(record(MAE)), MAE))
-    assert "trial curve unpruned within 0.2 degrees mae knee mae" in lines[1]
-    assert "1 float 3 20% 3.2 20% 3.2" in lines[3]
-    assert "within 0.01 accuracy knee" in shown(breakpoints_table(breakpoints(record(ACCURACY)), ACCURACY))[1]
+    assert "trial curve unpruned within 0.2 degrees mae knee mae" in lines[0]
+    assert "1 float 3 20% 3.2 20% 3.2" in lines[2]
+    assert "within 0.01 accuracy knee" in shown(breakpoints_table(breakpoints(record(ACCURACY)), ACCURACY))[0]
 
 
 def test_a_pick_is_said_in_the_unit_and_so_is_what_more_would_buy() -> None:
@@ -78,3 +81,17 @@ def test_an_export_of_values_is_not_said_to_have_classes() -> None:
     ):
         said = selected(choose(found.points, Budget()), {**taken, "formats": {"pt2": {**form, **compares}}}, None)
         assert f"  pt2: {words}" in said
+
+
+def test_the_teacher_stands_first_and_the_others_beside_what_they_are_of_it() -> None:
+    found = record(ACCURACY)
+    teacher = teacher_as_json(found)
+    assert teacher is not None
+    said = shown(front_table({**front(found), "objectives": ("accuracy", "compressed_bytes")}, teacher))
+    head, first, second = said[2], said[4], said[5]
+    assert head == "point trial validation test params FLOPs kB bytes, deflated ms recipe"
+    assert "1,000 100%" in first
+    assert first.endswith("teacher: cnn")
+    assert "100 10%" in second
+    assert said[-1] == "%: share of the teacher's, which is the first row"
+    assert sum(line.startswith(teacher["id"][:8]) for line in said) == 1

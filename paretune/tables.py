@@ -1,0 +1,189 @@
+"""Tables of the command about a study: its front, trials, breakpoints, the series of a training, and all methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from compress.figures import COSTS, LATENCY, Figure, graded
+from compress.quality import ACCURACY, Quality
+from paretune.fitted_table import Brief, Column, FittedTable, figures
+from search.selection.rated import RatedModel
+from search.study.breakpoints import DELTA, Breakpoint
+from search.study.recipe_words import recipe_words
+from search.study.record import TrialRecord
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ALWAYS = ("params", "flops", "size_bytes")
+"""Costs that every table of points has; others where they are objectives, latency where there is room."""
+BRIEF_SPLITS = {"validation": "val.", "test": "test"}
+SHARED = {"params": 1, "flops": 2}
+"""Costs whose share of the teacher's is shown, with the rank of the share's column."""
+SHARE_NOTE = "%: share of the teacher's, which is the first row"
+
+
+def front_table(found: Mapping[str, Any], teacher: Mapping[str, Any] | None = None) -> FittedTable:
+    """Return a front as of `paretune.front`: the `teacher` first, then a point a row, the best first."""
+    points, quality = found["points"], Quality.from_json(found.get("quality"))
+    table = points_table(points, quality, teacher=teacher, objectives=found["objectives"])
+    places = {(p["device"], p["machine"], p["threads"]) for p in points}
+    if len(places) > 1:
+        table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
+    unit = f"; {quality.name} in {quality.unit}" if quality.unit else ""
+    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}{unit}"
+    return table
+
+
+def rated_table(found: Iterable[RatedModel]) -> FittedTable:
+    """Return the models within a budget, a row each, in the given order."""
+    rated = [*found]
+    return points_table([one.as_json() for one in rated], rated[0].point.quality if rated else ACCURACY)
+
+
+def points_table(
+    points: Sequence[Mapping[str, Any]],
+    quality: Quality,
+    *,
+    studies: Sequence[str] = (),
+    teacher: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] = (),
+) -> FittedTable:
+    """Return points in the form of JSON, a point a row; with `studies` a first column names the studies of each point.
+
+    The `teacher` stands first, and shares of its costs beside those of all. Costs among the `objectives` are always
+    shown.
+    """
+    rows = [*points]
+    if teacher is not None:
+        rows = [teacher, *(p for p in points if p["id"] != teacher["id"])]
+    costs = [one for one in COSTS if one.name in (*ALWAYS, *objectives) or one.name == LATENCY]
+    of = "" if quality == ACCURACY else f"{quality.name} "
+    columns = [Column("study", words=True)] if studies else []
+    columns += [Column("point", words=True), Column("trial", rank=3)]
+    columns += [
+        Column(Brief(of + one.split, of + ("val." if one.split == "validation" else "test"))) for one in graded(quality)
+    ]
+    for cost in costs:
+        columns.append(Column(cost.column.unit, rank=0 if cost.name in (*ALWAYS, *objectives) else 3))
+        columns += (
+            [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
+        )
+    table = FittedTable([*columns, Column("recipe", words=True, wraps=True)])
+    for place, p in enumerate(rows):
+        words = [recipe_words(p["recipe"], p["sparsity"], p["variant"], whole=whole) for whole in (True, False)]
+        is_teacher = teacher is not None and place == 0
+        table.add_row(
+            *studies[place : place + 1],
+            p["id"][:8],
+            str(p["trial"]),
+            *(_over_seeds(p, one.split, quality) for one in graded(quality)),
+            *(cell for cost in costs for cell in _cost(p, cost, teacher)),
+            Brief(*(f"teacher: {one}" if is_teacher else one for one in words)),
+        )
+    return table
+
+
+def _cost(point: Mapping[str, Any], cost: Figure, teacher: Mapping[str, Any] | None) -> list[str]:
+    """Return the cell of a cost, and of its share of the teacher's where there is such a column."""
+    value = point[cost.name]
+    text = cost.column.text(value)
+    shown = Brief(text, figures(value)) if cost.column.scale == 1 and cost.name != LATENCY else text
+    return [shown, _share(value / teacher[cost.name])] if teacher is not None and cost.name in SHARED else [shown]
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}" if share >= 0.001 else f"{share:.2%}"
+
+
+def _over_seeds(point: Mapping[str, Any], split: str, quality: Quality) -> str:
+    """Return the quality; with several seeds their mean, and on validation the interval of confidence."""
+    count, margin = point["seeds"]["count"], point["seeds"]["margin"]
+    interval = f" ± {bare(quality, margin)} ({count})" if margin is not None and split == "validation" else ""
+    return f"{bare(quality, point['seeds'][split])}{interval}"
+
+
+def bare(quality: Quality, value: float) -> str:
+    """Return a value of the quality without its unit."""
+    return quality.text(value).removesuffix(f" {quality.unit}")
+
+
+def study_table(found: Mapping[str, Any]) -> Table:
+    """Return a study as of `paretune.show`, a line each."""
+    table = Table.grid(padding=(0, 2))
+    rows = {**{name: value for name, value in found.items() if name not in ("options", "toml")}, **found["options"]}
+    for name, value in rows.items():
+        table.add_row(Text(name), Text(_in_words(value)))
+    return table
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(held)}" for name, held in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def trials_table(found: Iterable[TrialRecord]) -> FittedTable:
+    """Return trials in the order they were asked for."""
+    table = FittedTable(
+        [
+            Column("trial"),
+            Column("status", words=True),
+            Column("points"),
+            Column("seconds"),
+            Column("choices", words=True, wraps=True),
+        ]
+    )
+    for t in found:
+        choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
+        said = choices or "the plain teacher"
+        reason = f"{t.reason}; " if t.reason else ""
+        table.add_row(str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", reason + said)
+    return table
+
+
+def series_table(found: DataFrame) -> FittedTable:
+    """Return figures of trainings, an epoch a row; a figure that an epoch does not have is left empty."""
+    table = FittedTable([Column(str(name), words=name == "stage") for name in found.columns])
+    for row in found.to_dict("records"):
+        table.add_row(*(_epoch_figure(value) for value in row.values()))
+    return table
+
+
+def _epoch_figure(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> FittedTable:
+    """Return breakpoints, a curve a row."""
+    delta, unit = found[0].delta if found else quality.amount(DELTA), f" {quality.unit}" if quality.unit else ""
+    heads = ("unpruned", f"within {delta:.4g}{unit}", quality.name, "knee", quality.name)
+    table = FittedTable([Column("trial"), Column("curve", words=True), *map(Column, heads)])
+    for b in found:
+        knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", bare(quality, b.knee_quality or 0.0))
+        table.add_row(
+            str(b.trial),
+            b.variant,
+            bare(quality, b.base_quality),
+            f"{b.tolerance:.0%}",
+            bare(quality, b.tolerance_quality),
+            *knee,
+        )
+    return table
+
+
+def methods_table(found: Iterable[Mapping[str, str]]) -> FittedTable:
+    """Return methods with their sources."""
+    table = FittedTable(
+        [Column(name, words=True) for name in ("kind", "name")] + [Column("source", words=True, wraps=True)]
+    )
+    for method in found:
+        table.add_row(method["kind"], method["name"], method["source"])
+    return table
