@@ -48,8 +48,9 @@ from search.study.record import StudyRecord
 from search.study_file import filled
 from search.uri import sqlite_uri
 
+SEARCH, STUDY, TAKE, KEEP = "Search", "Look at a study", "Take a model", "Keep house"
+"""Headings of verbs in `paretune --help`."""
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Search over how to compress a trained network, look at the trade-offs, take the model that fits a budget.",
@@ -71,13 +72,13 @@ def _options(
     """Take the options of the command itself, those before a verb."""
 
 
-@verb(app, Settings, filled)
+@verb(app, Settings, filled, panel=SEARCH)
 def search(settings: Settings) -> None:
     """Run a search, or resume a search, and print the front; options may stand in a study file."""
     _carried_out("search", settings, lambda: paretune.search(**vars(settings)))
 
 
-@verb(app, asked.Run, name="run")
+@verb(app, asked.Run, name="run", panel=SEARCH)
 def run_recipes(options: asked.Run) -> None:
     """Carry out given recipes as the trials of a study, and print the front."""
     _carried_out("run", options, lambda: paretune.run(**vars(options)))
@@ -110,7 +111,7 @@ def _carried_out(verb: str, asked: Settings | asked.Run, carry_out: Callable[[],
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
 
 
-@verb(app, ReproduceTyped)
+@verb(app, ReproduceTyped, panel=SEARCH)
 def reproduce(options: ReproduceTyped) -> None:
     """Repeat a paper's study: run or go on with its grid, and write its tables, claims and figures."""
     try:
@@ -123,7 +124,7 @@ def reproduce(options: ReproduceTyped) -> None:
     return typer.echo(reproduced(found))
 
 
-@verb(app, asked.Listing)
+@verb(app, asked.Listing, panel=STUDY)
 def front(options: asked.Listing) -> None:
     """The points that no other point beats on the study's objectives."""
     if options.json:
@@ -136,7 +137,7 @@ def _show_front(study: str, home: Path | None) -> None:
     out.print(front_table(front_as_json(record), teacher_as_json(record)))
 
 
-@verb(app, asked.Show)
+@verb(app, asked.Show, panel=STUDY)
 def show(options: asked.Show) -> None:
     """A study in short: options, trials and places; with --toml, the study file to repeat the study."""
     found = paretune.show(options.study, home=options.home)
@@ -147,7 +148,7 @@ def show(options: asked.Show) -> None:
     return out.print(study_table(found))
 
 
-@verb(app, asked.Listing)
+@verb(app, asked.Listing, panel=STUDY)
 def trials(options: asked.Listing) -> None:
     """Every trial with status, choices and number of points."""
     found = paretune.trials(options.study, home=options.home)
@@ -156,13 +157,13 @@ def trials(options: asked.Listing) -> None:
     return out.print(trials_table(found))
 
 
-@verb(app, asked.RecipeOf)
+@verb(app, asked.RecipeOf, panel=STUDY)
 def recipe(options: asked.RecipeOf) -> None:
     """The whole recipe of a point as JSON, for `paretune run`."""
     _print_json(paretune.recipe(options.study, options.point, home=options.home))
 
 
-@verb(app, asked.SeriesOf)
+@verb(app, asked.SeriesOf, panel=STUDY)
 def series(options: asked.SeriesOf) -> None:
     """Loss, training score and learning rate by epoch, over all steps that led to a point."""
     found = paretune.series(options.study, options.point, home=options.home)
@@ -171,7 +172,7 @@ def series(options: asked.SeriesOf) -> None:
     return out.print(series_table(found))
 
 
-@verb(app, asked.Breakpoints)
+@verb(app, asked.Breakpoints, panel=STUDY)
 def breakpoints(options: asked.Breakpoints) -> None:
     """The point of every curve from which quality falls faster than the model shrinks."""
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
@@ -180,7 +181,7 @@ def breakpoints(options: asked.Breakpoints) -> None:
     return out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
 
 
-@verb(app, asked.PrintedTable)
+@verb(app, asked.PrintedTable, panel=STUDY)
 def table(options: asked.PrintedTable) -> None:
     """A figure by rows and columns, mean over seeds, as markdown, CSV or LaTeX."""
     found = paretune.table(**{each.name: getattr(options, each.name) for each in fields(asked.Table)})
@@ -189,7 +190,7 @@ def table(options: asked.PrintedTable) -> None:
     return typer.echo(FORMATS[options.format](found))
 
 
-@verb(app, asked.SelectAndExport)
+@verb(app, asked.SelectAndExport, panel=TAKE)
 def select(options: asked.SelectAndExport) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
     folder = None if options.export is None else Path(options.export)
@@ -236,7 +237,7 @@ def select(options: asked.SelectAndExport) -> None:
         raise typer.Exit(2)
 
 
-@verb(app, asked.Compare)
+@verb(app, asked.Compare, panel=STUDY)
 def compare(options: asked.Compare) -> None:
     """Fronts of several studies over each other: the front of all, hypervolumes, budgets where one is better."""
     found = paretune.compare(*options.studies, objectives=options.objectives, html=options.html, home=options.home)
@@ -251,7 +252,7 @@ def compare(options: asked.Compare) -> None:
     return None
 
 
-@verb(app, asked.Report)
+@verb(app, asked.Report, panel=STUDY)
 def report(options: asked.Report) -> None:
     """Write the study as a single HTML file that needs no network."""
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no path
@@ -261,14 +262,14 @@ def report(options: asked.Report) -> None:
     typer.echo(path)
 
 
-@verb(app, asked.Sync)
+@verb(app, asked.Sync, panel=KEEP)
 def sync(options: asked.Sync) -> None:
     """Bring MLflow up to date with the study's ledger."""
     paretune.sync(options.study, home=options.home, tracking_uri=options.tracking_uri)
     typer.echo(f"sync: {options.study} is in MLflow")
 
 
-@verb(app, asked.Methods)
+@verb(app, asked.Methods, panel=SEARCH)
 def methods(options: asked.Methods) -> None:
     """Every method a recipe can name, with its source."""
     found = paretune.methods()
@@ -277,7 +278,7 @@ def methods(options: asked.Methods) -> None:
     return out.print(methods_table(found))
 
 
-@verb(app, asked.Evaluate)
+@verb(app, asked.Evaluate, panel=TAKE)
 def evaluate(options: asked.Evaluate) -> None:
     """Measure an exported model afresh, in every exported format; exit code 1 if the formats answer differently."""
     from search.shipping.verified_export import strange_forms
@@ -301,7 +302,7 @@ def evaluate(options: asked.Evaluate) -> None:
         )
 
 
-@verb(app, asked.OfStudy)
+@verb(app, asked.OfStudy, panel=KEEP)
 def clean(options: asked.OfStudy) -> None:
     """Drop the stored models of points outside every front; their figures stay."""
     dropped, freed = paretune.clean(options.study, home=options.home)

@@ -24,7 +24,9 @@ def exit_code(app: typer.Typer) -> int:
     try:
         code: int = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # of the options themselves
-        code = _complain(f"{error.format_message().rstrip('.')}; see paretune --help", 2)
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "paretune"
+        code = _complain(f"{error.format_message().rstrip('.')}; see {verb} --help", 2)
     except ValueError as error:  # every complaint about input is one
         code = _complain(str(error), 2)
     except (RuntimeError, OSError) as error:

@@ -16,11 +16,20 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from search.option_fields import BOUND, TRAINED, Option, options_of, typed_name
+from paretune.completion import studies
+from search.option_fields import BOUND, MACHINE, SHARED, TRAINED, TRIED, Option, options_of, typed_name
 
 A = TypeVar("A")
-PANELS = {TRAINED: "Trainings; an option left out stays as the space has it", BOUND: "Bounds"}
+PANELS = {
+    TRIED: "What is tried",
+    MACHINE: "Machines and seconds",
+    TRAINED: "Trainings; an option left out stays as the space has it",
+    BOUND: "Bounds",
+    SHARED: "Places and output",
+}
 """Headings of `--help`, by group of options."""
+FEW = 12
+"""Options up to which a verb's help needs no headings."""
 TYPED = (Path, bool, int, float, str)
 """Types of a typed value; of a union the first is taken, so text for a path is a path."""
 
@@ -31,10 +40,12 @@ def verb(
     filled: Callable[[type[A], Mapping[str, Any]], Mapping[str, Any]] | None = None,
     *,
     name: str = "",
+    panel: str | None = None,
 ) -> Callable[[Callable[[A], None]], Callable[[A], None]]:
     """Make a function of a value a command, whose options are the fields of the value; "" for the function's name.
 
-    `filled(made, given)` may add fields to those given by typed words.
+    `panel` is the heading of the verb in `paretune --help`. `filled(made, given)` may add fields to those given by
+    typed words.
     """
 
     def command(carry_out: Callable[[A], None]) -> Callable[[A], None]:
@@ -48,7 +59,7 @@ def verb(
         typed.__doc__ = carry_out.__doc__
         typed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         typed.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name or carry_out.__name__)(typed)
+        app.command(name or carry_out.__name__, rich_help_panel=panel)(typed)
         return carry_out
 
     return command
@@ -61,13 +72,21 @@ def _is_typed(context: typer.Context, name: str) -> bool:
 
 def _parameters(made: type) -> list[Parameter]:
     hints, defaults = get_type_hints(made), {each.name: each.default for each in fields(made)}
-    return [_parameter(name, hints[name], defaults[name], option) for name, option in options_of(made).items()]
+    options = options_of(made)
+    panels = PANELS if len(options) > FEW else {}
+    return [
+        _parameter(name, hints[name], defaults[name], option, panels.get(option.group))
+        for name, option in options.items()
+    ]
 
 
-def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
+def _parameter(name: str, hint: Any, default: Any, option: Option, panel: str | None) -> Parameter:
     kind = _kind(hint, option)
     if option.is_argument:
-        place = typer.Argument(help=option.help, metavar=option.name or None, show_default=False)
+        complete = studies if option.is_study else None
+        place = typer.Argument(
+            help=option.help, metavar=option.name or None, show_default=False, autocompletion=complete
+        )
         if default is MISSING:
             return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, place])
         default = None if default == () else default
@@ -78,7 +97,7 @@ def _parameter(name: str, hint: Any, default: Any, option: Option) -> Parameter:
         help=option.help,
         metavar=option.metavar,
         parser=read,
-        rich_help_panel=PANELS.get(option.group),
+        rich_help_panel=panel,
     )
     if isinstance(default, tuple):
         default = (",".join(default) or None) if option.commas else None

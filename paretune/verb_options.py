@@ -130,7 +130,7 @@ class Select(Budget):
     other values.
     """
 
-    name: str = field(metadata=argument("Name of the study.", "study"))
+    name: str = field(metadata=argument("Name of the study.", "study", is_study=True))
     _: KW_ONLY
     prefer: str = setting(ACCURACY, f"What is best within the budget: {', '.join(PREFERENCES)}.")
     robust: bool = setting(False, "Compare by the lower end of the 95 % confidence over seeds.")
@@ -184,7 +184,7 @@ class SelectAndExport(Select):
 class OfStudy:
     """`paretune clean`; also the options common to the verbs for a study that exists."""
 
-    study: str = field(metadata=argument("Name of the study."))
+    study: str = field(metadata=argument("Name of the study.", is_study=True))
     home: Path | None = home_setting()
 
 
@@ -231,7 +231,7 @@ class Breakpoints(Listing):
 class Table:
     """The arguments of `paretune.table`; `only` has items as `NAME=VALUE,VALUE`, or values by name."""
 
-    study: str = field(metadata=argument("Name of the study."))
+    study: str = field(metadata=argument("Name of the study.", is_study=True))
     _: KW_ONLY
     rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
     columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
@@ -268,7 +268,9 @@ class PrintedTable(Table):
 class Compare:
     """`paretune compare`."""
 
-    studies: tuple[str, ...] = field(metadata=argument("Two studies or more: NAME, or HOME/NAME of another home."))
+    studies: tuple[str, ...] = field(
+        metadata=argument("Two studies or more: NAME, or HOME/NAME of another home.", is_study=True)
+    )
     objectives: tuple[str, ...] = setting((), "Compare on these; on those all have in common if left out.", commas=True)
     html: Path | None = setting(None, "Write the fronts as a page to this file.")
     home: Path | None = home_setting()

@@ -14,11 +14,13 @@ from paretune.signature import verb
 from paretune.terminal import out
 from paretune.view_words import layers_table, robustness_table, speed_table
 
+MODELS = "Look at models"
+"""Heading of the verbs in `paretune --help`."""
 view_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
 
 
-@verb(view_app, asked.Robustness)
+@verb(view_app, asked.Robustness, panel=MODELS)
 def robustness(options: asked.Robustness) -> None:
     """The quality of points on corrupted test images, beside the clean ones: motion blur, occlusion, brightness."""
     severity = asked.SEVERITY if options.severity is None else options.severity
@@ -31,7 +33,7 @@ def robustness(options: asked.Robustness) -> None:
     return out.print(robustness_table(found))
 
 
-@verb(view_app, asked.Speed)
+@verb(view_app, asked.Speed, panel=MODELS)
 def speed(options: asked.Speed) -> None:
     """Times of points by batch size on this machine, beside the speed-up promised by their MACs."""
     with redirect_stdout(sys.stderr):
@@ -49,7 +51,7 @@ def speed(options: asked.Speed) -> None:
     return out.print(speed_table(found))
 
 
-@verb(view_app, asked.Layers)
+@verb(view_app, asked.Layers, panel=MODELS)
 def layers(options: asked.Layers) -> None:
     """Channels, ranks and zeros of points by layer, beside the unpruned networks; with --trial, along a curve."""
     with redirect_stdout(sys.stderr):
@@ -59,7 +61,7 @@ def layers(options: asked.Layers) -> None:
     return out.print(layers_table(found))
 
 
-@verb(view_app, asked.Attention)
+@verb(view_app, asked.Attention, panel=MODELS)
 def attention(options: asked.Attention) -> None:
     """Attention maps of points on test images, as a picture in an HTML file that needs no network."""
     with redirect_stdout(sys.stderr):

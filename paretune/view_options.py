@@ -42,7 +42,7 @@ def check_corrupt(names: Sequence[str], severity: int | None) -> None:
 class OfPoints:
     """Options common to the verbs for stored models of a study. ValueError without a point."""
 
-    study: str = field(metadata=argument("Name of the study."))
+    study: str = field(metadata=argument("Name of the study.", is_study=True))
     points: tuple[str, ...] = field(
         metadata=argument("Ids of points or their beginnings; teacher is the unpruned teacher.", "point")
     )

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-OWN, TRAINED, BOUND, SHARED = range(4)
-"""Groups of options, in the order of `--help`: the verb's own, of trainings, bounds of a budget, of several verbs."""
+OWN, TRIED, MACHINE, TRAINED, BOUND, SHARED = range(6)
+"""Groups of options, in the order of `--help`.
+
+The verb's own, what a search tries, the machines and seconds of trials, trainings, bounds of a budget, and places and
+options of several verbs.
+"""
 _KEY = "option"
 
 
@@ -26,8 +30,8 @@ class Option:
     `help` is the text of `--help`. `name` is the option's name without dashes, "" for the field's own. `metavar`
     stands for the value in `--help`, None for the name of its type. `read` turns typed text into the value, and raises
     ValueError for unreadable text. With `commas` a tuple is typed as a word with commas; else the option is repeated.
-    With `is_argument` the field has no dashes, and must be typed unless it has a default. `group` is `OWN`, `TRAINED`,
-    `BOUND` or `SHARED`.
+    With `is_argument` the field has no dashes, and must be typed unless it has a default. `group` is a group such as
+    `OWN`. With `is_study` the value names a study, which a shell may complete.
     """
 
     help: str
@@ -37,6 +41,7 @@ class Option:
     commas: bool = False
     is_argument: bool = False
     group: int = OWN
+    is_study: bool = False
 
 
 def setting(
@@ -53,9 +58,9 @@ def setting(
     return field(default=default, metadata={_KEY: Option(help, name, metavar, read, commas, group=group)})
 
 
-def argument(help: str, name: str = "") -> dict[str, Option]:
+def argument(help: str, name: str = "", *, is_study: bool = False) -> dict[str, Option]:
     """Metadata of a dataclass field that is an argument of the command: `field(metadata=argument("..."))`."""
-    return {_KEY: Option(help, name, is_argument=True)}
+    return {_KEY: Option(help, name, is_argument=True, is_study=is_study)}
 
 
 def setting_of(made: Any, name: str) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.checks import check_folder, check_number, check_whole
-from search.option_fields import argument, data_setting, home_setting, setting, tracking_setting
+from search.option_fields import MACHINE, SHARED, TRIED, argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
 from search.study.study import check_name
@@ -72,11 +72,13 @@ class Settings(TrainingOptions, SearchBudget):
         "What may be tried: joint, malihi2023, slimnets2018, chen2021, aghli2021, resrep2021, singh2019; FILE.py:NAME "
         "or module:NAME of a space of your own.",
         metavar="TEXT",
+        group=TRIED,
     )
     scale: str | None = setting(
         None,
         "Of the space: published, small, a paper's medium; published on cifar10 and cifar100, small elsewhere, if left "
         "out.",
+        group=TRIED,
     )
     task: str | Task = setting(
         "digits",
@@ -85,32 +87,43 @@ class Settings(TrainingOptions, SearchBudget):
         metavar="TEXT",
     )
     only: tuple[str, ...] | Mapping[str, object] = setting(
-        (), "Restrict a choice of the space, as NAME=VALUE,VALUE; more than once for several.", metavar="NAME=VALUES"
+        (),
+        "Restrict a choice of the space, as NAME=VALUE,VALUE; more than once for several.",
+        metavar="NAME=VALUES",
+        group=TRIED,
     )
     trials: int | None = setting(None, f"Trials of the study in all; {TRIALS}, or all of a grid, if left out.")
     objectives: tuple[str, ...] = setting(
         DEFAULT_OBJECTIVES, f"Out of {', '.join(OBJECTIVES)}; quality is the task's own quality.", commas=True
     )
-    time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget")
+    time_budget_s: float | None = setting(None, "Stop after this many seconds.", name="time-budget", group=MACHINE)
     seed: int = setting(0, "Seed of sampling and of all training.")
     resume: bool = setting(False, "Go on with a study that exists.")
-    address: str | None = setting(None, "A running Ray cluster, such as auto.")
-    cpus_per_trial: int = setting(1, "Cores and torch threads of a trial.")
+    address: str | None = setting(None, "A running Ray cluster, such as auto.", group=MACHINE)
+    cpus_per_trial: int = setting(1, "Cores and torch threads of a trial.", group=MACHINE)
     gpus_per_trial: float | None = setting(
-        None, "GPUs of a trial: a fraction shares a GPU, 0 is the CPU; 1 where there are any if left out."
+        None,
+        "GPUs of a trial: a fraction shares a GPU, 0 is the CPU; 1 where there are any if left out.",
+        group=MACHINE,
     )
-    storage_url: str | None = setting(None, "Database of Optuna; a file in the home if left out.")
-    store: str | None = setting(None, "Folder of all models, or s3://BUCKET/PREFIX; in the home if left out.")
-    students: tuple[str, ...] = setting((), f"A network to compress. {MODEL}", name="student")
-    teachers: tuple[str, ...] = setting((), f"A network to learn from. {MODEL}", name="teacher")
-    sampler: str = setting("auto", "Who proposes: auto, tpe, gp, nsga2, random, or grid for every recipe.")
+    storage_url: str | None = setting(None, "Database of Optuna; a file in the home if left out.", group=SHARED)
+    store: str | None = setting(
+        None, "Folder of all models, or s3://BUCKET/PREFIX; in the home if left out.", group=SHARED
+    )
+    students: tuple[str, ...] = setting((), f"A network to compress. {MODEL}", name="student", group=TRIED)
+    teachers: tuple[str, ...] = setting((), f"A network to learn from. {MODEL}", name="teacher", group=TRIED)
+    sampler: str = setting("auto", "Who proposes: auto, tpe, gp, nsga2, random, or grid for every recipe.", group=TRIED)
     start_from: str | None = setting(
-        None, "A study of this home, task and space: its front is tried first.", name="from"
+        None, "A study of this home, task and space: its front is tried first.", name="from", group=TRIED
     )
-    trial_limit_s: float | None = setting(None, "Give a trial up after this many seconds.", name="trial-limit")
-    seeds: int = setting(1, "Make the models on the front with so many seeds in all.")
-    whole_curves: bool = setting(False, "End no trial early.")
-    keep_outputs: bool = setting(False, "Keep every model's outputs on validation and test, for metrics to come.")
+    trial_limit_s: float | None = setting(
+        None, "Give a trial up after this many seconds.", name="trial-limit", group=MACHINE
+    )
+    seeds: int = setting(1, "Make the models on the front with so many seeds in all.", group=TRIED)
+    whole_curves: bool = setting(False, "End no trial early.", group=TRIED)
+    keep_outputs: bool = setting(
+        False, "Keep every model's outputs on validation and test, for metrics to come.", group=SHARED
+    )
     home: Path = home_setting()
     data: Path | None = data_setting()
     tracking_uri: str | None = tracking_setting()
