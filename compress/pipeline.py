@@ -51,8 +51,10 @@ class Ensured(NamedTuple):
 
 @dataclass
 class Pipeline:
-    """Makes steps of one task in one store. `on_progress(what, done, of)` hears of progress, for displays.
+    """Makes steps of one task in one store.
 
+    `on_progress(what, done, of)` hears of the epochs of trainings, of other work with 0 of 0; `on_batch(done)` of the
+    epochs after each batch, fractions included. Both may raise, to break off.
     `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     With `keep_outputs` each point's outputs on validation and test are stored (`compress/store/outputs.py`).
     """
@@ -60,6 +62,7 @@ class Pipeline:
     task: Task
     store: Store
     on_progress: Callable[[str, int, int], None] = lambda what, done, of: None
+    on_batch: Callable[[float], None] = lambda done: None
     spent: dict[str, float] = field(default_factory=dict)
     making: str = ""
     keep_outputs: bool = False
@@ -71,7 +74,15 @@ class Pipeline:
     @property
     def _work(self) -> StepRunner:
         """Made where it is used: kept, it would hold this pipeline, and its data on a GPU, in a cycle."""
-        return StepRunner(self.task, self.store, self.entry, lambda: self._calibration, self._clock, self.on_progress)
+        return StepRunner(
+            self.task,
+            self.store,
+            self.entry,
+            lambda: self._calibration,
+            self._clock,
+            self.on_progress,
+            self.on_batch,
+        )
 
     @cached_property
     def _shown(self) -> Tensor:

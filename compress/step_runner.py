@@ -49,6 +49,7 @@ class StepRunner:
     calibration: Callable[[], Batch]
     stopwatch: Stopwatch
     on_progress: Callable[[str, int, int], None]
+    on_batch: Callable[[float], None] = lambda done: None
 
     @exact()
     def start(self, step: Step) -> nn.Module:
@@ -140,6 +141,7 @@ class StepRunner:
         only: nn.Module | None = None,
         hooks: Sequence[Hook] = (),
     ) -> list[Row]:
+        what = f"{step.stage.name} {step.model} {_place(step)}".rstrip()
         series = fit(
             loss,
             self.task.train,
@@ -150,9 +152,8 @@ class StepRunner:
             hooks=hooks,
             checkpoint=self.store.checkpoint(step.key),
             counts_right=self.task.goal.counts_right,
-            on_progress=lambda epoch, epochs: self.on_progress(
-                f"{step.stage.name} {step.model} {_place(step)}".rstrip(), epoch, epochs
-            ),
+            on_progress=lambda epoch, epochs: self.on_progress(what, epoch, epochs),
+            on_batch=self.on_batch,
         )
         if isinstance(loss, Teaching):
             loss.ship()
@@ -160,8 +161,8 @@ class StepRunner:
 
 
 def _place(step: Step) -> str:
-    """Return the sparsity, the level, or the round of an adaptive method; "" for a single model of unknown sparsity."""
+    """Return the sparsity, the level, or the round of an adaptive method; "" for an unpruned or a single model."""
     share = step.level if step.sparsity is None else step.sparsity
-    if 0 < share < 1 or step.sparsity is not None:
+    if 0 < share < 1:
         return f"{share:.0%}"
     return f"round {share:.0f}" if share else ""

@@ -10,6 +10,7 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from paretune.home_verbs import status, stop, studies
 from paretune.model_verbs import FORMATS, check_export, evaluate, outputs, select, take
 from paretune.search_verbs import reproduce, run, search
 from paretune.study_verbs import (
@@ -70,6 +71,9 @@ __all__ = [
     "series",
     "show",
     "speed",
+    "status",
+    "stop",
+    "studies",
     "sync",
     "table",
     "take",

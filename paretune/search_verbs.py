@@ -23,7 +23,8 @@ def search(asked: Search) -> StudyRecord:
 
     The arguments are fields of `search.settings.Settings`: `search("name", trials=3, max_params="20k", home=folder)`.
     `file` names a study file (`search/study_file.py`), over whose options the arguments win. `show` draws progress on
-    standard error. ValueError before anything is started, RuntimeError for failed work.
+    standard error; as "json-lines" it writes progress to standard output, as lines of JSON. ValueError before anything
+    is started, RuntimeError for failed work.
     """
     from search.beginning import launch
 
@@ -70,8 +71,11 @@ def reproduce(asked: Reproduce) -> Reproduction:
     return write(settings, out, show=asked.show)
 
 
-def follow(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool) -> StudyRecord:
-    """Carry out a search, mirrored in MLflow; with `show` progress is drawn on standard error."""
+def follow(wanted: Settings, carry_out: Callable[..., StudyRecord], show: bool | str) -> StudyRecord:
+    """Carry out a search, mirrored in MLflow; with `show` progress is drawn on standard error.
+
+    With `show` as "json-lines" progress goes to standard output, as lines of JSON.
+    """
     from dashboards import report as draw
     from search.progress.follow import followed
 

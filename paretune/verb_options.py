@@ -17,6 +17,7 @@ from compress.figures import FIGURES
 from paretune.table_text import FORMATS, check_format
 from paretune.view_options import check_corrupt, corrupt_setting, severity_setting
 from search.option_fields import (
+    SHARED,
     argument,
     data_setting,
     home_setting,
@@ -78,7 +79,17 @@ class Search(Settings):
     """The arguments of `paretune.search`: `Settings`, and `show` to draw progress on standard error."""
 
     home: Path | str | None = home_setting()  # type: ignore[assignment]  # a path once it is made
-    show: bool = True
+    show: bool | str = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTyped(Settings):
+    """`paretune search`."""
+
+    quiet: bool = setting(False, "Show no progress and no notes, the result alone.", group=SHARED)
+    json_lines: bool = setting(
+        False, "Write progress and the result as JSON to standard output, an event a line.", group=SHARED
+    )
 
 
 @dataclass(frozen=True)
@@ -115,11 +126,27 @@ class Run:
     home: Path | str | None = home_setting()
     data: Path | None = data_setting()
     tracking_uri: str | None = tracking_setting()
-    show: bool = True
+    show: bool | str = True
 
     def __post_init__(self) -> None:
         given = self.recipes
         object.__setattr__(self, "recipes", tuple(given) if isinstance(given, tuple | list) else (given,))
+
+
+@dataclass(frozen=True)
+class RunTyped(Run):
+    """`paretune run`."""
+
+    _: KW_ONLY
+    quiet: bool = setting_of(SearchTyped, "quiet")
+    json_lines: bool = setting_of(SearchTyped, "json_lines")
+
+
+def show_of(typed: SearchTyped | RunTyped) -> bool | str:
+    """Return `show` as of `paretune.search`; ValueError for `quiet` with `json_lines`."""
+    if typed.quiet and typed.json_lines:
+        raise ValueError("quiet and json-lines must not come together, got both")
+    return "json-lines" if typed.json_lines else not typed.quiet
 
 
 @dataclass(frozen=True)

@@ -132,14 +132,16 @@ def fit(
     checkpoint: Path | None = None,
     counts_right: bool = False,
     on_progress: Callable[[int, int], None] = lambda epoch, epochs: None,
+    on_batch: Callable[[float], None] = lambda done: None,
 ) -> list[Row]:
     """Train `loss.model` in place; the weights of the last epoch stay, or with `training.ema` their moving average.
 
     `only` restricts training to one submodule of the model and to the loss's own adapters; the rest of the model stays
     frozen, BN statistics included. `seed` decides the order and the views of the images. With a `checkpoint` file an
     interrupted call goes on at its last epoch; the file is removed at the end. `on_progress` is called after each
-    epoch. Return the figures of all epochs (`compress/training/series.py`), with the share of right answers where
-    `counts_right`. TrainingError when the loss is not finite.
+    epoch, `on_batch` after each batch with the epochs done, fractions included. Return the figures of all epochs
+    (`compress/training/series.py`), with the share of right answers where `counts_right`. TrainingError when the loss
+    is not finite.
     """
     device = next(loss.parameters()).device
     halves = has_bf16(device)
@@ -193,6 +195,7 @@ def fit(
             if average is not None:
                 average.update()
             sums.add(value, loss.answers, batch.targets)
+            on_batch((step + 1) / per_epoch)
         if not torch.isfinite(sums.loss):
             raise TrainingError(
                 f"training: the loss became {float(sums.loss)} in epoch {epoch + 1} of {training.epochs} "

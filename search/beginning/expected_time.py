@@ -46,6 +46,10 @@ class Work:
     whole: float
     recovery: int
 
+    def further(self, trials: int) -> float:
+        """Return the MACs of a trial after the first of `trials`, on average."""
+        return (self.whole - self.teacher) / max(1, trials - 1)
+
 
 @dataclass(frozen=True)
 class Search:
@@ -62,16 +66,18 @@ class Search:
         return f"{count}, {self.at_once:,} at a time" if self.trials > 1 else count
 
 
-def announcement(settings: Settings, space: Space, task: Task, macs: float, search: Search) -> str | None:
+def announcement(
+    settings: Settings, space: Space, task: Task, macs: float, search: Search, work: Work | None = None
+) -> str | None:
     """Return a sentence on the time of the teacher, of a typical trial and of the search; None for a short search.
 
-    `macs` are the unpruned teacher's for an image. Ray runs where the search has GPUs or an address: a worker times the
-    step there.
+    `macs` are the unpruned teacher's for an image. `work` is as of `work_of`, None to count it. Ray runs where the
+    search has GPUs or an address: a worker times the step there.
     """
     first = space.baseline(task.name, settings.seed).stages[0]
     assert isinstance(first, Train)
     try:
-        work = work_of(space, task, settings.seed, search.trials)
+        work = work or work_of(space, task, settings.seed, search.trials)
         if work.whole / search.at_once < SHORT_MACS:
             return None
         timed = Timed.of(space.teacher, task, first.training.batch_size)
@@ -155,6 +161,14 @@ def work_of(space: Space, task: Task, seed: int, trials: int) -> Work:
     lessons = [stage.lesson for recipe in recipes for stage in recipe.stages]
     recovery = max((one.training.epochs for one in lessons if isinstance(one, Recovery)), default=0)
     return Work(teacher, median([macs(_own(estimator.steps(recipe))) for recipe in recipes] or [0.0]), whole, recovery)
+
+
+def counted(space: Space, task: Task, seed: int, trials: int) -> Work | None:
+    """Return `work_of`; None for networks that cannot be counted, which their trials report."""
+    try:
+        return work_of(space, task, seed, trials)
+    except Exception:
+        return None
 
 
 def _own(steps: list[Step]) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -22,13 +22,15 @@ from search.beginning.begin_checks import budget_of, check_study, earlier_of, gi
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
-from search.beginning.expected_time import Search, announcement
+from search.beginning.expected_time import Search, Work, announcement, counted
 from search.environment import spare_loopback
 from search.hints import command
 from search.running.cluster import check_address, check_fits, places, scratch_folder, started
 from search.running.devices import Room, settled
 from search.running.driver import Driver
 from search.running.failures import NodeError
+from search.running.presence import Presence
+from search.running.time_left import TimeLeft
 from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
@@ -128,6 +130,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
         if not own:
             listener.ready()
+        count = _repeated(trials, settings)
+        work = aside.submit(counted, space, task, seed, count)
         if new:
             study_file.keep(settings.file, study.folder)
             study.begin(
@@ -154,9 +158,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 latency_of=TEACHER,
             )
             if scratch is not None:
-                count = _repeated(trials, settings)
                 planned_search = Search(count, max(1, min(count, places(settings))), scale)
-                ahead = announcement(settings, space, task, reference["macs"], planned_search)
+                ahead = announcement(settings, space, task, reference["macs"], planned_search, work.result())
                 if ahead is not None:
                     listener.said(ahead)
         optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
@@ -177,6 +180,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         driver.trials = trials
         if scratch is not None and chosen:
             driver.notes.append(chosen)
+        driver.left = TimeLeft(driver, lambda: _planned(work, count))
         carry_out(settings, driver, scratch, listener)
     check_went_well(driver, f"search {settings.name}", "--resume")
     return study.record
@@ -194,12 +198,19 @@ def _repeated(trials: int, settings: Settings) -> int:
     return 1 + (trials - 1) * settings.seeds if settings.sampler == GRID else trials
 
 
+def _planned(work: Future[Work | None], trials: int) -> tuple[float, float] | None:
+    """Return the MACs of the teacher's training and of a further trial, None until they are counted."""
+    found = work.result() if work.done() else None
+    return None if found is None else (found.teacher, found.further(trials))
+
+
 def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener: Listener) -> None:
     """Run the driver's trials and close the study; without `scratch`, Ray's folder, no trial runs."""
     driver.heard = lambda: listener.heard(driver.study.record, driver)
     try:
         if scratch is not None:
-            run_trials(settings, driver, scratch)
+            with Presence(driver):
+                run_trials(settings, driver, scratch)
     finally:
         driver.guard(driver.close)
         listener.over(driver.study.record)

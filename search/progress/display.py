@@ -1,23 +1,26 @@
-"""Show a running search: trials, points, front, hypervolume, time left, share of the time by purpose.
+"""Show a running search: trials, points, front, hypervolume, time left, and what each trial does.
 
-A terminal shows a block, redrawn as the study changes. Elsewhere every finished trial prints a line. All output goes to
-standard error.
+A terminal shows a block, redrawn as the study changes, with the notes below; at the end the notes stay. Elsewhere every
+finished trial prints a line, and every note. All output goes to standard error.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from compress.errors import RecipeError
 from compress.recipe import Recipe
 from compress.stages import Distill, Train
 from search.running.driver import Driver
 from search.running.notes import Notes
+from search.study.driver_file import Doing, duration
 from search.study.record import StudyRecord, TrialRecord
 from search.study.totals import Totals
 
@@ -34,8 +37,8 @@ class Progress:
     def __init__(self, trials: int, console: Console | None = None) -> None:
         self.trials = trials
         self.console = console or Console(stderr=True)
-        self.rows: list[tuple[str, str]] = []
-        self.running: list[tuple[float, str]] = []
+        self.record: StudyRecord | None = None
+        self.driver: Driver | None = None
         self.live = Live(get_renderable=self.block, console=self.console, refresh_per_second=4, transient=True)
         self.started = time.monotonic()
         self.totals = Totals()
@@ -54,8 +57,11 @@ class Progress:
     ) -> None:
         if self.console.is_terminal:
             self.live.stop()
+            for note in self.notes.all():
+                self._print_note(f"note: {note}")
+            return
         for note in self.notes.repeated():
-            self.console.print(f"note, {note}", style="yellow", markup=False, soft_wrap=True)
+            self._print_note(f"note, {note}")
 
     def __call__(self, record: StudyRecord, driver: Driver) -> None:
         """Show the study's present state."""
@@ -66,13 +72,12 @@ class Progress:
         if self.done_before is None:
             self.done_before = len(done)
             self.done_said = {trial.id for trial in done}
-        for note in self.notes.hear(driver.notes):
-            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        self.record, self.driver = record, driver
+        new = self.notes.hear(driver.notes)
         if self.console.is_terminal:
-            repeated = [("note", note) for note in self.notes.repeated()[-SHOWN:]]
-            self.rows = [("study", record.name), *self.figures().items(), *repeated]
-            self.running = [(driver.started[trial.id], _at_work(trial)) for trial in _working(record, driver)]
             return
+        for note in new:
+            self._print_note(f"note: {note}")
         for trial in done:
             if trial.id not in self.done_said:
                 self.done_said.add(trial.id)
@@ -81,6 +86,9 @@ class Progress:
             if trial.id not in self.begun_said:
                 self.begun_said.add(trial.id)
                 self.say(f"trial {_at_work(trial)}")
+
+    def _print_note(self, line: str) -> None:
+        self.console.print(line, style="yellow", markup=False, soft_wrap=True)
 
     def say(self, line: str) -> None:
         """Print a sentence, without wrapping."""
@@ -98,15 +106,14 @@ class Progress:
 
     def block(self) -> Table:
         """Return the whole display, as of now; called by a thread of `Live`."""
-        table = Table.grid(padding=(0, 2))
-        for name, value in self.rows:
-            table.add_row(name, value)
-        now = time.monotonic()
-        for number, (since, what) in enumerate(self.running[:SHOWN]):
-            table.add_row("" if number else "running", f"{what}, for {_duration(now - since)}")
-        if len(self.running) > SHOWN:
-            table.add_row("", f"and {len(self.running) - SHOWN} more")
-        return table
+        record, driver = self.record, self.driver
+        if record is None or driver is None:
+            return Table.grid()
+        said = {one.trial: one for one in driver.doing if one.what}
+        working = _working(record, driver)
+        lines = [_at_work(t, said.get(t.id), time.monotonic() - driver.started[t.id]) for t in working]
+        waiting = [f"{trial}: a model that it needs is in the making" for trial in tuple(driver.queue)]
+        return block(record.name, self.figures(), lines, waiting, self.notes.all())
 
     def figures(self) -> dict[str, str]:
         """Return the study's figures by name, as text."""
@@ -125,14 +132,30 @@ class Progress:
         }
 
     def _left(self, done: int) -> str:
+        expected = None if self.driver is None else self.driver.left()
         now = done - (self.done_before or 0)
-        if not now or not self.totals.points or done >= self.trials:  # the number of replicates is not known ahead
+        if expected is None and now and self.totals.points:
+            expected = (time.monotonic() - self.started) / now * max(0, self.trials - done)
+        if expected is None or done >= self.trials:  # the number of replicates is not known ahead
             return "unknown"
-        return _duration((time.monotonic() - self.started) / now * max(0, self.trials - done))
+        return f"about {duration(expected)}"
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+def block(
+    name: str, figures: Mapping[str, str], running: Sequence[str], waiting: Sequence[str], notes: Sequence[str]
+) -> Table:
+    """Return the display of a study: its figures, its trials at work, those that wait, and the last notes."""
+    table = Table.grid(padding=(0, 2))
+    for head, value in {"study": name, **figures}.items():
+        table.add_row(head, Text(value))
+    for head, lines in (("running", running), ("waiting", waiting)):
+        for number, line in enumerate(lines[:SHOWN]):
+            table.add_row("" if number else head, Text(line))
+        if len(lines) > SHOWN:
+            table.add_row("", f"and {len(lines) - SHOWN} more")
+    for note in notes[-SHOWN:]:
+        table.add_row(Text("note", style="yellow"), Text(note, style="yellow"))
+    return table
 
 
 def _working(record: StudyRecord, driver: Driver) -> list[TrialRecord]:
@@ -140,21 +163,30 @@ def _working(record: StudyRecord, driver: Driver) -> list[TrialRecord]:
     return [trial for trial in record.trials if trial.status == "running" and trial.id in driver.started]
 
 
-def _at_work(trial: TrialRecord) -> str:
-    """Describe a running trial in a few words; before the first point, name the networks in training."""
-    if trial.points:
-        return f"{trial.id}: {len(trial.points)} points"
+def _at_work(trial: TrialRecord, doing: Doing | None = None, seconds: float | None = None) -> str:
+    """Describe a running trial in a few words; before its worker's first word, name the networks in training."""
+    count = len(trial.points)
+    made = f"{count} point{'s' * (count != 1)}" if count else "no point yet"
+    if doing is not None:
+        words = f"{doing.words}; {made}"
+    else:
+        words = made if count else f"{made}, {_first_training(trial)}".rstrip(", ")
+    since = "" if seconds is None else f", for {duration(seconds)}"
+    return f"{trial.id}: {words}{since}"
+
+
+def _first_training(trial: TrialRecord) -> str:
     try:
         recipe = Recipe.from_json(trial.recipe)
     except RecipeError:  # a recipe of another version
-        return f"{trial.id}: no point yet"
+        return ""
     taught = f" taught by {recipe.teacher}" if recipe.teacher else ""
     epochs = recipe.stages[0].training.epochs if isinstance(recipe.stages[0], Train | Distill) else 0
     lesson = recipe.stages[0].lesson
     if lesson is not None and not lesson.training.epochs:
-        return f"{trial.id}: no point yet, {recipe.student} is measured as it is"
+        return f"{recipe.student} is measured as it is"
     length = f" for {epochs} epoch{'s' * (epochs > 1)}" if epochs else ""
-    return f"{trial.id}: no point yet, {recipe.student}{taught} trains{length}"
+    return f"{recipe.student}{taught} trains{length}"
 
 
 def _shown(name: str, value: object) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 from search.beginning import launch
 from search.progress.display import Progress
+from search.progress.json_lines import JsonLines
 from search.settings import Settings
 from search.study.record import StudyRecord
 from search.tracking.client import Unanswered, check_reachable
 from search.tracking.sync import Sync
 from search.tracking.writer import Draw
 
+JSON_LINES = "json-lines"
 CLOSE_S = 120.0
 """Seconds for MLflow to finish at the end."""
 
@@ -23,10 +25,11 @@ def followed(
     carry_out: Callable[[Settings, launch.Listener], StudyRecord],
     draw: Draw,
     *,
-    show: bool,
+    show: bool | str,
 ) -> StudyRecord:
     """Run `carry_out` with a mirror in MLflow, and progress on the terminal if `show`; `draw` makes MLflow's report.
 
+    With `show` as `JSON_LINES` progress is written as JSON (`json_lines.py`).
     TrackingError for a tracking URI that names no MLflow. A server that is down is noted only: the server may come
     back.
     """
@@ -38,7 +41,9 @@ def followed(
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
     sync = Sync.of(wanted, draw)
-    with Progress(wanted.trials or 0) as progress:
+    if show not in (True, False, JSON_LINES):
+        raise ValueError(f"show must be True, False or {JSON_LINES!r}, got {show!r}")
+    with JsonLines() if show == JSON_LINES else Progress(wanted.trials or 0) as progress:
 
         class Watch(launch.Listener):
             """Prints the progress, and posts the study to MLflow."""

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -40,11 +41,14 @@ for _name, _value in _VARIABLES.items():
 
 import ray  # noqa: E402  the variables above are read at import
 import torch  # noqa: E402
+from filelock import FileLock, Timeout  # noqa: E402
 from ray.job_config import JobConfig  # noqa: E402
 
 from search.running import local_ray  # noqa: E402
 
 ROUNDING = 1e-6
+SCRATCH_LOCK = "driver.lock"
+DAY_S = 86400.0
 
 
 @contextmanager
@@ -158,15 +162,27 @@ def check_address(address: str | None) -> None:
 def scratch_folder() -> Iterator[Path]:
     """Yield a short-lived folder for Ray's own files, and remove the folders of killed drivers.
 
-    ValueError as `short_folder`.
+    A driver holds a lock in its folder while it lives: process numbers say nothing to a container that shares the
+    folder of temporary files. ValueError as `short_folder`.
     """
     place = short_folder()
     for left in place.glob("paretune-*-*"):
-        owner = left.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists():
+        if _is_left_over(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-", dir=place))
     try:
-        yield folder
+        with FileLock(folder / SCRATCH_LOCK):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left_over(folder: Path) -> bool:
+    """Return whether nobody holds the lock of a scratch folder; without a lock, whether the folder is a day old."""
+    try:
+        if not (folder / SCRATCH_LOCK).exists():  # of an earlier version, or made a moment ago
+            return time.time() - folder.stat().st_mtime > DAY_S
+        with FileLock(folder / SCRATCH_LOCK, timeout=0):
+            return True
+    except (OSError, Timeout):  # of another user, gone, or held
+        return False

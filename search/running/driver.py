@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from compress.data.tasks import Task
 from compress.recipe import Recipe
@@ -25,9 +26,10 @@ from search.sampling.connection import Connection
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Asked
+from search.study.driver_file import Doing
 from search.study.events import PointError, check_point
 from search.study.record import Point, Status
-from search.study.study import EARLY, INTERRUPTED, RENEWED, Study
+from search.study.study import BY_REQUEST, EARLY, INTERRUPTED, RENEWED, Study
 
 Ending = tuple[Status, str]
 """Status at the end of a trial, and the reason."""
@@ -37,7 +39,9 @@ class Driver:
     """The state of a search. `search/beginning/begin_or_resume.py` makes a driver; the constructor writes nothing.
 
     The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state. `trials` is
-    the number wanted in all, without replicates; 0 for replicates alone.
+    the number wanted in all, without replicates; 0 for replicates alone. `at_work` has the trials handed out and not
+    ended. `board` names the search to its workers, `doing` is their last word; `requests` are trials to stop, None for
+    the search (`presence.py` fills in both). `left` returns the seconds expected to the end.
     """
 
     def __init__(
@@ -61,6 +65,12 @@ class Driver:
             optuna_study.compares(point)
         self.connection = Connection(self._catch_up, self.say)
         self.started: dict[int, float] = {}
+        self.at_work: dict[int, float] = {}
+        self.board = uuid4().hex
+        self.doing: tuple[Doing, ...] = ()
+        self.requests: deque[int | None] = deque()
+        self.is_stopping = False
+        self.left: Callable[[], float | None] = lambda: None
         self.queue: deque[int] = deque()
         self.trials = 0
         self.recipes = {Recipe.from_json(state.recipe).id: trial for trial, state in study.trials.items()}
@@ -72,7 +82,7 @@ class Driver:
         A trial that needs a model in the making stays in the queue, unless no other trial is left. NotNow while a
         source has to wait.
         """
-        while True:
+        while not self.is_stopping:
             ready = next((trial for trial in self.queue if not self.in_progress.would_wait(trial)), None)
             if ready is not None:
                 return self._hand_out(ready)
@@ -84,6 +94,7 @@ class Driver:
                 found = False
             if not found:
                 return self._hand_out(self.queue[0]) if self.queue else None
+        return None
 
     def look_ahead(self) -> None:
         """Queue a trial before a worker is free: asking Optuna and checking a recipe take longer than handing out."""
@@ -118,7 +129,7 @@ class Driver:
     def _hand_out(self, trial: int) -> Job:
         self.queue.remove(trial)
         self.in_progress.start(trial)
-        self.started[trial] = time.monotonic()
+        self.at_work[trial] = self.started[trial] = time.monotonic()
         self.heard()
         return Job(trial, self.study.trials[trial].recipe, absolute(self.study.store), self.task.fingerprint)
 
@@ -169,6 +180,7 @@ class Driver:
         if self.has_ended(trial):
             return
         self.in_progress.end(trial)
+        self.at_work.pop(trial, None)
         self.study.end(trial, status, reason, seconds, spent)
         if self.auto is not None and status in OVER:
             self.auto.ended(trial)
@@ -177,6 +189,26 @@ class Driver:
             points = list(self.study.trials[trial].points.values())
             self.connection.tell(partial(self.optuna_study.tell_end, number, points if status == "complete" else []))
         self.heard()
+
+    def obey(self) -> list[int]:
+        """Carry out the requests so far; return the trials whose workers are to stop.
+
+        A trial stopped by a request keeps its points and is not resumed. A search stopped by a request ends as after
+        Ctrl-C.
+        """
+        stopped: list[int] = []
+        while self.requests:
+            trial = self.requests.popleft()
+            if trial is None:
+                self.is_stopping = True
+                stopped += self.at_work
+            elif trial in self.study.trials and not self.has_ended(trial):
+                if trial in self.queue:
+                    self.queue.remove(trial)
+                seconds = time.monotonic() - self.started.get(trial, time.monotonic())
+                self.end(trial, "stopped", BY_REQUEST, seconds, {})
+                stopped.append(trial)
+        return stopped
 
     def close(self) -> None:
         """End all running trials as interrupted; `--resume` continues them."""

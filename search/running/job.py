@@ -17,7 +17,8 @@ class Job:
     `trial` is its number, `recipe` the recipe's JSON form, `store` a folder or URL, `fingerprint` the task's, `data` a
     folder or None. `threads` and `gpus` (a number, at most 1) are the worker's share of its node. `limit` is the
     trial's seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the
-    trial, `here` the driver's current folder. With `keep_outputs` the outputs of the points are stored.
+    trial, `here` the driver's current folder. With `keep_outputs` the outputs of the points are stored. `board` is
+    where the worker says what it does, "" for nowhere.
     """
 
     trial: int
@@ -32,6 +33,7 @@ class Job:
     used: float = 0.0
     keep_outputs: bool = False
     here: str = ""
+    board: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the config of a Tune trial; the recipe is text, as Tune looks into dicts for values to search over."""

@@ -38,9 +38,16 @@ class Notes:
         self._heard = len(notes)
         return list(self._first.values())[known:]
 
+    def all(self) -> list[str]:
+        """Return the first note of every kind, in order, with the number of times if it came more than once."""
+        return [f"{note} ({times} times)" if times > 1 else note for note, times in self._counted()]
+
+    def _counted(self) -> list[tuple[str, int]]:
+        return [(note, self._times[kind]) for kind, note in self._first.items()]
+
     def repeated(self) -> list[str]:
         """Return the first note of every kind that came more than once, with the number of times."""
-        return [f"{times} times: {self._first[kind]}" for kind, times in self._times.items() if times > 1]
+        return [f"{times} times: {note}" for note, times in self._counted() if times > 1]
 
 
 class MixedDevices:

@@ -19,6 +19,7 @@ from ray.tune.search import Searcher
 
 from compress.data.own_task import OBJECT, offered
 from compress.errors import DiskError
+from search.running.activity import ask_to_stop
 from search.running.cluster import places
 from search.running.driver import Driver
 from search.running.failures import NodeError, gpu_lost, last_error, reason_gone
@@ -76,6 +77,7 @@ class _Searcher(Searcher):
             folders=self.folders,
             here=os.getcwd(),
             keep_outputs=self.settings.keep_outputs,
+            board=self.driver.board,
         )
 
     def _room(self) -> int:
@@ -156,7 +158,10 @@ class _Callback(tune.Callback):
         self.driver.heard()
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
-        self.driver.guard(self.driver.look_ahead)
+        for trial in self.driver.obey():
+            ask_to_stop(self.driver.board, trial)
+        if not self.driver.is_stopping:
+            self.driver.guard(self.driver.look_ahead)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         number = Job.from_json(trial.config).trial
@@ -183,7 +188,7 @@ def _surviving_evictions() -> Iterator[None]:
 
 
 class _Stopper(tune.Stopper):
-    """Ends the whole search at its deadline, or when the driver cannot write any more."""
+    """Ends the whole search at its deadline, by request, or when the driver cannot write any more."""
 
     def __init__(self, driver: Driver, seconds: float | None) -> None:
         self.driver = driver
@@ -196,7 +201,8 @@ class _Stopper(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return (self.deadline is not None and time.monotonic() > self.deadline) or self.driver.failure is not None
+        is_late = self.deadline is not None and time.monotonic() > self.deadline
+        return is_late or self.driver.is_stopping or self.driver.failure is not None
 
 
 def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:

@@ -26,6 +26,7 @@ from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
 from compress.training.loop import TrainingError, hide_gpus, training_device
+from search.running.activity import Stopped, Telling
 from search.running.devices import share_gpu
 from search.running.failures import (
     GpuLost,
@@ -66,6 +67,7 @@ class Compression(tune.Trainable):
             hide_gpus()  # Ray hides GPUs only on a node started with the variable of `cluster.py`
         settle(job.folders)
         self.data: tuple[Task, Task] | None = None
+        self.telling = Telling()
         if 0 < job.gpus < 1 and torch.cuda.is_available():
             share_gpu(job.gpus)
         self._take(job)
@@ -78,6 +80,7 @@ class Compression(tune.Trainable):
         self.started = time.perf_counter()
         self.tried_again = False
         self._free()
+        self.telling.begin(job.board, job.trial)
         self.notes = keep_warnings()
 
     def _free(self) -> None:
@@ -155,6 +158,8 @@ class Compression(tune.Trainable):
         The result is not done after the first lack of memory: the trial goes on once more. GpuLost when this process
         cannot use the GPU any more; the process ends soon after.
         """
+        if isinstance(error, Stopped):
+            return StepResult(failed="")  # the driver has ended the trial
         if isinstance(error, DiskError):
             return StepResult(stuck=str(error))
         if getattr(error, "errno", None) in FULL:
@@ -190,7 +195,13 @@ class Compression(tune.Trainable):
             task = self._task(recipe.task, store.root / "data")
             if self.data is None or self.data[0] is not task:
                 self.data = task, task.to(training_device())
-            self.pipeline = Pipeline(self.data[1], store, keep_outputs=self.job.keep_outputs)
+            self.pipeline = Pipeline(
+                self.data[1],
+                store,
+                on_progress=self.telling,
+                on_batch=self.telling.batch,
+                keep_outputs=self.job.keep_outputs,
+            )
             self.points = self.pipeline.run(recipe)
         return self.points
 

@@ -35,6 +35,7 @@ VERSION = 1
 TEACHER = "teacher"
 """Value of `latency_of` in a header: the reference's latency is the teacher's."""
 INTERRUPTED = "interrupted"
+BY_REQUEST = "stopped by request"
 RENEWED = "the study has its figures of now"
 """Remedy in messages about a model that was made again."""
 EARLY = "the rest of its curve promised less than other recipes"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import paretune
 from compress.data.tasks import TASKS
 from paretune import cli
+from paretune import home_options as homes
 from paretune import verb_options as asked
 from paretune import view_options as looked
 from paretune.reproduce_options import Reproduce, ReproduceTyped
@@ -29,9 +30,9 @@ from spaces import SPACES
 from spaces.papers import PAPERS
 
 VERBS = {
-    "search": Settings,
+    "search": asked.SearchTyped,
     "show": asked.Show,
-    "run": asked.Run,
+    "run": asked.RunTyped,
     "recipe": asked.RecipeOf,
     "front": asked.Listing,
     "trials": asked.Listing,
@@ -45,6 +46,9 @@ VERBS = {
     "methods": asked.Methods,
     "evaluate": asked.Evaluate,
     "clean": asked.OfStudy,
+    "studies": homes.Studies,
+    "status": asked.Listing,
+    "stop": homes.Stop,
     "robustness": looked.Robustness,
     "speed": looked.Speed,
     "layers": looked.Layers,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
+from filelock import FileLock
 
-from search.running.cluster import check_address, places
+from search.running.cluster import SCRATCH_LOCK, check_address, places, scratch_folder
 from search.settings import Settings
 
 HEAD = {"memory": 1e9}
@@ -40,6 +42,22 @@ def test_places_are_counted_node_by_node(
     lost = {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 8.0}}
     monkeypatch.setattr(ray, "nodes", lambda: [*there, lost])
     assert places(Settings("s", home=tmp_path, **asked)) == count
+
+
+def test_the_scratch_of_a_killed_driver_is_removed_and_that_of_one_that_lives_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.running.cluster.short_folder", lambda: tmp_path)
+    gone = 2**22 + 1  # no process has such a number: of a container of its own, it may live nevertheless
+    folders = {name: tmp_path / f"paretune-{gone}-{name}" for name in ("killed", "lives", "older", "new")}
+    for folder in folders.values():
+        folder.mkdir()
+    for name in ("killed", "lives"):
+        (folders[name] / SCRATCH_LOCK).touch()
+    os.utime(folders["older"], (0, 0))
+    with FileLock(folders["lives"] / SCRATCH_LOCK), scratch_folder() as ours:
+        assert {path.name for path in tmp_path.iterdir()} == {ours.name, folders["lives"].name, folders["new"].name}
+    assert not ours.exists()
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "http://127.0.0.1:8265"])

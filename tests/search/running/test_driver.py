@@ -25,7 +25,7 @@ from compress.training.settings import Training
 from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy
-from search.study.study import INTERRUPTED, Study
+from search.study.study import BY_REQUEST, INTERRUPTED, Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 
@@ -359,6 +359,36 @@ def test_the_next_desk_takes_up_what_was_interrupted_first(driver: Driver, digit
     resumed = take_up(study, driver.optuna_study, SPACE, digits, trials=4)
     jobs = [resumed.next() for _ in range(4)]
     assert [job.trial for job in jobs if job] == [0, 2, 3]
+
+
+def test_a_trial_stopped_by_request_keeps_its_points_and_is_not_resumed(driver: Driver, event: Event) -> None:
+    for _ in range(2):
+        driver.next()
+    driver.look_ahead()
+    driver.add(1, [event("key")])
+    driver.requests.extend((1, 1, 2, 77))
+    assert driver.obey() == [1, 2], "trial 2 waits in the queue"
+    assert driver.obey() == []
+    states = [driver.study.trials[n] for n in (1, 2)]
+    assert [(s.status, s.reason, len(s.points)) for s in states] == [
+        ("stopped", BY_REQUEST, 1),
+        ("stopped", BY_REQUEST, 0),
+    ]
+    assert list(driver.at_work) == [0]
+    assert driver.study.unfinished == [0]
+    job = driver.next()
+    assert job is not None
+    assert job.trial == 3
+
+
+def test_a_search_stopped_by_request_hands_out_nothing_more_and_goes_on_when_resumed(driver: Driver) -> None:
+    driver.next()
+    driver.requests.append(None)
+    assert driver.obey() == [0]
+    assert driver.next() is None
+    driver.close()
+    assert driver.study.trials[0].reason == INTERRUPTED
+    assert driver.study.unfinished == [0]
 
 
 def test_everything_that_changes_is_heard(driver: Driver, event: Event) -> None:

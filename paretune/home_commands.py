@@ -1,0 +1,70 @@
+"""The commands about the studies of a home: `studies`, `status`, `stop`, `sync`, `clean`."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+import paretune
+from paretune import home_options as asked
+from paretune import verb_options
+from paretune.home_words import status_lines, studies_table
+from paretune.signature import verb
+from paretune.terminal import out
+
+home_app = typer.Typer()
+"""The commands, which `paretune/cli.py` adds to its own."""
+HOME = "Studies of a home"
+"""Heading of the verbs in `paretune --help`."""
+
+
+@verb(home_app, asked.Studies, panel=HOME)
+def studies(options: asked.Studies) -> None:
+    """All studies of the home: which run, which can go on, how far they are."""
+    found = paretune.studies(home=options.home)
+    if options.json:
+        return _print_json(found)
+    if not found:
+        return typer.echo(f"studies: there is none in {paretune.home_folder(options.home)}")
+    return out.print(studies_table(found))
+
+
+@verb(home_app, verb_options.Listing, panel=HOME)
+def status(options: verb_options.Listing) -> None:
+    """What a study does now: whether it lives, who runs it where, what each trial does, the time left."""
+    found = paretune.status(options.study, home=options.home)
+    if options.json:
+        return _print_json(found)
+    return out.print(status_lines(found))
+
+
+@verb(home_app, asked.Stop, panel=HOME)
+def stop(options: asked.Stop) -> None:
+    """End a search as Ctrl-C would, or give up one of its trials; everything finished stays."""
+    heard = paretune.stop(options.study, options.trial, home=options.home)
+    if options.json:
+        return _print_json({"study": options.study, "trial": options.trial, "heard": heard})
+    what = f"trial {options.trial} of {options.study}" if options.trial is not None else options.study
+    then = "" if options.trial is not None else "; the same command with --resume goes on"
+    if heard:
+        return typer.echo(f"stop: {what} ends, everything finished stays{then}")
+    return typer.echo(f"stop: {what} was asked to end, but its search has not heard yet{then}")
+
+
+@verb(home_app, verb_options.Sync, panel=HOME)
+def sync(options: verb_options.Sync) -> None:
+    """Bring MLflow up to date with the study's ledger."""
+    paretune.sync(options.study, home=options.home, tracking_uri=options.tracking_uri)
+    typer.echo(f"sync: {options.study} is in MLflow")
+
+
+@verb(home_app, verb_options.OfStudy, panel=HOME)
+def clean(options: verb_options.OfStudy) -> None:
+    """Drop the stored models of points outside every front; their figures stay."""
+    dropped, freed = paretune.clean(options.study, home=options.home)
+    typer.echo(f"clean: dropped {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=1))

@@ -1,0 +1,90 @@
+"""What the verbs for the studies of a home say: a table of studies, and the status of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from paretune.fitted_table import Column, FittedTable
+from search.study.driver_file import duration
+
+SHOWN = 16
+"""Most trials at work listed."""
+
+
+def studies_table(found: Sequence[Mapping[str, Any]]) -> FittedTable:
+    """Return the studies as of `paretune.studies`, one a row."""
+    table = FittedTable(
+        [
+            Column("study", words=True),
+            Column("state", words=True),
+            Column("trials"),
+            Column("points", rank=1),
+            Column("front", rank=1),
+            Column("best", rank=1),
+            Column("changed", words=True),
+            Column("task", words=True, rank=2),
+            Column("space", words=True, rank=3),
+        ]
+    )
+    for one in found:
+        if one["state"] is None:
+            table.add_row(one["study"], "cannot be read", "", "", "", "", "", "", "")
+            continue
+        failed = f", {one['failed']} failed" if one["failed"] else ""
+        count = f"{one['trials']}/{one['wanted']}" if one["wanted"] > one["trials"] else str(one["trials"])
+        table.add_row(
+            one["study"],
+            one["state"],
+            count + failed,
+            f"{one['points']:,}",
+            str(one["front"]),
+            "" if one["best"] is None else f"{one['best']:.4g} {one['quality']}",
+            f"{duration(max(0.0, time.time() - one['changed']))} ago",
+            one["task"],
+            one["space"],
+        )
+    problems = [one["problem"] for one in found if one["state"] is None]
+    table.caption = "; ".join(problems) or None
+    return table
+
+
+def status_lines(found: Mapping[str, Any]) -> Table:
+    """Return a status as of `paretune.status`, a line each."""
+    table = Table.grid(padding=(0, 2))
+    ended = found["complete"] + found["stopped"] + found["failed"]
+    counts = [f"{found[kind]} {kind}" for kind in ("complete", "stopped", "failed") if found[kind]]
+    rows = {
+        "study": found["study"],
+        "state": _state(found),
+        "trials": f"{ended} of {found['wanted']} ended" + (f": {', '.join(counts)}" if counts else ""),
+        "points": f"{found['points']:,}, {found['front']} on the front, hypervolume {found['hypervolume']:.4f}",
+    }
+    if found["left_s"] is not None:
+        rows["left"] = f"about {duration(found['left_s'])}"
+    for head, value in rows.items():
+        table.add_row(head, Text(value))
+    for place, one in enumerate(found["running"][:SHOWN]):
+        where = f", on {one['node']}" if one["node"] else ""
+        points = f"; {one['points']} points" if one["points"] else ""
+        table.add_row("" if place else "running", Text(f"{one['trial']}: {one['words']}{points}{where}"))
+    if len(found["running"]) > SHOWN:
+        table.add_row("", f"and {len(found['running']) - SHOWN} more")
+    if found["waiting"]:
+        table.add_row("waiting", f"{', '.join(map(str, found['waiting']))}: for models in the making")
+    return table
+
+
+def _state(found: Mapping[str, Any]) -> str:
+    driver, state = found["driver"], found["state"]
+    again = "the same command with --resume goes on"
+    if driver is None:
+        return f"{state}; {again}" if state == "interrupted" else str(state)
+    who = f"process {driver['pid']} of {driver['user']} on {driver['host']}"
+    if driver["alive"]:
+        return f"{state}, by {who}, for {duration(max(0.0, time.time() - driver['started']))}"
+    return f"{state}: {who} was heard last {duration(max(0.0, time.time() - driver['heard']))} ago; {again}"

@@ -1,0 +1,116 @@
+"""The commands that begin work: `search`, `run`, `reproduce`; and `methods`, what they try."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import typer
+
+import paretune
+from paretune import verb_options as asked
+from paretune.reproduce_options import Reproduce, ReproduceTyped
+from paretune.search_words import searched
+from paretune.signature import verb
+from paretune.study_verbs import front_as_json, teacher_as_json
+from paretune.tables import front_table, methods_table
+from paretune.terminal import out
+from paretune.words import reproduced
+from search.hints import program
+from search.settings import Settings
+from search.study.ledger import FILE
+from search.study.record import StudyRecord
+from search.study_file import filled
+from search.uri import sqlite_uri
+
+search_app = typer.Typer()
+"""The commands, which `paretune/cli.py` adds to its own."""
+SEARCH = "Search"
+"""Heading of the verbs in `paretune --help`."""
+Typed = asked.SearchTyped | asked.RunTyped
+
+
+@verb(search_app, asked.SearchTyped, lambda made, given: filled(Settings, given), panel=SEARCH)
+def search(options: asked.SearchTyped) -> None:
+    """Run a search, or resume a search, and print the front; options may stand in a study file."""
+    given = {each.name: getattr(options, each.name) for each in fields(Settings)}
+    _carried_out("search", options, lambda show: paretune.search(**given, show=show))
+
+
+@verb(search_app, asked.RunTyped, name="run", panel=SEARCH)
+def run_recipes(options: asked.RunTyped) -> None:
+    """Carry out given recipes as the trials of a study, and print the front."""
+    given = {each.name: getattr(options, each.name) for each in fields(asked.Run) if each.name != "show"}
+    _carried_out("run", options, lambda show: paretune.run(**given, show=show))
+
+
+def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], StudyRecord]) -> None:
+    """Carry out a study; print its front and what to type next, or the front as a line of JSON."""
+    name, home, show = typed.name, paretune.home_folder(typed.home), asked.show_of(typed)
+    again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+    try:
+        found = carry_out(show)
+    except KeyboardInterrupt:
+        if (home / "studies" / name / FILE).exists():
+            typer.echo(f"go on: {again}", err=True)
+        raise
+    report = _reported(name, home)
+    if typed.json_lines:
+        print(json.dumps({"event": "front", **front_as_json(found), "report": report}))
+    else:
+        _say_next(typed, home, {"report": report, "go on": again})
+    if found.trials and all(trial.status == "failed" for trial in found.trials):
+        raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
+
+
+def _say_next(typed: Typed, home: Path, next_steps: dict[str, str]) -> None:
+    """Print the front of a study that was carried out, and commands to type next."""
+    from search.beginning.begin_checks import budget_of
+    from search.study.study import Study
+
+    study = Study(home, typed.name)
+    found = study.record
+    out.print(front_table(front_as_json(found), teacher_as_json(found)))
+    if typed.tracking_uri is None:
+        server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(home / "mlflow.db")]
+        next_steps["look"] = shlex.join(server)
+    given: dict[str, object] = {"--home": home if home != paretune.home_folder() else None, "--data": typed.data}
+    given["--tracking-uri"] = typed.tracking_uri
+    where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    typer.echo(searched(found, next_steps, where, program("paretune"), budget_of(study)))
+
+
+def _reported(name: str, home: Path) -> str:
+    """Write the report and return its path; "" and a note if the disk refuses: the search itself went well."""
+    try:
+        return str(paretune.report(name, home=home))
+    except ValueError as error:
+        typer.echo(f"note: {error}", err=True)
+        return ""
+
+
+@verb(search_app, ReproduceTyped, panel=SEARCH)
+def reproduce(options: ReproduceTyped) -> None:
+    """Repeat a paper's study: run or go on with its grid, and write its tables, claims and figures."""
+    try:
+        found = paretune.reproduce(**{each.name: getattr(options, each.name) for each in fields(Reproduce)})
+    except KeyboardInterrupt:
+        typer.echo("go on: the same command", err=True)
+        raise
+    if options.json:
+        print(json.dumps(found.as_json(), indent=1))
+    else:
+        typer.echo(reproduced(found))
+
+
+@verb(search_app, asked.Methods, panel=SEARCH)
+def methods(options: asked.Methods) -> None:
+    """Every method a recipe can name, with its source."""
+    found = paretune.methods()
+    if options.json:
+        return print(json.dumps(found, indent=1))
+    return out.print(methods_table(found))
