@@ -10,7 +10,7 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from paretune.home_verbs import status, stop, studies
+from paretune.home_verbs import delete, deletion, rename, status, stop, studies
 from paretune.model_verbs import FORMATS, check_export, evaluate, outputs, select, take
 from paretune.search_verbs import reproduce, run, search
 from paretune.study_verbs import (
@@ -53,6 +53,8 @@ __all__ = [
     "check_export",
     "clean",
     "compare",
+    "delete",
+    "deletion",
     "evaluate",
     "front",
     "home_folder",
@@ -62,6 +64,7 @@ __all__ = [
     "open_study",
     "outputs",
     "recipe",
+    "rename",
     "report",
     "reproduce",
     "robustness",

@@ -25,8 +25,8 @@ def exit_code(app: typer.Typer) -> int:
         code: int = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # of the options themselves
         context = getattr(error, "ctx", None)
-        verb = context.command_path if context else "paretune"
-        code = _complain(f"{error.format_message().rstrip('.')}; see {verb} --help", 2)
+        verb = f" {context.info_name}" if context and context.parent else ""
+        code = _complain(f"{error.format_message().rstrip('.')}; see paretune{verb} --help", 2)
     except ValueError as error:  # every complaint about input is one
         code = _complain(str(error), 2)
     except (RuntimeError, OSError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paretune.verb_options import Listing
-from search.option_fields import argument, home_setting, json_setting
+from search.option_fields import argument, home_setting, json_setting, setting, tracking_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +22,35 @@ class Stop(Listing):
     """`paretune stop`."""
 
     trial: int | None = field(default=None, metadata=argument("Number of a trial; the whole search if left out."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean(Listing):
+    """`paretune clean`."""
+
+    dry_run: bool = setting(False, "Drop nothing, say what would be dropped.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rename(Listing):
+    """`paretune rename`."""
+
+    new: str = field(metadata=argument("The new name."))
+    tracking_uri: str | None = tracking_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete(Listing):
+    """`paretune delete`."""
+
+    yes: bool = setting(False, "Delete without asking.")
+    tracking_uri: str | None = tracking_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ui:
+    """`paretune ui`."""
+
+    study: str | None = field(default=None, metadata=argument("Study whose page is shown.", is_study=True))
+    port: int | None = setting(None, "Port of the server; a free one from 5000 on if left out.")
+    home: Path | None = home_setting()

@@ -1,15 +1,21 @@
-"""Functions about the studies of a home: which there are, what they do, and to stop one."""
+"""Functions about the studies of a home: which there are, what they do, and to stop, rename or delete one."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from search.settings import home_folder
+from paretune.study_verbs import report
+from search.settings import Settings, home_folder
 from search.study import driver_file
 from search.study import state as states
-from search.study.study import Study
+from search.study.study import Study, StudyError
+
+if TYPE_CHECKING:
+    from search.study.removal import Removal
+    from search.tracking.study_runs import StudyRuns
 
 HEARD_S = 10.0
 """Seconds to wait until a driver has heard a request."""
@@ -57,3 +63,67 @@ def stop(name: str, trial: int | None = None, *, home: Path | str | None = None)
     while driver_file.is_asked(study.folder, trial) and time.monotonic() < deadline:
         time.sleep(0.1)
     return not driver_file.is_asked(study.folder, trial)
+
+
+def rename(name: str, new: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> list[str]:
+    """Rename a study that is not running: its folder, and its runs in MLflow; return notes for people.
+
+    Models registered in MLflow keep their names, for others may load them. ValueError for an unknown study, a name in
+    use, a study that is running, or a server that does not answer: then nothing was renamed.
+    """
+    from search.study.removal import begun_from, check_free
+    from search.study.removal import rename as move
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    study = Study(settings.home, name)
+    assert study.record  # the sentence for a missing study
+    check_free(study, new)
+    notes = [f"{other} was begun --from {name}, and goes on without it" for other in begun_from(name, _others(study))]
+    with study.lock():
+        _tell(settings, lambda mlflow: mlflow.rename_runs(name, new))
+        try:
+            move(study, new)
+        except StudyError:
+            _tell(settings, lambda mlflow: mlflow.rename_runs(new, name))
+            raise
+    report(new, home=study.home)
+    return notes
+
+
+def deletion(name: str, *, home: Path | str | None = None) -> Removal:
+    """What `delete` would delete: the study's folder, and the models that no other study of the home has."""
+    from search.study.removal import Removal
+
+    study = Study(home_folder(home), name)
+    return Removal.of(study, _others(study))
+
+
+def delete(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> Removal:
+    """Delete a study that is not running: ledger, report, and the models that no other study of the home has.
+
+    Its runs in MLflow are deleted, which MLflow can undo. Models registered there stay, and so do models in a store
+    outside the home. Return what went. ValueError as of `rename`; then nothing was deleted.
+    """
+    from search.study.removal import delete as remove
+
+    settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
+    gone = deletion(name, home=home)
+    study = Study(settings.home, name)
+    with study.lock():
+        _tell(settings, lambda mlflow: mlflow.delete_runs(name))
+        remove(study, gone)
+    return gone
+
+
+def _others(study: Study) -> list[Study]:
+    """Return the other studies of the home; StudyError if one cannot be read, for its models must stay."""
+    return [Study(study.home, name) for name in states.named_studies(study.home) if name != study.name]
+
+
+def _tell(settings: Settings, what: Callable[[StudyRuns], object]) -> None:
+    """Tell MLflow, where it has anything of this home."""
+    from search.tracking.study_runs import StudyRuns
+
+    mlflow = StudyRuns(settings.mlflow_uri, settings.home / "mlartifacts")
+    if mlflow.are_there:
+        what(mlflow)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from paretune.fitted_table import Column, FittedTable
 from search.study.driver_file import duration
+
+if TYPE_CHECKING:
+    from search.study.removal import Removal
 
 SHOWN = 16
 """Most trials at work listed."""
@@ -77,6 +80,16 @@ def status_lines(found: Mapping[str, Any]) -> Table:
     if found["waiting"]:
         table.add_row("waiting", f"{', '.join(map(str, found['waiting']))}: for models in the making")
     return table
+
+
+def deleted_words(gone: Removal) -> str:
+    """Return what goes with a study, and what stays."""
+    models = f"{len(gone.models):,} models" if gone.models else "no model"
+    stay = f", {gone.stay:,} of other studies stay" if gone.stay else ""
+    return (
+        f"{gone.folder} with {gone.trials:,} trials and {gone.points:,} points, and {models} that no other study has "
+        f"({gone.size_bytes / 1e6:.1f} MB{stay}); its runs in MLflow, which can undo that; registered models stay"
+    )
 
 
 def _state(found: Mapping[str, Any]) -> str:

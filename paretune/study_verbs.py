@@ -176,8 +176,11 @@ def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None 
     Sync.of(settings, draw).sync(record)
 
 
-def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:
-    """Drop the models of points outside every front; returns their number and the bytes freed. Figures stay."""
+def clean(name: str, *, home: Path | str | None = None, dry_run: bool = False) -> tuple[int, int]:
+    """Drop the models of points outside every front; returns their number and the bytes freed. Figures stay.
+
+    With `dry_run` nothing is dropped: the numbers are those of the models that would be.
+    """
     from search.study.clean import clean as drop
 
     folder = home_folder(home)
@@ -185,7 +188,8 @@ def clean(name: str, *, home: Path | str | None = None) -> tuple[int, int]:
     record = study.record
     names = [path.parent.name for path in (folder / "studies").glob(f"*/{FILE}") if path.parent.name != record.name]
     with study.lock():
-        return drop(study, [other for other in (Study(folder, n) for n in names) if other.exists])
+        others = [other for other in (Study(folder, n) for n in names) if other.exists]
+        return drop(study, others, dry_run=dry_run)
 
 
 def methods() -> list[dict[str, str]]:

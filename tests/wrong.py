@@ -9,7 +9,21 @@ NAME = "study name must begin with a letter or digit"
 AMOUNT = "expected a number with k, M or G, or a share such as 10%, got"
 SHARE = "expected a number, or a share of the teacher's such as 97%, got"
 MOST_GPUS = "gpus-per-trial must be at most 1, for a trial trains on one GPU and more would stay idle, got"
-LISTS = ("front", "show", "trials", "breakpoints", "table", "compare", "select", "report", "sync", "clean")
+LISTS = (
+    "front",
+    "show",
+    "trials",
+    "breakpoints",
+    "table",
+    "compare",
+    "select",
+    "report",
+    "sync",
+    "clean",
+    "status",
+    "stop",
+    "delete",
+)
 """Verbs that take a study."""
 
 HOSTILE = ("../../x", "<script>", ".", "..", "-rf", "a\nb", "a\0b", "", "é", "x" * 1_000_000)

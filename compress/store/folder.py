@@ -259,22 +259,26 @@ class Store:
     def _beside(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / f"{key}.{_BESIDE[kind]}"
 
-    def drop_views(self) -> int:
-        """Delete all teachers' logits, computed again when needed; return the bytes freed."""
+    def drop_views(self, *, dry_run: bool = False) -> int:
+        """Delete all teachers' logits, computed again when needed; return the bytes freed.
+
+        With `dry_run` nothing is deleted.
+        """
         files = list((self.root / "views").glob("*.f16"))
         freed = sum(512 * file.stat().st_blocks for file in files)
-        for file in files:
+        for file in files if not dry_run else ():
             file.unlink()
         return freed
 
-    def drop(self, key: str) -> int:
-        """Delete the entry's model but keep its record, outputs and series; return the bytes freed."""
-        freed = 0
-        for name in (WEIGHTS, STRUCTURE):
-            file = self.path(key) / name
-            if file.exists():
-                freed += file.stat().st_size
-                file.unlink()
+    def drop(self, key: str, *, dry_run: bool = False) -> int:
+        """Delete the entry's model but keep its record, outputs and series; return the bytes freed.
+
+        With `dry_run` nothing is deleted.
+        """
+        files = [file for name in (WEIGHTS, STRUCTURE) if (file := self.path(key) / name).exists()]
+        freed = sum(file.stat().st_size for file in files)
+        for file in files if not dry_run else ():
+            file.unlink()
         return freed
 
 

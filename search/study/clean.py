@@ -11,8 +11,10 @@ from search.study.seeds import front_of
 from search.study.study import Study, StudyError
 
 
-def clean(study: Study, others: list[Study]) -> tuple[int, int]:
+def clean(study: Study, others: list[Study], *, dry_run: bool = False) -> tuple[int, int]:
     """Delete models of this study's points and the teachers' logits; return the number of models and the bytes freed.
+
+    With `dry_run` nothing is deleted: the numbers are those of the models and logits that would be.
 
     Kept are the models of the front of the study's objectives and of the fronts of accuracy against every single cost,
     all also of the means over seeds; the models on the fronts of `others`; and the unpruned model at the start of every
@@ -31,5 +33,5 @@ def clean(study: Study, others: list[Study]) -> tuple[int, int]:
         needed |= {point.id for point in record.points if point.sparsity == 0}
         needed |= {point.id for trial in record.trials if trial.status == "running" for point in trial.points}
     store = Store(Path(study.store))
-    freed = [store.drop(point.id) for point in study.record.points if point.id not in needed]
-    return sum(size > 0 for size in freed), sum(freed) + store.drop_views()
+    freed = [store.drop(point.id, dry_run=dry_run) for point in study.record.points if point.id not in needed]
+    return sum(size > 0 for size in freed), sum(freed) + store.drop_views(dry_run=dry_run)

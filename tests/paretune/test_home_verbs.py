@@ -1,0 +1,243 @@
+"""Studies of a home: listed, watched, stopped, renamed, deleted; nothing of another study goes with one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import paretune
+import paretune.cli
+from compress.measurement import Measurement
+from search.settings import Settings
+from search.study.driver_file import Doing, DriverFile, take_requests
+from search.study.ledger import FILE
+from search.study.study import INTERRUPTED, Study, point_event
+from search.tracking.client import connect
+
+Call = Callable[..., str]
+
+
+def runs_of(home: Path, study: str) -> list[str]:
+    """The runs that MLflow has of a study."""
+    client = connect(Settings(study, home=home).mlflow_uri)
+    (experiment,) = client.search_experiments(filter_string="name = 'paretune'")
+    found = client.search_runs([experiment.experiment_id], f"tags.`paretune.study` = '{study}'")
+    return sorted(run.info.run_id for run in found)
+
+
+def begin(home: Path, name: str, *points: str, measurement: Measurement, **header: object) -> Study:
+    """A study of one trial with a model for each id, whose files are in the home's store."""
+    study = Study(home, name)
+    reference = {"accuracy": 0.0, "params": 10_000}
+    study.begin(
+        task="digits",
+        space="joint",
+        objectives=[*reference],
+        seed=0,
+        reference_point=reference,
+        fingerprint="f" * 64,
+        **header,
+    )
+    trial = study.ask({"seed": 0}, {}, None)
+    for place, key in enumerate(points):
+        study.add(trial, point_event(key, 0.0, "float", replace(measurement, params=100 + place)))
+        folder = home / "store" / key[:2] / key
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.safetensors").write_bytes(b"0" * 1000)
+    study.end(trial, "complete", "", 1.0, {})
+    return study
+
+
+@pytest.fixture
+def home(tmp_path: Path, measurement: Measurement) -> Path:
+    """A home with the studies `one` and `two`, which have the model `shared` in common."""
+    begin(tmp_path, "one", "shared", "alone", measurement=measurement)
+    begin(tmp_path, "two", "shared", "other", measurement=measurement, **{"from": "one"})
+    return tmp_path
+
+
+@pytest.fixture
+def call(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Run `paretune` with these words over the home: what it prints."""
+
+    def run(*words: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["paretune", *map(str, words), "--home", str(home)])
+        capfd.readouterr()
+        assert paretune.cli.run() == code
+        return capfd.readouterr().out
+
+    return run
+
+
+def alive(study: Study, **known: object) -> None:
+    DriverFile.here(started=time.time() - 60, trials=9, **known).write(study.folder)
+
+
+def test_studies_are_listed_with_their_states_the_newest_first(home: Path, call: Call) -> None:
+    one = Study(home, "one")
+    one.end(one.ask({"seed": 0}, {}, None), "stopped", INTERRUPTED, 1.0, {})
+    alive(Study(home, "two"))
+    (home / "studies" / "broken").mkdir()
+    (home / "studies" / "broken" / FILE).write_text("{}\n")
+    found = {row["study"]: row for row in json.loads(call("studies", "--json"))}
+    assert [found[name]["state"] for name in ("one", "two", "broken")] == ["interrupted", "running", None]
+    assert (found["two"]["trials"], found["two"]["wanted"], found["two"]["points"], found["two"]["front"]) == (
+        1,
+        9,
+        2,
+        1,
+    )
+    said = call("studies")
+    assert [line.split()[0] for line in said.splitlines()[2:5]] == ["one", "two", "broken"]
+    assert "cannot be read" in said
+
+
+def test_a_running_study_tells_what_each_trial_does_and_a_killed_one_that_it_died(home: Path, call: Call) -> None:
+    study = Study(home, "one")
+    doing = Doing(0, "train resnet20", 11.5, 60, 65.0, "node7", 12, time.time())
+    alive(study, at_work=(doing, Doing(4)), waiting=(5, 6), left_s=130.0)
+    said = [" ".join(line.split()) for line in call("status", "one").splitlines()]
+    assert said[1].startswith("state running, by process ")
+    assert said[4:] == [
+        "left about 2 min 10 s",
+        "running 0: train resnet20, epoch 12 of 60, 1 min 05 s left; 2 points, on node7",
+        "4: waits for a worker",
+        "waiting 5, 6: for models in the making",
+    ]
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    replace(DriverFile.here(started=0.0, at_work=(doing,)), pid=gone.pid).write(study.folder)
+    told = json.loads(call("status", "one", "--json"))
+    assert (told["state"], told["running"], told["left_s"]) == ("died", [], None)
+    assert "--resume goes on" in call("status", "one")
+
+
+def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paretune.home_verbs.HEARD_S", 0.2)
+    study = Study(home, "one")
+    study.ask({"seed": 1}, {}, None)
+    alive(study)
+    assert call("stop", "one", "1").startswith(
+        "stop: trial 1 of one was asked to end, but its search has not heard yet"
+    )
+    assert json.loads(call("status", "one", "--json"))["state"] == "running"
+    call("stop", "one")
+    assert json.loads(call("status", "one", "--json"))["state"] == "stopping"
+    assert take_requests(study.folder) == [None, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("stop", "two"), "stop: two must be running, it is ended"),
+        (("stop", "one", "7"), "stop: trial must be one of 0 to 0 of one, got 7"),
+        (("stop", "one", "0"), "stop: trial 0 of one must be running, it is complete"),
+        (("stop", "one", "x"), "Invalid value for 'trial'"),
+        (("rename", "one", "two"), "rename: the new name must be free, two is there"),
+        (("rename", "one", "a b"), "study name must begin with a letter or digit"),
+        (("rename", "none", "x"), "study none: there is none in"),
+        (("delete", "none", "--yes"), "study none: there is none in"),
+        (("delete", "two"), "delete: must come with --yes where nobody can be asked"),
+        (("delete", "two", "--json"), "delete: must come with --yes where nobody can be asked"),
+        (("status", "none"), "study none: there is none in"),
+        (("ui", "none"), "study none: there is none in"),
+        (("ui",), "ui: the home must have MLflow's database, there is none in"),
+        (("clean", "none", "--dry-run"), "study none: there is none in"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_a_sentence_and_changes_nothing(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    alive(Study(home, "one"))
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and path.name != "driver.lock"}
+    monkeypatch.setattr(sys, "argv", ["paretune", *words, "--home", str(home)])
+    assert paretune.cli.run() == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert sentence in said.err
+    assert {p: p.read_bytes() for p in home.rglob("*") if p.is_file() and p.name != "driver.lock"} == before
+
+
+def test_a_study_is_deleted_with_the_models_that_no_other_has(home: Path, call: Call) -> None:
+    gone = json.loads(call("delete", "one", "--yes", "--json"))
+    assert (gone["trials"], gone["points"], gone["models"], gone["models_stay"]) == (1, 2, 1, 1)
+    assert gone["size_bytes"] > 1000
+    assert not (home / "studies" / "one").exists()
+    assert {path.name for path in (home / "store").glob("*/*")} == {"shared", "other"}
+    assert [row["study"] for row in paretune.studies(home=home)] == ["two"]
+
+
+def test_a_running_study_is_neither_deleted_nor_renamed(home: Path, call: Call) -> None:
+    with Study(home, "one").lock():
+        call("delete", "one", "--yes", code=2)
+        call("rename", "one", "three", code=2)
+    assert [row["study"] for row in paretune.studies(home=home)] == ["two", "one"]
+
+
+def test_models_in_a_store_outside_the_home_stay(tmp_path: Path, measurement: Measurement) -> None:
+    begin(tmp_path, "far", "key", measurement=measurement, store=str(tmp_path / "elsewhere"))
+    assert paretune.deletion("far", home=tmp_path).models == ()
+    paretune.delete("far", home=tmp_path)
+    assert (tmp_path / "store" / "ke" / "key" / "model.safetensors").exists()
+
+
+def test_a_renamed_study_is_found_under_its_new_name_alone_also_in_mlflow(
+    home: Path, call: Call, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paretune.sync("one", home=home)
+    before = runs_of(home, "one")
+    assert before
+    notes = paretune.rename("one", "uno", home=home)
+    assert notes == ["two was begun --from one, and goes on without it"]
+    assert {row["study"] for row in paretune.studies(home=home)} == {"uno", "two"}
+    assert len(paretune.front("uno", home=home)["points"]) == 1
+    assert (runs_of(home, "one"), runs_of(home, "uno")) == ([], before)
+    paretune.sync("uno", home=home)
+    assert runs_of(home, "uno") == before, "nothing is logged twice"
+    paretune.delete("uno", home=home)
+    assert runs_of(home, "uno") == []
+
+
+def test_what_clean_would_drop_is_told_and_stays(home: Path, call: Call, measurement: Measurement) -> None:
+    study = Study(home, "one")
+    trial = study.ask({"seed": 0}, {}, None)
+    study.add(trial, point_event("worse", 0.5, "float", replace(measurement, score_validation=0.1)))
+    folder = home / "store" / "wo" / "worse"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"0" * 1000)
+    would = json.loads(call("clean", "one", "--dry-run", "--json"))
+    assert (would["models"], would["bytes"], would["dry_run"]) == (1, 1000, True)
+    assert (folder / "model.safetensors").exists()
+    assert call("clean", "one") == "clean: dropped 1 models of one, 0.0 MB\n"
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_a_shell_completes_the_names_of_studies(home: Path) -> None:
+    words = {"COMP_WORDS": f"paretune front --home {home} o", "COMP_CWORD": "4", "_PARETUNE_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("paretune")],
+        env={**words, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["one"]
+
+
+def test_an_error_names_the_help_of_its_verb(
+    call: Call, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["paretune", "front", "one", "--foo"])
+    assert paretune.cli.run() == 2
+    assert capfd.readouterr().err == "paretune: No such option: --foo; see paretune front --help\n"
