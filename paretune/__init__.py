@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.home_verbs import delete, deletion, rename, status, stop, studies
 from paretune.model_verbs import FORMATS, check_export, evaluate, outputs, select, take
+from paretune.notebook import OpenedStudy, open
 from paretune.search_verbs import reproduce, run, search
 from paretune.study_verbs import (
     breakpoints,
@@ -45,6 +46,7 @@ __all__ = [
     "Classification",
     "Goal",
     "MultiLabel",
+    "OpenedStudy",
     "Regression",
     "Segmentation",
     "Task",
@@ -61,6 +63,7 @@ __all__ = [
     "layers",
     "make_task",
     "methods",
+    "open",
     "open_study",
     "outputs",
     "recipe",

@@ -212,7 +212,8 @@ def test_a_renamed_study_is_found_under_its_new_name_alone_also_in_mlflow(
 def test_what_clean_would_drop_is_told_and_stays(home: Path, call: Call, measurement: Measurement) -> None:
     study = Study(home, "one")
     trial = study.ask({"seed": 0}, {}, None)
-    study.add(trial, point_event("worse", 0.5, "float", replace(measurement, score_validation=0.1)))
+    study.add(trial, point_event("worse", 0.5, "float", replace(measurement, score_validation=0.1, params=9000)))
+    study.end(trial, "complete", "", 1.0, {})
     folder = home / "store" / "wo" / "worse"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"0" * 1000)
