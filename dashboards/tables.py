@@ -14,7 +14,7 @@ from dashboards.page import Column, Follows, paragraph, section, table
 from search.selection.budget import Amount, Budget
 from search.selection.selection import choose
 from search.study.record import StudyRecord
-from search.tracking.description import SHARES
+from search.tracking.tables import SHARES
 
 _SIZE, *_OTHERS = MAIN
 _COSTS = (*(Column(cost.label) for cost in _OTHERS), Column("variant", "word"))

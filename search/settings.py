@@ -35,6 +35,8 @@ MOST_SEED = 2**32 - 1
 """The largest seed that numpy takes."""
 MOST_SECONDS = 1e9
 """Thirty years; a system's timers take little more."""
+KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
+"""Settings that have no other entry in a study's header than `options`."""
 MODEL = (
     "NAME or NAME@WEIGHTS, NAME of the zoo, torchvision:NAME, timm:NAME, FILE.py:function or package.module:function; "
     "more than once for several."

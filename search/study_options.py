@@ -13,7 +13,7 @@ from compress.encoding import digest
 from search import study_file
 from search.sampling.optuna_study import GRID
 from search.selection.amount import Amount
-from search.settings import TRIALS, Settings
+from search.settings import KEPT, TRIALS, Settings
 from search.study.ledger import FILE
 from search.study.study import Study
 from search.training_options import RECOVERY
@@ -22,8 +22,6 @@ from spaces.own import is_path
 
 ENTRY = "options"
 EARLIER_MODULE = "spaces.earlier"
-KEPT = ("trials", "seeds", "time_budget_s", "trial_limit_s", "whole_curves", "keep_outputs")
-"""Settings that no other entry of the header has."""
 
 
 def header_entry(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -22,6 +22,7 @@ from search.beginning.begin_checks import budget_of, check_study, earlier_of, gi
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
+from search.beginning.circumstances import data_of, versions
 from search.beginning.expected_time import Search, Work, announcement, counted
 from search.environment import spare_loopback
 from search.hints import command
@@ -156,6 +157,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 objectives=list(objectives),
                 reference_point=reference,
                 latency_of=TEACHER,
+                data=data_of(task),
+                versions=versions(),
             )
             if scratch is not None:
                 planned_search = Search(count, max(1, min(count, places(settings))), scale)

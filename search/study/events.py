@@ -14,7 +14,10 @@ from search.study.record import Better, measurement_from_json
 
 NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
-_ENTRIES = (*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes", "metrics")
+_ENTRIES = (
+    *(*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes", "metrics"),
+    *("data", "versions"),
+)
 _TEXTS = ("store", "space_is", "reference", "scale")
 """Entries that a study's own event may lack."""
 _FAMILY = re.compile(r"^(?:.+?\.py:\w*|[^@]*)")

@@ -110,6 +110,8 @@ class StudyRecord:
     `training` and `recovery` are the settings the study gave its trainings from scratch and its recoveries, by field.
     `metrics` has the better direction of metrics measured beside the quality, by name; studies of earlier versions
     recorded none.
+    `header` is the study's own event in the ledger: settings, data and versions; studies of earlier versions recorded
+    less.
     """
 
     name: str
@@ -124,6 +126,7 @@ class StudyRecord:
     training: Mapping[str, Any] = field(default_factory=dict)
     recovery: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Better] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def space_said(self) -> str:

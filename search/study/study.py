@@ -222,6 +222,7 @@ class Study:
             training=self.header.get("training", {}),
             recovery=self.header.get("recovery", {}),
             metrics=self.header.get("metrics", {}),
+            header=self.header,
         )
 
     def _apply(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The note on the page of a study's run in MLflow, in Markdown: best models at falling budgets, and links.
+"""The note on the page of a study's run in MLflow, and the study in words, both in Markdown.
 
 Names in the note come from users, so every text is escaped, for HTML and for Markdown. A model with several seeds
 counts with its means, as in `paretune front` and the report.
@@ -17,17 +17,18 @@ from urllib.parse import quote
 from compress.figures import Figure, graded, named
 from compress.quality import ACCURACY
 from search.selection.amount import plain as plain_number
-from search.selection.budget import Amount, Budget
 from search.selection.rated import RatedModel
-from search.selection.selection import choose
 from search.study.breakpoints import DELTA
 from search.study.front import hypervolume
-from search.study.record import StudyRecord
+from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family, front_of, middle
+from search.tracking.chart import view_key
+from search.tracking.tables import best_models, model_said
 
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
-"""Budgets of the table, as shares of the unpruned teacher's params."""
-PAGE = "report.html"
+NOTE = "mlflow.note.content"
+"""Tag with the description of a run or a logged model."""
+PAGE, PICTURE, WORDS = "report.html", "front.svg", "about.md"
+"""Artifacts of a study's run: the report, the picture of the front, and the study in words."""
 FOR_TRAINING = "workflowType=machine_learning"
 """Part of links without which MLflow 3 shows its pages for language models."""
 _SHOWN = named("params", "flops", "size_bytes")
@@ -35,19 +36,58 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 def note(study: StudyRecord, experiment: str, run: str) -> str:
-    """Write the note of the study's run, under 5,000 characters but for names; models are selected on validation.
+    """Write the note of the study's run: the picture of the front with the best models, and a line of links.
 
-    `experiment` and `run` are MLflow's ids, for links to other pages of the same server.
+    MLflow cuts a note off at 100 pixels until a click; the picture and the line fit. The picture is an artifact of the
+    run, because MLflow's pages drop pictures written into a note. `experiment` and `run` are MLflow's ids.
     """
-    found = front_of(study.points, study.objectives)
     report = f"#/experiments/{experiment}/runs/{run}/artifacts/{PAGE}?{FOR_TRAINING}"
+    words = f"#/experiments/{experiment}/runs/{run}/artifacts/{WORDS}?{FOR_TRAINING}"
     one = f"tags.paretune.study = '{study.name}'"
     trials = _listed(experiment, f"{one} and tags.paretune.kind = 'trial'", "&compareRunsMode=CHART")
     best = _listed(experiment, f"{one} and tags.front = 'yes'")
+    chart = f"#/experiments/{experiment}/runs?viewStateShareKey={view_key(study)}&compareRunsMode=CHART&{FOR_TRAINING}"
+    picture = f"[![front](get-artifact?path={PICTURE}&run_uuid={run})]({report})"
+    links = {
+        "The report": report,
+        f"{study.quality.name} against size": chart,
+        "curves of all trials": trials,
+        "models of the front": best,
+        "in words": words,
+    }
+    return picture + "<br>" + " · ".join(f"[{plain(text)}]({link})" for text, link in links.items())
+
+
+def trial_note(trial: TrialRecord) -> str:
+    """Describe a trial: its status, and the ends of its curve."""
+    reason = f" ({plain(trial.reason[:500])})" if trial.reason else ""
+    if not trial.points:
+        return f"{trial.status}{reason}, no point"
+    ends = [trial.points[0], trial.points[-1]][: len(trial.points)]
+    said = " to ".join(
+        f"{point.measured.params:,} params with {graded(point.quality)[0].written(point.measured)}" for point in ends
+    )
+    count = f"{len(trial.points)} point{'s' * (len(trial.points) > 1)}"
+    return f"{trial.status}{reason}, {count}: {said} {plain(ends[0].quality.name)} on validation"
+
+
+def front_note(point: Point, study: str) -> str:
+    """Describe a model of the front, with the command that prints its recipe."""
+    validation, test = (f"{one.written(point.measured)} on {one.split}" for one in graded(point.quality))
+    return (
+        f"{point.measured.params:,} params; {plain(point.quality.name)} {validation}, {test}. "
+        f"Its recipe: `paretune recipe {study} {point.id}`"
+    )
+
+
+def words(study: StudyRecord, experiment: str) -> str:
+    """Describe the study in Markdown: best models at falling budgets, counts, and examples of commands and filters.
+
+    Models are selected on validation. The text has under 5,000 characters but for names.
+    """
+    found = front_of(study.points, study.objectives)
     return "\n\n".join(
         [
-            f"**[The report]({report})** has the front to look into, the curves and all tables. "
-            f"[The curves of all trials]({trials}), [the models of the front]({best}).",
             *_table(study),
             _counts(study, found),
             *_example(study, found, experiment),
@@ -127,15 +167,10 @@ def _table(study: StudyRecord) -> list[str]:
     """Tabulate the best model under each share of the teacher's params; a repeated model only at its least share."""
     if study.teacher is None:
         return []
-    rows: dict[str, str] = {}
-    for share in SHARES:
-        budget = Budget(max_params=Amount(share, is_share=True)).resolve(study.teacher)
-        fits = choose(study.points, budget).fits
-        if fits:
-            rows[fits[0].family.points[0].id] = f"| {share:.0%} of the teacher {_row(fits[0])}"
+    rows = [f"| {share:.0%} of the teacher {_row(rated)}" for share, rated in best_models(study)]
     figures = [one.label for one in (*graded(study.quality), *_SHOWN)]
     names = ["params at most", *map(plain, figures), "model"]
-    return ["\n".join([f"| {' | '.join(names)} |", f"| --- | {'---: | ' * len(figures)}--- |", *rows.values()])]
+    return ["\n".join([f"| {' | '.join(names)} |", f"| --- | {'---: | ' * len(figures)}--- |", *rows])]
 
 
 def _row(rated: RatedModel) -> str:
@@ -150,6 +185,6 @@ def _row(rated: RatedModel) -> str:
         f"{validation.style.text(quality.value(family.validation))}{seeds}",
         test.style.text(quality.value(family.test)),
         *(cost.written(m) for cost in _SHOWN),
-        f"trial {point.trial} at {point.sparsity:.0%}" + ("" if point.variant == "float" else f", {point.variant}"),
+        model_said(point),
     )
     return "".join(f"| {cell} " for cell in cells) + "|"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from search.study.breakpoints import curves, tolerance
 from search.study.front import GrowingFront
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family
-from spaces.study_training import in_words
 
 Step = tuple[str, float, int]
 """Key, value and step of a metric."""
@@ -33,12 +33,25 @@ METHODS = ("method", "pruner", "factorizer", "distiller")
 STATUSES = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
 """MLflow's word for each status of a trial."""
 
-_LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
+HIDDEN = ("recipe", "state", "point", "ended")
+"""Bookkeeping of the mirror, in tags that MLflow's pages hide: their names begin with `mlflow.`."""
+
+LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
 
 
 def bare_tags(study: str, kind: str = "study") -> dict[str, str]:
     """Return the tags that identify a run of a kind: study, trial, front (a front model) or model (registered)."""
     return {"paretune.study": study, "paretune.kind": kind}
+
+
+def hidden_tag(name: str) -> str:
+    """Return the tag of a name of `HIDDEN`."""
+    return f"mlflow.paretune.{name}"
+
+
+def hidden(tags: Mapping[str, str], name: str) -> str | None:
+    """Return the value of a tag of `HIDDEN`, also as an earlier version wrote the tag; None without the tag."""
+    return tags.get(hidden_tag(name), tags.get(f"paretune.{name}"))
 
 
 def study_tags(study: StudyRecord) -> dict[str, str]:
@@ -51,26 +64,16 @@ def study_tags(study: StudyRecord) -> dict[str, str]:
     }
 
 
-def study_params(study: StudyRecord) -> dict[str, str]:
-    """Return the scale of the space, and the settings that the study gave its trainings, such as `recovery.lr`."""
-    parts = {"training": study.training, "recovery": study.recovery}
-    found = {
-        f"{who}.{name}": in_words({name: value}) for who, values in parts.items() for name, value in values.items()
-    }
-    scale = {} if study.scale is None else {"scale": study.scale}
-    return scale | {key: shortened(text.partition(" ")[2], _LONGEST) for key, text in found.items()}
-
-
 def trial_tags(trial: TrialRecord, study: str) -> dict[str, str]:
-    """Return the tags of a trial's run; `paretune.state` changes whenever the logged content does."""
+    """Return the tags of a trial's run; the hidden `state` changes whenever the logged content does."""
     return {
         **_labels(trial),
         **bare_tags(study, "trial"),
         "paretune.trial": str(trial.id),
-        "paretune.recipe": digest(trial.recipe),
-        "paretune.state": state(trial),
+        hidden_tag("recipe"): digest(trial.recipe),
+        hidden_tag("state"): state(trial),
         "status": trial.status,
-        "reason": shortened(trial.reason, _LONGEST - 20),
+        **({"reason": shortened(trial.reason, LONGEST - 20)} if trial.reason else {}),
     }
 
 
@@ -80,7 +83,7 @@ def front_tags(point: Point, trial: TrialRecord, study: str) -> dict[str, str]:
         **_labels(trial),
         **bare_tags(study, "front"),
         "paretune.trial": str(point.trial),
-        "paretune.point": point.id,
+        hidden_tag("point"): point.id,
         "variant": point.variant,
         "front": "yes",
     }
@@ -94,7 +97,7 @@ def state(trial: TrialRecord) -> str:
 
 def trial_params(trial: TrialRecord) -> dict[str, str]:
     """Return a trial's recipe id and choices."""
-    return {"recipe": digest(trial.recipe)} | {name: str(value)[:_LONGEST] for name, value in trial.choices.items()}
+    return {"recipe": digest(trial.recipe)} | {name: str(value)[:LONGEST] for name, value in trial.choices.items()}
 
 
 def trial_metrics(trial: TrialRecord) -> list[Step]:
@@ -120,6 +123,12 @@ def trial_metrics(trial: TrialRecord) -> list[Step]:
 def label(point: Point) -> str:
     """Return the name of a front model's run."""
     return f"trial {point.trial} at {point.sparsity:.1%}" + ("" if point.variant == "float" else f" {point.variant}")
+
+
+def model_name(point: Point, study: str) -> str:
+    """Return the name of a front model's logged model, without the signs that MLflow refuses in such a name."""
+    variant = "" if point.variant == "float" else f" {point.variant}"
+    return re.sub(r"[/:.%\"']", "-", f"{study} trial {point.trial} at {100 * point.sparsity:.0f} percent{variant}")
 
 
 def point_metrics(point: Point) -> list[Step]:
@@ -208,6 +217,6 @@ def write_trial(trial: TrialRecord, folder: Path) -> None:
 
 
 def _labels(trial: TrialRecord) -> dict[str, str]:
-    chosen = {name: str(trial.choices[name])[:_LONGEST] for name in LABELS if name in trial.choices}
-    method = next((str(trial.choices[name])[:_LONGEST] for name in METHODS if name in trial.choices), None)
+    chosen = {name: str(trial.choices[name])[:LONGEST] for name in LABELS if name in trial.choices}
+    method = next((str(trial.choices[name])[:LONGEST] for name in METHODS if name in trial.choices), None)
     return {**chosen, **({"method": method} if method else {})}

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from search.selection.budget import Amount, Budget
+from search.selection.rated import RatedModel
+from search.selection.selection import choose
 from search.study.breakpoints import breakpoints
 from search.study.record import JsonDict, Point, StudyRecord
 from search.study.seeds import front_of
@@ -13,6 +16,28 @@ from search.tracking.fields import LABELS, figures, mean_qualities
 
 TABLES = ("front.json", "breakpoints.json")
 """Tables that MLflow shows on the page of the study's run."""
+
+
+SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
+"""Budgets of the table of best models, as shares of the unpruned teacher's params."""
+
+
+def best_models(study: StudyRecord) -> list[tuple[float, RatedModel]]:
+    """Return the best model under each share of the teacher's params; a repeated model only at its least share."""
+    if study.teacher is None:
+        return []
+    found: dict[str, tuple[float, RatedModel]] = {}
+    for share in SHARES:
+        budget = Budget(max_params=Amount(share, is_share=True)).resolve(study.teacher)
+        fits = choose(study.points, budget).fits
+        if fits:
+            found[fits[0].family.points[0].id] = share, fits[0]
+    return list(found.values())
+
+
+def model_said(point: Point) -> str:
+    """Return a short name of a point."""
+    return f"trial {point.trial} at {point.sparsity:.0%}" + ("" if point.variant == "float" else f", {point.variant}")
 
 
 def write_tables(study: StudyRecord, folder: Path) -> None:

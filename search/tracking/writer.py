@@ -10,12 +10,16 @@ from pathlib import Path
 
 from search.selection.budget import Budget
 from search.study.record import Point, StudyRecord, TrialRecord
-from search.study.seeds import families, front_of
+from search.study.seeds import Family, families, front_of
 from search.study.totals import changed
 from search.tracking import fields, registry
-from search.tracking.client import Logged, Runs, TrackingError, check_reachable, reason
-from search.tracking.description import PAGE, note
+from search.tracking.begun_with import data_of, study_params
+from search.tracking.chart import log_size, size_of, view, view_key
+from search.tracking.client import TrackingError, check_reachable, reason
+from search.tracking.description import NOTE, PAGE, PICTURE, WORDS, front_note, note, trial_note, words
 from search.tracking.epochs import epochs
+from search.tracking.picture import picture
+from search.tracking.runs import Logged, Runs
 from search.tracking.tables import TABLES, write_tables
 from search.uri import shown
 
@@ -41,23 +45,24 @@ class Writer:
     def write(self, study: StudyRecord) -> None:
         """Bring the study's run and its trials' runs up to the record."""
         runs, tags = self.runs, fields.study_tags(study)
-        parent = runs.known.get(None) or runs.create(study.name, tags)
+        parent = runs.add_data(runs.known.get(None) or runs.create(study.name, tags), data_of(study))
         runs.known[None] = parent
         new = changed(self.synced.trials if self.synced else (), study.trials)
         missing = {trial.id for trial in new if not _complete(runs, trial)}
         for trial in new:
             if trial.id in missing:
-                runs.known[trial.id] = self._child(trial, parent, epochs(trial, study.store))
+                runs.known[trial.id] = self._child(trial, parent, study)
         ended = [trial for trial in new if trial.status != "running"]
         ended.sort(key=lambda trial: trial.id in missing)  # first the trials of the known steps, mirrored before
-        known = int(parent.tags.get("paretune.ended", 0))
+        known = int(fields.hidden(parent.tags, "ended") or 0)
         self._course = self._course or fields.Course(study)
         self._course.measure_against(study.reference_point)
         steps = self._course.after(ended, known)
-        tags["paretune.ended"] = str(max(known, self._course.length))
-        if any(parent.tags.get(key) != value for key, value in tags.items()):
-            runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them
-            runs.known[None] = runs.write(parent, (), fields.study_params(study), tags)
+        tags[fields.hidden_tag("ended")] = str(max(known, self._course.length))
+        params = study_params(study)
+        if not (tags.items() <= parent.tags.items() and params.keys() <= parent.params.keys()):
+            parent = runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them
+            runs.known[None] = runs.write(parent, (), params, tags)
         self.synced = study
 
     def show(self, study: StudyRecord) -> str:
@@ -71,13 +76,16 @@ class Writer:
                     (folder / PAGE).write_text(self._draw(study), encoding="utf-8")
             except Exception as error:
                 undrawn = f"report of {study.name} could not be drawn ({reason(error)}); all else is in MLflow"
+            (folder / PICTURE).write_text(picture(study), encoding="utf-8")
+            (folder / WORDS).write_text(words(study, runs.experiment), encoding="utf-8")
             runs.store(runs.known[None], folder)
+        runs.set_view(view_key(study), view(study))
         tags = {
             "mlflow.loggedArtifacts": json.dumps([{"path": path, "type": "table"} for path in TABLES]),
-            "mlflow.note.content": note(study, runs.experiment, runs.known[None].id),
+            NOTE: note(study, runs.experiment, runs.known[None].id),
         }
-        if any(runs.known[None].tags.get(key) != value for key, value in tags.items()):
-            runs.known[None] = runs.write(runs.known[None], (), fields.study_params(study), tags)
+        if not tags.items() <= runs.known[None].tags.items():
+            runs.known[None] = runs.write(runs.known[None], (), {}, tags)
         self._show_front(study)
         self.shown = study
         return undrawn
@@ -106,15 +114,16 @@ class Writer:
             registry.alias(Budget.parse(**budget), prefer),
         )
 
-    def _child(self, trial: TrialRecord, parent: Logged, trained: list[fields.Step]) -> Logged:
-        runs = self.runs
+    def _child(self, trial: TrialRecord, parent: Logged, study: StudyRecord) -> Logged:
+        runs, trained = self.runs, epochs(trial, study.store)
         tags = {**fields.trial_tags(trial, self._study), "mlflow.parentRunId": parent.id}
         run = runs.known.get(trial.id)
         if run is None:
             # written last, to mark the run complete: an ended trial's status, a running trial's state
-            last = {} if trial.status != "running" else {"paretune.state": tags.pop("paretune.state")}
+            mark = fields.hidden_tag("state")
+            last = {} if trial.status != "running" else {mark: tags.pop(mark)}
             run, tags = runs.create(f"trial {trial.id}", tags, started=time.time() - trial.seconds), last
-        elif run.tags.get("paretune.recipe") != tags["paretune.recipe"]:
+        elif fields.hidden(run.tags, "recipe") != tags[fields.hidden_tag("recipe")]:
             raise TrackingError(
                 f"MLflow at {shown(self._uri)} must hold one study named {self._study}, its trial {trial.id} has "
                 "another recipe there: choose another name, or delete the runs of the other study there"
@@ -122,6 +131,10 @@ class Writer:
         with tempfile.TemporaryDirectory() as folder:
             fields.write_trial(trial, Path(folder))
             runs.store(run, Path(folder))
+        run = runs.add_data(run, data_of(study))
+        if not trial.reason:
+            run = runs.untag(run, "reason")
+        tags[NOTE] = trial_note(trial)
         run = runs.write(run, fields.trial_metrics(trial) + trained, fields.trial_params(trial), tags)
         status = fields.STATUSES[trial.status]
         return run if run.status == status else runs.turn(run, status, ended=run.started / 1000 + trial.seconds)
@@ -144,17 +157,37 @@ class Writer:
                 runs.drop(run)  # MLflow lets no param of a run change
                 run = None
             needs = {"mlflow.parentRunId": runs.known[trial.id].id, "seeds": str(len(family.points))}
-            if run is None or run.status != "FINISHED" or not needs.items() <= run.tags.items():
+            whole = run is not None and run.status == "FINISHED" and bool(run.models)
+            if run is None or not whole or not needs.items() <= run.tags.items():
                 tags = fields.front_tags(family.points[0], trial, self._study) | needs
                 tags["front"] = "yes" if key in best else "no"
                 known = {} if run is None else tags
                 run = run or runs.create(fields.label(family.points[0]), tags)
-                run = runs.write(run, fields.family_metrics(family), fields.trial_params(trial), known)
-                runs.front[key] = run if run.status == "FINISHED" else runs.turn(run, "FINISHED")
+                runs.front[key] = self._front_model(run, family, trial, study, known)
         for key, run in runs.front.items():
-            tag = {"front": "yes" if key in best else "no"}
+            tag = {"front": "yes" if key in best else "no", fields.hidden_tag("point"): key}
             if not tag.items() <= run.tags.items():
                 runs.front[key] = runs.write(run, (), {}, tag)
+                runs.tag_models(run, {"front": tag["front"]})
+        runs.known[None] = runs.link(runs.known[None], [model for key in best for model in runs.front[key].models])
+        for trial_id in {family.points[0].trial for family in best.values()}:
+            own = [key for key in best if best[key].points[0].trial == trial_id]
+            models = [model for key in own for model in runs.front[key].models]
+            runs.known[trial_id] = runs.link(runs.known[trial_id], models)
+
+    def _front_model(
+        self, run: Logged, family: Family, trial: TrialRecord, study: StudyRecord, tags: Mapping[str, str]
+    ) -> Logged:
+        """Write the run of a front model, with its logged model and its data; return the finished run."""
+        runs, params = self.runs, fields.trial_params(trial)
+        shown = {"paretune.study": self._study, "trial": str(trial.id), "front": tags.get("front", "yes")}
+        said = {NOTE: front_note(family.points[0], self._study)}
+        run = runs.add_model(run, fields.model_name(family.points[0], self._study), params, {**shown, **said})
+        run = runs.add_data(run, data_of(study))
+        figures = [*fields.family_metrics(family), log_size(family.points[0], size_of(study))]
+        run = runs.write(run, figures, params, {**tags, **said})
+        runs.finish_model(run)
+        return run if run.status == "FINISHED" else runs.turn(run, "FINISHED")
 
 
 def _complete(runs: Runs, trial: TrialRecord) -> bool:
@@ -162,6 +195,6 @@ def _complete(runs: Runs, trial: TrialRecord) -> bool:
     return (
         run is not None
         and run.status == fields.STATUSES[trial.status]
-        and run.tags.get("paretune.state") == fields.state(trial)
+        and run.tags.get(fields.hidden_tag("state")) == fields.state(trial)
         and run.tags.get("mlflow.parentRunId") == runs.known[None].id
     )

@@ -21,6 +21,8 @@ from search.study.record import StudyRecord
 from search.study.seeds import front_of
 from search.tracking import client, sync
 from search.tracking.client import TrackingError, Unanswered, check_reachable
+from search.tracking.fields import hidden_tag
+from search.tracking.runs import Logged, Runs
 from search.tracking.sync import PAUSE_S, Sync
 from search.uri import shown
 from tests.search.mirrored import everything, found, free_port, history, report, reseeded, server, study, trial
@@ -64,7 +66,7 @@ def test_the_studys_run_has_its_progress_its_tables_and_its_report(uri: str, tmp
     run = everything(uri)["demo"]
     assert [step for step, _ in history(uri, run, "hypervolume")] == [1, 2]
     tables = {"front.json", "breakpoints.json", "front.parquet", "breakpoints.parquet", "points.parquet"}
-    files = tables | {"report.html"}
+    files = tables | {"report.html", "front.svg", "about.md"}
     assert artifacts(uri, run) == files
     assert {file.name for file in (tmp_path / "artifacts").glob("*/artifacts/*")} >= files
     assert json.loads(run.data.tags["mlflow.loggedArtifacts"])[0] == {"path": "front.json", "type": "table"}
@@ -80,7 +82,8 @@ def test_a_trials_status_is_its_runs(uri: str, status: str, shown_as: str) -> No
     Sync(uri, "demo").sync(study(one))
     child = everything(uri)["trial 1"]
     assert (child.info.status, child.data.tags["status"]) == (shown_as, status)
-    assert child.data.tags["reason"] == one.reason
+    assert ("reason" in child.data.tags) == bool(one.reason)
+    assert child.data.tags.get("reason", "") == one.reason
 
 
 def test_search_finds_a_trial_by_its_breakpoint_and_each_model_of_the_front(uri: str) -> None:
@@ -125,7 +128,7 @@ def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
         whole = study(first, lucky, *seeds[:count])
         Sync(uri, "demo").sync(whole)
         best = {family.points[0].id: family for family in front_of(whole.points, whole.objectives)}
-        shown = {run.data.tags["paretune.point"]: run.data for run in found(uri, "tags.front = 'yes'")}
+        shown = {run.data.tags[hidden_tag("point")]: run.data for run in found(uri, "tags.front = 'yes'")}
         assert set(shown) == set(best)
         assert {key: run.metrics["seeds"] for key, run in shown.items()} == {
             key: len(family.points) for key, family in best.items()
@@ -139,13 +142,14 @@ def test_the_front_is_that_of_means_and_a_run_has_its_models_own_figures_too(
         assert run.data.metrics["seeds"] == 3
         assert run.data.metrics["margin"] > 0.1
     assert all("margin" not in run.metrics for run in shown.values())
-    monkeypatch.delattr(client.Runs, "write")
+    monkeypatch.delattr(Runs, "write")
     Sync(uri, "demo").sync(whole)
 
 
-def test_the_notes_filter_finds_the_model_in_the_middle_of_the_front(uri: str) -> None:
+def test_the_filter_in_words_finds_the_model_in_the_middle_of_the_front(uri: str) -> None:
     Sync(uri, "demo").sync(study(trial(0), reseeded(trial(0), 1, -0.1)))
-    text = everything(uri)["demo"].data.tags["mlflow.note.content"]
+    run = everything(uri)["demo"]
+    text = Path(MlflowClient(uri).download_artifacts(run.info.run_id, "about.md")).read_text()
     (link,) = re.findall(r"test_accuracy >= \S+`\]\((\S+)\)", text)
     (wanted,) = parse_qs(urlsplit(urlsplit(link).fragment).query)["searchFilter"]
     assert "trial 0 at 10.0%" in {run.info.run_name for run in found(uri, wanted)}
@@ -170,24 +174,24 @@ def test_syncing_again_changes_nothing_and_a_new_trial_adds_its_own(uri: str) ->
 def test_a_finished_trial_is_not_written_again(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Sync(uri, "demo").sync(study(trial(0), trial(1)))
     written = []
-    plain = client.Runs.write
+    plain = Runs.write
 
-    def write(self: client.Runs, run: client.Logged, *rest: object, **more: object) -> client.Logged:
+    def write(self: Runs, run: Logged, *rest: object, **more: object) -> Logged:
         written.append((run.tags["paretune.kind"], run.tags.get("paretune.trial")))
         return plain(self, run, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(client.Runs, "write", write)
+    monkeypatch.setattr(Runs, "write", write)
     Sync(uri, "demo").sync(study(trial(0), trial(1), trial(2)))
     assert [trial for kind, trial in written if kind == "trial"] == ["2"]
     assert [trial for kind, trial in written if kind == "front"] == ["2", "2"]
 
 
 def test_a_trial_cut_off_in_the_middle_is_finished(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(*_: object, **__: object) -> client.Logged:
+    def dies(*_: object, **__: object) -> Logged:
         raise OSError("cable cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(client.Runs, "turn", dies)
+        patch.setattr(Runs, "turn", dies)
         with pytest.raises(TrackingError, match="could not be written \\(cable cut\\): nothing is lost"):
             Sync(uri, "demo").sync(study(trial(0)))
     assert everything(uri)["trial 0"].info.status == "RUNNING"

@@ -8,14 +8,15 @@ from compress.measurement import Measurement
 from search.study.front import front, hypervolume
 from search.study.record import Choice, Point, StudyRecord, TrialRecord
 from search.study.seeds import families
+from search.tracking.begun_with import study_params
 from search.tracking.fields import (
     Course,
     family_metrics,
     front_tags,
+    hidden_tag,
     label,
     point_metrics,
     state,
-    study_params,
     study_tags,
     trial_metrics,
     trial_params,
@@ -127,7 +128,7 @@ def test_labels_are_tags_and_all_choices_are_params() -> None:
     assert "lr" not in tags
     params = trial_params(chosen)
     assert params == {
-        "recipe": tags["paretune.recipe"],
+        "recipe": tags[hidden_tag("recipe")],
         "order": "prune",
         "student": "cnn",
         "pruner": "l1",

@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.browser import CHROMIUM, Page, browser
 from dashboards import report
+from search.study.seeds import front_of
 from search.tracking.description import FOR_TRAINING
+from search.tracking.picture import WIDTH
 from search.tracking.sync import Sync
 from tests.search.mirrored import bare_export, found, free_port, point, server, study, trial
 
@@ -22,18 +24,24 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chr
 
 def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path) -> None:
     whole = study(*(replace(trial(n, points=8), choices={"order": EVIL, "pruner": f"l{n}"}) for n in range(4)))
-    whole = replace(whole, task=f"folder:{EVIL}")
+    header = {"task": f"folder:{EVIL}", "objectives": ["accuracy", "params"], "fingerprint": "ab" * 32}
+    whole = replace(whole, task=f"folder:{EVIL}", header=header)
     with server(template, tmp_path / "server", free_port()) as uri, browser() as page:
         page.resize(1700, 1300)
         mirror = Sync(uri, "demo", draw=report)
         mirror.sync(whole)
         link = mirror.link
         mirror.register(bare_export(tmp_path / "export"), "m", point(0, 0.1), {"max_params": "20k"})
+        for width, height in ((1280, 900), (1920, 1080), (1700, 1300)):
+            page.resize(width, height)
+            page.go(link)
+            see_overview(page, EVIL)
+            page.picture(tmp_path / f"overview-{width}.png")
+        page.go(link.partition("?")[0])  # MLflow's pages for language models must take the run for a training as well
+        assert "Evaluations" not in see_overview(page, EVIL)
         page.go(link)
-        assert page.until("document.querySelector('table td') && document.body.innerText").count(EVIL) >= 1
-        assert not page.run("return document.querySelector('img[src=x]')")
-        page.picture(tmp_path / "overview.png")
-        to_report, to_curves = noted(page, "report.html"), noted(page, "CHART")
+        see_overview(page, EVIL)
+        to_report, to_curves, to_chart = (noted(page, part) for part in ("report.html", "Filter=", "viewStateShareKey"))
         page.go(to_report)
         see_report(page, len(whole.points))
         page.picture(tmp_path / "report.png")
@@ -42,6 +50,14 @@ def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path)
         page.until("document.body.innerText.includes('float/params')")
         page.until(f"{DRAWN}.some(traces => traces.filter(points => points == 8).length >= 4)")
         page.picture(tmp_path / "curves.png")
+        page.go(to_chart)
+        page.until("document.body.innerText.includes('log10_params vs. test_accuracy')")
+        best = len(front_of(whole.points, whole.objectives))
+        page.until(f"{DRAWN}.some(traces => traces.reduce((sum, points) => sum + points, 0) == {best})")
+        page.picture(tmp_path / "chart.png")
+        page.go(f"{link.partition('/runs/')[0]}/models?{FOR_TRAINING}")
+        page.until(f"document.body.innerText.split('demo trial').length - 1 == {best}")
+        page.picture(tmp_path / "models.png")
         wanted = "metrics.params < 700 and metrics.test_accuracy > 0.8 and tags.method = 'l3'"
         page.go(f"{runs}&searchFilter={quote(wanted)}&orderByKey={quote('metrics.`params`')}")
         assert len(found(uri, wanted)) == 4
@@ -53,6 +69,18 @@ def test_a_studys_pages_show_it_without_an_error(template: Path, tmp_path: Path)
         page.until("document.body.innerText.includes('under-20k-params')")
         page.picture(tmp_path / "version.png")
         assert [error for error in page.errors if HARMLESS not in error] == []
+
+
+def see_overview(page: Page, task: str) -> str:
+    """Its text, once the picture of the front is seen whole, without a click, above the cut of the note."""
+    image = "[...document.querySelectorAll('img')].find(one => one.src.includes('get-artifact'))"
+    page.until(f"(one => one && one.complete && one.naturalWidth == {WIDTH})({image})")
+    text = str(page.until("document.body.innerText.includes('objectives') && document.body.innerText"))
+    assert text.count(task) >= 1
+    assert "Show more" not in text
+    assert "None" not in text.partition("Datasets")[2].partition("Tags")[0]
+    assert not page.run("return document.querySelector('img[src=x]')")
+    return text
 
 
 def noted(page: Page, part: str) -> str:
