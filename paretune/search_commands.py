@@ -25,7 +25,6 @@ from search.settings import Settings
 from search.study.ledger import FILE
 from search.study.record import StudyRecord
 from search.study_file import filled
-from search.uri import sqlite_uri
 
 search_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
@@ -71,14 +70,17 @@ def _say_next(typed: Typed, home: Path, next_steps: dict[str, str]) -> None:
     """Print the front of a study that was carried out, and commands to type next."""
     from search.beginning.begin_checks import budget_of
     from search.study.study import Study
+    from search.tracking.page import page
 
     study = Study(home, typed.name)
     found = study.record
     out.print(front_table(front_as_json(found), teacher_as_json(found)))
+    elsewhere = ["--home", str(home)] if home != paretune.home_folder() else []
     if typed.tracking_uri is None:
-        server = [program("mlflow"), "server", "--backend-store-uri", sqlite_uri(home / "mlflow.db")]
-        next_steps["look"] = shlex.join(server)
-    given: dict[str, object] = {"--home": home if home != paretune.home_folder() else None, "--data": typed.data}
+        next_steps["look"] = shlex.join([program("paretune"), "ui", typed.name, *elsewhere])
+    else:
+        next_steps["look"] = page(typed.tracking_uri, typed.name)
+    given: dict[str, object] = {"--home": elsewhere[1] if elsewhere else None, "--data": typed.data}
     given["--tracking-uri"] = typed.tracking_uri
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     typer.echo(searched(found, next_steps, where, program("paretune"), budget_of(study)))

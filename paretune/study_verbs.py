@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY
 from paretune.verb_options import Table, taking
-from paretune.views import attention_html, write
+from paretune.views import attention_html, write, writing
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
@@ -153,14 +153,21 @@ def report(
 ) -> Path:
     """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
 
+    Beside the ledger `optuna-view.journal` is written as well, the study for `optuna-dashboard` in natural units.
     With `attention`, points by id, a last section has attention maps of their models (see `paretune.attention`).
     ValueError for a path that cannot be written, or as of `paretune.attention`.
     """
     from dashboards import report as draw
+    from search.sampling.optuna_view import FILE, write_view
 
+    record = open_study(name, home)
     target = path or Study(home_folder(home), name).folder / "report.html"
     further = [attention_html(name, attention, home=home, data=data)] if attention else []
-    write("report", target, draw(open_study(name, home), *further))
+    write("report", target, draw(record, *further))
+    if path is None:
+        view = target.with_name(FILE)
+        with writing("report", view):
+            write_view(record, view)
     return target
 
 

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from search.settings import Settings
 from search.study.study import Study
+from search.tracking.page import page
 
 FIRST, LAST = 5000, 5099
 """Ports to try."""
@@ -42,7 +43,7 @@ def serve(home: Path, study: str | None, port: int | None, say: Callable[[str], 
         server = _start(settings.mlflow_uri, port, said)
         try:
             _wait(server, address, said)
-            say(f"MLflow: {address}")
+            say(f"MLflow: {(study and page(address, study)) or address}")
             say("Ctrl-C ends it")
             server.wait()
             raise RuntimeError(f"ui: MLflow's server ended with {server.returncode}: {_last_line(said)}")

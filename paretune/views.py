@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -276,8 +277,15 @@ def attention_html(
 
 def write(who: str, target: Path, text: str) -> None:
     """Write a file, and the folders above; ValueError of `who` where the disk refuses."""
-    try:
+    with writing(who, target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(who: str, target: Path) -> Iterator[None]:
+    """Raise ValueError of `who` where the disk refuses the file."""
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error

@@ -406,7 +406,7 @@ def test_what_to_type_next_can_be_typed_where_nothing_is_on_the_path(
     assert paretune.cli.run() == 0
     out = capfd.readouterr().out
     assert "take: .venv/bin/paretune select made " in out
-    assert "look: .venv/bin/mlflow server " in out
+    assert f"look: .venv/bin/paretune ui made --home {own}\n" in out
 
 
 def test_a_study_is_begun_while_mlflow_is_down_and_told_later(call: Call, tmp_path: Path) -> None:

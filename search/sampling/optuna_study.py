@@ -7,6 +7,7 @@ half-trained value counts. After a crash, points that only the ledger has are ad
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -83,6 +84,13 @@ class OptunaStudy:
         self._shared: tuple[int, optuna.trial.FrozenTrial | None] = (-1, None)
         self._told: set[tuple[int, str]] = set()
         self._place: Place | None = None
+
+    def _name_metrics(self) -> None:
+        """Name what the samplers are told, for Optuna's tools; `optuna_view` has natural units."""
+        names = [f"{name} error" if is_quality(name) else f"log10 {name}" for name in self.objectives]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.study.set_metric_names(names)
 
     def begin(self, beginnings: Sequence[Mapping[str, Choice]]) -> None:
         """Enqueue choices, to be asked before any others."""
@@ -200,6 +208,8 @@ class OptunaStudy:
 
     def catch_up(self, record: StudyRecord, numbers: Mapping[int, int | None]) -> None:
         """Add the points and ends that only the ledger has; `numbers` are Optuna's numbers by the ledger's trials."""
+        if self.study.metric_names is None:
+            self._name_metrics()
         self._fill(max((number for number in numbers.values() if number is not None), default=-1))
         trials = self.study.get_trials(deepcopy=False)
         self._told = {(t.user_attrs["of"], t.user_attrs["point"]) for t in trials if "point" in t.user_attrs}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.tracking.client import Runs, TrackingError, check_reachable, reason
+from search.tracking.client import TrackingError, check_reachable, reason
+from search.tracking.runs import Runs
 from search.uri import database, shown
 
 
