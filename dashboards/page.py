@@ -19,6 +19,8 @@ from typing import Literal
 
 from plotly.offline import get_plotlyjs
 
+from dashboards.glossary import explained
+
 SCRIPTS = ("budget", "needs", "words", "sliders", "look", "front", "curves", "plotly", "draw")
 PICTURES = ("look", "plotly", "pictures")
 """Scripts of a page with figures made in Python alone."""
@@ -48,7 +50,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], follows: Fol
     """Return an HTML table of plain texts, a text for every column; on a narrow screen the table scrolls sideways."""
     kinds = [column.kind for column in columns]
     head = "".join(
-        f'<th class="{kind}" scope="col">{html.escape(column.title)}</th>'
+        f'<th class="{kind}" scope="col">{heading(column.title)}</th>'
         for kind, column in zip(kinds, columns, strict=True)
     )
     about = [""] * len(rows)
@@ -66,6 +68,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], follows: Fol
         f'<div class="scroll" tabindex="0" role="region" aria-label="table"><table{of}>{caption}'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
+
+
+def heading(text: str) -> str:
+    """Return a heading of plain text as HTML, with its explanation on hover where the glossary has one."""
+    words = explained(text)
+    return f'<abbr title="{html.escape(words)}">{html.escape(text)}</abbr>' if words else html.escape(text)
 
 
 def section(title: str, *parts: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +14,13 @@ from compress.figures import graded
 from compress.quality import ACCURACY, Quality
 from dashboards import controls, curves, history, importance, levels, spending, tables
 from dashboards.curves import Curve
+from dashboards.headlines import numbers, tolerated
 from dashboards.models import Models, columns
 from dashboards.page import page, paragraph, section, slot
 from dashboards.published import published
 from search.selection.budget import Budget
 from search.selection.selection import choose
-from search.study.breakpoints import DELTA
-from search.study.front import hypervolume, measured_on
+from search.study.front import measured_on
 from search.study.record import StudyRecord
 
 
@@ -36,14 +35,16 @@ def figures(study: StudyRecord) -> dict[str, go.Figure]:
     }
 
 
-def report(study: StudyRecord, *further: str) -> str:
+def report(study: StudyRecord, *further: str, home: str = "") -> str:
     """Return the study as an HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
 
+    `home` is the home's folder for the command that takes a model, "" for the default home.
     Models are chosen by the quality on validation; the quality on test is only reported. `further` sections come last,
     as HTML.
     """
     models, drawn, captions = Models.of(study), figures(study), _captions(study.quality)
     lines = curves.info(models)
+    quoted = shlex.quote(study.name) + (f" --home {shlex.quote(home)}" if home else "")
     known = published(study.task if study.quality == ACCURACY else "")  # published results are accuracies
 
     def slotted(name: str) -> str:
@@ -53,9 +54,9 @@ def report(study: StudyRecord, *further: str) -> str:
         f"<h1>{html.escape(study.name)}</h1>",
         paragraph(f"Task {study.task}, space {study.space_said}, objectives {', '.join(study.objectives)}."),
         *([paragraph(f"Settings of its own: {study.settings_said}.")] if study.settings_said else []),
-        _numbers(models),
+        numbers(models),
         "<noscript><p>Without scripts this page has its tables, and neither figures nor sliders.</p></noscript>",
-        _budget(models),
+        _budget(models, quoted),
         *([paragraph(_latencies(models))] if models.means else []),
         section(
             "The front",
@@ -76,10 +77,10 @@ def report(study: StudyRecord, *further: str) -> str:
         **columns(models),
         **controls.legend(study.quality),
         "also": list(models.also),
-        "quoted": shlex.quote(study.name),
+        "quoted": quoted,
         "groups": sorted({models.group(row) for row in range(len(models.means)) if row != models.teacher}),
         "curves": [{**vars(line), "rows": list(line.rows)} for line in lines],
-        "within": f"tolerance: loses at most {_tolerated(study.quality)}",
+        "within": f"tolerance: loses at most {tolerated(study.quality)}",
         "published": known,
         "figures": {name: json.loads(figure.to_json()) for name, figure in drawn.items()},
     }
@@ -125,35 +126,10 @@ def _captions(quality: Quality) -> dict[str, str]:
     return {name: text[0].upper() + text[1:] for name, text in texts.items()}
 
 
-def _tolerated(quality: Quality) -> str:
-    if quality == ACCURACY:
-        return f"{100 * DELTA:.3g}%"
-    return f"{quality.amount(DELTA):.3g} {quality.unit or quality.name}"
-
-
 def _curves_slot(lines: Sequence[Curve], caption: str) -> str:
     if not lines:
         return paragraph("No trial has two points yet, so there is no curve.")
     return slot("curves", 480, caption)
-
-
-def _numbers(models: Models) -> str:
-    study = models.study
-    statuses = Counter(trial.status for trial in study.trials)
-    volume = hypervolume(models.means, study.objectives, study.reference_point)
-    worked = sum(trial.seconds for trial in study.trials)
-    shown = [
-        ("trials", str(len(study.trials)), ", ".join(f"{n} {status}" for status, n in statuses.items())),
-        ("models measured", f"{len(study.points):,}", "each stored and reloadable"),
-        ("on the front", str(len(models.front)), f"of {len(study.objectives)} objectives"),
-        ("hypervolume", f"{volume:.3f}", "of 1"),
-        ("work", tables.duration(worked), "of all workers together"),
-    ]
-    items = (
-        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(figure)}<small>{html.escape(note)}</small></dd></div>"
-        for name, figure, note in shown
-    )
-    return f'<dl class="numbers">{"".join(items)}</dl>'
 
 
 def _latencies(models: Models) -> str:
@@ -175,7 +151,7 @@ def _paper(study: StudyRecord) -> str:
     return of_study(study)
 
 
-def _budget(models: Models) -> str:
+def _budget(models: Models, quoted: str) -> str:
     best, quality = choose(models.study.points, Budget()).best, models.study.quality
     pick: dict[str, str] = {}
     name = "No model has been measured yet."
@@ -187,4 +163,4 @@ def _budget(models: Models) -> str:
         pick |= {key: f"{m.metrics[key]:.4g}" for key in models.also if key in m.metrics}
         test = graded(quality)[1].written(models.means[row].measured)
         pick |= {"validation": tables.validation(models, row), "test": test}
-    return controls.budget(models, pick, name, f"paretune select {shlex.quote(models.study.name)}")
+    return controls.budget(models, pick, name, f"paretune select {quoted}")

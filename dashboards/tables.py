@@ -13,6 +13,7 @@ from dashboards.models import TEACHER, Models
 from dashboards.page import Column, Follows, paragraph, section, table
 from search.selection.budget import Amount, Budget
 from search.selection.selection import choose
+from search.study.recipe_words import recipe_words
 from search.study.record import StudyRecord
 from search.tracking.tables import SHARES
 
@@ -24,22 +25,34 @@ def best_by_size(models: Models) -> str:
     """Return a section: the best model under each share of the teacher's parameters; "" without a teacher."""
     if models.teacher is None:
         return ""
-    columns = [Column("at most", "word"), *_heads(models.study.quality)]
+    columns = [Column("at most", "word"), *_heads(models.study.quality), Column("best on test", "word")]
     rows = []
     for share in SHARES:
+        most = share * models.means[models.teacher].measured.params
         budget = Budget(max_params=Amount(share, is_share=True)).resolve(models.study.teacher)
         best = choose(models.study.points, budget).best
         if best:
-            rows.append([f"{share:.0%} of the teacher's parameters", *_model(models, models.row[best.id])])
+            row = models.row[best.id]
+            rows.append([f"{share:.0%} of the teacher's parameters", *_model(models, row), _better(models, row, most)])
     return section("Best under a size", table(columns, rows))
 
 
+def _better(models: Models, row: int, most: float) -> str:
+    """Return the model of at most `most` parameters that is better on test than the row; "" if the row is the best."""
+    within = [other for other, mean in enumerate(models.means) if mean.measured.params <= most]
+    best = max(within, key=lambda other: models.means[other].measured.score_test)
+    found = models.means[best]
+    if found.measured.score_test <= models.means[row].measured.score_test:
+        return ""
+    return f"{graded(models.study.quality)[1].written(found.measured)}, {found.id[:8]}"
+
+
 def of_front(models: Models) -> str:
-    """Return the models of the front, the smallest first; the page hides rows beyond the budget."""
-    rows = sorted(models.front, key=lambda row: models.means[row].measured.params)
+    """Return the models of the front, the best first; the page hides rows beyond the budget."""
+    rows = models.front
     if not rows:
         return ""
-    texts = [[*_model(models, row), *_costs(models, row), models.recipe(row)] for row in rows]
+    texts = [[*_model(models, row), *_costs(models, row), _words(models, row)] for row in rows]
     follows = Follows("models of the front", [[row] for row in rows])
     return table([*_heads(models.study.quality), *_COSTS, Column("recipe", "prose")], texts, follows)
 
@@ -113,14 +126,26 @@ def unfinished(study: StudyRecord) -> str:
     return section("Failed and stopped trials", table(heads, rows))
 
 
+def _words(models: Models, row: int) -> str:
+    """Return the recipe of a row in few words."""
+    mean = models.means[row]
+    words = recipe_words(mean.recipe, mean.sparsity, mean.variant)
+    return ": ".join(filter(None, (TEACHER if row == models.teacher else "", words)))
+
+
 def _heads(quality: Quality) -> tuple[Column, ...]:
-    return (Column("trial"), Column("pruned"), *(Column(one.label) for one in (*graded(quality), _SIZE)))
+    return (
+        Column("point", "word"),
+        Column("trial"),
+        Column("removed"),
+        *(Column(one.label) for one in (*graded(quality), _SIZE)),
+    )
 
 
 def _model(models: Models, row: int) -> list[str]:
     mean, test = models.means[row], graded(models.study.quality)[1]
     figures = [validation(models, row), test.written(mean.measured), _SIZE.written(mean.measured)]
-    return [str(mean.trial), f"{mean.sparsity:.0%}", *figures]
+    return [mean.id[:8], str(mean.trial), f"{mean.sparsity:.0%}", *figures]
 
 
 def _costs(models: Models, row: int) -> list[str]:

@@ -163,7 +163,8 @@ def report(
     record = open_study(name, home)
     target = path or Study(home_folder(home), name).folder / "report.html"
     further = [attention_html(name, attention, home=home, data=data)] if attention else []
-    write("report", target, draw(record, *further))
+    elsewhere = "" if home_folder(home) == home_folder() else str(home_folder(home))
+    write("report", target, draw(record, *further, home=elsewhere))
     if path is None:
         view = target.with_name(FILE)
         with writing("report", view):

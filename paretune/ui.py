@@ -21,7 +21,7 @@ from search.tracking.page import page
 
 FIRST, LAST = 5000, 5099
 """Ports to try."""
-READY_S = 60.0
+READY_S = 180.0
 """Seconds for the server to answer."""
 ENDS_S = 10.0
 """Seconds for the server to end."""
@@ -55,7 +55,18 @@ def serve(home: Path, study: str | None, port: int | None, say: Callable[[str], 
 
 def _start(uri: str, port: int, said: TextIO) -> subprocess.Popen[bytes]:
     """Start the server, in a process group of its own: Ctrl-C is for this process."""
-    words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]
+    words = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--workers",
+        "1",
+    ]
     quiet = {**os.environ, "GIT_PYTHON_REFRESH": "quiet"}
     return subprocess.Popen(
         [*words, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=said, env=quiet, start_new_session=True

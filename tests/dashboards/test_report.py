@@ -10,6 +10,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dashboards import report
+from dashboards.glossary import GLOSSARY
 from dashboards.page import Column, Follows, packed_plotly, page, table
 from dashboards.report import figures
 from search.study.record import Choice, StudyRecord, TrialRecord
@@ -105,19 +106,55 @@ def test_the_data_travel_as_json() -> None:
     assert told(document)["words"]["variant"] == ["float", EVIL]
 
 
-def test_the_front_is_a_table_by_rising_params_with_test_beside_validation() -> None:
+def test_the_front_is_a_table_the_best_first_with_test_beside_validation() -> None:
     text = report(searched())
     front = text[text.index("<h2>The front</h2>") : text.index("<h2>Best under a size</h2>")]
     cells = re.findall(r'<td class="figure">(.*?)</td>', front)
-    assert cells[2:5] == ["80.00%", "70.00%", "50"]
-    assert [cells[i] for i in range(4, len(cells), 8)] == ["50", "400", "1,000"]
+    assert cells[2:5] == ["99.00%", "89.00%", "1,000"]
+    assert [cells[i] for i in range(4, len(cells), 8)] == ["1,000", "400", "50"]
 
 
 def test_rows_of_the_front_say_which_model_they_are_about() -> None:
     text = report(searched())
     front = text[text.index("<h2>The front</h2>") : text.index("<h2>Best under a size</h2>")]
     params = told(text)["rows"]["params"]
-    assert [params[int(row)] for row in re.findall('data-rows="(.*?)"', front)] == [50, 400, 1000]
+    assert [params[int(row)] for row in re.findall('data-rows="(.*?)"', front)] == [1000, 400, 50]
+
+
+def test_the_top_has_the_teacher_what_a_tenth_buys_and_the_smallest_as_good() -> None:
+    curve = (point(1, 0.895, 300), point(1, 0.88, 90, sparsity=0.4), point(1, 0.5, 20, sparsity=0.8))
+    text = report(study(trial(0, point(0, 0.9, 1000)), trial(1, *curve)))
+    top = re.search(r'<dl class="numbers">.*?</dl>', text, re.DOTALL)
+    assert top is not None
+    told_there = re.findall(r"<dt>(.*?)</dt><dd>(.*?)<small>(.*?)</small>", re.sub(r"</?abbr.*?>", "", top[0]))
+    assert told_there[:3] == [
+        ("teacher&#x27;s accuracy", "90.00%", "with 1,000 parameters"),
+        ("best at 10% of its size", "88.00%", f"{curve[1].id[:8]}, 90 parameters"),
+        ("smallest that loses at most 1%", "30.0%", f"of its size: {curve[0].id[:8]}, 300 parameters"),
+    ]
+    assert "teacher&#x27;s accuracy" not in report(study())
+
+
+def test_a_model_that_is_better_on_test_than_the_one_chosen_is_named() -> None:
+    chosen, other = point(1, 0.8, 90), point(1, 0.79, 80, sparsity=0.1)
+    better = replace(other, measured=replace(other.measured, score_test=0.95))
+    text = report(study(trial(0, point(0, 0.9, 1000)), trial(1, chosen, better)))
+    table = text[text.index("<h2>Best under a size</h2>") : text.index("<h2>Breakpoints</h2>")]
+    rows = [re.findall(r"<td.*?>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[1:]]
+    named = {row[0].partition(" ")[0]: row[-1] for row in rows}
+    assert named["10%"] == f"95.00%, {better.id[:8]}"
+
+
+def test_the_command_that_takes_a_model_has_the_home_where_it_is_not_the_default() -> None:
+    assert "paretune select prune</code>" in report(searched())
+    assert "paretune select prune --home &#x27;/a home&#x27;</code>" in report(searched(), home="/a home")
+    assert told(report(searched(), home="/a home"))["quoted"] == "prune --home '/a home'"
+
+
+def test_a_heading_that_needs_a_word_has_it_on_hover() -> None:
+    text = report(searched())
+    assert f'<abbr title="{GLOSSARY["removed"]}">removed</abbr>' in text
+    assert "pruned</th>" not in text
 
 
 def test_published_results_are_offered_on_their_data_set_alone() -> None:

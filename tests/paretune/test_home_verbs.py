@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -242,3 +244,22 @@ def test_an_error_names_the_help_of_its_verb(
     monkeypatch.setattr(sys, "argv", ["paretune", "front", "one", "--foo"])
     assert paretune.cli.run() == 2
     assert capfd.readouterr().err == "paretune: No such option: --foo; see paretune front --help\n"
+
+
+@pytest.mark.slow
+def test_ui_serves_the_page_of_a_study_until_ctrl_c(home: Path) -> None:
+    paretune.sync("one", home=home)
+    words = [str(Path(sys.executable).with_name("paretune")), "ui", "one", "--home", str(home)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        link = served.stdout.readline().removeprefix("MLflow: ").strip()
+        address, _, page = link.partition("/#/")
+        assert page.startswith("experiments/")
+        assert "/runs/" in page
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.status == 200
+        served.send_signal(signal.SIGINT)
+        _, err = served.communicate(timeout=60)
+    assert (served.returncode, err) == (0, "")
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=2)
