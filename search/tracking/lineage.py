@@ -84,6 +84,11 @@ def make_model(
     return str(client.create_logged_model(experiment, name, run, dict(tags), dict(params)).model_id)
 
 
+def metrics_of(client: MlflowClient, model: str) -> set[tuple[str, int]]:
+    """Return keys and steps of the metrics of a logged model."""
+    return {(one.key, one.step) for one in client.get_logged_model(model).metrics or ()}
+
+
 def finish_model(client: MlflowClient, model: str) -> None:
     """Declare a logged model ready."""
     client.finalize_logged_model(model, "READY")

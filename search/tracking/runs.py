@@ -53,6 +53,7 @@ class Runs:
         self.experiment, self._views = str(found.experiment_id), dict(found.tags)
         self.origin = lineage.origin()
         self._created: set[str] = set()
+        self._model_metrics: dict[str, set[tuple[str, int]]] = {}
         self.known: dict[int | None, Logged] = {}
         self.front: dict[str, Logged] = {}
         for run in self._search(f"tags.`paretune.study` = '{study}'"):
@@ -88,16 +89,22 @@ class Runs:
         from mlflow.entities import Metric, Param, RunTag
 
         time_ms = run.started if at is None else int(1000 * at)
+        metrics = list(metrics)
         of_model = (run.models[0], *run.data) if len(run.models) == 1 else ()
+        there = self._metrics_of(run.models[0]) if of_model and metrics else set()
         new = {key: value for key, value in params.items() if key not in run.params}
         tags = {**{key: value for key, value in self.origin.items() if key not in run.tags}, **tags}
         self._client.log_batch(
             run.id,
-            [Metric(key, value, time_ms, step, *of_model) for key, value, step in metrics],
+            [
+                Metric(key, value, time_ms, step, *(() if (key, step) in there else of_model))
+                for key, value, step in metrics
+            ],
             [Param(key, value) for key, value in new.items()],
             [RunTag(key, value) for key, value in tags.items()],
             synchronous=True,
         )
+        there |= {(key, step) for key, _, step in metrics}
         written = replace(run, tags={**run.tags, **tags}, params={**run.params, **new})
         for name in HIDDEN:
             if hidden_tag(name) in written.tags:
@@ -125,6 +132,8 @@ class Runs:
         found = None if run.id in self._created else lineage.model_of(self._client, self.experiment, run.id)
         model = found or lineage.make_model(self._client, self.experiment, run.id, name, params, given)
         lineage.log_outputs(self._client, run.id, [model])
+        if found is None:
+            self._model_metrics[model] = set()
         return replace(run, models=(model,))
 
     def finish_model(self, run: Logged) -> None:
@@ -169,6 +178,12 @@ class Runs:
     def register(self, name: str, run: Logged, tags: Mapping[str, str], description: str, alias: str) -> str:
         """Register the run's artifacts below `model/` as a version of a model; return the version's number."""
         return add_version(self._client, name, f"{run.artifacts}/model", run.id, tags, description, alias)
+
+    def _metrics_of(self, model: str) -> set[tuple[str, int]]:
+        """Return keys and steps of the metrics of a logged model: MLflow refuses to take one twice."""
+        if model not in self._model_metrics:
+            self._model_metrics[model] = lineage.metrics_of(self._client, model)
+        return self._model_metrics[model]
 
     def _keep(self, known: dict[K, Logged], key: K, run: Run) -> None:
         if key in known:  # two processes made the run at once: the elder stays

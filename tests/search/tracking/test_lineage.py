@@ -18,7 +18,7 @@ from search.tracking.experiment import EXPERIMENT, KIND, KIND_TAG
 from search.tracking.lineage import Data
 from search.tracking.runs import Runs
 from search.tracking.sync import Sync
-from tests.search.mirrored import everything, found, history, study, trial
+from tests.search.mirrored import everything, found, history, reseeded, study, trial
 
 HEADER = {
     "task": "digits",
@@ -151,6 +151,40 @@ def test_a_model_made_before_a_failure_is_not_made_again(uri: str, monkeypatch: 
     assert len(models(uri)) == 1
     Sync(uri, "demo").sync(begun())
     assert len(models(uri)) == len(found(uri, "tags.front = 'yes'"))
+
+
+@pytest.mark.parametrize("step", ["finish_model", "turn"])
+def test_a_front_model_cut_off_after_its_metrics_is_finished(
+    step: str, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise OSError("cable cut")
+
+    mirror = Sync(uri, "demo")
+    with monkeypatch.context() as patch:
+        mirror.sync(study(replace(trial(0), points=())))
+        patch.setattr(Runs, step, dies)
+        with pytest.raises(ValueError, match="cable cut"):
+            mirror.sync(begun())
+    for _ in range(2):
+        mirror.sync(begun())
+    front = found(uri, "tags.front = 'yes'")
+    assert len(models(uri)) == len(front)
+    assert {run.info.status for run in front} == {"FINISHED"}
+    for run in front:
+        (model,) = (models(uri)[one] for one in outputs(run))
+        assert {one.key: one.value for one in model.metrics or ()} == run.data.metrics
+
+
+def test_a_front_model_of_more_seeds_has_their_means(uri: str) -> None:
+    for again in ([], [reseeded(trial(1), 2, -0.01)]):
+        Sync(uri, "demo").sync(study(trial(0), trial(1), *again))
+    known = models(uri)
+    for run in found(uri, "tags.front = 'yes' and tags.paretune.trial = '1'"):
+        (model,) = (known[one] for one in outputs(run))
+        latest = {one.key: one.value for one in sorted(model.metrics or (), key=lambda one: one.step)}
+        assert latest["seeds"] == run.data.metrics["seeds"] == 2
+        assert latest["mean_test_accuracy"] == run.data.metrics["mean_test_accuracy"]
 
 
 def test_a_param_that_the_run_has_stays(uri: str) -> None:
