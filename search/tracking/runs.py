@@ -79,18 +79,19 @@ class Runs:
         tags: Mapping[str, str],
         *,
         at: float | None = None,
+        of_its_model: bool = False,
     ) -> Logged:
         """Write metrics, params and tags in a single call; `at`, in seconds since 1970, is the time of the metrics.
 
         None stands for the run's start: MLflow then keeps a repeated metric once. A param that the run has stays as it
-        is: MLflow lets no param change. The metrics of a run with a single model are the model's too. Tags that earlier
-        versions showed to people, such as hashes, are removed.
+        is: MLflow lets no param change. With `of_its_model` the metrics are also those of the run's first logged model.
+        Tags that earlier versions showed to people, such as hashes, are removed.
         """
         from mlflow.entities import Metric, Param, RunTag
 
         time_ms = run.started if at is None else int(1000 * at)
         metrics = list(metrics)
-        of_model = (run.models[0], *run.data) if len(run.models) == 1 else ()
+        of_model = (run.models[0], *run.data) if of_its_model and run.models else ()
         there = self._metrics_of(run.models[0]) if of_model and metrics else set()
         new = {key: value for key, value in params.items() if key not in run.params}
         tags = {**{key: value for key, value in self.origin.items() if key not in run.tags}, **tags}

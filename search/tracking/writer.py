@@ -185,7 +185,7 @@ class Writer:
         run = runs.add_model(run, fields.model_name(family.points[0], self._study), params, {**shown, **said})
         run = runs.add_data(run, data_of(study))
         figures = [*fields.family_metrics(family), log_size(family.points[0], size_of(study))]
-        run = runs.write(run, figures, params, {**tags, **said})
+        run = runs.write(run, figures, params, {**tags, **said}, of_its_model=True)
         runs.finish_model(run)
         return run if run.status == "FINISHED" else runs.turn(run, "FINISHED")
 

@@ -82,6 +82,16 @@ def test_the_models_of_the_front_are_outputs_so_that_no_run_counts_as_an_evaluat
         assert model.params == run.data.params
 
 
+def test_a_model_has_no_metrics_of_its_trial_or_study(uri: str) -> None:
+    mirror = Sync(uri, "demo")
+    for points in (1, 2, 3):
+        mirror.sync(replace(study(replace(trial(0, points), status="running")), header=HEADER))
+    mirror.sync(begun())
+    keys = {one.key for model in models(uri).values() for one in model.metrics or ()}
+    assert "test_accuracy" in keys
+    assert not {key for key in keys if "/" in key or key in ("hypervolume", "points", "front_size", "seconds")}
+
+
 def test_a_model_that_leaves_the_front_says_so(uri: str) -> None:
     better = trial(1)
     better = replace(better, points=tuple(replace(p, measured=replace(p.measured, params=1)) for p in better.points))
