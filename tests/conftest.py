@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -34,6 +32,7 @@ from compress.training.loop import Loss, fit
 from compress.training.settings import Training
 from search.tracking import client
 from search.uri import database
+from tests.buckets import SERVERS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -172,32 +171,32 @@ def measurement() -> Measurement:
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The address of a server that does as S3 does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
+def cloud() -> Iterator[Callable[[str], dict[str, str]]]:
+    """Starts the server that stands in for a cloud's buckets, once; gives the variables by which it is found."""
+    with ExitStack() as held:
+        yield cache(lambda protocol: held.enter_context(SERVERS[protocol]()))
 
 
 @pytest.fixture
-def bucket(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty place in a bucket, which this process and those it starts can write to."""
-    import fsspec
+def new_bucket(
+    cloud: Callable[[str], dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Gives the URL of an empty place in a bucket, which this process and those it starts can write to."""
 
-    keys = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {**keys, "AWS_ENDPOINT_URL": s3, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
-        monkeypatch.setenv(name, value)
-    files = fsspec.filesystem("s3")
-    files.makedirs("models", exist_ok=True)
-    return f"s3://models/{uuid.uuid4().hex}"
+    def make(protocol: str) -> str:
+        import fsspec
+
+        for name, value in {**cloud(protocol), "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+            monkeypatch.setenv(name, value)
+        files = fsspec.filesystem(protocol)
+        if not files.exists("models"):
+            files.mkdir("models")
+        return f"{protocol}://models/{uuid.uuid4().hex}"
+
+    return make
+
+
+@pytest.fixture
+def bucket(new_bucket: Callable[[str], str]) -> str:
+    """A place in a bucket of S3."""
+    return new_bucket("s3")

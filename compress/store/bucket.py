@@ -21,7 +21,7 @@ from compress.models import Model
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import RECORD, Entry, Store, Unreadable, readable
 from compress.store.lease import Lease
-from compress.store.objects import Bucket
+from compress.store.objects import Bucket, said
 
 LOCAL = "file://"
 SAMPLE = 20
@@ -86,7 +86,9 @@ class RemoteStore(Store):
             created = [bucket.create(probe, b"") for _ in range(2)]
             bucket.remove(probe)
         except DiskError as error:
-            raise ValueError(f"store must be writable, got {self.url}: {error.__cause__}") from error
+            missing = isinstance(error.__cause__, FileNotFoundError)  # gcsfs then says the address alone
+            why = "the bucket does not exist" if missing else said(error.__cause__)
+            raise ValueError(f"store must be writable, got {self.url}: {why}") from error
         if created != [True, False]:
             raise ValueError(f"store must refuse to write an object twice, got {self.url}, which does not")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,11 +20,17 @@ POLL_S = 5.0
 CONFLICT = "ConditionalRequestConflict"
 """S3's answer to a conditional write during another client's write or removal; s3fs has no error class for the code."""
 
+ONE_REQUEST: dict[str, dict[str, Any]] = {"gs": {"chunksize": sys.maxsize}}
+"""Arguments by which a new object is one request, which has the condition; gcsfs divides from 50 MiB on."""
+REFUSED = 401, 403, 404
+"""Answers of Azure that stay the same when asked again: access is denied, or there is no such container."""
+
 
 class Bucket:
     """Objects below `url`; ValueError for a URL of no bucket, or if fsspec lacks the package for the protocol.
 
-    Every method retries for `patience` seconds, then raises DiskError; DiskError at once if access is denied.
+    Every method retries for `patience` seconds, then raises DiskError; DiskError at once if access is denied, or if the
+    bucket does not exist.
     """
 
     def __init__(self, url: str, patience: float = PATIENCE_S) -> None:
@@ -32,7 +39,7 @@ class Bucket:
         protocol, _, path = url.partition("://")
         if protocol not in PROTOCOLS or not path.strip("/"):
             raise ValueError(f"store must be a folder or BUCKET/PREFIX at {', '.join(PROTOCOLS)}://, got {url}")
-        self.url, self.patience = url, patience
+        self.url, self.patience, self._one_request = url, patience, ONE_REQUEST.get(protocol, {})
         try:
             self.files, self.base = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
@@ -53,7 +60,7 @@ class Bucket:
 
         def create() -> bool:
             try:
-                self.files.pipe_file(self._path(name), data, mode="create")
+                self.files.pipe_file(self._path(name), data, mode="create", **self._one_request)
             except FileExistsError:
                 return False
             except OSError as error:
@@ -88,8 +95,19 @@ class Bucket:
             except Exception as error:
                 if expected is not None and isinstance(error, expected):
                     raise
-                if isinstance(error, PermissionError | FileNotFoundError) or time.monotonic() >= until:
-                    raise DiskError(f"store: {self.url}: {type(error).__name__}: {error}") from error
-                why: Any = error
+                why = said(error)
+                if _is_final(error) or time.monotonic() >= until:
+                    raise DiskError(f"store: {self.url}: {type(error).__name__}: {why}") from error
             logging.getLogger(__name__).warning("store: %s does not answer (%s); it is asked again", self.url, why)
             time.sleep(POLL_S)
+
+
+def said(error: BaseException | None) -> str:
+    """Return what a cloud says about a failed call, in one line: gcsfs and adlfs say it in several."""
+    return " ".join(str(error).splitlines()[:2])
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the same call would fail again: access is denied, or the bucket does not exist."""
+    denied = isinstance(error, PermissionError | FileNotFoundError) or str(error).startswith("Forbidden: ")  # gcsfs
+    return denied or getattr(error, "status_code", None) in REFUSED

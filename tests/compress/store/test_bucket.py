@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +38,17 @@ def there(here: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The same bucket from another machine."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     return RemoteStore(here.url)
+
+
+def status(code: int, words: str) -> Exception:
+    """As Azure's library raises."""
+    error = Exception(words)
+    error.status_code = code  # type: ignore[attr-defined]
+    return error
+
+
+def protocol(store: RemoteStore) -> str:
+    return store.url.partition("://")[0]
 
 
 def test_what_one_machine_puts_another_gets(
@@ -151,10 +166,68 @@ def test_a_bucket_that_is_away_for_a_while_is_asked_again(
 def test_a_bucket_that_stays_away_is_a_disk_that_refuses(here: RemoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     here.bucket.patience = 0.0
     monkeypatch.setattr(here.bucket.files, "cat_file", failing(9, None), raising=False)
-    with pytest.raises(DiskError, match=r"store: s3://.*: ConnectionError: no route to host"):
+    with pytest.raises(DiskError, match=f"store: {here.url}: ConnectionError: no route to host"):
         here.get(KEY)
-    with pytest.raises(DiskError, match=r"store: s3://of-nobody/store: FileNotFoundError"):
-        Bucket("s3://of-nobody/store").write("x", b"")
+    nowhere = f"{protocol(here)}://of-nobody/store"
+    missing = {"abfs": "ResourceNotFoundError"}.get(protocol(here), "FileNotFoundError")
+    with pytest.raises(DiskError, match=f"store: {nowhere}: {missing}"):
+        Bucket(nowhere).write("x", b"")  # at once: not after ten minutes
+
+
+@pytest.mark.parametrize("denied", [PermissionError("no"), OSError("Forbidden: http://x\nno"), status(403, "no\nId:1")])
+def test_a_bucket_that_denies_is_not_asked_again(
+    here: RemoteStore, monkeypatch: pytest.MonkeyPatch, denied: Exception
+) -> None:
+    """The errors of s3fs, gcsfs and adlfs."""
+
+    def deny(*of: object, **how: object) -> None:
+        raise denied
+
+    monkeypatch.setattr(here.bucket.files, "pipe_file", deny, raising=False)
+    with pytest.raises(DiskError, match=r"^store: \S+: \w+: .*\bno\b"):
+        here.bucket.write("x", b"")
+    with pytest.raises(ValueError, match=rf"^store must be writable, got {here.url}: .*\bno\b"):
+        here.check()
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body")  # aiohttp: it holds up other calls of the process
+@pytest.mark.parametrize("size", [0, 3, 60 * 2**20])
+def test_an_object_is_created_once_whatever_its_size(here: RemoteStore, size: int) -> None:
+    here.bucket.patience, first = 0.0, bytes(size)
+    assert here.bucket.create("x", first)
+    assert not here.bucket.create("x", b"1" + first)
+    assert here.bucket.read("x") == first
+
+
+def test_of_many_that_create_an_object_at_once_one_does(here: RemoteStore) -> None:
+    begin = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        bucket = Bucket(here.url)
+        begin.wait()
+        return bucket.create("x", str(number).encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(8)))
+    assert sum(created) == 1
+    assert here.bucket.read("x") == str(created.index(True)).encode()
+
+
+def test_what_another_process_does_is_seen(here: RemoteStore) -> None:
+    program = "import sys; from compress.store.objects import Bucket; b = Bucket(sys.argv[1]); "
+
+    def elsewhere(act: str) -> None:
+        subprocess.run([sys.executable, "-c", program + act, here.url], check=True)
+
+    assert not here.bucket.has("x")
+    elsewhere("b.create('x', b'1')")
+    assert here.bucket.has("x")
+    assert not here.bucket.create("x", b"2")
+    elsewhere("b.write('x', b'3')")
+    assert here.bucket.read("x") == b"3"
+    elsewhere("b.remove('x')")
+    assert here.bucket.read("x") is None
+    assert not here.bucket.has("x")
 
 
 def test_a_write_beside_anothers_is_one_that_was_too_late(here: RemoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +241,12 @@ def test_a_write_beside_anothers_is_one_that_was_too_late(here: RemoteStore, mon
 def test_a_place_to_write_to_is_checked(here: RemoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     here.check()
     assert here.bucket.files.find(here.bucket.base) == []
-    with pytest.raises(ValueError, match=r"store must be writable, got s3://of-nobody: .*does not exist"):
-        RemoteStore("s3://of-nobody").check()
-    monkeypatch.setattr(here.bucket.files, "pipe_file", lambda path, data, mode: None, raising=False)
+    nowhere = f"{protocol(here)}://of-nobody"
+    with pytest.raises(ValueError, match=f"store must be writable, got {nowhere}: .*does not exist"):
+        RemoteStore(nowhere).check()
+    monkeypatch.setattr(here.bucket.files, "pipe_file", lambda path, data, mode, **how: None, raising=False)
     monkeypatch.setattr(here.bucket.files, "rm_file", lambda path: None, raising=False)
-    with pytest.raises(ValueError, match="must refuse to write an object twice, got s3://"):
+    with pytest.raises(ValueError, match=f"must refuse to write an object twice, got {here.url}"):
         here.check()
 
 

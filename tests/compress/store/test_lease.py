@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from compress.store.bucket import RemoteStore, open_store
 from compress.store.folder import Lock, Store
-from compress.store.objects import Bucket
+from compress.store.objects import PROTOCOLS, Bucket
 
 KEY = "ab" * 16
 LEASE = 2.0
@@ -37,11 +37,16 @@ lock.release()
 """
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def where(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=["folder", *PROTOCOLS])
+def where(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_bucket: Callable[[str], str],
+) -> str:
     """Where the store is, without any entry."""
     monkeypatch.setattr(Store, "lease_s", LEASE)
-    return str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
+    return str(tmp_path / "store") if request.param == "folder" else new_bucket(request.param)
 
 
 def leases(where: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from compress.pruning import L1Filter, OneShot
 from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import RemoteStore
+from compress.store.objects import PROTOCOLS
 from compress.training.settings import Training
 from search.beginning import launch
 from search.settings import Settings
@@ -27,6 +29,12 @@ def build(trial: Trial, task: str, seed: int) -> Recipe:
     width = float(trial.suggest_categorical("width", (0.25, 0.5)))
     cut = Prune(L1Filter(), 0.6, OneShot(2), Recovery(Training(epochs=1, lr=0.02)))
     return Recipe(task, Model("cnn", width), (Train(Training(epochs=1)), cut), seed=seed)
+
+
+@pytest.fixture(params=["s3", *(pytest.param(one, marks=pytest.mark.slow) for one in PROTOCOLS if one != "s3")])
+def bucket(request: pytest.FixtureRequest, new_bucket: Callable[[str], str]) -> str:
+    """An empty place in a bucket of every protocol."""
+    return new_bucket(request.param)
 
 
 @pytest.fixture
@@ -55,14 +63,15 @@ def test_the_models_of_a_search_lie_in_its_bucket(
     assert {point.id for point in again.points} == {point.id for point in study.points}
     assert sum(trial.spent.get("train", 0.0) for trial in again.trials) == 0
 
-    with pytest.raises(StudyError, match="clean: the models must lie in the home, those of s are in s3://"):
+    with pytest.raises(StudyError, match=f"clean: the models must lie in the home, those of s are in {bucket}"):
         clean(Study(home, "s"), [])
-    with pytest.raises(StudyError, match=r"study s: was begun with the store s3://.*, got /elsewhere"):
+    with pytest.raises(StudyError, match=f"study s: was begun with the store {bucket}, got /elsewhere"):
         launch.search(Settings("s", space="quick", trials=3, home=home, store="/elsewhere", resume=True))
     assert len(launch.search(Settings("s", space="quick", trials=2, home=home, resume=True)).trials) == 2
 
 
 def test_a_search_into_no_bucket_is_refused_before_anything_starts(bucket: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"store must be writable, got s3://of-nobody/x: .* does not exist"):
-        launch.search(Settings("s", trials=2, home=tmp_path / "home", store="s3://of-nobody/x"))
+    nowhere = f"{bucket.partition('://')[0]}://of-nobody/x"
+    with pytest.raises(ValueError, match=f"store must be writable, got {nowhere}: .* does not exist"):
+        launch.search(Settings("s", trials=2, home=tmp_path / "home", store=nowhere))
     assert not (tmp_path / "home" / "studies").exists()
