@@ -13,7 +13,17 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent
 HOME = "README.md"
-BESIDE = (HOME, "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/*.py", "benchmarks/**/*.md", "examples/*.py")
+BESIDE = (
+    HOME,
+    "LICENSE",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/*.py",
+    "benchmarks/**/*.md",
+    "examples/*.py",
+    "deploy/*",
+    "cluster.yaml",
+)
 
 
 def on_files(files: Files, *, config: Any) -> Files:
@@ -28,6 +38,6 @@ def on_files(files: Files, *, config: Any) -> Files:
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Return the page with its links as the site has them."""
     if page.file.generated_by:
-        return markdown.replace("](docs/", "](")
+        return markdown.replace("](docs/", "](").replace("](../docs/", "](../")
     up = "../" * page.file.src_uri.count("/")
     return markdown.replace(f"]({up}../", f"]({up}")

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 BESIDE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [*BESIDE, *DOCS, *sorted((ROOT / "benchmarks").rglob("*.md"))]
+PAGES = [*BESIDE, *DOCS, *sorted((ROOT / "benchmarks").rglob("*.md")), ROOT / "deploy" / "README.md"]
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
 
 
@@ -55,7 +55,8 @@ def test_a_link_to_a_file_or_heading_that_is_not_there_is_found(tmp_path: Path) 
 
 def test_the_site_lists_every_page_of_docs_once() -> None:
     listed = re.findall(r"[\w/-]+\.md", str(SITE["nav"]))
-    beside = {"index.md", "benchmarks/README.md", "CONTRIBUTING.md", "CHANGELOG.md"}  # `mkdocs_hooks.py` brings them
+    # `mkdocs_hooks.py` brings them
+    beside = {"index.md", "benchmarks/README.md", "deploy/README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
     assert sorted(listed) == sorted({*beside, *(page.relative_to(ROOT / "docs").as_posix() for page in DOCS)})
 
 
