@@ -110,7 +110,9 @@ class Settings(TrainingOptions, SearchBudget):
     )
     storage_url: str | None = setting(None, "Database of Optuna; a file in the home if left out.", group=SHARED)
     store: str | None = setting(
-        None, "Folder of all models, or s3://BUCKET/PREFIX; in the home if left out.", group=SHARED
+        None,
+        "Folder of all models, or BUCKET/PREFIX at s3://, gs:// or abfs://; in the home if left out.",
+        group=SHARED,
     )
     students: tuple[str, ...] = setting((), f"A network to compress. {MODEL}", name="student", group=TRIED)
     teachers: tuple[str, ...] = setting((), f"A network to learn from. {MODEL}", name="teacher", group=TRIED)

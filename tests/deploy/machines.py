@@ -28,11 +28,12 @@ ADDRESSES = {"first": "10.77.0.1", "second": "10.77.0.2"}
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine; `pid` is its first process, as this machine numbers it."""
+    """A machine; `pid` is its first process, as this machine numbers it; `started` ends with the machine."""
 
     name: str
     pid: int
     home: Path
+    started: list[subprocess.Popen[bytes]]
 
     @property
     def address(self) -> str:
@@ -50,7 +51,9 @@ class Machine:
     def start(self, *words: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
         with log.open("ab") as into:
             environment = self.environment(**more)
-            return subprocess.Popen(self.command(*words), env=environment, stdout=into, stderr=subprocess.STDOUT)
+            running = subprocess.Popen(self.command(*words), env=environment, stdout=into, stderr=subprocess.STDOUT)
+        self.started.append(running)
+        return running
 
     def run(self, *words: str, **more: str) -> str:
         """What a command says; it must end well."""
@@ -78,6 +81,7 @@ def two_machines(**names: str) -> Iterator[tuple[Machine, Machine]]:
         pytest.skip("two machines need Linux's namespaces: root, and unshare, nsenter and ip on PATH")
     Path("/tmp/ray").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="tm-"))
+    folder.chmod(0o755)  # for servers that run as somebody else
     hosts = folder / "hosts"
     hosts.write_text("".join(f"{at} {name}\n" for name, at in ({"localhost": "127.0.0.1"} | ADDRESSES | names).items()))
     try:
@@ -104,18 +108,18 @@ def _machine(name: str, folder: Path) -> Iterator[Machine]:
         f"&& touch {home}/up; sleep {LIFE_S} & wait $!"
     )
     new = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    running = subprocess.Popen([*new, "bash", "-c", script])
-    try:
+    with ExitStack() as held:
+        started: list[subprocess.Popen[bytes]] = []
+        running = held.enter_context(subprocess.Popen([*new, "bash", "-c", script]))
+        held.callback(lambda: [one.wait() for one in started])
+        held.callback(running.kill)  # and with it every process of the machine
         end = time.monotonic() + 30
         while not (home / "up").exists():
             if running.poll() is not None or time.monotonic() > end:
                 pytest.skip("two machines need Linux's namespaces; the kernel refuses to make them")
             time.sleep(0.05)
         children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
-        yield Machine(name, int(children[0]), home)
-    finally:
-        running.kill()  # and with it every process of the machine
-        running.wait()
+        yield Machine(name, int(children[0]), home, started)
 
 
 def _ip(words: str) -> None:
