@@ -11,12 +11,12 @@ fail() {
     exit 2
 }
 
-bin=$(cd "$(dirname "$0")/.." && pwd)/.venv/bin
-[ -x "$bin/ray" ] || bin=$(dirname "$(command -v ray || fail "ray must be in .venv/bin or on PATH, is not")")
+ray=$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/ray
+[ -x "$ray" ] || ray=$(command -v ray) || fail "ray must be in .venv/bin or on PATH, is not"
 [ $# -gt 0 ] || fail "the first argument must be head, HOST or stop, got none"
 where=$1
 shift
-[ "$where" != stop ] || exec "$bin/ray" stop
+[ "$where" != stop ] || exec "$ray" stop
 
 token=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
 [ -s "$token" ] || fail "$token must have the token of the cluster, is missing: on the first machine type \
@@ -27,6 +27,6 @@ ulimit -n "$(ulimit -Hn)"
 port=${RAY_PORT:-6379}
 if [ "$where" = head ]; then
     # The dashboard listens to this machine alone; `ray job stop` waits until the search has closed its study.
-    RAY_JOB_STOP_WAIT_TIME_S=180 exec "$bin/ray" start --head --port="$port" --dashboard-host=127.0.0.1 "$@"
+    RAY_JOB_STOP_WAIT_TIME_S=180 exec "$ray" start --head --port="$port" --dashboard-host=127.0.0.1 "$@"
 fi
-exec "$bin/ray" start --address="$where:$port" "$@"
+exec "$ray" start --address="$where:$port" "$@"

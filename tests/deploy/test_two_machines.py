@@ -57,6 +57,13 @@ def test_a_search_runs_on_two_machines_that_share_a_token(pair: tuple[Machine, M
     assert "Stopped all" in second.run(START, "stop")
 
 
+def test_a_machine_without_ray_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    copied = shutil.copy(START, tmp_path / "deploy")
+    done = subprocess.run([copied, "head"], env={"PATH": "/usr/bin:/bin"}, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "start-ray: ray must be in .venv/bin or on PATH, is not\n")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
