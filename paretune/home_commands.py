@@ -22,7 +22,7 @@ HOME = "Studies of a home"
 
 @verb(home_app, asked.Studies, panel=HOME)
 def studies(options: asked.Studies) -> None:
-    """All studies of the home: which run, which can go on, how far they are."""
+    """All studies of the home: running, interrupted or ended, with trials, models and front."""
     found = paretune.studies(home=options.home)
     if options.json:
         return _print_json(found)
@@ -33,7 +33,7 @@ def studies(options: asked.Studies) -> None:
 
 @verb(home_app, verb_options.Listing, panel=HOME)
 def status(options: verb_options.Listing) -> None:
-    """What a study does now: whether it lives, who runs it where, what each trial does, the time left."""
+    """The state of a study now: alive or dead, process and machine, the work of each trial, the time left."""
     found = paretune.status(options.study, home=options.home)
     if options.json:
         return _print_json(found)

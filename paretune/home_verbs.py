@@ -1,4 +1,4 @@
-"""Functions about the studies of a home: which there are, what they do, and to stop, rename or delete one."""
+"""Functions about the studies of a home: list, watch, stop, rename and delete studies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def studies(*, home: Path | str | None = None) -> list[dict[str, Any]]:
 
 
 def status(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
-    """What a study does now, ready for JSON.
+    """The state of a study now, ready for JSON.
 
     `state` is running, stopping, died, interrupted or ended. `driver` tells who runs the study where, since when, and
     when the driver was heard last; `running` has each trial at work with stage, epoch, seconds left and worker.
@@ -91,7 +91,7 @@ def rename(name: str, new: str, *, home: Path | str | None = None, tracking_uri:
 
 
 def deletion(name: str, *, home: Path | str | None = None) -> Removal:
-    """What `delete` would delete: the study's folder, and the models that no other study of the home has."""
+    """The files that `delete` would delete: the study's folder, and models of no other study of the home."""
     from search.study.removal import Removal
 
     study = Study(home_folder(home), name)
@@ -99,7 +99,7 @@ def deletion(name: str, *, home: Path | str | None = None) -> Removal:
 
 
 def delete(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> Removal:
-    """Delete a study that is not running: ledger, report, and the models that no other study of the home has.
+    """Delete a study that is not running: ledger, report, and models of no other study of the home.
 
     Its runs in MLflow are deleted, which MLflow can undo. Models registered there stay, and so do models in a store
     outside the home. Return what went. ValueError as of `rename`; then nothing was deleted.

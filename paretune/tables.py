@@ -90,7 +90,7 @@ def points_table(
 
 
 def _cost(point: Mapping[str, Any], cost: Figure, teacher: Mapping[str, Any] | None) -> list[str]:
-    """Return the cell of a cost, and of its share of the teacher's where there is such a column."""
+    """Return the cell of a cost, and the cell of its share of the teacher's for a cost with such a column."""
     value = point[cost.name]
     text = cost.column.text(value)
     shown = Brief(text, figures(value)) if cost.column.scale == 1 and cost.name != LATENCY else text

@@ -144,7 +144,7 @@ class Progress:
 def block(
     name: str, figures: Mapping[str, str], running: Sequence[str], waiting: Sequence[str], notes: Sequence[str]
 ) -> Table:
-    """Return the display of a study: its figures, its trials at work, those that wait, and the last notes."""
+    """Return the display of a study: figures, running trials, waiting trials, and the last notes."""
     table = Table.grid(padding=(0, 2))
     for head, value in {"study": name, **figures}.items():
         table.add_row(head, Text(value))

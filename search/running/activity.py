@@ -1,7 +1,7 @@
-"""What workers do at the moment: workers write a few words into Ray's own key-value store, and the driver reads them.
+"""The present work of workers: workers write a few words into Ray's own key-value store, and the driver reads them.
 
-Displays alone depend on the words: a store that does not answer leaves them out. In the other direction the driver
-writes the trials to stop; a worker looks every few seconds, in a thread of its own, so that training never waits.
+Displays alone depend on the words: a store without an answer leaves them out. In the other direction the driver writes
+the trials to stop. A worker looks every few seconds, in a thread of its own, so training never waits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _key(board: str, kind: str, trial: int | str = "") -> bytes:
 
 
 def doing(board: str, trials: Iterable[int]) -> list[Doing]:
-    """Return what the workers of trials do, in order; without a word of a worker, the trial alone."""
+    """Return the present work of the workers of trials, in order; without a word of a worker, the trial alone."""
     from ray.experimental import internal_kv
 
     found = []
@@ -100,7 +100,7 @@ class Telling:
             raise Stopped
 
     def doing(self) -> Doing:
-        """Return what this worker does now."""
+        """Return the present work of this worker."""
         passed, left = self.done - self.first, None
         if self.of and passed > 0:
             left = (time.monotonic() - self.since) / passed * max(0.0, self.of - self.done)

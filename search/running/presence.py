@@ -1,4 +1,4 @@
-"""A thread beside the driver: writes what the search does into the study's folder, and hears requests of others.
+"""A thread beside the driver: writes the state of the search into the study's folder, and hears requests of others.
 
 Trials are stopped by the driver's own loop, which reads `Driver.requests`; the thread changes nothing of the driver.
 """
@@ -54,7 +54,7 @@ class Presence:
                 self._file().write(self.folder)
 
     def _ask(self) -> None:
-        """Ask the next workers what they do."""
+        """Ask the next workers for their present work."""
         trials = tuple(self.driver.at_work)
         self._known = {trial: self._known.get(trial, Doing(trial)) for trial in trials}
         asked = [trials[(self._turn + place) % len(trials)] for place in range(min(MOST, len(trials)))]

@@ -1,8 +1,8 @@
 """A running search as other processes see it: the file of its driver, and requests to stop, in the study's folder.
 
-The driver writes `driver.json` every few seconds and removes the file at its end. A file that is left over, of a driver
-that was killed, is told by its age, and on the driver's own machine by the process. A request is an empty file, which
-the driver removes once it has been heard; whoever shares the home may ask.
+The driver writes `driver.json` every few seconds and removes the file at its end. The file of a killed driver is told
+by its age, and on the driver's own machine by the process. A request is an empty file. The driver removes the file once
+the request is heard. Everybody who may write to the home may ask.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STOP = re.compile(r"stop(?:-(\d{1,9}))?")
 
 @dataclass(frozen=True)
 class Doing:
-    """A trial that was handed out, and what its worker does: `done` of `of` epochs, `left_s` seconds of the training.
+    """A trial handed out, and its worker's present work: `done` of `of` epochs, `left_s` seconds of the training.
 
     `what` is "" while no worker has begun. `node` and `pid` name the worker. `at` is the time of the worker's word.
     """
@@ -86,7 +86,7 @@ class DriverFile:
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the driver lives: its process on this machine, else its last word."""
+        """Return whether the driver lives, by its process on this machine, elsewhere by its last word."""
         if self.host == socket.gethostname():
             return _lives(self.pid) and _begun(self.pid) in (self.begun, "")
         return time.time() - self.heard < SILENT_S

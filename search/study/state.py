@@ -1,4 +1,4 @@
-"""Whether a study runs, died, was interrupted or has ended, and what its driver does; ready for JSON."""
+"""The state of a study (running, died, interrupted, ended) and the work of its driver; ready for JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ State = Literal["running", "stopping", "died", "interrupted", "ended"]
 def state_of(study: Study, driver: DriverFile | None) -> State:
     """Return the state of a study, given the file of its driver.
 
-    A study has died if its driver ended without a word, such as by `kill -9`; an interrupted study has trials that
-    `--resume` goes on with.
+    A study has died if its driver ended without a word, such as by `kill -9`. An interrupted study has trials left for
+    `--resume`.
     """
     if driver is not None and driver.is_alive:
         return "stopping" if is_asked(study.folder) else "running"
@@ -66,7 +66,7 @@ def summary(home: Path, name: str) -> dict[str, Any]:
 
 
 def status(study: Study) -> dict[str, Any]:
-    """Return what a study does now: its state, its driver, its trials by status, those at work and those that wait."""
+    """Return the state of a study now, with its driver, its trials by status, at work and waiting."""
     record, driver = study.record, read(study.folder)
     state = state_of(study, driver)
     counts = Counter(trial.status for trial in record.trials)
