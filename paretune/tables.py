@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ALWAYS = ("params", "flops", "size_bytes")
 """Costs that every table of points has; others where they are objectives, latency where there is room."""
 BRIEF_SPLITS = {"validation": "val.", "test": "test"}
+BRIEF_COSTS = {"nonzero_params": "nonzero", "compressed_bytes": "deflated"}
 SHARED = {"params": 1, "flops": 2}
 """Costs whose share of the teacher's is shown, with the rank of the share's column."""
 SHARE_NOTE = "%: share of the teacher's, which is the first row"
@@ -70,7 +71,8 @@ def points_table(
         Column(Brief(of + one.split, of + ("val." if one.split == "validation" else "test"))) for one in graded(quality)
     ]
     for cost in costs:
-        columns.append(Column(cost.column.unit, rank=0 if cost.name in (*ALWAYS, *objectives) else 3))
+        head = Brief(cost.column.unit, BRIEF_COSTS.get(cost.name, cost.column.unit))
+        columns.append(Column(head, rank=0 if cost.name in (*ALWAYS, *objectives) else 3))
         columns += (
             [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
         )
@@ -104,8 +106,10 @@ def _share(share: float) -> str:
 def _over_seeds(point: Mapping[str, Any], split: str, quality: Quality) -> str:
     """Return the quality; with several seeds their mean, and on validation the interval of confidence."""
     count, margin = point["seeds"]["count"], point["seeds"]["margin"]
-    interval = f" ± {bare(quality, margin)} ({count})" if margin is not None and split == "validation" else ""
-    return f"{bare(quality, point['seeds'][split])}{interval}"
+    mean = bare(quality, point["seeds"][split])
+    if margin is None or split != "validation":
+        return mean
+    return Brief(f"{mean} ± {bare(quality, margin)} ({count})", f"{mean}±{bare(quality, margin).removeprefix('0')}")
 
 
 def bare(quality: Quality, value: float) -> str:

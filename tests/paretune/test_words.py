@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from compress.quality import ACCURACY, Quality
@@ -95,3 +96,25 @@ def test_the_teacher_stands_first_and_the_others_beside_what_they_are_of_it() ->
     assert "100 10%" in second
     assert said[-1] == "%: share of the teacher's, which is the first row"
     assert sum(line.startswith(teacher["id"][:8]) for line in said) == 1
+
+
+@pytest.mark.parametrize("quality", [ACCURACY, MAE])
+@pytest.mark.parametrize("objectives", [(), ("latency_ms",), ("nonzero_params", "macs")])
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_front_with_seeds_fits_eighty_columns_and_no_figure_is_cut(
+    quality: Quality, objectives: tuple[str, ...], width: int
+) -> None:
+    found = record(quality)
+    seeds = {"count": 3, "validation": 0.98331234, "test": 0.97, "margin": 0.00421234}
+    points = [{**each, "seeds": seeds, "params": 25_557_032, "macs": 4.1e9} for each in front(found)["points"]]
+    teacher = teacher_as_json(found)
+    asked = {**front(found), "points": points, "objectives": ("accuracy", *objectives)}
+    console = Console(width=width)
+    with console.capture() as said:
+        console.print(front_table(asked, teacher))
+    lines = [line.rstrip() for line in said.get().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert "…" not in said.get()
+    whole = " ".join(said.get().split())
+    assert "25,557,032" in whole or "25.6M" in whole
+    assert "0.9833" in whole
