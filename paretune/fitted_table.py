@@ -1,6 +1,6 @@
 """A table that fits its terminal: columns of less use are left out, figures shorten, words wrap between words.
 
-No cell is cut where the columns that are always shown have room.
+No cell is cut: a table still too wide goes on below itself, the first column repeated.
 """
 
 from __future__ import annotations
@@ -64,14 +64,26 @@ class FittedTable:
         if self.title:
             yield Text(self.title, style="italic")
             yield Text("")
-        yield self.at(options.max_width)
-        notes = dict.fromkeys(self.columns[place].note for place in self._fitting(options.max_width)[0])
+        places, is_brief = self._fitting(options.max_width)
+        for number, part in enumerate(self._parts(places, is_brief, options.max_width)):
+            if number:
+                yield Text("")
+            yield self._table(part, is_brief)
+        notes = dict.fromkeys(self.columns[place].note for place in places)
         if caption := "; ".join(filter(None, (*notes, self.caption))):
             yield Text(caption, style="dim italic")
 
-    def at(self, width: int) -> Table:
-        """Return the table for a terminal of `width` columns."""
-        places, is_brief = self._fitting(width)
+    def _parts(self, places: Sequence[int], is_brief: bool, width: int) -> list[list[int]]:
+        """Return the columns of each table below the other, the first column in all."""
+        first, *others = places
+        parts = [[first]]
+        for place in others:
+            if len(parts[-1]) > 1 and self._least([*parts[-1], place], is_brief) > width:
+                parts.append([first])
+            parts[-1].append(place)
+        return parts
+
+    def _table(self, places: Sequence[int], is_brief: bool) -> Table:
         table = Table(box=SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for place in places:
             column, prose = self.columns[place], self.columns[place].wraps

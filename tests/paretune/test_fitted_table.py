@@ -41,13 +41,14 @@ def test_a_wide_terminal_has_all_columns_in_a_line() -> None:
         (56, ["point", "trial", "val.", "share", "recipe"]),
         (50, ["point", "val.", "share", "recipe"]),
         (42, ["point", "val.", "recipe"]),
+        (30, ["point", "val."]),
     ],
 )
 def test_columns_of_less_use_are_left_out_first(width: int, heads: list[str]) -> None:
     assert lines(width)[2].split() == heads
 
 
-@pytest.mark.parametrize("width", range(40, 121, 5))
+@pytest.mark.parametrize("width", range(25, 121, 5))
 def test_no_line_is_longer_than_the_terminal_and_no_word_is_cut(width: int) -> None:
     said = lines(width)
     assert max(map(len, said)) <= width
@@ -74,3 +75,16 @@ def test_no_line_is_longer_than_the_terminal_and_no_word_is_cut(width: int) -> N
 )
 def test_a_figure_in_three_digits_is_one_that_a_budget_takes(count: float, text: str) -> None:
     assert figures(count) == text
+
+
+def test_a_table_that_is_still_too_wide_goes_on_below_itself() -> None:
+    table = FittedTable([Column("layer", words=True), *(Column(f"model {n}") for n in range(5))])
+    table.add_row("stage1.0", *(f"{n}6/32, r 1" for n in range(5)))
+    console = Console(width=40)
+    with console.capture() as said:
+        console.print(table)
+    lines = [line.rstrip() for line in said.get().splitlines()]
+    assert max(map(len, lines)) <= 40
+    rows = [line.split()[1:] for line in lines if line.startswith("stage1.0")]
+    assert " ".join(word for row in rows for word in row) == "06/32, r 1 16/32, r 1 26/32, r 1 36/32, r 1 46/32, r 1"
+    assert sum(line.startswith("layer") for line in lines) == len(rows) == 3
