@@ -95,6 +95,7 @@ def deletion(name: str, *, home: Path | str | None = None) -> Removal:
     from search.study.removal import Removal
 
     study = Study(home_folder(home), name)
+    assert study.record  # the sentence for a missing study
     return Removal.of(study, _others(study))
 
 

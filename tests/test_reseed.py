@@ -34,6 +34,7 @@ from search.study.record import StudyRecord
 from search.study.seeds import families
 from search.study.study import INTERRUPTED, Study, point_event
 from search.tracking.client import connect
+from search.tracking.fields import hidden
 from tests.search.processes.searches import wait
 
 CUT = Prune(L1Filter(), 0.6, OneShot(3), Recovery(Training(epochs=1)))
@@ -158,7 +159,7 @@ def test_mlflow_has_the_front_that_the_verb_prints(reseeded: Reseeded) -> None:
     (run,) = client.search_runs(experiments, "tags.`paretune.kind` = 'study'")
     table = pandas.read_parquet(client.download_artifacts(run.info.run_id, "front.parquet"))
     shown = {
-        run.data.tags["paretune.point"]: run.data.metrics
+        hidden(run.data.tags, "point"): run.data.metrics
         for run in client.search_runs(experiments, "tags.front = 'yes'")
     }
     assert list(table["id"]) == [point["id"] for point in wanted["points"]]

@@ -100,7 +100,7 @@ def test_a_copy_is_kept(tmp_path: Path) -> None:
 
 
 REFUSED: list[tuple[str, str]] = [
-    ("trails = 3", "s.toml: unknown 'trails', known are name, space, scale, task, only, trials"),
+    ("trails = 3", "s.toml: unknown 'trails', known are name, task, trials, objectives, seed, resume, space, scale"),
     ("trials = 3\n[cluster]\nx = 1", "s.toml: unknown 'cluster', known are name"),
     ("file = 's.toml'", "s.toml: unknown 'file', known are"),
     ("time_budget_s = 3", "s.toml: unknown 'time_budget_s', known are"),
