@@ -171,7 +171,8 @@ def test_mlflow_has_the_front_that_the_verb_prints(reseeded: Reseeded) -> None:
         assert (None if math.isnan(row["margin"]) else row["margin"]) == seeds["margin"] == metrics.get("margin")
         assert (metrics["seeds"], metrics["mean_validation_accuracy"]) == (seeds["count"], seeds["validation"])
         assert metrics["test_accuracy"] == point["accuracy"]["test"]
-    note = run.data.tags["mlflow.note.content"]
+    assert "about.md" in run.data.tags["mlflow.note.content"]
+    note = Path(client.download_artifacts(run.info.run_id, "about.md")).read_text()
     assert f"{len(wanted['points'])} on the front of accuracy, params, flops; " in note
     assert f"hypervolume {wanted['hypervolume']:.3f}." in note
     best = reseeded.chosen.fits[0].family
