@@ -5,6 +5,7 @@ No cell is cut: a table still too wide goes on below itself, the first column re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from rich.text import Text
 
 GAP = 2
 """Spaces between two columns."""
+SIGNS = ("", "k", "M", "G", "T")
+ROUNDING = 1e-6
 PROSE = 24
 """Least width of a column that wraps, before other columns are left out."""
 
@@ -123,9 +126,13 @@ def _form(text: str, is_brief: bool) -> str:
 
 
 def figures(count: float) -> str:
-    """Return a number in three digits, with k, M, G or T as budgets take them: `5.55k`, `26.2M`, `74`."""
-    for power, sign in enumerate(("", "k", "M", "G")):
-        scaled = count / 1000**power
-        if scaled < 999.5:
-            return f"{scaled:.3g}{sign}" if sign or count != int(count) else f"{count:.0f}"
-    return f"{count / 1e12:.3g}T"
+    """Return a number in three digits, rounded up, with k, M, G or T as budgets take them: `5.56k`, `26.3M`, `74`.
+
+    Typed as a bound, the text admits the model that it was read from.
+    """
+    power = 0
+    while count >= 1000 and power < len(SIGNS) - 1:
+        count, power = count / 1000, power + 1
+        digits = 3 - len(str(int(count)))
+        count = math.ceil(count * 10**digits - ROUNDING) / 10**digits
+    return f"{count:.3g}{SIGNS[power]}" if power or count != int(count) else f"{count:.0f}"

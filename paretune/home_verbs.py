@@ -49,7 +49,7 @@ def stop(name: str, trial: int | None = None, *, home: Path | str | None = None)
     study = Study(home_folder(home), name)
     record, driver = study.record, driver_file.read(study.folder)
     if driver is None or not driver.is_alive:
-        raise ValueError(f"stop: {name} must be running, it is {states.state_of(study, driver)}")
+        raise ValueError(f"stop: {name} must be running, its state is {states.state_of(study, driver)}")
     if trial is not None:
         if not 0 <= trial < len(record.trials):
             raise ValueError(f"stop: trial must be one of 0 to {len(record.trials) - 1} of {name}, got {trial}")

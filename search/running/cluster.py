@@ -11,7 +11,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,7 +47,6 @@ from search.running import local_ray  # noqa: E402
 
 ROUNDING = 1e-6
 SCRATCH_LOCK = "driver.lock"
-DAY_S = 86400.0
 
 
 @contextmanager
@@ -169,19 +167,22 @@ def scratch_folder() -> Iterator[Path]:
     for left in place.glob("paretune-*-*"):
         if _is_left_over(left):
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"paretune-{os.getpid()}-", dir=place))
-    try:
-        with FileLock(folder / SCRATCH_LOCK):
+    made = Path(tempfile.mkdtemp(prefix="making-paretune-", dir=place))
+    folder = place / f"paretune-{os.getpid()}-{made.name.rpartition('-')[2]}"
+    with FileLock(made / SCRATCH_LOCK):
+        made.rename(folder)  # under this name the folder is never seen without its lock
+        try:
             yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_left_over(folder: Path) -> bool:
-    """Return whether nobody holds the lock of a scratch folder; without a lock, whether the folder is a day old."""
+    """Return whether nobody holds a scratch folder's lock; of an earlier version's, whether its process is gone."""
+    owner = folder.name.split("-")[1]
     try:
-        if not (folder / SCRATCH_LOCK).exists():  # of an earlier version, or made a moment ago
-            return time.time() - folder.stat().st_mtime > DAY_S
+        if not (folder / SCRATCH_LOCK).exists():
+            return owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc").exists()
         with FileLock(folder / SCRATCH_LOCK, timeout=0):
             return True
     except (OSError, Timeout):  # of another user, gone, or held

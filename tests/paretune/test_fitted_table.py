@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from paretune.fitted_table import Brief, Column, FittedTable, figures
+from search.selection.amount import parse_amount
 
 COLUMNS = (
     Column("point", words=True),
@@ -64,8 +65,8 @@ def test_no_line_is_longer_than_the_terminal_and_no_word_is_cut(width: int) -> N
         (74, "74"),
         (999, "999"),
         (1000, "1k"),
-        (5554, "5.55k"),
-        (999_499, "999k"),
+        (5554, "5.56k"),
+        (999_499, "1M"),
         (999_900, "1M"),
         (26.2e6, "26.2M"),
         (4.1e9, "4.1G"),
@@ -88,3 +89,8 @@ def test_a_table_that_is_still_too_wide_goes_on_below_itself() -> None:
     rows = [line.split()[1:] for line in lines if line.startswith("stage1.0")]
     assert " ".join(word for row in rows for word in row) == "06/32, r 1 16/32, r 1 26/32, r 1 36/32, r 1 46/32, r 1"
     assert sum(line.startswith("layer") for line in lines) == len(rows) == 3
+
+
+@pytest.mark.parametrize("count", [5554, 3494, 1702, 272_186, 999_001, 25_557_032, 4_123_456_789, 1000, 20_000])
+def test_a_figure_typed_back_as_a_bound_admits_the_model_it_was_read_from(count: int) -> None:
+    assert count <= parse_amount(figures(count)).value <= 1.01 * count

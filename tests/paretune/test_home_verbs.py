@@ -138,7 +138,7 @@ def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("stop", "two"), "stop: two must be running, it is ended"),
+        (("stop", "two"), "stop: two must be running, its state is ended"),
         (("stop", "one", "7"), "stop: trial must be one of 0 to 0 of one, got 7"),
         (("stop", "one", "0"), "stop: trial 0 of one must be running, it is complete"),
         (("stop", "one", "x"), "Invalid value for 'trial'"),

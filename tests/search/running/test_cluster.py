@@ -49,12 +49,12 @@ def test_the_scratch_of_a_killed_driver_is_removed_and_that_of_one_that_lives_st
 ) -> None:
     monkeypatch.setattr("search.running.cluster.short_folder", lambda: tmp_path)
     gone = 2**22 + 1  # no process has such a number: of a container of its own, it may live nevertheless
-    folders = {name: tmp_path / f"paretune-{gone}-{name}" for name in ("killed", "lives", "older", "new")}
+    folders = {name: tmp_path / f"paretune-{gone}-{name}" for name in ("killed", "lives", "earlier")}
+    folders["new"] = tmp_path / f"paretune-{os.getpid()}-earlier"  # as an earlier version made it, which lives
     for folder in folders.values():
         folder.mkdir()
     for name in ("killed", "lives"):
         (folders[name] / SCRATCH_LOCK).touch()
-    os.utime(folders["older"], (0, 0))
     with FileLock(folders["lives"] / SCRATCH_LOCK), scratch_folder() as ours:
         assert {path.name for path in tmp_path.iterdir()} == {ours.name, folders["lives"].name, folders["new"].name}
     assert not ours.exists()

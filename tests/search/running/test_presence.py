@@ -59,7 +59,7 @@ def test_a_trial_and_then_a_search_is_stopped_from_outside(tmp_path: Path, monke
     told = paretune.status("s", home=tmp_path)
     assert (told["state"], told["driver"], told["running"]) == ("interrupted", None, [])
     assert [one["state"] for one in paretune.studies(home=tmp_path)] == ["interrupted"]
-    with pytest.raises(ValueError, match="stop: s must be running, it is interrupted"):
+    with pytest.raises(ValueError, match="stop: s must be running, its state is interrupted"):
         paretune.stop("s", home=tmp_path)
 
 
