@@ -36,8 +36,8 @@ class Figure:
 
     `name` is the attribute of `Measurement` and the key in ledgers. `title` is the name in words, `scope` is appended
     to the title of an axis. `head` stands over a column, the unit by default. `narrow` is the style of a terminal's
-    table, `style` by default. `split` names the images of a `quality`, "" of a cost. `bound` is the field of a budget,
-    "" where there is none.
+    table, `style` by default, and `brief` a shorter unit over its column. `split` names the images of a `quality`, ""
+    of a cost. `bound` is the field of a budget, "" where there is none.
 
     A cost that follows from another has the other's name in `of`, and is `times` as much. With `times` 0 both are the
     same in a model without zeros. `is_foreseen`: the cost can be told before training. `is_exact`: every machine gives
@@ -50,6 +50,7 @@ class Figure:
     scope: str = ""
     head: str = ""
     narrow: Style | None = None
+    brief: str = ""
     split: str = ""
     bound: str = ""
     of: str = ""
@@ -152,6 +153,7 @@ COSTS = (
         Style("non-zero params"),
         bound="max_nonzero_params",
         of="params",
+        brief="nonzero",
     ),
     Figure("macs", "MACs", Style("MACs"), scope=" for one image", bound="max_macs"),
     Figure(
@@ -169,6 +171,7 @@ COSTS = (
         "bytes on disk, deflated",
         Style("bytes, deflated"),
         of="size_bytes",
+        brief="deflated",
         is_exact=False,  # libraries that deflate differ
     ),
     Figure(
@@ -196,6 +199,10 @@ _BY_NAME = {one.name: one for one in FIGURES}
 def named(*names: str) -> tuple[Figure, ...]:
     """Figures by their names, for a table with room for a few; KeyError for an unknown name."""
     return tuple(_BY_NAME[name] for name in names)
+
+
+SHOWN = named("params", "flops", "size_bytes")
+"""Costs that every table of models in a terminal has."""
 
 
 def by_split(measured: Measurement, quality: Quality) -> dict[str, float]:

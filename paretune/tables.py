@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from compress.figures import COSTS, LATENCY, Figure, graded
+from compress.figures import COSTS, LATENCY, SHOWN, Figure, graded
 from compress.quality import ACCURACY, Quality
 from paretune.fitted_table import Brief, Column, FittedTable, figures
 from search.selection.rated import RatedModel
@@ -20,11 +20,10 @@ from search.study.record import TrialRecord
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ALWAYS = ("params", "flops", "size_bytes")
+ALWAYS = tuple(one.name for one in SHOWN)
 """Costs that every table of points has; others where they are objectives, latency where there is room."""
 BRIEF_SPLITS = {"validation": "val.", "test": "test"}
-BRIEF_COSTS = {"nonzero_params": "nonzero", "compressed_bytes": "deflated"}
-SHARED = {"params": 1, "flops": 2}
+SHARED = dict(zip(ALWAYS, (1, 2), strict=False))
 """Costs whose share of the teacher's is shown, with the rank of the share's column."""
 SHARE_NOTE = "%: share of the teacher's, which is the first row"
 
@@ -71,7 +70,7 @@ def points_table(
         Column(Brief(of + one.split, of + ("val." if one.split == "validation" else "test"))) for one in graded(quality)
     ]
     for cost in costs:
-        head = Brief(cost.column.unit, BRIEF_COSTS.get(cost.name, cost.column.unit))
+        head = Brief(cost.column.unit, cost.brief or cost.column.unit)
         columns.append(Column(head, rank=0 if cost.name in (*ALWAYS, *objectives) else 3))
         columns += (
             [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
