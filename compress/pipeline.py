@@ -53,8 +53,8 @@ class Ensured(NamedTuple):
 class Pipeline:
     """Makes steps of one task in one store.
 
-    `on_progress(what, done, of)` hears of the epochs of trainings, of other work with 0 of 0; `on_batch(done)` of the
-    epochs after each batch, fractions included. Both may raise, to break off.
+    `on_progress(what, done, of)` hears of the epochs of trainings, of other work with 0 of 0; `on_batch` hears the same
+    after each batch, fractions of epochs included. Both may raise, to break off.
     `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     With `keep_outputs` each point's outputs on validation and test are stored (`compress/store/outputs.py`).
     """
@@ -62,7 +62,7 @@ class Pipeline:
     task: Task
     store: Store
     on_progress: Callable[[str, int, int], None] = lambda what, done, of: None
-    on_batch: Callable[[float], None] = lambda done: None
+    on_batch: Callable[[str, float, int], None] = lambda what, done, of: None
     spent: dict[str, float] = field(default_factory=dict)
     making: str = ""
     keep_outputs: bool = False

@@ -49,7 +49,7 @@ class StepRunner:
     calibration: Callable[[], Batch]
     stopwatch: Stopwatch
     on_progress: Callable[[str, int, int], None]
-    on_batch: Callable[[float], None] = lambda done: None
+    on_batch: Callable[[str, float, int], None] = lambda what, done, of: None
 
     @exact()
     def start(self, step: Step) -> nn.Module:
@@ -153,7 +153,7 @@ class StepRunner:
             checkpoint=self.store.checkpoint(step.key),
             counts_right=self.task.goal.counts_right,
             on_progress=lambda epoch, epochs: self.on_progress(what, epoch, epochs),
-            on_batch=self.on_batch,
+            on_batch=lambda done: self.on_batch(what, done, training.epochs),
         )
         if isinstance(loss, Teaching):
             loss.ship()

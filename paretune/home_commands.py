@@ -18,6 +18,7 @@ home_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
 HOME = "Studies of a home"
 """Heading of the verbs in `paretune --help`."""
+TEACHER_STOPPED = "trial 0 is the unpruned teacher: without it shares such as --max-params 10% are not known"
 
 
 @verb(home_app, asked.Studies, panel=HOME)
@@ -47,7 +48,7 @@ def stop(options: asked.Stop) -> None:
     if options.json:
         return _print_json({"study": options.study, "trial": options.trial, "heard": heard})
     what = f"trial {options.trial} of {options.study}" if options.trial is not None else options.study
-    then = "" if options.trial is not None else "; the same command with --resume goes on"
+    then = {None: "; the same command with --resume goes on", 0: f"; {TEACHER_STOPPED}"}.get(options.trial, "")
     if heard:
         return typer.echo(f"stop: {what} ends, everything finished stays{then}")
     return typer.echo(f"stop: {what} was asked to end, but its search has not heard yet{then}")

@@ -108,9 +108,10 @@ def delete(name: str, *, home: Path | str | None = None, tracking_uri: str | Non
     from search.study.removal import delete as remove
 
     settings = Settings(name, home=home_folder(home), tracking_uri=tracking_uri)
-    gone = deletion(name, home=home)
+    deletion(name, home=home)  # the sentences for a study that cannot be deleted
     study = Study(settings.home, name)
     with study.lock():
+        gone = deletion(name, home=home)  # as of now: another search may have taken up a model
         _tell(settings, lambda mlflow: mlflow.delete_runs(name))
         remove(study, gone)
     return gone

@@ -83,19 +83,11 @@ class Telling:
             self._thread.start()
 
     def __call__(self, what: str, done: float, of: int) -> None:
-        """Take progress: `done` of `of` epochs of a training, 0 of 0 of anything else."""
+        """Take progress: `done` of `of` epochs of a training, fractions included, 0 of 0 of anything else."""
         if (what, of) != (self.what, self.of) or done < self.done:
             self.first, self.since = done, time.monotonic()
             self.what, self.of = what, of
         self.done = done
-        self._check()
-
-    def batch(self, done: float) -> None:
-        """Take the epochs done, fractions included, after a batch."""
-        self.done = done
-        self._check()
-
-    def _check(self) -> None:
         if self.is_stopped:
             raise Stopped
 
@@ -118,10 +110,10 @@ class Telling:
                 board, trial, now = self.board, self.trial, self.doing()
                 if not board or not internal_kv._internal_kv_initialized():  # type: ignore[no-untyped-call]
                     continue
-                if (now.what, now.done) != last:
+                if (trial, now.what, now.done) != last:
                     said = json.dumps(asdict(now))
                     internal_kv._internal_kv_put(_key(board, "doing", trial), said, namespace=NAMESPACE)
-                    last = now.what, now.done
+                    last = trial, now.what, now.done
                 asked = internal_kv._internal_kv_get(_key(board, "stop", trial), namespace=NAMESPACE)
                 with self._lock:
                     self.is_stopped |= bool(asked) and (board, trial) == (self.board, self.trial)

@@ -199,7 +199,7 @@ class Compression(tune.Trainable):
                 self.data[1],
                 store,
                 on_progress=self.telling,
-                on_batch=self.telling.batch,
+                on_batch=self.telling,
                 keep_outputs=self.job.keep_outputs,
             )
             self.points = self.pipeline.run(recipe)

@@ -26,7 +26,7 @@ from compress.plan import plan
 from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
-from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage
+from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import Store
 from compress.training.settings import Training
@@ -283,3 +283,17 @@ def test_a_pipeline_that_is_over_lets_go_of_its_data_at_once(tiny: Task, store: 
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_the_first_batch_tells_what_is_trained_long_before_the_first_epoch_ends(
+    pipeline: Pipeline, recipe: Build
+) -> None:
+    heard: list[tuple[str, float, int]] = []
+    pipeline.on_batch = lambda what, done, of: heard.append((what, done, of))
+    list(pipeline.run(recipe(stages=(Train(replace(ONE, epochs=2, batch_size=8)),))))
+    shares = [done for _, done, _ in heard]
+    assert {(what, of) for what, _, of in heard} == {(heard[0][0], 2)}
+    assert heard[0][0].startswith("train cnn")
+    assert 0 < shares[0] < 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 2

@@ -1,4 +1,4 @@
-"""A real search seen from outside: what its trials do, and requests to stop one of them, then all."""
+"""A real search seen from outside: the work of its trials, a request to stop a trial, then the search."""
 
 from __future__ import annotations
 
@@ -66,14 +66,15 @@ def test_a_trial_and_then_a_search_is_stopped_from_outside(tmp_path: Path, monke
 def test_a_worker_that_was_asked_to_stop_does_so_at_its_next_batch() -> None:
     telling = Telling()
     telling.begin("", 3)
-    telling("train cnn", 0, 10)
-    telling.batch(0.5)
+    telling("train cnn", 0.25, 10)
+    telling("train cnn", 0.5, 10)
     told: Any = telling.doing()
     assert (told.trial, told.what, told.done, told.of) == (3, "train cnn", 0.5, 10)
     assert told.left_s is not None
     telling.is_stopped = True
     with pytest.raises(Stopped):
-        telling.batch(0.6)
+        telling("train cnn", 0.6, 10)
     telling.begin("", 4)
-    telling.batch(0.1)
     assert telling.doing().what == ""
+    telling("train cnn", 0.1, 10)
+    assert (telling.doing().trial, telling.doing().what, telling.doing().done) == (4, "train cnn", 0.1)
