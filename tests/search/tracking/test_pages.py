@@ -84,7 +84,7 @@ def see_overview(page: Page, task: str) -> str:
 
 
 def noted(page: Page, part: str) -> str:
-    """The link of the run's note that has this in it."""
+    """The link of the run's note with `part` in its address."""
     links = "[...document.querySelectorAll('a')].map(a => a.href)"
     return str(page.until(f"{links}.find(url => url.includes('#') && url.includes('{part}'))"))
 
