@@ -11,13 +11,16 @@ from paretune.tables import points_table
 from search.study.better import Range
 from search.study.comparison import Comparison
 
+ALONE = "alone there: that no other study has"
+ADDS = "adds: hypervolume of all that is lost without the study"
 _COSTS = {cost.name: cost for cost in COSTS}
 
 
 def studies_table(found: Comparison) -> FittedTable:
     """Return a row for each study."""
     heads = ("models", "front", "on the front of all", "alone there", "hypervolume", "adds")
-    made = FittedTable([Column("study", words=True), *map(Column, heads)])
+    notes = {"alone there": ALONE, "adds": ADDS}
+    made = FittedTable([Column("study", words=True), *(Column(head, note=notes.get(head, "")) for head in heads)])
     total = len(found.joint)
     for one in found.studies:
         made.add_row(

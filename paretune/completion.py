@@ -7,11 +7,10 @@ from pathlib import Path
 import typer
 
 from search.settings import home_folder
-from search.study.ledger import FILE
+from search.study.study import named_studies
 
 
 def studies(context: typer.Context, incomplete: str) -> list[str]:
     """Return the studies whose names begin with `incomplete`, of `--home` if typed before."""
     home: Path = home_folder(context.params.get("home"))
-    names = sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in named_studies(home) if name.startswith(incomplete)]

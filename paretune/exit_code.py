@@ -8,6 +8,7 @@ import sys
 import typer
 
 from compress.errors import shortened
+from paretune.terminal import say
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""
@@ -26,7 +27,8 @@ def exit_code(app: typer.Typer) -> int:
     except typer.TyperException as error:  # of the options themselves
         context = getattr(error, "ctx", None)
         verb = f" {context.info_name}" if context and context.parent else ""
-        code = _complain(f"{error.format_message().rstrip('.')}; see paretune{verb} --help", 2)
+        said = error.format_message().rstrip(".")  # "" after the help that `paretune` alone prints
+        code = _complain(f"{said}; see paretune{verb} --help", 2) if said else 2
     except ValueError as error:  # every complaint about input is one
         code = _complain(str(error), 2)
     except (RuntimeError, OSError) as error:
@@ -42,5 +44,5 @@ def _complain(sentence: str, code: int) -> int:
     if len(line) > LONGEST:
         head, tail = shortened(line, LONGEST // 2), line[-LONGEST // 2 :]
         line = f"{head} {tail.partition(' ')[2] or tail}"
-    typer.echo(f"paretune: {line}", err=True)
+    say(f"paretune: {line}", err=True)
     return code

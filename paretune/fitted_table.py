@@ -73,6 +73,9 @@ class FittedTable:
                 yield Text("")
             yield self._table(part, is_brief)
         notes = dict.fromkeys(self.columns[place].note for place in places)
+        hidden = [str(column.head) for place, column in enumerate(self.columns) if place not in places and column.head]
+        if hidden:
+            notes[f"not shown at this width: {', '.join(hidden)}"] = None
         if caption := "; ".join(filter(None, (*notes, self.caption))):
             yield Text(caption, style="dim italic")
 

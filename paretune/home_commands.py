@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 import typer
 
 import paretune
 from paretune import home_options as asked
 from paretune import verb_options
-from paretune.home_words import deleted_words, status_lines, studies_table
+from paretune.home_verbs import go_on
+from paretune.home_words import commands, deleted_words, status_lines, studies_table
 from paretune.signature import verb
-from paretune.terminal import out
+from paretune.terminal import out, say
+from search.settings import Settings
+from search.study.study import Study
+from search.uri import shown
 
 home_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
 HOME = "Studies of a home"
 """Heading of the verbs in `paretune --help`."""
-TEACHER_STOPPED = "trial 0 is the unpruned teacher: without it shares such as --max-params 10% are not known"
+TEACHER = 0
+"""Number of the trial that measures the unpruned teacher."""
 
 
 @verb(home_app, asked.Studies, panel=HOME)
@@ -28,8 +34,9 @@ def studies(options: asked.Studies) -> None:
     if options.json:
         return _print_json(found)
     if not found:
-        return typer.echo(f"studies: there is none in {paretune.home_folder(options.home)}")
-    return out.print(studies_table(found))
+        return say(f"studies: there is none in {paretune.home_folder(options.home)}")
+    out.print(studies_table(found))
+    return say("\n".join(commands(found))) if commands(found) else None
 
 
 @verb(home_app, verb_options.Listing, panel=HOME)
@@ -38,37 +45,51 @@ def status(options: verb_options.Listing) -> None:
     found = paretune.status(options.study, home=options.home)
     if options.json:
         return _print_json(found)
-    return out.print(status_lines(found))
+    out.print(status_lines(found))
+    return say("\n".join(commands([found]))) if found["go_on"] else None
 
 
 @verb(home_app, asked.Stop, panel=HOME)
 def stop(options: asked.Stop) -> None:
     """End a search as Ctrl-C would, or give up one of its trials; everything finished stays."""
+    if options.trial == TEACHER and not options.yes and _is_unmeasured(options):
+        raise ValueError(
+            f"stop: trial {TEACHER} measures the unpruned teacher, and shares such as --max-params 10% are of it; add "
+            "--yes to stop it nevertheless, --resume measures it later"
+        )
     heard = paretune.stop(options.study, options.trial, home=options.home)
     if options.json:
         return _print_json({"study": options.study, "trial": options.trial, "heard": heard})
     what = f"trial {options.trial} of {options.study}" if options.trial is not None else options.study
-    then = {None: "; the same command with --resume goes on", 0: f"; {TEACHER_STOPPED}"}.get(options.trial, "")
-    if heard:
-        return typer.echo(f"stop: {what} ends, everything finished stays{then}")
-    return typer.echo(f"stop: {what} was asked to end, but its search has not heard yet{then}")
+    done = "ends, everything finished stays" if heard else "was asked to end, but its search has not heard yet"
+    say(f"stop: {what} {done}")
+    if options.trial is None:
+        study = Study(paretune.home_folder(options.home), options.study)
+        say(f"go on: {go_on(study.name, study.home, of_recipes='recipes' in study.header)}")
+    return None
 
 
 @verb(home_app, verb_options.Sync, panel=HOME)
 def sync(options: verb_options.Sync) -> None:
     """Bring MLflow up to date with the study's ledger."""
+    settings = Settings(options.study, home=paretune.home_folder(options.home), tracking_uri=options.tracking_uri)
     paretune.sync(options.study, home=options.home, tracking_uri=options.tracking_uri)
-    typer.echo(f"sync: {options.study} is in MLflow")
+    if options.json:
+        return _print_json({"study": options.study, "mlflow": shown(settings.mlflow_uri)})
+    return say(f"sync: {options.study} is in MLflow")
 
 
 @verb(home_app, asked.Clean, panel=HOME)
 def clean(options: asked.Clean) -> None:
-    """Drop the stored models of points outside every front; their figures stay."""
+    """Drop the stored models of points outside every front; their figures stay. Asks before, in a terminal."""
+    if sys.stdin.isatty() and not (options.yes or options.dry_run or options.json):
+        models, size = paretune.clean(options.study, home=options.home, dry_run=True)
+        _confirm("clean", [f"goes: {models:,} models outside every front, {size / 1e6:.1f} MB"], "Drop them?")
     dropped, freed = paretune.clean(options.study, home=options.home, dry_run=options.dry_run)
     if options.json:
         return _print_json({"study": options.study, "models": dropped, "bytes": freed, "dry_run": options.dry_run})
     done = "would drop" if options.dry_run else "dropped"
-    return typer.echo(f"clean: {done} {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
+    return say(f"clean: {done} {dropped} models of {options.study}, {freed / 1e6:.1f} MB")
 
 
 @verb(home_app, asked.Rename, panel=HOME)
@@ -78,8 +99,8 @@ def rename(options: asked.Rename) -> None:
     if options.json:
         return _print_json({"study": options.study, "new": options.new, "notes": notes})
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
-    return typer.echo(f"rename: {options.study} is {options.new} now")
+        say(f"note: {note}", err=True)
+    return say(f"rename: {options.study} is {options.new} now")
 
 
 @verb(home_app, asked.Delete, panel=HOME)
@@ -88,14 +109,14 @@ def delete(options: asked.Delete) -> None:
     gone = paretune.deletion(options.study, home=options.home)
     if not options.yes:
         if options.json or not sys.stdin.isatty():
-            raise ValueError(f"delete: must come with --yes where nobody can be asked, {deleted_words(gone)}")
-        typer.echo(f"delete: {deleted_words(gone)}", err=True)
-        if not typer.confirm(f"Delete {options.study}?", err=True):
-            raise typer.Exit(1)
+            raise ValueError(
+                f"delete: must come with --yes where nobody can be asked; {'; '.join(deleted_words(gone))}"
+            )
+        _confirm("delete", deleted_words(gone), f"Delete {options.study}?")
     gone = paretune.delete(options.study, home=options.home, tracking_uri=options.tracking_uri)
     if options.json:
         return _print_json(gone.as_json())
-    return typer.echo(f"delete: {options.study} is gone; {deleted_words(gone)}")
+    return say(f"delete: {options.study} is gone, {len(gone.models):,} models with it, {gone.size_bytes / 1e6:.1f} MB")
 
 
 @verb(home_app, asked.Ui, panel=HOME)
@@ -104,6 +125,20 @@ def ui(options: asked.Ui) -> None:
     from paretune.ui import serve
 
     serve(paretune.home_folder(options.home), options.study, options.port, typer.echo)
+
+
+def _is_unmeasured(options: asked.Stop) -> bool:
+    found = paretune.trials(options.study, home=options.home)[TEACHER]
+    return found.status == "running" and not found.points
+
+
+def _confirm(who: str, lines: Sequence[str], question: str) -> None:
+    """Ask on standard error; exit code 1 for a no."""
+    for line in lines:
+        say(f"{who}: {line}", err=True)
+    if not typer.confirm(question, err=True):
+        say(f"{who}: nothing was done", err=True)
+        raise typer.Exit(1)
 
 
 def _print_json(value: object) -> None:

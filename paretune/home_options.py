@@ -22,6 +22,7 @@ class Stop(Listing):
     """`paretune stop`."""
 
     trial: int | None = field(default=None, metadata=argument("Number of a trial; the whole search if left out."))
+    yes: bool = setting(False, "Stop the teacher too, trial 0, of which shares such as 10% are.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Clean(Listing):
     """`paretune clean`."""
 
     dry_run: bool = setting(False, "Drop nothing, say what would be dropped.")
+    yes: bool = setting(False, "Drop without asking.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.study_verbs import report
+from paretune.study_verbs import report, sync
+from search.hints import program
 from search.settings import Settings, home_folder
 from search.study import driver_file
 from search.study import state as states
-from search.study.study import Study, StudyError
+from search.study.study import Study, StudyError, named_studies
 
 if TYPE_CHECKING:
     from search.study.removal import Removal
@@ -22,9 +25,12 @@ HEARD_S = 10.0
 
 
 def studies(*, home: Path | str | None = None) -> list[dict[str, Any]]:
-    """All studies of a home, ready for JSON: state, trials, models, front; the one changed last comes first."""
+    """All studies of a home, ready for JSON: state, trials, models, front; the one changed last comes first.
+
+    `go_on` is the command that goes on with a study that was interrupted or died, "" for others.
+    """
     folder = home_folder(home)
-    found = [states.summary(folder, name) for name in states.named_studies(folder)]
+    found = [_with_command(states.summary(folder, name), folder) for name in named_studies(folder)]
     return sorted(found, key=lambda one: -(one.get("changed") or 0.0))
 
 
@@ -32,19 +38,32 @@ def status(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
     """The state of a study now, ready for JSON.
 
     `state` is running, stopping, died, interrupted or ended. `driver` tells who runs the study where, since when, and
-    when the driver was heard last; `running` has each trial at work with stage, epoch, seconds left and worker.
+    when the driver was heard last; `running` has each trial at work with stage, epoch, seconds left and worker. `go_on`
+    is as of `studies`.
     StudyError (a ValueError) for a name without a study.
     """
     study = Study(home_folder(home), name)
     assert study.record  # the sentence for a missing study
-    return states.status(study)
+    return _with_command(states.status(study), study.home)
+
+
+def _with_command(found: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Return a study's state with the command that goes on, where there is something left."""
+    of_recipes, over = found.pop("of_recipes", False), found["state"] in ("interrupted", "died")
+    return {**found, "go_on": go_on(found["study"], home, of_recipes=of_recipes) if over else ""}
+
+
+def go_on(study: str, home: Path, *, of_recipes: bool) -> str:
+    """Return the command that goes on with a study of a space, or of given recipes."""
+    elsewhere = [] if home == home_folder() else ["--home", str(home)]
+    return shlex.join([program("paretune"), "run" if of_recipes else "search", "--name", study, "--resume", *elsewhere])
 
 
 def stop(name: str, trial: int | None = None, *, home: Path | str | None = None) -> bool:
     """Stop a study, as Ctrl-C would, or one of its trials; return whether the search has heard within `HEARD_S`.
 
-    Finished points stay. A stopped study goes on with `resume`, a stopped trial does not. ValueError for a study that
-    is not running, or a trial that is not.
+    Finished points stay. A stopped study goes on with `resume`. A stopped trial does not, but the teacher's. ValueError
+    for a study that is not running, or a trial that is not.
     """
     study = Study(home_folder(home), name)
     record, driver = study.record, driver_file.read(study.folder)
@@ -87,6 +106,10 @@ def rename(name: str, new: str, *, home: Path | str | None = None, tracking_uri:
             _tell(settings, lambda mlflow: mlflow.rename_runs(new, name))
             raise
     report(new, home=study.home)
+    try:
+        _tell(replace(settings, name=new), lambda _: sync(new, home=study.home, tracking_uri=tracking_uri))
+    except ValueError as error:
+        notes.append(f"{error}; MLflow's page of {new} shows the name {name} until then")
     return notes
 
 
@@ -119,13 +142,14 @@ def delete(name: str, *, home: Path | str | None = None, tracking_uri: str | Non
 
 def _others(study: Study) -> list[Study]:
     """Return the other studies of the home; StudyError if one cannot be read, for its models must stay."""
-    return [Study(study.home, name) for name in states.named_studies(study.home) if name != study.name]
+    return [Study(study.home, name) for name in named_studies(study.home) if name != study.name]
 
 
 def _tell(settings: Settings, what: Callable[[StudyRuns], object]) -> None:
     """Tell MLflow, where it has anything of this home."""
+    from search.tracking.experiment import ARTIFACTS
     from search.tracking.study_runs import StudyRuns
 
-    mlflow = StudyRuns(settings.mlflow_uri, settings.home / "mlartifacts")
+    mlflow = StudyRuns(settings.mlflow_uri, settings.home / ARTIFACTS)
     if mlflow.are_there:
         what(mlflow)

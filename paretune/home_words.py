@@ -39,7 +39,7 @@ def studies_table(found: Sequence[Mapping[str, Any]]) -> FittedTable:
             table.add_row(one["study"], "cannot be read", "", "", "", "", "", "", "")
             continue
         failed = f", {one['failed']} failed" if one["failed"] else ""
-        count = f"{one['trials']}/{one['wanted']}" if one["wanted"] > one["trials"] else str(one["trials"])
+        count = f"{one['ended']}/{one['wanted']}"
         table.add_row(
             one["study"],
             one["state"],
@@ -56,15 +56,19 @@ def studies_table(found: Sequence[Mapping[str, Any]]) -> FittedTable:
     return table
 
 
+def commands(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line with the command for each study that can go on."""
+    return [f"go on: {one['go_on']}" for one in found if one.get("go_on")]
+
+
 def status_lines(found: Mapping[str, Any]) -> Table:
     """Return a status as of `paretune.status`, a line each."""
     table = Table.grid(padding=(0, 2))
-    ended = found["complete"] + found["stopped"] + found["failed"]
-    counts = [f"{found[kind]} {kind}" for kind in ("complete", "stopped", "failed") if found[kind]]
+    counts = [f"{count} {ending}" for ending, count in found["endings"].items()]
     rows = {
         "study": found["study"],
         "state": _state(found),
-        "trials": f"{ended} of {found['wanted']} ended" + (f": {', '.join(counts)}" if counts else ""),
+        "trials": f"{found['ended']} of {found['wanted']} ended" + (f": {', '.join(counts)}" if counts else ""),
         "points": f"{found['points']:,}, {found['front']} on the front, hypervolume {found['hypervolume']:.4f}",
     }
     if found["left_s"] is not None:
@@ -82,22 +86,23 @@ def status_lines(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def deleted_words(gone: Removal) -> str:
-    """Return what goes with a study, and what stays."""
+def deleted_words(gone: Removal) -> list[str]:
+    """Return what goes with a study, and what stays, a line each."""
     models = f"{len(gone.models):,} models" if gone.models else "no model"
-    stay = f", {gone.stay:,} of other studies stay" if gone.stay else ""
-    return (
-        f"{gone.folder} with {gone.trials:,} trials and {gone.points:,} points, and {models} that no other study has "
-        f"({gone.size_bytes / 1e6:.1f} MB{stay}); its runs in MLflow, which can undo that; registered models stay"
-    )
+    own = f"{models} that no other study has, {gone.size_bytes / 1e6:.1f} MB in all"
+    others = f", and {gone.stay:,} models of other studies" if gone.stay else ""
+    return [
+        f"goes: {gone.folder}, with {gone.trials:,} trials and {gone.points:,} points",
+        f"goes: {own}",
+        f"stays: its runs in MLflow, as deleted runs that MLflow can restore; registered models{others}",
+    ]
 
 
 def _state(found: Mapping[str, Any]) -> str:
     driver, state = found["driver"], found["state"]
-    again = "the same command with --resume goes on"
     if driver is None:
-        return f"{state}; {again}" if state == "interrupted" else str(state)
+        return str(state)
     who = f"process {driver['pid']} of {driver['user']} on {driver['host']}"
     if driver["alive"]:
         return f"{state}, by {who}, for {duration(max(0.0, time.time() - driver['started']))}"
-    return f"{state}: {who} was heard last {duration(max(0.0, time.time() - driver['heard']))} ago; {again}"
+    return f"{state}: {who} was heard last {duration(max(0.0, time.time() - driver['heard']))} ago"

@@ -15,7 +15,7 @@ import paretune
 from paretune import verb_options as asked
 from paretune.signature import verb
 from paretune.tables import rated_table
-from paretune.terminal import out
+from paretune.terminal import out, say
 from paretune.words import selected
 from search.hints import program
 
@@ -63,9 +63,9 @@ def select(options: asked.SelectAndExport) -> None:
         if not paretune.open_study(options.name, options.home).points:
             raise ValueError(f"select: {options.name} must have a point, it has none yet; search on with --resume")
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
-        typer.echo(f"select: no point of {options.name} is within the budget; the nearest are{nearest}", err=True)
+        say(f"select: no point of {options.name} is within the budget; the nearest are{nearest}", err=True)
     else:
-        typer.echo(selected(found, taken, folder))
+        say(selected(found, taken, folder))
         if options.top > 1:
             out.print(rated_table(found.fits[: options.top]))
     if found.best is None:

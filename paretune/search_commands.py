@@ -14,17 +14,17 @@ import typer
 import paretune
 from paretune import verb_options as asked
 from paretune.reproduce_options import Reproduce, ReproduceTyped
+from paretune.search_verbs import as_begun
 from paretune.search_words import searched
 from paretune.signature import verb
 from paretune.study_verbs import front_as_json, teacher_as_json
 from paretune.tables import front_table, methods_table
-from paretune.terminal import out
+from paretune.terminal import out, say
 from paretune.words import reproduced
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
 from search.study.record import StudyRecord
-from search.study_file import filled
 
 search_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
@@ -33,14 +33,14 @@ SEARCH = "Search"
 Typed = asked.SearchTyped | asked.RunTyped
 
 
-@verb(search_app, asked.SearchTyped, lambda made, given: filled(Settings, given), panel=SEARCH)
+@verb(search_app, asked.SearchTyped, lambda made, given: as_begun(Settings, given), panel=SEARCH)
 def search(options: asked.SearchTyped) -> None:
     """Run a search, or resume a search, and print the front; options may stand in a study file."""
     given = {each.name: getattr(options, each.name) for each in fields(Settings)}
     _carried_out("search", options, lambda show: paretune.search(**given, show=show))
 
 
-@verb(search_app, asked.RunTyped, name="run", panel=SEARCH)
+@verb(search_app, asked.RunTyped, lambda made, given: as_begun(asked.Run, given), name="run", panel=SEARCH)
 def run_recipes(options: asked.RunTyped) -> None:
     """Carry out given recipes as the trials of a study, and print the front."""
     given = {each.name: getattr(options, each.name) for each in fields(asked.Run) if each.name != "show"}
@@ -51,6 +51,8 @@ def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], Stud
     """Carry out a study; print its front and what to type next, or the front as a line of JSON."""
     name, home, show = typed.name, paretune.home_folder(typed.home), asked.show_of(typed)
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
+    if show is True and sys.stderr.isatty():  # the libraries, Ray and MLflow take seconds
+        say(f"{verb} {name} in {home}", err=True)
     try:
         found = carry_out(show)
     except KeyboardInterrupt:
@@ -83,7 +85,7 @@ def _say_next(typed: Typed, home: Path, next_steps: dict[str, str]) -> None:
     given: dict[str, object] = {"--home": elsewhere[1] if elsewhere else None, "--data": typed.data}
     given["--tracking-uri"] = typed.tracking_uri
     where = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    typer.echo(searched(found, next_steps, where, program("paretune"), budget_of(study)))
+    say(searched(found, next_steps, where, program("paretune"), budget_of(study)))
 
 
 def _reported(name: str, home: Path) -> str:
@@ -91,7 +93,7 @@ def _reported(name: str, home: Path) -> str:
     try:
         return str(paretune.report(name, home=home))
     except ValueError as error:
-        typer.echo(f"note: {error}", err=True)
+        say(f"note: {error}", err=True)
         return ""
 
 
@@ -106,7 +108,7 @@ def reproduce(options: ReproduceTyped) -> None:
     if options.json:
         print(json.dumps(found.as_json(), indent=1))
     else:
-        typer.echo(reproduced(found))
+        say(reproduced(found))
 
 
 @verb(search_app, asked.Methods, panel=SEARCH)

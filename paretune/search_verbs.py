@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from paretune.home_verbs import go_on
 from paretune.reproduce_options import Reproduce
 from paretune.verb_options import Run, Search, taking
-from search.settings import Settings
+from search.settings import Settings, home_folder
 from search.study.record import StudyRecord
-from search.study.study import INTERRUPTED, Study
+from search.study.study import INTERRUPTED, Study, StudyError
 from search.study_file import filled
 
 if TYPE_CHECKING:
     from search.papers.text import Reproduction
 
 
-@taking(Search, filled)
+def as_begun(made: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments `given` for the dataclass `made`, completed from the study file and from the study resumed.
+
+    A study goes on with the options that it was begun with, but those of a machine: places, databases, GPUs. StudyError
+    for a study of given recipes, where `made` takes none.
+    """
+    found = filled(made, given)
+    if not found.get("resume"):
+        return found
+    known = {each.name: each.default for each in fields(made)}
+    study = Study(home_folder(found.get("home")), found.get("name", known["name"]))
+    if not study.exists:
+        return found
+    if "recipes" in study.header and "recipes" not in known:
+        command = go_on(study.name, study.home, of_recipes=True)
+        raise StudyError(f"study {study.name}: was begun by paretune run; `{command}` goes on")
+    from search.study_options import arguments_of
+
+    begun = {**arguments_of(study), "space": study.header["space"], "scale": study.header.get("scale")}
+    begun["gpus_per_trial"] = None  # as this machine has GPUs
+    return {**{name: value for name, value in begun.items() if name in known and value is not None}, **found}
+
+
+@taking(Search, as_begun)
 def search(asked: Search) -> StudyRecord:
     """Run or resume a search; returns the study as it stands at the end.
 
@@ -31,7 +56,7 @@ def search(asked: Search) -> StudyRecord:
     return follow(asked, launch.search, asked.show)
 
 
-@taking(Run)
+@taking(Run, as_begun)
 def run(asked: Run) -> StudyRecord:
     """Carry out given recipes as the trials of a study, after the network they begin with, unpruned.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from compress.quality import ACCURACY, Quality
 from search.selection.budget import QUALITY_BOUNDS, Budget, option
 from search.selection.rated import rated_models
+from search.study.endings import endings
 from search.study.record import StudyRecord
 from search.study.seeds import Family, front_of, middle
 from search.study.study import INTERRUPTED
@@ -25,8 +26,7 @@ def searched(
     The example to take is the middle of the front. If the search has a bound on the quality in its `budget`, the
     example keeps the bound, and the command repeats the bound.
     """
-    states = [trial.status for trial in found.trials]
-    lines = ["trials: " + ", ".join(f"{states.count(s)} {s}" for s in ("complete", "stopped", "failed") if s in states)]
+    lines = ["trials: " + ", ".join(f"{count} {words}" for words, count in endings(found.trials).items())]
     interrupted = any(trial.reason == INTERRUPTED for trial in found.trials)
     lines += [f"{what}: {text}" for what, text in next_steps.items() if text and (what != "go on" or interrupted)]
     asked = _of_quality((budget or Budget()).named(found.quality))

@@ -16,10 +16,11 @@ from paretune.signature import verb
 from paretune.study_verbs import front_as_json, teacher_as_json
 from paretune.table_text import FORMATS
 from paretune.tables import breakpoints_table, front_table, series_table, study_table, trials_table
-from paretune.terminal import out
+from paretune.terminal import out, say
 
 study_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
+LIVE = ("running", "stopping")
 STUDY = "Look at a study"
 """Heading of the verbs in `paretune --help`."""
 
@@ -50,7 +51,7 @@ def trials(options: asked.Listing) -> None:
     found = paretune.trials(options.study, home=options.home)
     if options.json:
         return _print_json([trial.as_json() for trial in found])
-    return out.print(trials_table(found))
+    return out.print(trials_table(found, lives=paretune.status(options.study, home=options.home)["state"] in LIVE))
 
 
 @verb(study_app, asked.RecipeOf, panel=STUDY)
@@ -94,8 +95,7 @@ def compare(options: asked.Compare) -> None:
         return _print_json(found.as_json())
     out.print(studies_table(found))
     out.print(joint_table(found))
-    for line in budgets(found):
-        typer.echo(line)
+    say("\n".join(budgets(found)))
     if options.html is not None:
         typer.echo(f"page: {options.html}")
     return None
@@ -108,7 +108,9 @@ def report(options: asked.Report) -> None:
         path = paretune.report(
             options.study, options.out, home=options.home, attention=options.attention, data=options.data
         )
-    typer.echo(path)
+    if options.json:
+        return _print_json({"study": options.study, "report": str(path)})
+    return typer.echo(path)
 
 
 def _print_json(value: object) -> None:

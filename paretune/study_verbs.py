@@ -15,12 +15,11 @@ from search.study.breakpoints import breakpoints as find_breakpoints
 from search.study.comparison import Comparison
 from search.study.comparison import compare as compare_fronts
 from search.study.front import hypervolume
-from search.study.ledger import FILE
 from search.study.named_points import named_point
 from search.study.placed import named
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, families, front_of
-from search.study.study import Study
+from search.study.study import Study, named_studies
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
 
@@ -194,7 +193,7 @@ def clean(name: str, *, home: Path | str | None = None, dry_run: bool = False) -
     folder = home_folder(home)
     study = Study(folder, name)
     record = study.record
-    names = [path.parent.name for path in (folder / "studies").glob(f"*/{FILE}") if path.parent.name != record.name]
+    names = [each for each in named_studies(folder) if each != record.name]
     with study.lock():
         others = [other for other in (Study(folder, n) for n in names) if other.exists]
         return drop(study, others, dry_run=dry_run)

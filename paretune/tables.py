@@ -14,6 +14,7 @@ from compress.quality import ACCURACY, Quality
 from paretune.fitted_table import Brief, Column, FittedTable, figures
 from search.selection.rated import RatedModel
 from search.study.breakpoints import DELTA, Breakpoint
+from search.study.endings import ending, reason
 from search.study.recipe_words import recipe_words
 from search.study.record import TrialRecord
 
@@ -25,6 +26,8 @@ ALWAYS = tuple(one.name for one in SHOWN)
 BRIEF_SPLITS = {"validation": "val.", "test": "test"}
 SHARED = dict(zip(ALWAYS, (1, 2), strict=False))
 """Costs whose share of the teacher's is shown, with the rank of the share's column."""
+UNITS = {"size_bytes": "kB: size on disk", LATENCY: "ms: latency of one image"}
+"""What a column is whose head is a unit."""
 SHARE_NOTE = "%: share of the teacher's, which is the first row"
 
 
@@ -71,7 +74,8 @@ def points_table(
     ]
     for cost in costs:
         head = Brief(cost.column.unit, cost.brief or cost.column.unit)
-        columns.append(Column(head, rank=0 if cost.name in (*ALWAYS, *objectives) else 3))
+        rank = 0 if cost.name in (*ALWAYS, *objectives) else 3
+        columns.append(Column(head, rank=rank, note=UNITS.get(cost.name, "")))
         columns += (
             [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
         )
@@ -131,8 +135,8 @@ def _in_words(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def trials_table(found: Iterable[TrialRecord]) -> FittedTable:
-    """Return trials in the order they were asked for."""
+def trials_table(found: Iterable[TrialRecord], *, lives: bool = True) -> FittedTable:
+    """Return trials in the order they were asked for; `lives` tells whether a search is at work on the running ones."""
     table = FittedTable(
         [
             Column("trial"),
@@ -145,8 +149,8 @@ def trials_table(found: Iterable[TrialRecord]) -> FittedTable:
     for t in found:
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         said = choices or "the plain teacher"
-        reason = f"{t.reason}; " if t.reason else ""
-        table.add_row(str(t.id), t.status, str(len(t.points)), f"{t.seconds:.0f}", reason + said)
+        why, seconds = reason(t), "" if t.status == "running" else f"{t.seconds:.0f}"
+        table.add_row(str(t.id), ending(t, lives=lives), str(len(t.points)), seconds, f"{why}; {said}" if why else said)
     return table
 
 

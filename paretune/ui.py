@@ -17,6 +17,7 @@ from typing import TextIO
 
 from search.settings import Settings
 from search.study.study import Study
+from search.tracking.experiment import move_with_home
 from search.tracking.page import page
 
 FIRST, LAST = 5000, 5099
@@ -32,11 +33,14 @@ def serve(home: Path, study: str | None, port: int | None, say: Callable[[str], 
 
     ValueError for a home without MLflow's database, an unknown study or a port in use; RuntimeError if the server ends.
     """
+    if port is not None and not 1 <= port < 2**16:
+        raise ValueError(f"ui: port must be from 1 to {2**16 - 1}, got {port}")
     if study is not None:
         assert Study(home, study).record  # the sentence for a missing study
     settings = Settings(study or "demo", home=home)
     if not (home / "mlflow.db").exists():
         raise ValueError(f"ui: the home must have MLflow's database, there is none in {home}; a search makes one")
+    move_with_home(home / "mlflow.db")
     port = _free(port)
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would fill up
@@ -79,10 +83,10 @@ def _free(port: int | None) -> int:
         with socket.socket() as tried:
             try:
                 tried.bind(("127.0.0.1", each))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
             return each
-    raise ValueError(f"port must be free on this machine, got {port or f'{FIRST} to {LAST} in use'}")
+    raise ValueError(f"ui: port must be free on this machine, got {port or f'{FIRST} to {LAST} in use'}")
 
 
 def _wait(server: subprocess.Popen[bytes], address: str, said: TextIO) -> None:

@@ -305,7 +305,7 @@ class Compare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(OfStudy):
+class Report(Listing):
     """`paretune report`."""
 
     out: Path | None = setting(None, "File to write; report.html in the study's folder if left out.")
@@ -314,7 +314,7 @@ class Report(OfStudy):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sync(OfStudy):
+class Sync(Listing):
     """`paretune sync`."""
 
     tracking_uri: str | None = tracking_setting()

@@ -55,7 +55,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},
         **kept,
         "only": header.get("only"),
-        "trials": _trials(kept.get("trials"), study),
+        "trials": _trials(kept.get("trials") if study.wanted is None else study.wanted, study),
         **header.get("training", {}),
         **{RECOVERY + name: value for name, value in header.get("recovery", {}).items()},
     }
@@ -75,7 +75,7 @@ def _space(header: Mapping[str, Any]) -> dict[str, str]:
 
 def _trials(asked: int | None, study: Study) -> int | None:
     """Return the trials to ask for: at least those there are; None for all of a grid."""
-    if asked is None and study.header.get("sampler") == GRID:
+    if study.wants_all or (asked is None and study.header.get("sampler") == GRID):
         return None
     return max(asked or TRIALS, study.originals)
 

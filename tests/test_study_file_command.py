@@ -100,7 +100,7 @@ def test_a_study_goes_on_without_options_and_refuses_others(there: Path, call: C
     code, out, err = call("search", "--name", "filed", "--resume", "--epochs", "3")
     assert (code, out) == (2, "")
     assert "study filed: was begun with training: epochs 2, lr 0.02, optimizer quick_optimizer:make" in err
-    assert "got training: epochs 3; begin a new study" in err
+    assert "got training: epochs 3, lr 0.02, optimizer quick_optimizer:make" in err
     code, _, err = call("search", "study.toml", "--resume")
     assert code == 0, err
     assert len(paretune.open_study("filed", "home").trials) == 3

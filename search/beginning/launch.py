@@ -165,6 +165,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 ahead = announcement(settings, space, task, reference["macs"], planned_search, work.result())
                 if ahead is not None:
                     listener.said(ahead)
+        if scratch is not None:  # else everything wanted is done
+            study.want(trials, of_all=grid is not None and settings.trials is None)
         optuna_study.catch_up(study.record, {n: t.optuna for n, t in study.trials.items()})
         early_stopping = not settings.whole_curves
         bounds = Bounds.of(budget_of(study).named(quality), study.header["reference_point"], quality)

@@ -127,7 +127,7 @@ class Progress:
             "points": str(self.totals.points),
             "front": str(len(front) if front else 0),
             "hypervolume": f"{front.hypervolume if front else 0.0:.4f}",
-            "left": self._left(done),
+            **({"left": self._left(done)} if done < self.trials else {}),
             "time": shares or "nothing finished yet",
         }
 
@@ -136,7 +136,7 @@ class Progress:
         now = done - (self.done_before or 0)
         if expected is None and now and self.totals.points:
             expected = (time.monotonic() - self.started) / now * max(0, self.trials - done)
-        if expected is None or done >= self.trials:  # the number of replicates is not known ahead
+        if expected is None:
             return "unknown"
         return f"about {duration(expected)}"
 

@@ -201,6 +201,7 @@ class Driver:
             trial = self.requests.popleft()
             if trial is None:
                 self.is_stopping = True
+                self.notes.append("stopped on request, as by paretune stop; everything finished is kept")
                 stopped += self.at_work
             elif trial in self.study.trials and not self.has_ended(trial):
                 if trial in self.queue:

@@ -106,7 +106,8 @@ class Budget(SearchBudget):
             if not amount.is_share:
                 continue
             if teacher is None:
-                raise ValueError(f"{option(name)}: {amount} is of the teacher, and none is measured yet")
+                remedy = "name an amount, or let --resume measure it"
+                raise ValueError(f"{option(name)}: {amount} is of the teacher, which is not measured yet: {remedy}")
             whole, quality = figure(teacher, name), teacher.quality
             if name in QUALITY_BOUNDS and _is_beyond_best(amount.value * whole, quality):
                 most = f"{quality.one:g}"

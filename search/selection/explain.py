@@ -50,11 +50,11 @@ def _accuracies(lost: RatedModel, won: RatedModel, split: str) -> list[str]:
     if not quality.is_share:
         texts = [quality.text(quality.value(one)) for one in (mine, its)]
         return [f"{f'{texts[0]} against {texts[1]}' if texts[0] != texts[1] else f'{texts[0]} as well'} {split}"]
-    told = _against(mine, its, 3)
+    told = _against(mine, its, 4)
     if told:
-        return [f"{_short(told)} {split}"]
-    means = _against(lost.family.validation, won.family.validation, 3) if mine == its == 0 else ""
-    return [f"{_short(f'{mine:.3f}')} as well {split}", *([f"{_short(means)} on the mean"] if means else [])]
+        return [f"{told} {split}"]
+    means = _against(lost.family.validation, won.family.validation, 4) if mine == its == 0 else ""
+    return [f"{mine:.4f} as well {split}", *([f"{means} on the mean"] if means else [])]
 
 
 def _size(mine: Measurement, its: Measurement) -> str:
@@ -72,8 +72,3 @@ def _against(lost: float, won: float, digits: int) -> str:
         if ours != theirs:
             return f"{ours} against {theirs}"
     return ""
-
-
-def _short(accuracies: str) -> str:
-    """Drop the zeros before the decimal points."""
-    return " ".join(word.removeprefix("0") for word in accuracies.split(" "))

@@ -44,7 +44,9 @@ class RatedModel:
 
     @property
     def label(self) -> str:
-        """Return the model's name in a sentence."""
+        """Return the model's name in a sentence; trial 0 is the unpruned teacher's."""
+        if self.point.trial == 0 and self.point.sparsity == 0:
+            return "the unpruned teacher"
         variant = "" if self.point.variant == "float" else f" ({self.point.variant})"
         return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
 

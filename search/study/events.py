@@ -78,6 +78,13 @@ def _optimizers(recipe: object) -> Iterator[str]:
             yield from _optimizers(value)
 
 
+def check_wanted(event: Event) -> None:
+    """Raise ValueError unless the event has a number of trials, and whether the number is that of all recipes."""
+    _check(event, trials=int)
+    if not isinstance(event["all"], bool) or event["trials"] < 1:
+        raise ValueError(shortened(f"wanted must be trials from 1 on, got {event['trials']!r}", 200))
+
+
 def check_point(event: Mapping[str, Any]) -> None:
     """Raise PointError when a figure is missing, unknown or not finite."""
     _check(event, id=str, variant=str, path=str)

@@ -14,6 +14,8 @@ def named_point(who: str, study: StudyRecord, text: str) -> Point:
 
     ValueError of `who` for any other number of points.
     """
+    if text == TEACHER and study.teacher is None:
+        raise ValueError(f"{who}: the teacher of {study.name} must be measured, it is not yet")
     if text == TEACHER and study.teacher is not None:
         return study.teacher
     found = [point for point in study.points if text and point.id.startswith(text)]

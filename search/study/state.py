@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search.study.driver_file import Doing, DriverFile, is_asked, read
+from search.study.endings import endings
 from search.study.front import hypervolume
 from search.study.ledger import FILE
 from search.study.seeds import front_of
@@ -29,11 +30,6 @@ def state_of(study: Study, driver: DriverFile | None) -> State:
     return "interrupted" if study.unfinished else "ended"
 
 
-def named_studies(home: Path) -> list[str]:
-    """Return the names of the studies of a home, in order."""
-    return sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))
-
-
 def summary(home: Path, name: str) -> dict[str, Any]:
     """Return a study in a row: state, trials, models, front, its dates in seconds since 1970.
 
@@ -51,11 +47,13 @@ def summary(home: Path, name: str) -> dict[str, Any]:
     return {
         "study": name,
         "state": state_of(study, driver),
+        "of_recipes": "recipes" in study.header,
         "task": record.task,
         "space": record.space_said,
         "trials": len(record.trials),
+        "ended": len(record.trials) - len(study.unfinished),
         "failed": counts["failed"],
-        "wanted": max(len(record.trials), driver.trials if driver else 0),
+        "wanted": _wanted(study, driver),
         "points": len(record.points),
         "front": len(best),
         "best": record.quality.value(best[0].validation) if best else None,
@@ -76,9 +74,12 @@ def status(study: Study) -> dict[str, Any]:
     return {
         "study": study.name,
         "state": state,
+        "of_recipes": "recipes" in study.header,
         "trials": len(record.trials),
-        "wanted": max(len(record.trials), driver.trials if driver else 0),
+        "ended": len(record.trials) - len(study.unfinished),
+        "wanted": _wanted(study, driver),
         **{each: counts[each] for each in ("complete", "stopped", "failed")},
+        "endings": endings(record.trials),
         "points": len(record.points),
         "front": len(best),
         "hypervolume": hypervolume([one.mean for one in best], record.objectives, record.reference_point),
@@ -88,6 +89,11 @@ def status(study: Study) -> dict[str, Any]:
         "waiting": list(driver.waiting) if driver is not None and lives else [],
         "unfinished": study.unfinished,
     }
+
+
+def _wanted(study: Study, driver: DriverFile | None) -> int:
+    """Return the trials there are to be: those asked for, and further ones with other seeds once they are begun."""
+    return max(len(study.trials), study.wanted or 0, driver.trials if driver else 0)
 
 
 def _driver(driver: DriverFile) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A study's folder: the ledger, the state read from the ledger, and the lock against a second driver.
 
-Events: `study` (once, the header), `asked` (a trial begins), `point`, `ended`, `resumed` (an unfinished trial goes back
-to the queue). Of several events of a point the last counts: the model was made again.
+Events: `study` (once, the header), `wanted` (how many trials there are to be), `asked` (a trial begins), `point`,
+`ended`, `resumed` (an unfinished trial goes back to the queue). Of several `wanted` the last counts, and so of several
+events of a point: the model was made again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from compress.figures import LATENCY
 from compress.quality import ACCURACY, Quality
-from search.study.events import check_asked, check_ended, check_header, check_named, check_point
+from search.study.events import check_asked, check_ended, check_header, check_named, check_point, check_wanted
 from search.study.ledger import FILE, Event, Ledger
 from search.study.record import (
     Choice,
@@ -61,7 +63,11 @@ class _Open:
 
 
 class Study:
-    """A study below `home`; read with `record`, write with the verbs. Only one process may write."""
+    """A study below `home`; read with `record`, write with the verbs. Only one process may write.
+
+    `wanted` is the number of trials asked for, None in a study of an earlier version. `wants_all` is true where that is
+    every recipe of a grid.
+    """
 
     def __init__(self, home: Path, name: str) -> None:
         self.home, self.name = home, check_name(name)
@@ -69,6 +75,8 @@ class Study:
         self.store = str(home / "store")
         self.ledger = Ledger(self.folder)
         self.header: Event = {}
+        self.wanted: int | None = None
+        self.wants_all = False
         self.quality = ACCURACY
         self.trials: dict[int, _Open] = {}
         self._records: dict[int, TrialRecord] = {}
@@ -121,6 +129,11 @@ class Study:
         """Write the header of a new study."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._apply(self.ledger.append("study", version=VERSION, name=self.name, **header))
+
+    def want(self, trials: int, *, of_all: bool = False) -> None:
+        """Record how many trials the study is to have, unless known; with `of_all` that is every recipe of a grid."""
+        if (trials, of_all) != (self.wanted, self.wants_all):
+            self._apply(self.ledger.append("wanted", trials=trials, all=of_all))
 
     def ask(self, recipe: Mapping[str, object], choices: Mapping[str, Choice], optuna: int | None) -> int:
         """Record the beginning of a trial; return the trial's number."""
@@ -177,8 +190,12 @@ class Study:
 
     @property
     def unfinished(self) -> list[int]:
-        """Return the trials still running or interrupted."""
-        return [n for n, t in self.trials.items() if t.status == "running" or t.reason == INTERRUPTED]
+        """Return the trials still running or interrupted; the teacher, which shares are of, until it is measured."""
+        return [
+            n
+            for n, t in self.trials.items()
+            if t.status == "running" or t.reason == INTERRUPTED or (n == 0 and t.reason == BY_REQUEST and not t.points)
+        ]
 
     def requeue(self, trials: Sequence[int] | None = None) -> list[int]:
         """Put `trials`, or all unfinished trials, back to running; return their numbers."""
@@ -208,7 +225,10 @@ class Study:
         A trial without changes since the last call is the same object as before.
         """
         if not self.exists:
-            raise StudyError(f"study {self.name}: there is none in {self.home}; known are {_known(self.home)}")
+            known = named_studies(self.home)
+            near = [f"did you mean {name}? " for name in get_close_matches(self.name, known, 1)]
+            said = f"{''.join(near)}known are {', '.join(known) or 'none'}"
+            raise StudyError(f"study {self.name}: there is none in {self.home}; {said}")
         return StudyRecord(
             name=self.name,
             task=self.header["task"],
@@ -234,6 +254,9 @@ class Study:
             self.header = event
             self.quality = Quality.from_json(event.get("quality"))
             self.store = event.get("store", self.store)
+        elif kind == "wanted":
+            check_wanted(event)
+            self.wanted, self.wants_all = event["trials"], event["all"]
         elif kind in ("asked", "point", "ended", "resumed"):
             self._apply_to_trial(kind, event)
             number, t = event["trial"], self.trials[event["trial"]]
@@ -285,8 +308,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def _known(home: Path) -> str:
-    return ", ".join(sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))) or "none"
+def named_studies(home: Path) -> list[str]:
+    """Return the names of the studies of a home, in order."""
+    return sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))
 
 
 def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:

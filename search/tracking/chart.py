@@ -26,9 +26,9 @@ def log_size(point: Point, size: str) -> Step:
     return f"log10_{cost.metric}", math.log10(max(cost.value(point.measured), 1e-9)), per_mille(point)
 
 
-def view_key(study: StudyRecord) -> str:
-    """Return the key of the study's view in links."""
-    return f"paretune-{study.name}"
+def view_key(study: str) -> str:
+    """Return the key of a study's view in links."""
+    return f"paretune-{study}"
 
 
 def view(study: StudyRecord) -> str:

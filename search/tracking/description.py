@@ -46,7 +46,9 @@ def note(study: StudyRecord, experiment: str, run: str) -> str:
     one = f"tags.paretune.study = '{study.name}'"
     trials = _listed(experiment, f"{one} and tags.paretune.kind = 'trial'", "&compareRunsMode=CHART")
     best = _listed(experiment, f"{one} and tags.front = 'yes'")
-    chart = f"#/experiments/{experiment}/runs?viewStateShareKey={view_key(study)}&compareRunsMode=CHART&{FOR_TRAINING}"
+    chart = (
+        f"#/experiments/{experiment}/runs?viewStateShareKey={view_key(study.name)}&compareRunsMode=CHART&{FOR_TRAINING}"
+    )
     picture = f"[![front](get-artifact?path={PICTURE}&run_uuid={run})]({report})"
     links = {
         "The report": report,

@@ -160,6 +160,11 @@ class Runs:
             self._client.set_experiment_tag(self.experiment, name, content)
             self._views[name] = content
 
+    def drop_view(self, key: str) -> None:
+        """Delete a view of the experiment's pages, if there."""
+        if self._views.pop(f"{VIEW}{key}", None) is not None:
+            self._client.delete_experiment_tag(self.experiment, f"{VIEW}{key}")
+
     def store(self, run: Logged, folder: Path, below: str | None = None) -> None:
         """Store the folder's files as artifacts, replacing artifacts of the same names."""
         self._client.log_artifacts(run.id, str(folder), below)

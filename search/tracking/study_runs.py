@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.tracking.chart import view_key
 from search.tracking.client import TrackingError, check_reachable, reason
 from search.tracking.runs import Runs
 from search.uri import database, shown
@@ -31,6 +32,7 @@ class StudyRuns:
                 runs.write(run, [], {}, {"paretune.study": name})
             if None in runs.known:
                 runs.write(runs.known[None], [], {}, {"mlflow.runName": name})
+            runs.drop_view(view_key(study))
         except Exception as error:
             raise TrackingError(f"rename: MLflow at {shown(self.uri)} refuses: {reason(error)}") from error
         return len(found)
@@ -45,6 +47,7 @@ class StudyRuns:
         try:
             for run in found:
                 runs.drop(run)
+            runs.drop_view(view_key(study))
         except Exception as error:
             raise TrackingError(f"delete: MLflow at {shown(self.uri)} refuses: {reason(error)}") from error
         return len(found)

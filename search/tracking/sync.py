@@ -16,6 +16,7 @@ from search.settings import Settings
 from search.study.record import Point, StudyRecord
 from search.tracking.client import TrackingError, check_reachable, reason
 from search.tracking.description import FOR_TRAINING
+from search.tracking.experiment import ARTIFACTS
 from search.tracking.latest import Latest, Outcome
 from search.tracking.writer import Draw, Writer
 from search.uri import shown, unhealthy
@@ -60,7 +61,7 @@ class Sync:
     def of(cls, settings: Settings, draw: Draw | None = None) -> Sync:
         """Return the mirror of the study of `settings`, in its home."""
         again = command("sync", settings.name, settings.home, settings.tracking_uri)
-        return cls(settings.mlflow_uri, settings.name, settings.home / "mlartifacts", draw, again=again)
+        return cls(settings.mlflow_uri, settings.name, settings.home / ARTIFACTS, draw, again=again)
 
     def start(self) -> None:
         """Start the thread, which begins by opening MLflow: opening takes seconds."""

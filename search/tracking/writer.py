@@ -79,7 +79,7 @@ class Writer:
             (folder / PICTURE).write_text(picture(study), encoding="utf-8")
             (folder / WORDS).write_text(words(study, runs.experiment), encoding="utf-8")
             runs.store(runs.known[None], folder)
-        runs.set_view(view_key(study), view(study))
+        runs.set_view(view_key(study.name), view(study))
         tags = {
             "mlflow.loggedArtifacts": json.dumps([{"path": path, "type": "table"} for path in TABLES]),
             NOTE: note(study, runs.experiment, runs.known[None].id),

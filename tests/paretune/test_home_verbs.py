@@ -34,8 +34,10 @@ def runs_of(home: Path, study: str) -> list[str]:
     return sorted(run.info.run_id for run in found)
 
 
-def begin(home: Path, name: str, *points: str, measurement: Measurement, **header: object) -> Study:
-    """A study of one trial with a model for each id, whose files are in the home's store."""
+def begin(
+    home: Path, name: str, *points: str, measurement: Measurement, running: bool = False, **header: object
+) -> Study:
+    """A study of one trial with a model for each id, whose files are in the home's store; the trial may be running."""
     study = Study(home, name)
     reference = {"accuracy": 0.0, "params": 10_000}
     study.begin(
@@ -53,7 +55,8 @@ def begin(home: Path, name: str, *points: str, measurement: Measurement, **heade
         folder = home / "store" / key[:2] / key
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.safetensors").write_bytes(b"0" * 1000)
-    study.end(trial, "complete", "", 1.0, {})
+    if not running:
+        study.end(trial, "complete", "", 1.0, {})
     return study
 
 
@@ -61,7 +64,7 @@ def begin(home: Path, name: str, *points: str, measurement: Measurement, **heade
 def home(tmp_path: Path, measurement: Measurement) -> Path:
     """A home with the studies `one` and `two`, which have the model `shared` in common."""
     begin(tmp_path, "one", "shared", "alone", measurement=measurement)
-    begin(tmp_path, "two", "shared", "other", measurement=measurement, **{"from": "one"})
+    begin(tmp_path, "two", "shared", "other", measurement=measurement, running=False, **{"from": "one"})
     return tmp_path
 
 
@@ -118,7 +121,10 @@ def test_a_running_study_tells_what_each_trial_does_and_a_killed_one_that_it_die
     replace(DriverFile.here(started=0.0, at_work=(doing,)), pid=gone.pid).write(study.folder)
     told = json.loads(call("status", "one", "--json"))
     assert (told["state"], told["running"], told["left_s"]) == ("died", [], None)
-    assert "--resume goes on" in call("status", "one")
+    assert f"go on: paretune search --name one --resume --home {home}" in call("status", "one")
+    study.ask({"seed": 1}, {}, None)
+    assert " unfinished " in call("trials", "one")
+    assert f"go on: paretune search --name one --resume --home {home}" in call("studies")
 
 
 def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +156,14 @@ def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch
         (("delete", "two", "--json"), "delete: must come with --yes where nobody can be asked"),
         (("status", "none"), "study none: there is none in"),
         (("ui", "none"), "study none: there is none in"),
+        (("front", "tow"), "did you mean two? known are one, two, unmeasured"),
+        (("ui", "--port", "99999"), "ui: port must be from 1 to 65535, got 99999"),
+        (("recipe", "unmeasured", "teacher"), "recipe: the teacher of unmeasured must be measured, it is not yet"),
+        (("stop", "unmeasured", "0"), "stop: trial 0 measures the unpruned teacher"),
+        (
+            ("select", "unmeasured", "--max-params", "10%"),
+            "max-params: 10% is of the teacher, which is not measured yet",
+        ),
         (("ui",), "ui: the home must have MLflow's database, there is none in"),
         (("clean", "none", "--dry-run"), "study none: there is none in"),
     ],
@@ -160,8 +174,11 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_and_changes_nothing(
     capfd: pytest.CaptureFixture[str],
     words: tuple[str, ...],
     sentence: str,
+    measurement: Measurement,
 ) -> None:
     alive(Study(home, "one"))
+    begin(home, "unmeasured", running=True, measurement=measurement)
+    alive(Study(home, "unmeasured"))
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and path.name != "driver.lock"}
     monkeypatch.setattr(sys, "argv", ["paretune", *words, "--home", str(home)])
     assert paretune.cli.run() == 2

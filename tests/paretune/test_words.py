@@ -69,7 +69,7 @@ def test_a_pick_is_said_in_the_unit_and_so_is_what_more_would_buy() -> None:
     found = record(MAE)
     said = selected(choose(found.points, Budget.parse(max_params="100")), None, None)
     assert "  mae 3 degrees on validation, 5 degrees on test" in said
-    assert "--max-params 1000 buys trial 0 at 0 %, 1 degrees better on validation" in said
+    assert "--max-params 1000 buys the unpruned teacher, 1 degrees better on validation" in said
 
 
 def test_an_export_of_values_is_not_said_to_have_classes() -> None:
@@ -94,7 +94,7 @@ def test_the_teacher_stands_first_and_the_others_beside_what_they_are_of_it() ->
     assert "1,000 100%" in first
     assert first.endswith("teacher: cnn")
     assert "100 10%" in second
-    assert said[-1] == "%: share of the teacher's, which is the first row"
+    assert said[-1] == "%: share of the teacher's, which is the first row; kB: size on disk; ms: latency of one image"
     assert sum(line.startswith(teacher["id"][:8]) for line in said) == 1
 
 

@@ -111,7 +111,9 @@ def test_an_absolute_budget_needs_no_teacher() -> None:
 
 
 def test_a_share_without_a_teacher_is_refused() -> None:
-    with pytest.raises(ValueError, match="max-params: 10% is of the teacher, and none is measured yet"):
+    with pytest.raises(
+        ValueError, match="max-params: 10% is of the teacher, which is not measured yet: name an amount"
+    ):
         Budget.parse(max_params="10%").resolve(None)
 
 

@@ -216,7 +216,7 @@ def test_robust_goes_by_the_lower_end_of_the_confidence() -> None:
     assert [rated.point.trial for rated in found.fits] == [2, 1]
     assert [rated.point.trial for rated in choose([*erratic, *steady], Budget()).fits] == [1, 2]
     assert found.fits[1].weighed.measured.score_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
-    assert found.why.startswith("trial 1 at 60 %: .885 against ")
+    assert found.why.startswith("trial 1 at 60 %: 0.8855 against ")
     assert found.why.endswith(" at the lower end, with the same size and MACs")
 
 
@@ -233,7 +233,7 @@ def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -
     assert [rated.weighed.measured.score_validation for rated in found.fits] == [0, 0]
     assert [rated.family.validation for rated in found.fits] == [0.75, 0.45]
     assert found.why == (
-        "trial 2 at 60 %: .000 as well at the lower end, .450 against .750 on the mean, with 50 params fewer"
+        "trial 2 at 60 %: 0.0000 as well at the lower end, 0.4500 against 0.7500 on the mean, with 50 params fewer"
     )
     misses = choose(better, Budget(min_accuracy=Amount(0.5)), robust=True).misses
     assert [str(miss) for miss in misses] == ["trial 1 at 60 % misses accuracy by 50 points (needs --min-accuracy 0)"]

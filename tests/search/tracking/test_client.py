@@ -261,7 +261,7 @@ def test_a_deleted_experiment_is_not_written_to(uri: str) -> None:
 
 def test_artifacts_are_not_written_to_where_the_folder_was_before(uri: str, tmp_path: Path) -> None:
     Sync(uri, "demo", tmp_path / "old").sync(study(trial(0)))
-    with pytest.raises(TrackingError, match=r"keeps artifacts in .*/old, expected .*/new; if the folder was moved"):
+    with pytest.raises(TrackingError, match=r"keeps artifacts in .*/old, expected .*/new: a database is for one home"):
         Sync(uri, "demo", tmp_path / "new").sync(study(trial(0)))
 
 
