@@ -52,13 +52,14 @@ def begun(home: Path, name: str, kind: Callable[..., OptunaStudy], trials: int) 
 
 
 def made_up(job: Job, task: Task, count: int = POINTS) -> list[dict[str, Any]]:
-    """A falling curve of that many points under the keys of the recipe's plan; the same ones for the same trial."""
+    """A falling curve of that many points under the keys of the recipe's plan; the same figures under the same key."""
     keys = [step.key for step in plan(Recipe.from_json(job.recipe), task.fingerprint)]
     keys += [f"{job.trial:032d}{number:032d}" for number in range(len(keys), count)]
-    draw = random.Random(job.trial)
+    draw = random.Random(keys[0])
     size, best = draw.randrange(2_000, 270_000), 0.5 + 0.5 * draw.random()
     points = []
     for number, key in enumerate(keys[:count]):
+        draw = random.Random(key)
         sparsity = 0.95 * number / max(1, count - 1)
         params = int(size * (1 - sparsity)) + 10
         accuracy = max(0.1, best * (1 - sparsity ** (2 + 4 * draw.random())))

@@ -1,6 +1,6 @@
 """What a search costs beside its trainings, and how that grows: every bar of scale, measured in one run.
 
-    python -m benchmarks.scale [--rows busy,cost,replay,front,mlflow,workers] [--trials 10000] [--out FILE]
+    python -m benchmarks.scale [--rows busy,cost,replay,front,mlflow,workers,verbs] [--trials 10000] [--out FILE]
 
 `--trials` is the length of the replayed study. Prints every figure with its bar and writes the tables to
 `benchmarks/results/scale.md`, where parts that were not asked for stay as they were. Figures are wall time: on a
@@ -22,6 +22,7 @@ from benchmarks.scale.growth import front_rows, replay_rows, tpe_rows
 from benchmarks.scale.launching import busy_rows, cost_rows
 from benchmarks.scale.mirroring import mirror_rows
 from benchmarks.scale.simulation import simulation_rows
+from benchmarks.scale.verbs import verb_rows
 
 RESULTS = Path(__file__).parents[1] / "results" / "scale.md"
 
@@ -39,6 +40,7 @@ def parts(home: Path, trials: int) -> dict[str, Callable[[], Iterator[Row]]]:
         "replay": replayed,
         "front": lambda: front_rows(10_000),
         "mlflow": lambda: mirror_rows(home, 50),
+        "verbs": lambda: verb_rows(home, 1000),
         "workers": lambda: simulation_rows(home, 1500, 1000),
     }
 
