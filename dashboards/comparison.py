@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -11,6 +12,7 @@ import plotly.graph_objects as go
 from compress.figures import COSTS, Figure, graded
 from compress.quality import Quality
 from dashboards import theme
+from dashboards.further import Further
 from dashboards.page import PICTURES, Column, page, paragraph, section, slot, table
 from search.study.comparison import Comparison
 from search.study.record import Point
@@ -93,41 +95,55 @@ def _hover(line: Line, at: int, cost: Figure, quality: Figure) -> str:
 
 def comparison_page(found: Comparison) -> str:
     """Return the comparison as an HTML document: all text escaped, nothing fetched."""
-    costs = [name for name in found.objectives if name in _COSTS]
-    drawn = {name: figure(info(found, name), _COSTS[name], found.quality) for name in costs}
-    names = " and ".join(one.name for one in found.studies)
-    caption = (
-        f"The best {found.quality.name} within each cost, study by study, means over seeds. Rings mark points on the "
-        "front of all studies on all objectives."
-    )
+    drawn, names = _drawn(found), " and ".join(one.name for one in found.studies)
     body = [
         f"<h1>{html.escape(names)}</h1>",
-        paragraph(f"Compared on {', '.join(found.objectives)}. Hypervolume of all: {found.hypervolume:.4f}."),
-        table(
-            [
-                Column("study", "word"),
-                *map(Column, ("models", "front", "on the front of all", "alone there")),
-                *map(Column, ("hypervolume", "adds")),
-            ],
-            [
-                [
-                    one.name,
-                    f"{one.models:,}",
-                    str(len(one.front)),
-                    str(one.on_joint),
-                    str(one.alone),
-                    f"{one.hypervolume:.4f}",
-                    f"{one.adds:.4f}",
-                ]
-                for one in found.studies
-            ],
-        ),
-        section("The fronts", *(slot(name, int(drawn[name].layout.height), caption) for name in costs)),
+        *_overview(found),
+        section("The fronts", *_slots(found, drawn)),
         section("The front of all", _joint(found)),
         *map(paragraph, found.notes),
     ]
     data = {"figures": {name: json.loads(made.to_json()) for name, made in drawn.items()}}
     return page(f"{names} - Paretune", "\n".join(body), data, PICTURES)
+
+
+def comparison_section(found: Comparison) -> Further:
+    """Return the section of a report on its study beside others: overview and fronts."""
+    drawn = {f"beside-{name}": made for name, made in _drawn(found).items()}
+    parts = [*_overview(found), *_slots(found, drawn), *map(paragraph, found.notes)]
+    return Further(section("Beside other studies", *parts), drawn)
+
+
+def _drawn(found: Comparison) -> dict[str, go.Figure]:
+    costs = [name for name in found.objectives if name in _COSTS]
+    return {name: figure(info(found, name), _COSTS[name], found.quality) for name in costs}
+
+
+def _slots(found: Comparison, drawn: Mapping[str, go.Figure]) -> list[str]:
+    caption = (
+        f"The best {found.quality.name} within each cost, study by study, means over seeds. Rings mark points on the "
+        "front of all studies on all objectives."
+    )
+    return [slot(name, int(made.layout.height), caption) for name, made in drawn.items()]
+
+
+def _overview(found: Comparison) -> list[str]:
+    """Return a sentence on what is compared, and a row for each study."""
+    heads = ("models", "front", "on the front of all", "alone there", "hypervolume", "adds")
+    rows = [
+        [
+            one.name,
+            f"{one.models:,}",
+            str(len(one.front)),
+            str(one.on_joint),
+            str(one.alone),
+            f"{one.hypervolume:.4f}",
+            f"{one.adds:.4f}",
+        ]
+        for one in found.studies
+    ]
+    text = f"Compared on {', '.join(found.objectives)}. Hypervolume of all: {found.hypervolume:.4f}."
+    return [paragraph(text), table([Column("study", "word"), *map(Column, heads)], rows)]
 
 
 def _joint(found: Comparison) -> str:

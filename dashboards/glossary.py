@@ -17,6 +17,9 @@ GLOSSARY = {
     "work": "Seconds of all workers together.",
     "best on test": "Another model of at most this size that does better on test; validation could not tell.",
     "FLOPs": "Twice the MACs, for one image.",
+    "alone there": "Of the front of all studies, the models that no other study has.",
+    "adds": "Hypervolume of all studies that is lost without this one.",
+    "clean": "On the test images as they are.",
     "MACs": "Multiplications with an addition, for one image.",
 }
 """By the text of a heading."""

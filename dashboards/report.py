@@ -14,6 +14,7 @@ from compress.figures import graded
 from compress.quality import ACCURACY, Quality
 from dashboards import controls, curves, history, importance, levels, spending, tables
 from dashboards.curves import Curve
+from dashboards.further import Further
 from dashboards.headlines import numbers, tolerated
 from dashboards.models import Models, columns
 from dashboards.page import page, paragraph, section, slot
@@ -35,12 +36,11 @@ def figures(study: StudyRecord) -> dict[str, go.Figure]:
     }
 
 
-def report(study: StudyRecord, *further: str, home: str = "") -> str:
+def report(study: StudyRecord, *further: Further, home: str = "") -> str:
     """Return the study as an HTML document: figures, tables and a budget's sliders, all text escaped, nothing fetched.
 
     `home` is the home's folder for the command that takes a model, "" for the default home.
-    Models are chosen by the quality on validation; the quality on test is only reported. `further` sections come last,
-    as HTML.
+    Models are chosen by the quality on validation; the quality on test is only reported. `further` sections come last.
     """
     models, drawn, captions = Models.of(study), figures(study), _captions(study.quality)
     lines = curves.info(models)
@@ -71,8 +71,10 @@ def report(study: StudyRecord, *further: str, home: str = "") -> str:
         _paper(study),
         section("What it cost", slotted("spending"), tables.spent(study)),
         tables.unfinished(study),
-        *further,
+        *(one.html for one in further),
     ]
+    for one in further:
+        drawn |= one.figures
     data: dict[str, Any] = {
         **columns(models),
         **controls.legend(study.quality),

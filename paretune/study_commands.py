@@ -105,9 +105,8 @@ def compare(options: asked.Compare) -> None:
 def report(options: asked.Report) -> None:
     """Write the study as a single HTML file that needs no network."""
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no path
-        path = paretune.report(
-            options.study, options.out, home=options.home, attention=options.attention, data=options.data
-        )
+        further = {name: getattr(options, name) for name in ("beside", "robustness", "attention", "data")}
+        path = paretune.report(options.study, options.out, home=options.home, **further)
     if options.json:
         return _print_json({"study": options.study, "report": str(path)})
     return typer.echo(path)

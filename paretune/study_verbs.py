@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY
 from paretune.verb_options import Table, taking
-from paretune.views import attention_html, write, writing
+from paretune.views import attention_further, robustness_further, write, writing
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
@@ -147,21 +147,32 @@ def report(
     path: Path | None = None,
     *,
     home: Path | str | None = None,
+    beside: Sequence[str] = (),
+    robustness: Sequence[str] = (),
     attention: Sequence[str] = (),
     data: Path | None = None,
 ) -> Path:
     """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
 
     Beside the ledger `optuna-view.journal` is written as well, the study for `optuna-dashboard` in natural units.
-    With `attention`, points by id, a last section has attention maps of their models (see `paretune.attention`).
-    ValueError for a path that cannot be written, or as of `paretune.attention`.
+    Further sections: with `beside` the fronts of other studies, as of `compare`; with `robustness` and `attention`,
+    points by id, what the functions of these names measure. ValueError for a path that cannot be written, or as of
+    these functions.
     """
     from dashboards import report as draw
     from search.sampling.optuna_view import FILE, write_view
 
     record = open_study(name, home)
     target = path or Study(home_folder(home), name).folder / "report.html"
-    further = [attention_html(name, attention, home=home, data=data)] if attention else []
+    further = []
+    if beside:
+        from dashboards.comparison import comparison_section
+
+        further.append(comparison_section(compare(name, *beside, home=home)))
+    if robustness:
+        further.append(robustness_further(name, robustness, home=home, data=data))
+    if attention:
+        further.append(attention_further(name, attention, home=home, data=data))
     elsewhere = "" if home_folder(home) == home_folder() else str(home_folder(home))
     write("report", target, draw(record, *further, home=elsewhere))
     if path is None:

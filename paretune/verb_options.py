@@ -309,6 +309,12 @@ class Report(Listing):
     """`paretune report`."""
 
     out: Path | None = setting(None, "File to write; report.html in the study's folder if left out.")
+    beside: tuple[str, ...] = setting(
+        (), "Add the fronts of other studies, names by commas, HOME/NAME of another home.", commas=True
+    )
+    robustness: tuple[str, ...] = setting(
+        (), "Add the quality of these points on corrupted test images, ids by commas.", commas=True
+    )
     attention: tuple[str, ...] = setting((), "Add attention maps of these points, ids by commas.", commas=True)
     data: Path | None = data_setting()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from compress.inspection.layers import Pair
     from compress.store.files import Files
     from dashboards.attention import AttentionMaps
+    from dashboards.further import Further
 
 
 @dataclass(frozen=True)
@@ -266,13 +267,23 @@ def attention_page(
     return target
 
 
-def attention_html(
+def attention_further(
     name: str, points: Sequence[str], *, home: Path | str | None = None, data: Path | None = None
-) -> str:
-    """The section of a report with the picture of `attention`, as HTML."""
+) -> Further:
+    """The section of a report with the picture of `attention`."""
     from dashboards.attention import attention_section
+    from dashboards.further import Further
 
-    return attention_section(attention(name, points, home=home, data=data))
+    return Further(attention_section(attention(name, points, home=home, data=data)))
+
+
+def robustness_further(
+    name: str, points: Sequence[str], *, home: Path | str | None = None, data: Path | None = None
+) -> Further:
+    """The section of a report with the results of `robustness`, of all corruptions."""
+    from dashboards.further import robustness_section
+
+    return robustness_section(robustness_of(name, points, CORRUPTIONS, SEVERITY, home=home, data=data))
 
 
 def write(who: str, target: Path, text: str) -> None:

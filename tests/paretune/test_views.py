@@ -179,3 +179,37 @@ def test_the_report_has_the_picture_of_the_named_points(looked: Study, typed: Ty
     assert "<h2>Attention maps</h2>" in text
     assert text.count("data:image/png;base64,") == 8 * 3
     assert "Attention maps" not in paretune.report("s", tmp_path / "bare.html", home=looked.home).read_text()
+
+
+def test_the_report_has_other_studies_beside_it_and_robustness_on_request(looked: Study, typed: Typed) -> None:
+    out, keys = looked.home / "further.html", ids(looked, 1)
+    words = ("--robustness", f"teacher,{keys[0][:10]}", "--beside", f"{looked.home}/s", "--json")
+    found = json.loads(typed("report", "s", "--out", str(out), *words))
+    assert found == {"study": "s", "report": str(out)}
+    text = out.read_text()
+    measured = paretune.robustness("s", "teacher", home=looked.home)
+    for part in ("Robustness", "Beside other studies"):
+        assert f"<h2>{part}</h2>" in text
+    for value in (measured["clean"], *measured["corrupted"].values()):
+        assert f'<td class="figure">{value:.4f}</td>' in text
+    figures = json.loads(text.partition('id="study">')[2].partition("</script>")[0])["figures"]
+    assert "beside-params" in figures
+    assert 'id="beside-params"' in text
+    bare = paretune.report("s", looked.home / "bare.html", home=looked.home).read_text()
+    assert "Beside other studies" not in bare
+    assert "Robustness" not in bare
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"beside": ["none"]}, "study none: there is none in"),
+        ({"robustness": ["zzz"]}, "robustness: the id of one point of s must begin with 'zzz', none does"),
+    ],
+)
+def test_a_section_that_cannot_be_made_leaves_the_report_unwritten(
+    looked: Study, tmp_path: Path, asked: dict[str, list[str]], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        paretune.report("s", tmp_path / "report.html", home=looked.home, **asked)  # type: ignore[arg-type]
+    assert not (tmp_path / "report.html").exists()
