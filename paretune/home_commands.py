@@ -10,10 +10,10 @@ import typer
 
 import paretune
 from paretune import home_options as asked
-from paretune import verb_options
 from paretune.home_verbs import go_on
 from paretune.home_words import commands, deleted_words, status_lines, studies_table
 from paretune.signature import verb
+from paretune.study_options import Listing
 from paretune.terminal import out, say
 from search.settings import Settings
 from search.study.study import Study
@@ -39,8 +39,8 @@ def studies(options: asked.Studies) -> None:
     return say("\n".join(commands(found))) if commands(found) else None
 
 
-@verb(home_app, verb_options.Listing, panel=HOME)
-def status(options: verb_options.Listing) -> None:
+@verb(home_app, Listing, panel=HOME)
+def status(options: Listing) -> None:
     """The state of a study now: alive or dead, process and machine, the work of each trial, the time left."""
     found = paretune.status(options.study, home=options.home)
     if options.json:
@@ -69,8 +69,8 @@ def stop(options: asked.Stop) -> None:
     return None
 
 
-@verb(home_app, verb_options.Sync, panel=HOME)
-def sync(options: verb_options.Sync) -> None:
+@verb(home_app, asked.Sync, panel=HOME)
+def sync(options: asked.Sync) -> None:
     """Bring MLflow up to date with the study's ledger."""
     settings = Settings(options.study, home=paretune.home_folder(options.home), tracking_uri=options.tracking_uri)
     paretune.sync(options.study, home=options.home, tracking_uri=options.tracking_uri)

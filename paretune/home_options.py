@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paretune.verb_options import Listing
+from paretune.study_options import Listing
 from search.option_fields import argument, home_setting, json_setting, setting, tracking_setting
 
 
@@ -56,3 +56,10 @@ class Ui:
     study: str | None = field(default=None, metadata=argument("Study whose page is shown.", is_study=True))
     port: int | None = setting(None, "Port of the server; a free one from 5000 on if left out.")
     home: Path | None = home_setting()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync(Listing):
+    """`paretune sync`."""
+
+    tracking_uri: str | None = tracking_setting()

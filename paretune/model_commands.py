@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 import paretune
-from paretune import verb_options as asked
+from paretune import model_options as asked
 from paretune.signature import verb
 from paretune.tables import rated_table
 from paretune.terminal import out, say

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paretune.model_options import Select
 from paretune.search_verbs import follow
 from paretune.study_verbs import open_study
-from paretune.verb_options import Select, taking
+from paretune.taking import taking
 from paretune.view_options import SEVERITY as DEFAULT_SEVERITY
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 import paretune
-from paretune import verb_options as asked
+from paretune import search_options as asked
 from paretune.reproduce_options import Reproduce, ReproduceTyped
 from paretune.search_verbs import as_begun
 from paretune.search_words import searched

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.home_verbs import go_on
 from paretune.reproduce_options import Reproduce
-from paretune.verb_options import Run, Search, taking
+from paretune.search_options import Run, Search
+from paretune.taking import taking
 from search.settings import Settings, home_folder
 from search.study.record import StudyRecord
 from search.study.study import INTERRUPTED, Study, StudyError

@@ -1,4 +1,4 @@
-"""The parameters of the command, made from a dataclass of `paretune/verb_options.py`: typer reads them as a signature.
+"""The parameters of the command, made from a dataclass of options: typer reads them as a signature.
 
 A command is a function of one value, `@verb(app, Report) def report(asked: Report)`. Typer is shown a function with one
 parameter a field; the typed words become the value. Defaults are the fields' own.

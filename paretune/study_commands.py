@@ -10,7 +10,7 @@ from dataclasses import fields
 import typer
 
 import paretune
-from paretune import verb_options as asked
+from paretune import study_options as asked
 from paretune.compare_words import budgets, joint_table, studies_table
 from paretune.signature import verb
 from paretune.study_verbs import front_as_json, teacher_as_json

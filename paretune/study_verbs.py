@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY
-from paretune.verb_options import Table, taking
+from paretune.study_options import Table
+from paretune.taking import taking
 from paretune.views import attention_further, robustness_further, write, writing
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint

@@ -28,7 +28,9 @@ from compress.recipe import Recipe
 from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
-from paretune.verb_options import Compare, PrintedTable, Run, Select
+from paretune.model_options import Select
+from paretune.search_options import Run
+from paretune.study_options import Compare, PrintedTable
 from paretune.view_options import Attention, Layers, Robustness, Speed
 from search.beginning import launch
 from search.option_fields import options_of, typed_name

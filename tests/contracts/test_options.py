@@ -18,10 +18,12 @@ import paretune
 from compress.data.tasks import TASKS
 from paretune import cli
 from paretune import home_options as homes
-from paretune import verb_options as asked
+from paretune import study_options as studied
 from paretune import view_options as looked
+from paretune.model_options import Evaluate, Select, SelectAndExport
 from paretune.reproduce_options import Reproduce, ReproduceTyped
-from paretune.verb_options import Search, Select, SelectAndExport, Table
+from paretune.search_options import Methods, RunTyped, Search, SearchTyped
+from paretune.study_options import Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
 from search.selection.budget import BOUNDS, Budget
@@ -30,24 +32,24 @@ from spaces import SPACES
 from spaces.papers import PAPERS
 
 VERBS = {
-    "search": asked.SearchTyped,
-    "show": asked.Show,
-    "run": asked.RunTyped,
-    "recipe": asked.RecipeOf,
-    "front": asked.Listing,
-    "trials": asked.Listing,
-    "series": asked.SeriesOf,
-    "breakpoints": asked.Breakpoints,
-    "table": asked.PrintedTable,
-    "compare": asked.Compare,
+    "search": SearchTyped,
+    "show": studied.Show,
+    "run": RunTyped,
+    "recipe": studied.RecipeOf,
+    "front": studied.Listing,
+    "trials": studied.Listing,
+    "series": studied.SeriesOf,
+    "breakpoints": studied.Breakpoints,
+    "table": studied.PrintedTable,
+    "compare": studied.Compare,
     "select": SelectAndExport,
-    "report": asked.Report,
-    "sync": asked.Sync,
-    "methods": asked.Methods,
-    "evaluate": asked.Evaluate,
+    "report": studied.Report,
+    "sync": homes.Sync,
+    "methods": Methods,
+    "evaluate": Evaluate,
     "clean": homes.Clean,
     "studies": homes.Studies,
-    "status": asked.Listing,
+    "status": studied.Listing,
     "stop": homes.Stop,
     "rename": homes.Rename,
     "delete": homes.Delete,
