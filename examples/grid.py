@@ -9,7 +9,6 @@ import argparse
 from pathlib import Path
 
 import paretune
-from paretune.table_text import FORMATS
 
 SPARSITIES = (0.5, 0.7, 0.9)
 GRID = {
@@ -46,7 +45,7 @@ def main() -> None:
         recovery_epochs=asked.recovery_epochs,
     )
     table = paretune.table("grid", rows=("distiller",), columns=("sparsity",), only={"sparsity": SPARSITIES})
-    asked.out.write_text(FORMATS["latex"](table) + "\n")
+    asked.out.write_text(paretune.table_text(table, "latex") + "\n")
     halved = [cell for (_, column), cell in table.cells.items() if column == (SPARSITIES[0],)]
     best = max(halved, key=lambda cell: cell.mean)
     print(f"{asked.out} written; the best at {SPARSITIES[0]:.0%}: {best.mean:.4f} over {best.seeds} seeds")

@@ -10,11 +10,13 @@ import paretune_names  # noqa: F401  # isort: skip  before all others: our modul
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from paretune.home_verbs import delete, deletion, rename, status, stop, studies
-from paretune.model_verbs import FORMATS, check_export, evaluate, outputs, select, take
 from paretune.notebook import OpenedStudy, open
-from paretune.search_verbs import reproduce, run, search
-from paretune.study_verbs import (
+from paretune.verbs.attention import attention
+from paretune.verbs.home import delete, deletion, rename, status, stop, studies
+from paretune.verbs.model import FORMATS, check_export, evaluate, outputs, select, take
+from paretune.verbs.report import report
+from paretune.verbs.search import reproduce, run, search
+from paretune.verbs.study import (
     breakpoints,
     clean,
     compare,
@@ -22,14 +24,14 @@ from paretune.study_verbs import (
     methods,
     open_study,
     recipe,
-    report,
     series,
     show,
     sync,
     table,
     trials,
 )
-from paretune.views import attention, layers, robustness, speed
+from paretune.verbs.view import layers, robustness, speed
+from paretune.words.table_text import table_text
 from search.settings import home_folder
 from search.study.front import DEFAULT_OBJECTIVES
 
@@ -82,6 +84,7 @@ __all__ = [
     "studies",
     "sync",
     "table",
+    "table_text",
     "take",
     "trials",
 ]

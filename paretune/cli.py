@@ -13,12 +13,12 @@ from typing import Annotated
 
 import typer
 
+from paretune.commands.home import home_app
+from paretune.commands.model import model_app
+from paretune.commands.search import search_app
+from paretune.commands.study import study_app
+from paretune.commands.view import view_app
 from paretune.exit_code import exit_code
-from paretune.home_commands import home_app
-from paretune.model_commands import model_app
-from paretune.search_commands import search_app
-from paretune.study_commands import study_app
-from paretune.view_commands import view_app
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from compress.errors import shortened
-from paretune.terminal import say
+from paretune.words.terminal import say
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer's own."""

@@ -2,8 +2,8 @@
 
     trials: int = setting(24, "Trials of the study in all.")
 
-`paretune/signature.py` makes the parameters of the command from such fields. A field without an option is for Python
-callers alone.
+`paretune/commands/signature.py` makes the parameters of the command from such fields. A field without an option is for
+Python callers alone.
 """
 
 from __future__ import annotations

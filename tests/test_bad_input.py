@@ -28,10 +28,10 @@ from compress.recipe import Recipe
 from compress.stages import Factorize, Recovery, Stage, Train
 from compress.store.folder import Store
 from compress.training.settings import Training
-from paretune.model_options import Select
-from paretune.search_options import Run
-from paretune.study_options import Compare, PrintedTable
-from paretune.view_options import Attention, Layers, Robustness, Speed
+from paretune.options.model import Select
+from paretune.options.search import Run
+from paretune.options.study import Compare, PrintedTable
+from paretune.options.view import Attention, Layers, Robustness, Speed
 from search.beginning import launch
 from search.option_fields import options_of, typed_name
 from search.settings import Settings

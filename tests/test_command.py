@@ -28,8 +28,8 @@ from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store.bucket import open_store
 from compress.store.folder import Store
 from compress.training.settings import Training
-from paretune.search_words import searched
-from paretune.words import selected
+from paretune.words.search import searched
+from paretune.words.selected import selected
 from search.selection.budget import Budget
 from search.selection.selection import choose
 from search.study.study import Study, point_event

@@ -17,13 +17,13 @@ from typer.testing import CliRunner
 import paretune
 from compress.data.tasks import TASKS
 from paretune import cli
-from paretune import home_options as homes
-from paretune import study_options as studied
-from paretune import view_options as looked
-from paretune.model_options import Evaluate, Select, SelectAndExport
-from paretune.reproduce_options import Reproduce, ReproduceTyped
-from paretune.search_options import Methods, RunTyped, Search, SearchTyped
-from paretune.study_options import Table
+from paretune.options import home as homes
+from paretune.options import study as studied
+from paretune.options import view as looked
+from paretune.options.model import Evaluate, Select, SelectAndExport
+from paretune.options.reproduce import Reproduce, ReproduceTyped
+from paretune.options.search import Methods, RunTyped, Search, SearchTyped
+from paretune.options.study import Table
 from search.option_fields import options_of, typed_name
 from search.sampling.optuna_study import SAMPLERS
 from search.selection.budget import BOUNDS, Budget

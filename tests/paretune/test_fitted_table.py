@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from paretune.fitted_table import Brief, Column, FittedTable, figures
+from paretune.words.fitted_table import Brief, Column, FittedTable, figures
 from search.selection.amount import parse_amount
 
 COLUMNS = (

@@ -128,7 +128,7 @@ def test_a_running_study_tells_what_each_trial_does_and_a_killed_one_that_it_die
 
 
 def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paretune.home_verbs.HEARD_S", 0.2)
+    monkeypatch.setattr("paretune.verbs.home.HEARD_S", 0.2)
     study = Study(home, "one")
     study.ask({"seed": 1}, {}, None)
     alive(study)

@@ -11,7 +11,7 @@ import pytest
 
 import paretune
 from dashboards import report
-from paretune.reproducing import PAGE
+from paretune.verbs.reproduce import PAGE
 from search.papers.text import Reproduction
 from search.study.record import StudyRecord
 from search.study.study import INTERRUPTED
@@ -74,7 +74,7 @@ def test_after_ctrl_c_the_tables_of_what_is_there_are_written(
             raise KeyboardInterrupt
         return cut_off
 
-    monkeypatch.setattr("paretune.search_verbs.follow", interrupted)
+    monkeypatch.setattr("paretune.verbs.search.follow", interrupted)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         paretune.reproduce("chen2021", only=ONLY, trial_run=True, images=64, scale="small", home=begun, out=str(out))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from compress.measurement import Measurement
-from paretune.search_options import Run
-from paretune.search_verbs import as_begun
+from paretune.options.search import Run
+from paretune.verbs.search import as_begun
 from search.settings import Settings
 from search.study.study import BY_REQUEST, Study, StudyError, point_event
 from search.study_options import arguments_of, header_entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compress.quality import ACCURACY, Quality
-from paretune.search_words import searched
+from paretune.words.search import searched
 from search.selection.budget import Budget
 from tests.dashboards.records import MAE, by, point, study, trial
 

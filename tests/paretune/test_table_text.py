@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from paretune.table_text import FORMATS, csv, latex, markdown, notes, title
+from paretune.words.table_text import FORMATS, csv, latex, markdown, notes, title
 from search.study.record import StudyRecord
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate

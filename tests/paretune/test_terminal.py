@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from paretune.terminal import say
+from paretune.words.terminal import say
 
 PROSE = "one notch more: " + "word " * 40
 COMMAND = "take: paretune select demo --max-params 1000 --export out/ --home /a/rather/long/folder/that/goes/on/and/on"

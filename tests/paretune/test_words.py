@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from compress.quality import ACCURACY, Quality
-from paretune.fitted_table import FittedTable
-from paretune.study_verbs import teacher_as_json
-from paretune.tables import breakpoints_table, front_table
-from paretune.words import selected
+from paretune.verbs.study import teacher_as_json
+from paretune.words.fitted_table import FittedTable
+from paretune.words.selected import selected
+from paretune.words.tables import breakpoints_table, front_table
 from search.selection.budget import Budget
 from search.selection.selection import choose
 from search.study.breakpoints import breakpoints

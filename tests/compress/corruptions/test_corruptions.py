@@ -16,7 +16,7 @@ from compress.corruptions.occlusion import Occlusion
 from compress.data.splits import TensorSplit
 from compress.data.tasks import Task
 from compress.errors import RecipeError
-from paretune import view_options
+from paretune.options import view as view_options
 
 EVERY = [CORRUPTIONS[name](severity) for name in CORRUPTIONS for severity in (1, 2, 3, 4, 5)]
 

@@ -76,6 +76,11 @@ def csv(table: StudyTable) -> str:
 FORMATS: dict[str, Callable[[StudyTable], str]] = {"md": markdown, "csv": csv, "latex": latex}
 
 
+def table_text(table: StudyTable, form: str = "md") -> str:
+    """A table of `paretune.table` as text: `md`, `csv` or `latex`; ValueError for another format."""
+    return FORMATS[check_format(form)](table)
+
+
 def title(table: StudyTable) -> str:
     """Return the title of a table: study, figure, names, and the number of seeds behind a mean."""
     least, most = table.seeds

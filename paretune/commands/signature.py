@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from paretune.completion import studies
+from paretune.commands.completion import studies
 from search.option_fields import BOUND, MACHINE, SHARED, TRAINED, TRIED, Option, options_of, typed_name
 
 A = TypeVar("A")

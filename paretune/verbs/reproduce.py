@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.reproduce_options import TRIAL_IMAGES, Reproduce
+from paretune.options.reproduce import TRIAL_IMAGES, Reproduce
 from search.sampling.optuna_study import GRID
 from search.settings import Settings, home_folder, whole_task
 from search.study.study import Study

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from compress.figures import FIGURES
-from paretune.table_text import FORMATS, check_format
+from paretune.words.table_text import FORMATS, check_format
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting
 from search.study.breakpoints import DELTA
 

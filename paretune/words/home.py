@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from paretune.fitted_table import Column, FittedTable
+from paretune.words.fitted_table import Column, FittedTable
 from search.study.driver_file import duration
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from paretune.view_options import BATCHES, CORRUPTIONS, IMAGES, MOST_IMAGES, SEVERITY
+from paretune.options.view import BATCHES, CORRUPTIONS, SEVERITY
 from search.settings import home_folder
 from search.study.named_points import TEACHER, named_point, named_points
 from search.study.recipe_words import network
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from compress.data.tasks import Task
     from compress.inspection.layers import Pair
     from compress.store.files import Files
-    from dashboards.attention import AttentionMaps
-    from dashboards.further import Further
 
 
 @dataclass(frozen=True)
@@ -216,87 +213,3 @@ def _cell(pair: Pair | None) -> dict[str, Any] | None:
         "original_weights": pair.before.weights if pair.before else None,
         **({key: vars(pair.now)[key] for key in now} if pair.now else now),
     }
-
-
-def attention(
-    name: str,
-    points: Sequence[str],
-    images: int = IMAGES,
-    tap: str | None = None,
-    *,
-    home: Path | str | None = None,
-    data: Path | None = None,
-) -> AttentionMaps:
-    """Attention maps of points' models on test images: where a layer of each network is active.
-
-    `images` test images, at most 64, are drawn, always the same. `tap` is the name of a stage or the path of a module;
-    None takes the middle stage of each network, of a user's own its middle convolution. ValueError for an unknown
-    study, point or tap, or a model that is gone.
-    """
-    from compress.errors import check_whole
-    from dashboards.attention import AttentionMaps
-
-    check_whole("attention: images", images, 1)
-    if images > MOST_IMAGES:
-        raise ValueError(f"attention: images must be at most {MOST_IMAGES}, got {images}")
-    looked = Looked.at("attention", name, points, home)
-    files, task = looked.files(), looked.task(data)
-    models = {point.id: files[point.id].module() for point in looked.points}
-    titles = {row["point"]: f"{row['student']}, {row['sparsity']:.0%}" for row in map(looked.row, looked.points)}
-    return AttentionMaps.of(models, task, images, tap, titles)
-
-
-def attention_page(
-    name: str,
-    points: Sequence[str],
-    path: Path | None = None,
-    images: int = IMAGES,
-    tap: str | None = None,
-    *,
-    home: Path | str | None = None,
-    data: Path | None = None,
-) -> Path:
-    """Write the picture of `attention` as an HTML file and return its path; by default beside the ledger.
-
-    ValueError for a path that cannot be written.
-    """
-    from dashboards.attention import attention_page as draw
-
-    target = path or Study(home_folder(home), name).folder / "attention.html"
-    write("attention", target, draw(name, attention(name, points, images, tap, home=home, data=data)))
-    return target
-
-
-def attention_further(
-    name: str, points: Sequence[str], *, home: Path | str | None = None, data: Path | None = None
-) -> Further:
-    """The section of a report with the picture of `attention`."""
-    from dashboards.attention import attention_section
-    from dashboards.further import Further
-
-    return Further(attention_section(attention(name, points, home=home, data=data)))
-
-
-def robustness_further(
-    name: str, points: Sequence[str], *, home: Path | str | None = None, data: Path | None = None
-) -> Further:
-    """The section of a report with the results of `robustness`, of all corruptions."""
-    from dashboards.further import robustness_section
-
-    return robustness_section(robustness_of(name, points, CORRUPTIONS, SEVERITY, home=home, data=data))
-
-
-def write(who: str, target: Path, text: str) -> None:
-    """Write a file, and the folders above; ValueError of `who` where the disk refuses."""
-    with writing(who, target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def writing(who: str, target: Path) -> Iterator[None]:
-    """Raise ValueError of `who` where the disk refuses the file."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(f"{who}: cannot write {target}: {error.strerror}") from error

@@ -12,11 +12,11 @@ from pathlib import Path
 import typer
 
 import paretune
-from paretune import model_options as asked
-from paretune.signature import verb
-from paretune.tables import rated_table
-from paretune.terminal import out, say
-from paretune.words import selected
+from paretune.commands.signature import verb
+from paretune.options import model as asked
+from paretune.words.selected import selected
+from paretune.words.tables import rated_table
+from paretune.words.terminal import out, say
 from search.hints import program
 
 model_app = typer.Typer()

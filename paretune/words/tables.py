@@ -11,7 +11,7 @@ from rich.text import Text
 
 from compress.figures import COSTS, LATENCY, SHOWN, Figure, graded
 from compress.quality import ACCURACY, Quality
-from paretune.fitted_table import Brief, Column, FittedTable, figures
+from paretune.words.fitted_table import Brief, Column, FittedTable, figures
 from search.selection.rated import RatedModel
 from search.study.breakpoints import DELTA, Breakpoint
 from search.study.endings import ending, reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
-from paretune.view_options import check_corrupt, corrupt_setting, severity_setting
+from paretune.options.view import check_corrupt, corrupt_setting, severity_setting
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference

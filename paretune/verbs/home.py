@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.study_verbs import report, sync
+from paretune.verbs.report import report
+from paretune.verbs.study import sync
 from search.hints import program
 from search.settings import Settings, home_folder
 from search.study import driver_file

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.model_options import Select
-from paretune.search_verbs import follow
-from paretune.study_verbs import open_study
-from paretune.taking import taking
-from paretune.view_options import SEVERITY as DEFAULT_SEVERITY
+from paretune.options.model import Select
+from paretune.options.taking import taking
+from paretune.options.view import SEVERITY as DEFAULT_SEVERITY
+from paretune.verbs.search import follow
+from paretune.verbs.study import open_study
 from search.selection.budget import Budget
 from search.selection.preference import ACCURACY, LATENCY
 from search.selection.selection import Selection, choose

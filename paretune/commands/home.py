@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import typer
 
 import paretune
-from paretune import home_options as asked
-from paretune.home_verbs import go_on
-from paretune.home_words import commands, deleted_words, status_lines, studies_table
-from paretune.signature import verb
-from paretune.study_options import Listing
-from paretune.terminal import out, say
+from paretune.commands.signature import verb
+from paretune.options import home as asked
+from paretune.options.study import Listing
+from paretune.verbs.home import go_on
+from paretune.words.home import commands, deleted_words, status_lines, studies_table
+from paretune.words.terminal import out, say
 from search.settings import Settings
 from search.study.study import Study
 from search.uri import shown
@@ -122,7 +122,7 @@ def delete(options: asked.Delete) -> None:
 @verb(home_app, asked.Ui, panel=HOME)
 def ui(options: asked.Ui) -> None:
     """Start MLflow on the home, print the link to the study, until Ctrl-C."""
-    from paretune.ui import serve
+    from paretune.verbs.ui import serve
 
     serve(paretune.home_folder(options.home), options.study, options.port, typer.echo)
 

@@ -10,13 +10,12 @@ from dataclasses import fields
 import typer
 
 import paretune
-from paretune import study_options as asked
-from paretune.compare_words import budgets, joint_table, studies_table
-from paretune.signature import verb
-from paretune.study_verbs import front_as_json, teacher_as_json
-from paretune.table_text import FORMATS
-from paretune.tables import breakpoints_table, front_table, series_table, study_table, trials_table
-from paretune.terminal import out, say
+from paretune.commands.signature import verb
+from paretune.options import study as asked
+from paretune.verbs.study import front_as_json, teacher_as_json
+from paretune.words.compare import budgets, joint_table, studies_table
+from paretune.words.tables import breakpoints_table, front_table, series_table, study_table, trials_table
+from paretune.words.terminal import out, say
 
 study_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
@@ -84,7 +83,7 @@ def table(options: asked.PrintedTable) -> None:
     found = paretune.table(**{each.name: getattr(options, each.name) for each in fields(asked.Table)})
     if options.json:
         return _print_json(found.as_json())
-    return typer.echo(FORMATS[options.format](found))
+    return typer.echo(paretune.table_text(found, options.format))
 
 
 @verb(study_app, asked.Compare, panel=STUDY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paretune.fitted_table import Brief, Column, FittedTable, figures
+from paretune.words.fitted_table import Brief, Column, FittedTable, figures
 
 SEEN = 0.005
 """Least share of zeros that is shown."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY
-from paretune.study_options import Table
-from paretune.taking import taking
-from paretune.views import attention_further, robustness_further, write, writing
+from paretune.options.study import Table
+from paretune.options.taking import taking
+from paretune.verbs.files import write
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
@@ -141,46 +141,6 @@ def compare(
 
         write("compare", Path(html), comparison_page(found))
     return found
-
-
-def report(
-    name: str,
-    path: Path | None = None,
-    *,
-    home: Path | str | None = None,
-    beside: Sequence[str] = (),
-    robustness: Sequence[str] = (),
-    attention: Sequence[str] = (),
-    data: Path | None = None,
-) -> Path:
-    """Write the study's report, a single HTML file, and return its path; by default beside the ledger.
-
-    Beside the ledger `optuna-view.journal` is written as well, the study for `optuna-dashboard` in natural units.
-    Further sections: with `beside` the fronts of other studies, as of `compare`; with `robustness` and `attention`,
-    points by id, what the functions of these names measure. ValueError for a path that cannot be written, or as of
-    these functions.
-    """
-    from dashboards import report as draw
-    from search.sampling.optuna_view import FILE, write_view
-
-    record = open_study(name, home)
-    target = path or Study(home_folder(home), name).folder / "report.html"
-    further = []
-    if beside:
-        from dashboards.comparison import comparison_section
-
-        further.append(comparison_section(compare(name, *beside, home=home)))
-    if robustness:
-        further.append(robustness_further(name, robustness, home=home, data=data))
-    if attention:
-        further.append(attention_further(name, attention, home=home, data=data))
-    elsewhere = "" if home_folder(home) == home_folder() else str(home_folder(home))
-    write("report", target, draw(record, *further, home=elsewhere))
-    if path is None:
-        view = target.with_name(FILE)
-        with writing("report", view):
-            write_view(record, view)
-    return target
 
 
 def sync(name: str, *, home: Path | str | None = None, tracking_uri: str | None = None) -> None:

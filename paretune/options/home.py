@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paretune.study_options import Listing
+from paretune.options.study import Listing
 from search.option_fields import argument, home_setting, json_setting, setting, tracking_setting
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import typer
 
 import paretune
-from paretune import search_options as asked
-from paretune.reproduce_options import Reproduce, ReproduceTyped
-from paretune.search_verbs import as_begun
-from paretune.search_words import searched
-from paretune.signature import verb
-from paretune.study_verbs import front_as_json, teacher_as_json
-from paretune.tables import front_table, methods_table
-from paretune.terminal import out, say
-from paretune.words import reproduced
+from paretune.commands.signature import verb
+from paretune.options import search as asked
+from paretune.options.reproduce import Reproduce, ReproduceTyped
+from paretune.verbs.search import as_begun
+from paretune.verbs.study import front_as_json, teacher_as_json
+from paretune.words.search import searched
+from paretune.words.selected import reproduced
+from paretune.words.tables import front_table, methods_table
+from paretune.words.terminal import out, say
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE

@@ -8,11 +8,12 @@ from contextlib import redirect_stdout
 
 import typer
 
-from paretune import view_options as asked
-from paretune import views
-from paretune.signature import verb
-from paretune.terminal import out
-from paretune.view_words import layers_table, robustness_table, speed_table
+from paretune.commands.signature import verb
+from paretune.options import view as asked
+from paretune.verbs import view as views
+from paretune.verbs.attention import attention_page
+from paretune.words.terminal import out
+from paretune.words.view import layers_table, robustness_table, speed_table
 
 MODELS = "Look at models"
 """Heading of the verbs in `paretune --help`."""
@@ -65,7 +66,7 @@ def layers(options: asked.Layers) -> None:
 def attention(options: asked.Attention) -> None:
     """Attention maps of points on test images, as a picture in an HTML file that needs no network."""
     with redirect_stdout(sys.stderr):
-        path = views.attention_page(
+        path = attention_page(
             options.study,
             options.points,
             options.out,

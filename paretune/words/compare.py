@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from compress.figures import COSTS, Figure, graded
 from compress.quality import Quality
-from paretune.fitted_table import Column, FittedTable
-from paretune.tables import points_table
+from paretune.words.fitted_table import Column, FittedTable
+from paretune.words.tables import points_table
 from search.study.better import Range
 from search.study.comparison import Comparison
 

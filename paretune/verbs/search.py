@@ -7,10 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paretune.home_verbs import go_on
-from paretune.reproduce_options import Reproduce
-from paretune.search_options import Run, Search
-from paretune.taking import taking
+from paretune.options.reproduce import Reproduce
+from paretune.options.search import Run, Search
+from paretune.options.taking import taking
+from paretune.verbs.home import go_on
 from search.settings import Settings, home_folder
 from search.study.record import StudyRecord
 from search.study.study import INTERRUPTED, Study, StudyError
@@ -80,7 +80,7 @@ def reproduce(asked: Reproduce) -> Reproduction:
     tables as markdown, CSV and LaTeX, and a page with the figures. ValueError before anything is started, RuntimeError
     for failed work. KeyboardInterrupt after Ctrl-C, with the tables of what is there: the same call goes on.
     """
-    from paretune.reproducing import settings_of, write
+    from paretune.verbs.reproduce import settings_of, write
     from search.beginning import launch
 
     settings = settings_of(asked)

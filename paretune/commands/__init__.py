@@ -1,0 +1,1 @@
+"""The verbs as commands: parse what is typed, carry out, print."""

@@ -1,0 +1,1 @@
+"""The options of the verbs: a dataclass for each verb, its fields the verb's options."""
