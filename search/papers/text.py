@@ -114,12 +114,17 @@ def markdown(found: Reproduction) -> str:
 
 
 def latex_text(found: Reproduction) -> str:
-    """Return a `tabular` for each table, titles and notes as comments above."""
+    """Return a `table` for each table, its heading as caption, labelled `tab:` and its place; notes as comments above.
+
+    The published figures in brackets are explained in each caption.
+    """
     blocks = [f"% {line}" for line in (found.heading, *found.notes, NEEDS)]
-    for table in found.tables:
+    for place, table in enumerate(found.tables, 1):
         head, rows = _cells(table)
         shown = [[LATEX_MISSING if cell == MISSING else latex(cell) for cell in row] for row in rows]
-        blocks += ["", *latex_lines(head, shown, 1, comments=[heading(table)])]
+        caption = latex(f"{heading(table)}. Published figures are in brackets.")
+        blocks += ["", r"\begin{table}", r"\centering", rf"\caption{{{caption}}}", rf"\label{{tab:{place}}}"]
+        blocks += [*latex_lines(head, shown, 1), r"\end{table}"]
     return "\n".join(blocks)
 
 
