@@ -22,7 +22,7 @@ from compress.measurement import Measurement
 from compress.plan import Step, plan
 from compress.pruning.pruner import weight_count
 from compress.recipe import Recipe
-from compress.step_runner import CALIBRATION_IMAGES, StepRunner
+from compress.step_runner import CALIBRATION_IMAGES, StepRunner, label
 from compress.store.files import Files
 from compress.store.folder import Entry, Store
 from compress.store.outputs import outputs_of
@@ -54,7 +54,7 @@ class Pipeline:
     """Makes steps of one task in one store.
 
     `on_progress(what, done, of)` hears of the epochs of trainings, of other work with 0 of 0; `on_batch` hears the same
-    after each batch, fractions of epochs included. Both may raise, to break off.
+    after each batch, fractions of epochs included, and of cuts and measurements. Both may raise, to break off.
     `spent` adds up seconds by what they went into: train, measure, cut, store, wait. `making` names the step in work.
     With `keep_outputs` each point's outputs on validation and test are stored (`compress/store/outputs.py`).
     """
@@ -152,10 +152,12 @@ class Pipeline:
         torch.manual_seed(step.seed)
         if step.parent is not None and step.parent.stage == step.stage and self._was_taken_back(step.parent):
             return self._take_back(step)
+        self.on_batch(f"{label(step)}, cutting" if step.parent else label(step), 0.0, 0)
         with self._clock("cut"):
             model = self._work.start(step)
         with self._clock("train"):
             epochs = self._work.train(step, model)
+        self.on_batch(f"{label(step)}, measuring", 0.0, 0)
         with self._clock("store"):
             files = Files.of(model, step.model, classes=self.task.outputs, channels=self.task.channels)
             stored = files.module().to(training_device())

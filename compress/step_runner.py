@@ -95,9 +95,14 @@ class StepRunner:
             step.stage.amount(self.module(step.original), calibration.images[:1]),
             calibration,
             lesson.training.epochs,
-            validate=lambda: grade(model.eval(), self.task, self.task.validation)[0],
+            validate=lambda: self._validated(step, model),
             unpruned=self.ensure(step.original).measured.score_validation,
         )
+
+    def _validated(self, step: Step, model: nn.Module) -> float:
+        """Return the quality on validation; a pruner may ask many times, which takes minutes."""
+        self.on_batch(f"{label(step)}, validating", 0.0, 0)
+        return grade(model.eval(), self.task, self.task.validation)[0]
 
     def _loss(self, step: Step, model: nn.Module, lesson: Lesson) -> Loss:
         if lesson.distiller is None or step.teacher is None:
@@ -141,7 +146,7 @@ class StepRunner:
         only: nn.Module | None = None,
         hooks: Sequence[Hook] = (),
     ) -> list[Row]:
-        what = f"{step.stage.name} {step.model} {_place(step)}".rstrip()
+        what = label(step)
         series = fit(
             loss,
             self.task.train,
@@ -158,6 +163,11 @@ class StepRunner:
         if isinstance(loss, Teaching):
             loss.ship()
         return series
+
+
+def label(step: Step) -> str:
+    """Return the step in a few words for a display: `prune cnn 40%`."""
+    return f"{step.stage.name} {step.model} {_place(step)}".rstrip()
 
 
 def _place(step: Step) -> str:

@@ -23,7 +23,7 @@ from compress.measure import measure
 from compress.models import Model
 from compress.pipeline import Made, Pipeline
 from compress.plan import plan
-from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, Pruner, Schedule
+from compress.pruning import Exponential, L1Filter, L1Unstructured, OneShot, PlayAndPrune, Pruner, Schedule
 from compress.quantize import Int8
 from compress.recipe import Recipe
 from compress.stages import Distill, Factorize, Prune, Quantize, Recovery, Stage, Train
@@ -289,7 +289,7 @@ def test_the_first_batch_tells_what_is_trained_long_before_the_first_epoch_ends(
     pipeline: Pipeline, recipe: Build
 ) -> None:
     heard: list[tuple[str, float, int]] = []
-    pipeline.on_batch = lambda what, done, of: heard.append((what, done, of))
+    pipeline.on_batch = lambda what, done, of: heard.append((what, done, of)) if of else None
     list(pipeline.run(recipe(stages=(Train(replace(ONE, epochs=2, batch_size=8)),))))
     shares = [done for _, done, _ in heard]
     assert {(what, of) for what, _, of in heard} == {(heard[0][0], 2)}
@@ -297,3 +297,18 @@ def test_the_first_batch_tells_what_is_trained_long_before_the_first_epoch_ends(
     assert 0 < shares[0] < 1
     assert shares == sorted(shares)
     assert shares[-1] == 2
+
+
+def test_cuts_measurements_and_validations_are_told_for_they_can_take_minutes(
+    pipeline: Pipeline, recipe: Build
+) -> None:
+    heard: list[tuple[str, int]] = []
+    pipeline.on_batch = lambda what, done, of: heard.append((what, of))
+    list(pipeline.run(recipe(prune(L1Filter(), OneShot(1), 0.4))))
+    told = list(dict.fromkeys(what for what, of in heard if not of))
+    assert [what.split()[0] for what in told] == ["train", "train", "prune", "prune"]
+    assert [what.rpartition(", ")[2] for what in told[1:]] == ["measuring", "cutting", "measuring"]
+    heard.clear()
+    play = Prune(PlayAndPrune(tolerance=0.5, rounds=1), None, None, Recovery(ONE))
+    list(pipeline.run(recipe(play)))
+    assert any(what.endswith(", validating") and not of for what, of in heard)
