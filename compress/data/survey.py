@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Counts = NDArray[np.int64]
 Channels = tuple[float, ...]
 Part = tuple[Iterable[Bytes], NDArray[Any]]
 """Blocks of images (b, C, H, W), and all labels (N,) int64, or values (N, D) float32."""
@@ -28,6 +29,13 @@ class Moments:
         self.count += block.size // block.shape[1]
         self.sums = self.sums + block.sum((0, 2, 3), dtype=np.int64)
         self.squares = self.squares + np.square(block, dtype=np.uint16).sum((0, 2, 3), dtype=np.int64)
+
+    def add_counts(self, counts: Counts) -> None:
+        """Add images by how often each value occurs in each channel, `(C, 256)`."""
+        values = np.arange(counts.shape[1], dtype=np.int64)
+        self.count += int(counts[0].sum())
+        self.sums = self.sums + counts @ values
+        self.squares = self.squares + counts @ values**2
 
     @property
     def blank(self) -> bool:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from compress.data.folder.walk import printable
 from compress.data.splits import DataError
+from compress.data.survey import Counts
 from compress.machine.resources import usable_cpus
 
 PATIENCE_S = 5.0
@@ -54,13 +55,14 @@ _FIT: dict[str, Callable[[Image.Image, tuple[int, int]], Image.Image]] = {
 @final
 class Picture(NamedTuple):
     """A decoded image: `pixels` (channels, height, width), whether `turned` upright, resized or cropped to fit, and
-    whether transparency was left out.
+    whether transparency was left out. `counts` (channels, 256) tells how often each value occurs, None if not counted.
     """
 
     pixels: _Bytes
     turned: bool
     fitted: bool
     opaque: bool
+    counts: Counts | None = None
 
 
 @final
@@ -94,8 +96,11 @@ class Files(Dataset[Tensor]):
             return f"the shorter side resized to {self.width} pixels (bilinear) and the centre cropped"
         return f"resized to cover {self.height} x {self.width} pixels (bilinear) and the centre cropped"
 
-    def decode(self, path: str) -> Picture:
-        """Decode an image; any error of Pillow's is raised unchanged, ValueError for more than 8 bits a channel."""
+    def decode(self, path: str, *, count: bool = False) -> Picture:
+        """Decode an image, and with `count` count its values.
+
+        Any error of Pillow's is raised unchanged, ValueError for more than 8 bits a channel.
+        """
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # odd palettes and metadata warn
             if image.mode[0] in "IF":
                 raise ValueError(f"mode {image.mode} is not 8 bits a channel; save it with 8")
@@ -109,7 +114,8 @@ class Files(Dataset[Tensor]):
             upright = _FIT[self.fit](upright, size)
         pixels = np.asarray(upright, dtype=np.uint8).reshape(self.height, self.width, self.channels)
         own = np.array(pixels.transpose(2, 0, 1), order="C")  # a copy: Pillow's own memory is read-only
-        return Picture(own, turn is not None, fitted, opaque)
+        counts = np.array(upright.histogram()).reshape(self.channels, -1) if count else None
+        return Picture(own, turn is not None, fitted, opaque, counts)
 
 
 def _is_opaque(image: Image.Image) -> bool:
@@ -134,12 +140,16 @@ def orientation_of(image: Image.Image) -> int:
 @final
 @dataclass
 class Report:
-    """Counts over decoded images: reasons of failures; images turned upright, resized or cropped, made opaque."""
+    """Counts over decoded images: reasons of failures; images turned upright, resized or cropped, made opaque.
+
+    `values` (channels, 256) tells how often each value occurs in all images, 0 before the first.
+    """
 
     failures: list[str] = field(default_factory=list)
     turned: int = 0
     fitted: int = 0
     made_opaque: int = 0
+    values: Counts | int = 0
 
     def add(self, other: Report) -> None:
         """Add the counts of other images."""
@@ -147,6 +157,7 @@ class Report:
         self.turned += other.turned
         self.fitted += other.fitted
         self.made_opaque += other.made_opaque
+        self.values = self.values + other.values
 
     def check(self, who: str, count: int) -> None:
         """Raise DataError if any of `count` images failed, with the number of failures and the first five names."""
@@ -188,11 +199,11 @@ class _Blocks(Dataset[tuple[Tensor, Report]]):
         images = np.zeros((len(paths), files.channels, files.height, files.width), dtype=np.uint8)
         for row, path in enumerate(paths):
             try:
-                images[row], turned, fitted, opaque = files.decode(path)
+                images[row], turned, fitted, opaque, counts = files.decode(path, count=True)
             except Exception as error:  # Pillow raises half a dozen types for a broken file
                 report.failures.append(f"{printable(path)} ({_why(error)})")
             else:
-                report.add(Report(turned=turned, fitted=fitted, made_opaque=not opaque))
+                report.add(Report([], turned, fitted, not opaque, 0 if counts is None else counts))
         return torch.from_numpy(images), report
 
 
@@ -200,6 +211,25 @@ def _why(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+class TimeLeft:
+    """Says once how long it takes to look through `total` images, where it takes long."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.said = total, 0, False
+        self.started = time.monotonic()
+
+    def after(self, count: int) -> None:
+        """Take note of `count` further images."""
+        self.done += count
+        spent = time.monotonic() - self.started
+        if self.said or spent <= PATIENCE_S:
+            return
+        self.said, left = True, spent / self.done * (self.total - self.done)
+        if left > LONG_S:
+            what = f"{self.total:,}"
+            _log.warning("images: %s are looked through once, for about %.0f min more", what, left / 60)
 
 
 def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
@@ -213,25 +243,6 @@ def decode_blocks(files: Files, report: Report) -> Iterator[_Bytes]:
     loader: DataLoader[tuple[Tensor, Report]] = DataLoader(
         _Blocks(files), batch_size=None, num_workers=workers, generator=torch.Generator()
     )
-    started, announced = time.monotonic(), False
-    for number, (images, of_block) in enumerate(loader, 1):
+    for images, of_block in loader:
         report.add(of_block)
         yield images.numpy()
-        spent = time.monotonic() - started
-        if not announced and spent > PATIENCE_S:
-            announced = True
-            left = spent / number * (len(loader) - number)
-            if left > LONG_S:
-                _log.warning(
-                    "images: %s are looked through once, for about %.0f min more", f"{len(files):,}", left / 60
-                )
-
-
-def decode_all(files: Files, report: Report) -> _Bytes:
-    """Return all images (N, channels, height, width), and add to `report`."""
-    images = np.empty((len(files), files.channels, files.height, files.width), dtype=np.uint8)
-    at = 0
-    for block in decode_blocks(files, report):
-        images[at : at + len(block)] = block
-        at += len(block)
-    return images

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import final
 
@@ -15,23 +17,31 @@ from numpy.typing import NDArray
 from compress.data.assembly import HELD_OUT, Bytes, Parts, blocks_of, hold_out, tensor_splits
 from compress.data.augmentation import Augment
 from compress.data.folder.image_sizes import Size, channels_of, common_size, typical_size
-from compress.data.folder.images import Files, Report, decode_all, decode_blocks
+from compress.data.folder.images import Files, Report, TimeLeft, decode_blocks
 from compress.data.folder.labelled import list_labelled
 from compress.data.folder.listing import Listing, list_images
-from compress.data.folder.pixel_cache import Facts, FolderCache
+from compress.data.folder.pixel_cache import Facts, FolderCache, sample
 from compress.data.folder.settings import FILE as TOML
 from compress.data.folder.settings import FolderSettings, read_settings
 from compress.data.splits import DataError, Split, StreamSplit, fits
 from compress.data.survey import Moments, Part, fingerprint
 from compress.goals import Classification, Goal
 
+WHOLE_BYTES = 2**31
+"""Size of kept pixels up to which all are compared with their fingerprint whenever they are read."""
+SAID_BYTES = 2**30
+"""Size of kept pixels from which a user is told where they are."""
+_log = logging.getLogger(__name__)
+Decoded = tuple[Facts, Bytes | None]
+"""Facts about the images, and the pixels of all, (N, C, H, W); None if they are decoded as needed."""
+
 
 def from_folder(who: str, root: Path, cache_dir: Path | None, stream: bool | None, *, square: bool = False) -> Parts:
-    """Read the images of a folder; with `stream` decode images as needed, by default where memory would be short.
+    """Read the images of a folder; with `stream` decode images as needed, by default where memory and disk are short.
 
-    Keep facts and, unless streamed, decoded images in `cache_dir`. With `square` images of one aspect become squares,
-    as in earlier versions. DataError if the folder breaks a rule of `list_images` or `task.toml`, or an image is
-    unreadable.
+    Keep facts and, unless streamed, decoded images in `cache_dir`, mapped into memory from there. With `square` images
+    of one aspect become squares, as in earlier versions. DataError if the folder breaks a rule of `list_images` or
+    `task.toml`, or an image is unreadable.
     """
     settings = read_settings(who, root)
     if settings.labelled:
@@ -40,10 +50,11 @@ def from_folder(who: str, root: Path, cache_dir: Path | None, stream: bool | Non
         listing = list_images(root, settings.validation)
     folder = _Folder(who, listing, settings, square=square)
     cache = FolderCache(cache_dir, folder.key)
-    if cache.facts() is not None:
-        return folder.parts(cache, stream)
-    with cache.locked():
-        return folder.parts(cache, stream)
+    known = folder.kept(cache, stream)
+    if known is None:
+        with cache.locked():  # another process may have decoded all by now
+            known = folder.kept(cache, stream) or folder.decoded(cache, stream)
+    return folder.parts(known)
 
 
 @final
@@ -87,40 +98,82 @@ class _Folder:
             f"{augment.padding} {augment.flip} {self.goal.settings()}"
         )
 
-    def parts(self, cache: FolderCache, stream: bool | None) -> Parts:
-        """Read the images, or what is kept of them in `cache`."""
-        known = cache.facts()
-        channels = known.channels if known else channels_of(self.listing.paths)
+    def parts(self, known: Decoded) -> Parts:
+        """Return the parts, given what is known of the images."""
+        facts, pixels = known
+        if pixels is None:
+            rows = zip(self.files, self.labels, strict=True)
+            splits: list[Split] = [
+                StreamSplit(torch.from_numpy(labels), facts.mean, facts.std, files) for files, labels in rows
+            ]
+        else:
+            splits = tensor_splits(facts, list(zip(self.cut(pixels), self.labels, strict=True)))
+        colours = "grey" if facts.channels == 1 else "RGB"
+        prepared = f"{colours} from 0 to 255, upright, {self.files[0].preparation}"
+        return Parts(facts, splits, self.goal.fitted(splits[0].targets), self.augment, self.listing.notes, prepared)
+
+    def kept(self, cache: FolderCache, stream: bool | None) -> Decoded | None:
+        """Return what the cache has of the images, None if they must be looked through."""
+        facts = cache.facts()
+        if facts is None:
+            return None
+        self.prepare(facts.channels)
+        pixels = None if stream else cache.pixels(self.shape)
+        if pixels is not None and self.is_whole(pixels, facts):
+            return facts, pixels
+        return (facts, None) if self.is_streamed(cache, stream) else None
+
+    def decoded(self, cache: FolderCache, stream: bool | None) -> Decoded:
+        """Look through all images, and keep what there is room for."""
+        self.prepare(channels_of(self.listing.paths))
+        if self.is_streamed(cache, stream):
+            facts = self.survey(lambda block: None)
+            cache.write(facts)
+            return facts, None
+        if not cache.has_room(prod(self.shape)):
+            return self.in_memory()
+        if prod(self.shape) > SAID_BYTES:
+            size = f"{prod(self.shape) / 1e9:,.1f} GB"
+            _log.warning("images: %s are decoded once, into %s at %s", f"{self.shape[0]:,}", size, cache.folder)
+        with cache.filling(self.shape) as keep:
+            facts = self.survey(keep)
+        pixels = cache.pixels(self.shape)
+        if pixels is None:  # another process has removed the file
+            return self.in_memory()
+        facts = replace(facts, sample=sample(pixels))
+        cache.write(facts)
+        return facts, pixels
+
+    def in_memory(self) -> Decoded:
+        """Decode all images into memory."""
+        pixels, place = np.empty(self.shape, dtype=np.uint8), 0
+
+        def keep(block: Bytes) -> None:
+            nonlocal place
+            pixels[place : place + len(block)] = block
+            place += len(block)
+
+        return self.survey(keep), pixels
+
+    def prepare(self, channels: int) -> None:
+        """Take note of the number of channels."""
         size = channels, self.height, self.width, self.settings.fit
         self.files = [Files(tuple(self.listing.paths[i] for i in at), *size) for at in self.places]
-        augment = self.augment
-        self.about = f"{channels} {self.height} {augment.padding} {augment.flip}"
+        self.shape = int(self.ends[-1]), channels, self.height, self.width
+        self.about = f"{channels} {self.height} {self.augment.padding} {self.augment.flip}"
         if not self.is_plain:
             self.about = f"folder {channels} {self.said}"
-        if stream is None:
-            stream = not fits(len(self.listing.paths) * channels * self.height * self.width)
-        facts, splits = self.streamed(cache, known) if stream else self.in_memory(cache, known)
-        prepared = f"{'grey' if channels == 1 else 'RGB'} from 0 to 255, upright, {self.files[0].preparation}"
-        goal = self.goal.fitted(splits[0].targets)
-        return Parts(facts, splits, goal, augment, self.listing.notes, prepared)
 
-    def streamed(self, cache: FolderCache, known: Facts | None) -> tuple[Facts, list[Split]]:
-        if known is None:
-            report = Report()
-            known = self.survey([decode_blocks(part, report) for part in self.files], report)
-            cache.write(known, None)
-        rows = zip(self.files, self.labels, strict=True)
-        return known, [StreamSplit(torch.from_numpy(labels), known.mean, known.std, part) for part, labels in rows]
+    def is_streamed(self, cache: FolderCache, stream: bool | None) -> bool:
+        """Return whether images are decoded as needed: as asked for, else where memory and disk are short."""
+        size = prod(self.shape)
+        return stream if stream is not None else not (fits(size) or cache.has_room(size))
 
-    def in_memory(self, cache: FolderCache, known: Facts | None) -> tuple[Facts, list[Split]]:
-        first = self.files[0]
-        pixels = cache.pixels((self.ends[-1], first.channels, self.height, self.width)) if known else None
-        if known is None or pixels is None or fingerprint(self.blocks(pixels), self.about) != known.fingerprint:
-            report = Report()
-            pixels = decode_all(replace(first, paths=sum((part.paths for part in self.files), ())), report)
-            known = self.survey([blocks for blocks, _ in self.blocks(pixels)], report)
-            cache.write(known, pixels)
-        return known, tensor_splits(known, list(zip(self.cut(pixels), self.labels, strict=True)))
+    def is_whole(self, pixels: Bytes, facts: Facts) -> bool:
+        """Return whether kept pixels are those of the facts; of a large file, going by a sample of the images."""
+        if facts.sample and pixels.nbytes > WHOLE_BYTES:
+            return sample(pixels) == facts.sample
+        return fingerprint(self.blocks(pixels), self.about) == facts.fingerprint
 
     def cut(self, pixels: Bytes) -> list[Bytes]:
         """Images of all parts, by part."""
@@ -130,18 +183,31 @@ class _Folder:
         """Images of all parts, as a survey reads them."""
         return [(blocks_of(images), labels) for images, labels in zip(self.cut(pixels), self.labels, strict=True)]
 
-    def survey(self, blocks: Sequence[Iterable[Bytes]], report: Report) -> Facts:
-        """Look through all images; DataError if some were unreadable."""
-        moments, first = Moments(), self.files[0]
-        whole = fingerprint(list(zip(blocks, self.labels, strict=True)), self.about, moments)
-        report.check(self.who, self.ends[-1])
+    def survey(self, keep: Callable[[Bytes], object]) -> Facts:
+        """Decode all images, a block at a time for `keep`; DataError if some were unreadable."""
+        reports, first, left = [Report() for _ in self.files], self.files[0], TimeLeft(self.shape[0])
+
+        def blocks(files: Files, report: Report) -> Iterator[Bytes]:
+            for block in decode_blocks(files, report):
+                keep(block)
+                yield block
+                left.after(len(block))
+
+        parts = [blocks(files, report) for files, report in zip(self.files, reports, strict=True)]
+        whole = fingerprint(list(zip(parts, self.labels, strict=True)), self.about)
+        report = Report()
+        for of_part in reports:
+            report.add(of_part)
+        report.check(self.who, self.shape[0])
+        moments = Moments()
+        moments.add_counts(np.asarray(reports[0].values))
         if moments.blank:
             why = "; their transparency is left out, so save them on a background" if report.made_opaque else ""
             raise DataError(f"{self.who}: images must show something, every pixel of train/ has the same colour{why}")
         mean, std = moments.mean_and_std()
         if self.settings.mean is not None and self.settings.std is not None:
             mean, std = (self.by_channel(values) for values in (self.settings.mean, self.settings.std))
-        shown = report.shown(int(self.ends[-1]), first)
+        shown = report.shown(self.shape[0], first)
         return Facts(first.channels, self.height, self.width, mean, std, whole, shown)
 
     def by_channel(self, values: tuple[float, ...]) -> tuple[float, ...]:

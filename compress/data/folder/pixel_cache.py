@@ -1,7 +1,8 @@
 """Keep a decoded folder in two files: the pixels, and the facts about the images.
 
 A hash of the images' names, sizes and times of change names both files. Damaged files are ignored and written anew: the
-facts end in a checksum and include a fingerprint of the pixels.
+facts end in a checksum and include a fingerprint of the pixels. Pixels are written image by image as they are decoded,
+and mapped into memory: a set larger than the memory is decoded once a node too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,10 @@ from numpy.typing import NDArray
 
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
+ROOM = 0.5
+"""Greatest share of the free disk that pixels may take."""
+SAMPLED = 512
+"""Images that tell a large file undamaged, evenly spread, the first and the last included."""
 LEASE_S = 60.0
 """Seconds without a sign of life until a process of another node is taken for dead."""
 _Bytes = NDArray[np.uint8]
@@ -30,7 +36,10 @@ _Bytes = NDArray[np.uint8]
 @final
 @dataclass(frozen=True)
 class Facts:
-    """Facts about a set of images, in the terms of `Task`. `images` describes for people how sizes were made equal."""
+    """Facts about a set of images, in the terms of `Task`. `images` describes for people how sizes were made equal.
+
+    `sample` is the sha256 of `SAMPLED` of the images, "" if streamed or kept by an earlier version.
+    """
 
     channels: int
     height: int
@@ -39,6 +48,7 @@ class Facts:
     std: tuple[float, ...]
     fingerprint: str
     images: str
+    sample: str = ""
 
 
 @final
@@ -82,27 +92,52 @@ class FolderCache:
         except (OSError, ValueError, EOFError, OverflowError, TypeError):
             return None
 
-    def write(self, facts: Facts, pixels: _Bytes | None) -> None:
-        """Write both files, the facts last: facts without pixels would mean a streamed set."""
+    def has_room(self, size_bytes: int) -> bool:
+        """Return whether pixels of so many bytes may be written: at most the share `ROOM` of what is free."""
         if self.folder is None:
-            return
-        if pixels is not None:
-            self._write("npy", lambda file: np.save(file, pixels))
-        text = json.dumps(asdict(facts)).encode()
-        self._write("json", lambda file: file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode()))
+            return False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return size_bytes < ROOM * shutil.disk_usage(self.folder).free
+
+    @contextmanager
+    def filling(self, shape: tuple[int, ...]) -> Iterator[Callable[[_Bytes], object]]:
+        """Yield a function that takes the images of `shape` block by block; the file is there after the last.
+
+        OSError where the disk refuses; then there is no file.
+        """
+        with self._writing("npy") as file:
+            head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, head)
+            yield lambda block: file.write(np.ascontiguousarray(block).data)
+
+    def write(self, facts: Facts) -> None:
+        """Write the facts, after the pixels: facts without pixels mean a streamed set."""
+        if self.folder is not None:
+            text = json.dumps(asdict(facts)).encode()
+            with self._writing("json") as file:
+                file.write(text + b"\n" + hashlib.sha256(text).hexdigest().encode())
 
     def _file(self, kind: str) -> Path:
         if self.folder is None:
             raise FileNotFoundError(f"{self.key}.{kind}")
         return self.folder / f"images-{DECODING}-{self.key}.{kind}"
 
-    def _write(self, kind: str, write: Callable[[IO[bytes]], object]) -> None:
+    @contextmanager
+    def _writing(self, kind: str) -> Iterator[IO[bytes]]:
         entry = self._file(kind)
         handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                write(file)
+                yield file
             os.replace(temporary, entry)
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def sample(pixels: _Bytes) -> str:
+    """Return the sha256 of `SAMPLED` of the images (N, C, H, W), of all of a smaller set."""
+    digest = hashlib.sha256()
+    for row in np.unique(np.linspace(0, len(pixels) - 1, SAMPLED).astype(np.int64)):
+        digest.update(np.ascontiguousarray(pixels[row]).data)
+    return digest.hexdigest()

@@ -12,8 +12,9 @@ import pytest
 
 from compress.data import tasks
 from compress.data.folder import images
+from compress.data.folder import parts as folder_parts
 from compress.data.folder.images import Files, Picture
-from compress.data.splits import TensorSplit
+from compress.data.splits import StreamSplit, TensorSplit
 from compress.data.tasks import load_task
 from tests.compress.data.folder.test_listing import digit_folder, everything, write
 
@@ -22,9 +23,9 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tasks._load.cache_clear()
     decode, seen = Files.decode, []
 
-    def counted(files: Files, path: str) -> Picture:
+    def counted(files: Files, path: str, **options: bool) -> Picture:
         seen.append(path)
-        return decode(files, path)
+        return decode(files, path, **options)
 
     monkeypatch.setattr(Files, "decode", counted)
     return seen
@@ -73,10 +74,10 @@ def look_through(name: str, cache: Path, log: Path) -> None:
     tasks._load.cache_clear()
     decode = Files.decode
 
-    def counted(files: Files, path: str) -> Picture:
+    def counted(files: Files, path: str, **options: bool) -> Picture:
         with log.open("a") as lines:
             lines.write(f"{path}\n")
-        return decode(files, path)
+        return decode(files, path, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Files, "decode", counted)
@@ -193,11 +194,61 @@ def test_the_cache_folder_is_paretune_cache_unless_given(monkeypatch: pytest.Mon
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".npy", ".json"}
 
 
+def test_a_set_larger_than_memory_is_decoded_once_and_mapped_where_the_disk_has_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    held = load_task(name)
+    monkeypatch.setattr(folder_parts, "fits", lambda size: False)
+    monkeypatch.setattr(folder_parts, "WHOLE_BYTES", 0)
+    seen = count_decodes(monkeypatch)
+    mapped = load_task(name, cache_dir=cache)
+    assert len(seen) == 50
+    assert isinstance(mapped.train, TensorSplit)
+    assert (mapped.fingerprint, mapped.mean, mapped.std) == (held.fingerprint, held.mean, held.std)
+    assert np.array_equal(everything(mapped), everything(held))
+    tasks._load.cache_clear()
+    again = load_task(name, cache_dir=cache)
+    assert len(seen) == 50, "the second start decodes nothing"
+    assert np.array_equal(everything(again), everything(held))
+    (entry,) = cache.glob("*.npy")
+    flip_a_bit(entry)
+    tasks._load.cache_clear()
+    assert np.array_equal(everything(load_task(name, cache_dir=cache)), everything(held)), "damage in the sample"
+    assert len(seen) == 100
+
+
+def test_a_set_larger_than_memory_and_disk_is_decoded_as_needed_until_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    monkeypatch.setattr(folder_parts, "fits", lambda size: False)
+    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.0)
+    seen = count_decodes(monkeypatch)
+    assert isinstance(load_task(name, cache_dir=cache).train, StreamSplit)
+    assert len(seen) == 50, "looked through once, for mean and fingerprint"
+    tasks._load.cache_clear()
+    assert isinstance(load_task(name, cache_dir=cache).train, StreamSplit)
+    assert len(seen) == 50
+    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.5)
+    tasks._load.cache_clear()
+    assert isinstance(load_task(name, cache_dir=cache).train, TensorSplit)
+
+
+def test_a_small_set_is_held_in_memory_where_the_disk_is_nearly_full(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.0)
+    task = load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
+    assert isinstance(task.train, TensorSplit)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_failed_write_leaves_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
     with pytest.raises(OSError, match="disk full"):
         load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
