@@ -26,7 +26,7 @@ def exit_code(app: typer.Typer) -> int:
         code: int = app(standalone_mode=False) or 0
     except typer.TyperException as error:  # of the options themselves
         context = getattr(error, "ctx", None)
-        verb = f" {context.info_name}" if context and context.parent else ""
+        verb = f" {context.info_name}" if context and context.parent else _verb(app)
         said = error.format_message().rstrip(".")  # "" after the help that `paretune` alone prints
         code = _complain(f"{said}; see paretune{verb} --help", 2) if said else 2
     except ValueError as error:  # every complaint about input is one
@@ -36,6 +36,12 @@ def exit_code(app: typer.Typer) -> int:
     if code == INTERRUPTED:
         _complain("interrupted; everything finished is kept", code)
     return code
+
+
+def _verb(app: typer.Typer) -> str:
+    """Return the verb that was typed, for an error raised before the verb's own words were read."""
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return f" {sys.argv[1]}" if sys.argv[1:] and sys.argv[1] in known else ""
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -50,7 +50,8 @@ def trials(options: asked.Listing) -> None:
     found = paretune.trials(options.study, home=options.home)
     if options.json:
         return _print_json([trial.as_json() for trial in found])
-    return out.print(trials_table(found, lives=paretune.status(options.study, home=options.home)["state"] in LIVE))
+    now = paretune.status(options.study, home=options.home)
+    return out.print(trials_table(found, lives=now["state"] in LIVE, waiting=now["waiting"]))
 
 
 @verb(study_app, asked.RecipeOf, panel=STUDY)

@@ -32,20 +32,28 @@ def studies(*, home: Path | str | None = None) -> list[dict[str, Any]]:
     """
     folder = home_folder(home)
     found = [_with_command(states.summary(folder, name), folder) for name in named_studies(folder)]
+    found += [{"study": name, "state": "starting", "changed": time.time()} for name in states.starting(folder)]
     return sorted(found, key=lambda one: -(one.get("changed") or 0.0))
 
 
 def status(name: str, *, home: Path | str | None = None) -> dict[str, Any]:
     """The state of a study now, ready for JSON.
 
-    `state` is running, stopping, died, interrupted or ended. `driver` tells who runs the study where, since when, and
-    when the driver was heard last; `running` has each trial at work with stage, epoch, seconds left and worker. `go_on`
-    is as of `studies`.
-    StudyError (a ValueError) for a name without a study.
+    `state` is starting, running, stopping, died, interrupted or ended. `driver` tells who runs the study where, since
+    when, and when the driver was heard last. `running` has each trial at work with stage, epoch, seconds left and
+    worker. `go_on` is as of `studies`. StudyError (a ValueError) for a name without a study.
     """
-    study = Study(home_folder(home), name)
-    assert study.record  # the sentence for a missing study
+    study = _begun(name, home)
     return _with_command(states.status(study), study.home)
+
+
+def _begun(name: str, home: Path | str | None) -> Study:
+    """Return a study; StudyError for a missing study, and for one that is being started."""
+    study = Study(home_folder(home), name)
+    if not study.exists and name in states.starting(study.home):
+        raise StudyError(f"study {name}: is being started, and has nothing to show yet; ask again in a moment")
+    assert study.record  # the sentence for a missing study
+    return study
 
 
 def _with_command(found: dict[str, Any], home: Path) -> dict[str, Any]:
@@ -66,13 +74,14 @@ def stop(name: str, trial: int | None = None, *, home: Path | str | None = None)
     Finished points stay. A stopped study goes on with `resume`. A stopped trial does not, but the teacher's. ValueError
     for a study that is not running, or a trial that is not.
     """
-    study = Study(home_folder(home), name)
+    study = _begun(name, home)
     record, driver = study.record, driver_file.read(study.folder)
     if driver is None or not driver.is_alive:
         raise ValueError(f"stop: {name} must be running, its state is {states.state_of(study, driver)}")
     if trial is not None:
         if not 0 <= trial < len(record.trials):
-            raise ValueError(f"stop: trial must be one of 0 to {len(record.trials) - 1} of {name}, got {trial}")
+            at_work = ", ".join(str(one.id) for one in record.trials if one.status == "running") or "none now"
+            raise ValueError(f"stop: trial must be one that runs, of {name} {at_work}, got {trial}")
         if record.trials[trial].status != "running":
             raise ValueError(f"stop: trial {trial} of {name} must be running, it is {record.trials[trial].status}")
     try:
@@ -120,6 +129,9 @@ def deletion(name: str, *, home: Path | str | None = None) -> Removal:
 
     study = Study(home_folder(home), name)
     assert study.record  # the sentence for a missing study
+    driver = driver_file.read(study.folder)
+    if driver is not None and driver.is_alive:
+        raise StudyError(f"delete: {name} must not be running, it is, by process {driver.pid}: stop it first")
     return Removal.of(study, _others(study))
 
 

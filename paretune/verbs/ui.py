@@ -86,7 +86,9 @@ def _free(port: int | None) -> int:
             except OSError:
                 continue
             return each
-    raise ValueError(f"ui: port must be free on this machine, got {port or f'{FIRST} to {LAST} in use'}")
+    if port is not None:
+        raise ValueError(f"ui: port must be free on this machine, got {port}; a free one is taken if it is left out")
+    raise ValueError(f"ui: a port from {FIRST} to {LAST} must be free on this machine, got none")
 
 
 def _wait(server: subprocess.Popen[bytes], address: str, said: TextIO) -> None:

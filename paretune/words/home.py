@@ -11,6 +11,7 @@ from rich.text import Text
 
 from paretune.words.fitted_table import Column, FittedTable
 from search.study.driver_file import duration
+from search.study.study import INTERRUPTED
 
 if TYPE_CHECKING:
     from search.study.removal import Removal
@@ -35,8 +36,8 @@ def studies_table(found: Sequence[Mapping[str, Any]]) -> FittedTable:
         ]
     )
     for one in found:
-        if one["state"] is None:
-            table.add_row(one["study"], "cannot be read", "", "", "", "", "", "", "")
+        if "trials" not in one:
+            table.add_row(one["study"], one["state"] or "cannot be read", "", "", "", "", "", "", "")
             continue
         failed = f", {one['failed']} failed" if one["failed"] else ""
         count = f"{one['ended']}/{one['wanted']}"
@@ -64,11 +65,14 @@ def commands(found: Sequence[Mapping[str, Any]]) -> list[str]:
 def status_lines(found: Mapping[str, Any]) -> Table:
     """Return a status as of `paretune.status`, a line each."""
     table = Table.grid(padding=(0, 2))
-    counts = [f"{count} {ending}" for ending, count in found["endings"].items()]
+    over = {ending: count for ending, count in found["endings"].items() if ending != INTERRUPTED}
+    counts = [f"{count} {ending}" for ending, count in over.items()]
     rows = {
         "study": found["study"],
         "state": _state(found),
-        "trials": f"{found['ended']} of {found['wanted']} ended" + (f": {', '.join(counts)}" if counts else ""),
+        "trials": f"{found['ended']} of {found['wanted']} ended"
+        + (f": {', '.join(counts)}" if counts else "")
+        + (f"; {found['endings'][INTERRUPTED]} interrupted" if found["endings"].get(INTERRUPTED) else ""),
         "points": f"{found['points']:,}, {found['front']} on the front, hypervolume {found['hypervolume']:.4f}",
     }
     if found["left_s"] is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY, Quality
-from search.selection.budget import title
+from search.selection.amount import plain
+from search.selection.budget import option, title
 from search.selection.preference import KNEE
 from search.selection.selection import Selection
 
@@ -36,6 +37,8 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if found.left_out:
         lines.append(f"left out: {found.left_out} within the budget that have one seed only")
     if found.budget.bounds:
+        bounds = (f"{option(name)} {plain(each.value, 6)}" for name, each in found.budget.bounds.items())
+        lines.append(f"budget: {', '.join(bounds)}")
         lines.append(f"binding: {', '.join(title(name, best.quality) for name in found.binding) or 'no bound'}")
     if found.more_buys:
         lines.append(f"one notch more: {found.more_buys}")

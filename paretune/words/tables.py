@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -39,7 +39,9 @@ def front_table(found: Mapping[str, Any], teacher: Mapping[str, Any] | None = No
     if len(places) > 1:
         table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
     unit = f"; {quality.name} in {quality.unit}" if quality.unit else ""
-    table.title = f"{found['study']}: {len(points)} points on the front, hypervolume {found['hypervolume']:.4f}{unit}"
+    apart = teacher is not None and all(point["id"] != teacher["id"] for point in points)
+    count = f"{len(points)} points on the front" + (" below the teacher" if apart else "")
+    table.title = f"{found['study']}: {count}, hypervolume {found['hypervolume']:.4f}{unit}"
     return table
 
 
@@ -135,8 +137,11 @@ def _in_words(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def trials_table(found: Iterable[TrialRecord], *, lives: bool = True) -> FittedTable:
-    """Return trials in the order they were asked for; `lives` tells whether a search is at work on the running ones."""
+def trials_table(found: Sequence[TrialRecord], *, lives: bool = True, waiting: Collection[int] = ()) -> FittedTable:
+    """Return trials in the order they were asked for.
+
+    `lives` tells whether a search is at work on the running ones, `waiting` which of these wait.
+    """
     table = FittedTable(
         [
             Column("trial"),
@@ -150,7 +155,11 @@ def trials_table(found: Iterable[TrialRecord], *, lives: bool = True) -> FittedT
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         said = choices or "the plain teacher"
         why, seconds = reason(t), "" if t.status == "running" else f"{t.seconds:.0f}"
-        table.add_row(str(t.id), ending(t, lives=lives), str(len(t.points)), seconds, f"{why}; {said}" if why else said)
+        status = "waiting" if t.id in waiting else ending(t, lives=lives)
+        table.add_row(str(t.id), status, str(len(t.points)), seconds, f"{why}; {said}" if why else said)
+    every = [point.id for t in found for point in t.points]
+    if len(every) > len(set(every)):
+        table.caption = f"{len(set(every)):,} points in all: a model that several trials have counts in each"
     return table
 
 

@@ -37,6 +37,7 @@ from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
 from search.settings import MOST_SEED, Settings
+from search.study.driver_file import shown_starting
 from search.study.front import objectives_of
 from search.study.record import StudyRecord
 from search.study.study import TEACHER, Study
@@ -104,6 +105,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     with ExitStack() as held:
         held.enter_context(answering())
         study = hold(settings, held)
+        held.enter_context(shown_starting(study.folder))
         new = not study.exists
         sampler, objectives = _sought(study, settings, task)
         storage = open_storage(settings.storage_url, study.folder)
@@ -126,6 +128,8 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         if study.unfinished or study.originals < trials or settings.seeds > 1:
             scratch = held.enter_context(scratch_folder())
             held.enter_context(started(settings, scratch))
+        else:
+            listener.said(f"study {study.name}: its {study.originals} trials have ended, more --trials go on")
         reference |= costs.result() if costs else {}
         begun = None if new else study.header.get("gpus_per_trial", 0.0)
         settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))

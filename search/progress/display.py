@@ -23,6 +23,7 @@ from search.running.notes import Notes
 from search.study.driver_file import Doing, duration
 from search.study.record import StudyRecord, TrialRecord
 from search.study.totals import Totals
+from search.wrapping import wrapped
 
 SHOWN = 8
 """Most running trials listed, and most notes."""
@@ -88,11 +89,15 @@ class Progress:
                 self.say(f"trial {_at_work(trial)}")
 
     def _print_note(self, line: str) -> None:
-        self.console.print(line, style="yellow", markup=False, soft_wrap=True)
+        self._print(line, "yellow")
 
     def say(self, line: str) -> None:
-        """Print a sentence, without wrapping."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        """Print a sentence; a terminal gets a long one broken between words."""
+        self._print(line)
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        lines = wrapped(line, self.console.width) if self.console.is_terminal else [line]
+        self.console.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:
         """Return the line of a finished trial."""

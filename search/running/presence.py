@@ -5,6 +5,7 @@ Trials are stopped by the driver's own loop, which reads `Driver.requests`; the 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -12,7 +13,7 @@ from types import TracebackType
 
 from search.running import activity
 from search.running.driver import Driver
-from search.study.driver_file import Doing, DriverFile, remove, take_requests
+from search.study.driver_file import Doing, DriverFile, read, remove, take_requests
 
 PACE_S = 1.0
 MOST = 64
@@ -33,7 +34,9 @@ class Presence:
 
     def __enter__(self) -> Presence:
         with suppress(OSError):
-            take_requests(self.folder)  # of an earlier search
+            told = read(self.folder)
+            if told is None or told.pid != os.getpid():  # else requests are of the moments since the start
+                take_requests(self.folder)
             self._file().write(self.folder)
         self._thread.start()
         return self

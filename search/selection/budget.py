@@ -124,7 +124,8 @@ BOUNDS = tuple(sorted((each.name for each in fields(Budget)), key=lambda name: n
 
 def _check_accuracy(who: str, least: Amount) -> None:
     if not least.is_share and not 0 <= least.value <= 1:
-        hint = f" (did you mean {least}%?)" if 1 < least.value <= 100 else ""
+        share = f"{least.value / 100:g}, or {least}% of the unpruned teacher's"
+        hint = f" (did you mean {share}?)" if 1 < least.value <= 100 else ""
         raise ValueError(
             f"{who}: expected a number in [0, 1], or a share of the teacher's such as 97%, got {least}{hint}"
         )

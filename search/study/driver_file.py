@@ -13,8 +13,8 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,18 @@ def remove(folder: Path) -> None:
             path.unlink()
     with suppress(OSError):
         (folder / REQUESTS).rmdir()
+
+
+@contextmanager
+def shown_starting(folder: Path) -> Iterator[None]:
+    """Show other processes that a driver starts: settings are checked, Ray comes up, there are no trials yet."""
+    remove(folder)
+    with suppress(OSError):
+        DriverFile.here(started=time.time()).write(folder)
+    try:
+        yield
+    finally:
+        remove(folder)
 
 
 def ask_to_stop(folder: Path, trial: int | None = None) -> None:

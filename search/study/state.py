@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from search.study.driver_file import FILE as DRIVER
 from search.study.driver_file import Doing, DriverFile, is_asked, read
 from search.study.endings import endings
 from search.study.front import hypervolume
@@ -14,20 +15,26 @@ from search.study.ledger import FILE
 from search.study.seeds import front_of
 from search.study.study import Study, StudyError
 
-State = Literal["running", "stopping", "died", "interrupted", "ended"]
+State = Literal["starting", "running", "stopping", "died", "interrupted", "ended"]
 
 
 def state_of(study: Study, driver: DriverFile | None) -> State:
     """Return the state of a study, given the file of its driver.
 
-    A study has died if its driver ended without a word, such as by `kill -9`. An interrupted study has trials left for
-    `--resume`.
+    A driver without trials is starting: settings are checked, Ray comes up. A study has died if its driver ended
+    without a word, such as by `kill -9`. An interrupted study has trials left for `--resume`.
     """
     if driver is not None and driver.is_alive:
-        return "stopping" if is_asked(study.folder) else "running"
+        return "stopping" if is_asked(study.folder) else "running" if driver.trials else "starting"
     if driver is not None:
         return "died"
     return "interrupted" if study.unfinished else "ended"
+
+
+def starting(home: Path) -> list[str]:
+    """Return the names of studies that are being started, and have no ledger yet."""
+    folders = [path.parent for path in (home / "studies").glob(f"*/{DRIVER}") if not (path.parent / FILE).exists()]
+    return sorted(folder.name for folder in folders if (driver := read(folder)) is not None and driver.is_alive)
 
 
 def summary(home: Path, name: str) -> dict[str, Any]:

@@ -225,10 +225,7 @@ class Study:
         A trial without changes since the last call is the same object as before.
         """
         if not self.exists:
-            known = named_studies(self.home)
-            near = [f"did you mean {name}? " for name in get_close_matches(self.name, known, 1)]
-            said = f"{''.join(near)}known are {', '.join(known) or 'none'}"
-            raise StudyError(f"study {self.name}: there is none in {self.home}; {said}")
+            raise StudyError(f"study {self.name}: there is none in {self.home}; {known_studies(self)}")
         return StudyRecord(
             name=self.name,
             task=self.header["task"],
@@ -306,6 +303,15 @@ def check_name(name: str) -> str:
             f"and have at most 80 characters, got {name!r}"
         )
     return name
+
+
+def known_studies(missing: Study) -> str:
+    """Return what there is in place of a missing study: the nearest name, and all."""
+    if not missing.home.exists():
+        return f"there is no folder {missing.home}, --home names another"
+    known = named_studies(missing.home)
+    near = [f"did you mean {name}? " for name in get_close_matches(missing.name, known, 1)]
+    return f"{''.join(near)}known are {', '.join(known) or 'none'}"
 
 
 def named_studies(home: Path) -> list[str]:

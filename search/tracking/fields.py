@@ -33,7 +33,7 @@ METHODS = ("method", "pruner", "factorizer", "distiller")
 STATUSES = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "running": "RUNNING"}
 """MLflow's word for each status of a trial."""
 
-HIDDEN = ("recipe", "state", "point", "ended")
+HIDDEN = ("recipe", "state", "point", "ended", "course")
 """Bookkeeping of the mirror, in tags that MLflow's pages hide: their names begin with `mlflow.`."""
 
 LONGEST = 5000  # characters: MLflow's limits are 8000 of a tag, 6000 of a param, and an older server's lie lower
@@ -192,7 +192,7 @@ class Course:
     def after(self, ended: Sequence[TrialRecord], known: int) -> list[Step]:
         """Return the steps added by the ended trials, in order, without steps up to `known`.
 
-        A resumed trial that ends once more adds no step.
+        A resumed trial that ends once more adds no step: `now` has the values after it.
         """
         steps: list[Step] = []
         for trial in ended:
@@ -204,9 +204,18 @@ class Course:
                 continue
             self._ended.add(trial.id)
             if self.length > known:
-                now = {"hypervolume": self._front.hypervolume, "front_size": len(self._front)}
-                steps += [(name, value, self.length) for name, value in {**now, "points": len(self._points)}.items()]
+                steps += self.now(self.length)
         return steps
+
+    def now(self, step: int) -> list[Step]:
+        """Return the present values at a step; of two values at a step MLflow shows the later."""
+        values = {"hypervolume": self._front.hypervolume, "front_size": len(self._front), "points": len(self._points)}
+        return [(name, value, step) for name, value in values.items()]
+
+    @property
+    def mark(self) -> str:
+        """Return the present values as a text, to tell whether MLflow has them."""
+        return " ".join(f"{value:.9g}" for _, value, _ in self.now(0))
 
 
 def write_trial(trial: TrialRecord, folder: Path) -> None:

@@ -58,7 +58,12 @@ class Writer:
         self._course = self._course or fields.Course(study)
         self._course.measure_against(study.reference_point)
         steps = self._course.after(ended, known)
-        tags[fields.hidden_tag("ended")] = str(max(known, self._course.length))
+        length, mark = max(known, self._course.length), self._course.mark
+        tags[fields.hidden_tag("ended")] = str(length)
+        if length == self._course.length:  # shorter while trials that had ended run again
+            tags[fields.hidden_tag("course")] = mark
+            if length and not steps and mark != fields.hidden(parent.tags, "course"):
+                steps = self._course.now(length)
         params = study_params(study)
         if not (tags.items() <= parent.tags.items() and params.keys() <= parent.params.keys()):
             parent = runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them

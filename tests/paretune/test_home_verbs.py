@@ -18,7 +18,7 @@ import paretune
 import paretune.cli
 from compress.measurement import Measurement
 from search.settings import Settings
-from search.study.driver_file import Doing, DriverFile, take_requests
+from search.study.driver_file import Doing, DriverFile, shown_starting, take_requests
 from search.study.ledger import FILE
 from search.study.study import INTERRUPTED, Study, point_event
 from search.tracking.client import connect
@@ -127,6 +127,19 @@ def test_a_running_study_tells_what_each_trial_does_and_a_killed_one_that_it_die
     assert f"go on: paretune search --name one --resume --home {home}" in call("studies")
 
 
+def test_a_study_is_seen_from_its_first_moment_on(home: Path, call: Call, capfd: pytest.CaptureFixture[str]) -> None:
+    new, known = home / "studies" / "new", Study(home, "one")
+    new.mkdir()
+    with shown_starting(new), shown_starting(known.folder):
+        found = {row["study"]: row["state"] for row in json.loads(call("studies", "--json"))}
+        assert found == {"one": "starting", "two": "ended", "new": "starting"}
+        assert call("studies").count(" starting ") == 2
+        assert " ".join(call("status", "one").split()).startswith("study one state starting, by process ")
+        with pytest.raises(ValueError, match="study new: is being started, and has nothing to show yet"):
+            paretune.status("new", home=home)
+    assert {row["study"]: row["state"] for row in paretune.studies(home=home)} == {"one": "ended", "two": "ended"}
+
+
 def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paretune.verbs.home.HEARD_S", 0.2)
     study = Study(home, "one")
@@ -145,7 +158,7 @@ def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch
     ("words", "sentence"),
     [
         (("stop", "two"), "stop: two must be running, its state is ended"),
-        (("stop", "one", "7"), "stop: trial must be one of 0 to 0 of one, got 7"),
+        (("stop", "one", "7"), "stop: trial must be one that runs, of one none now, got 7"),
         (("stop", "one", "0"), "stop: trial 0 of one must be running, it is complete"),
         (("stop", "one", "x"), "Invalid value for 'trial'"),
         (("rename", "one", "two"), "rename: the new name must be free, two is there"),

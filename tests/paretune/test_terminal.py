@@ -1,4 +1,4 @@
-"""Sentences in a terminal break between words; a line with a command stays whole, and so does every line in a pipe."""
+"""Sentences in a terminal break between words; in a pipe every line stays whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import pytest
 
 from paretune.words.terminal import say
+from tests.search.test_wrapping import read_by_a_shell
 
 PROSE = "one notch more: " + "word " * 40
 COMMAND = "take: paretune select demo --max-params 1000 --export out/ --home /a/rather/long/folder/that/goes/on/and/on"
@@ -22,11 +23,11 @@ def test_a_terminal_gets_words_whole_and_the_indent_kept(monkeypatch: pytest.Mon
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "80")
     say(f"  {PROSE}\n{COMMAND}")
-    *lines, last = screen.getvalue().splitlines()
+    *lines, first, last = screen.getvalue().splitlines()
     assert len(lines) > 2
     assert all(len(line) <= 80 and line.startswith("  ") for line in lines)
     assert " ".join(line.strip() for line in lines) == PROSE.strip()
-    assert last == COMMAND
+    assert read_by_a_shell(f"{first}\n{last}") == COMMAND.split()
 
 
 def test_a_pipe_gets_lines_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,8 @@ def outside(home: Path, heard: list[bool]) -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             time.sleep(0.2)
-            running = paretune.status("s", home=home)["running"] if paretune.studies(home=home) else []
+            states = [row["state"] for row in paretune.studies(home=home)]
+            running = paretune.status("s", home=home)["running"] if states == ["running"] else []
             if any(one["epochs"] == LONG and (one["trial"] == 1 or asked is None) for one in running):
                 heard.append(paretune.stop("s", asked, home=home))
                 break

@@ -213,6 +213,20 @@ def test_a_running_trials_curve_grows_and_a_resumed_one_runs_again(uri: str) -> 
     assert (child.info.status, len(history(uri, child, "float/params"))) == ("FINISHED", 3)
 
 
+@pytest.mark.parametrize("anew", [True, False], ids=["another process", "the same"])
+def test_a_study_that_was_stopped_and_resumed_shows_the_figures_of_its_end(uri: str, anew: bool) -> None:
+    mirror = Sync(uri, "demo")
+    mirror.sync(study(trial(0), replace(trial(1, points=1), status="stopped", reason="interrupted")))
+    mirror = Sync(uri, "demo") if anew else mirror
+    mirror.sync(study(trial(0), replace(trial(1, points=1), status="running")))
+    mirror.sync(study(trial(0), trial(1)))
+    run = everything(uri)["demo"]
+    assert run.data.metrics["points"] == 6
+    assert history(uri, run, "points") == [(1, 3), (2, 4), (2, 6)]
+    Sync(uri, "demo").sync(study(trial(0), trial(1)))
+    assert len(history(uri, run, "points")) == 3, "nothing is logged again"
+
+
 def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str) -> None:
     mirror = Sync(uri, "demo")
     mirror.sync(study(trial(0)))
