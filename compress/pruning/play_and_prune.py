@@ -5,7 +5,7 @@ Singh et al. 2019, https://arxiv.org/abs/1905.04446.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -68,6 +68,10 @@ class PlayAndPrune(DuringTraining, Adaptive):
     def rate(self, accuracy: float, unpruned: float) -> float:
         """Return T, from accuracies in [0, 1]."""
         return max(0.0, accuracy - (unpruned - self.tolerance)) / max(self.tolerance, 0.01)
+
+    def validations(self, widths: Callable[[], Sequence[int]], epochs: int) -> int:
+        """Return a look for each step of the bisection in each layer, one before, and one after each epoch."""
+        return 1 + sum((width - 1).bit_length() for width in widths()) + epochs
 
     def begin(self, model: nn.Module, goal: Goal) -> Pruning:
         """Return the hook with both modules; a goal without `validate` drops nothing, and `goal.level` is ignored."""

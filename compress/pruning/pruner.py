@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
@@ -38,6 +38,13 @@ class Pruner(ABC):
         `spare_shortcuts`.
         """
         return False
+
+    def validations(self, widths: Callable[[], Sequence[int]], epochs: int) -> int:
+        """Return how often the method looks at all validation images in a training of so many epochs.
+
+        `widths` tells the filters of each layer. Most methods never look.
+        """
+        return 0
 
     @abstractmethod
     def scores(self, model: nn.Module, calibration: Batch) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -121,6 +121,10 @@ class Prune(Cut):
         if isinstance(self.method, DuringTraining):
             return self.method.begin(model, replace(goal(), measure=self.measure))
         return KeepZeros(masked_parameters(model, self.method, calibration())) if self.masked else None
+
+    def validations(self, widths: Callable[[], Sequence[int]]) -> int:
+        """Return the looks of the method in a recovery."""
+        return self.method.validations(widths, self.recovery.training.epochs)
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ into the models' keys (`made_from`), and a sentence for a card. Adding a stage i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
@@ -67,6 +67,10 @@ class Stage(ABC):
         `calibration` returns the batch of `change`.
         """
         return None
+
+    def validations(self, widths: Callable[[], Sequence[int]]) -> int:
+        """Return how often all validation images are looked at in making a model; `widths` tells filters by layer."""
+        return 0
 
     def amount(self, model: nn.Module, image: Tensor) -> int:
         """Count what levels are a share of, as a rule the weights; `image` `(1, C, H, W)` is one of the task's."""

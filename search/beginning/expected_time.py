@@ -1,19 +1,24 @@
 """Announce the time of a long search before the first trial: time a training step where trials run, and multiply.
 
-The time is that of the trainings and of the passes that measure, in proportion to their MACs. Models are counted once,
-as trials share them. Recipes are drawn at random: a sampler that weighs seconds, and curves ended early, take less.
+The time is that of the trainings and of the passes that measure or validate, in proportion to their MACs. Models are
+counted once, as trials share them. Recipes are drawn at random: a sampler that weighs seconds, and curves ended early,
+take less.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from statistics import median
 
 import numpy as np
+import torch
 
 from compress.data.tasks import Task
 from compress.estimate import UPDATE, Estimator
+from compress.models import Model
 from compress.plan import Step
+from compress.pruning.pruner import weighted_layers
 from compress.recipe import Recipe
 from compress.stages import Recovery, Train
 from search.beginning.step_time import WAIT_S, Timed, on_worker
@@ -146,8 +151,18 @@ def work_of(space: Space, task: Task, seed: int, trials: int) -> Work:
     drawn = candidates(lambda trial: space.build(trial, task.name, seed), [], chance, max(1, min(trials - 1, DRAWN)))
     recipes = [one.recipe for one in drawn if isinstance(one.recipe, Recipe)]
 
+    @cache
+    def widths(model: Model) -> tuple[int, ...]:
+        with torch.random.fork_rng(devices=[]):
+            layers = weighted_layers(model.build(task.outputs, task.channels))
+        return tuple(layer.weight.shape[0] for layer in layers.values())
+
     def macs(steps: list[Step]) -> float:
-        return sum(estimator.training(one) + evaluated * estimator.guess(one).costs["macs"] for one in steps)
+        found = 0.0
+        for one in steps:
+            looks = one.stage.validations(partial(widths, one.model)) * len(task.validation)
+            found += estimator.training(one) + (evaluated + looks) * estimator.guess(one).costs["macs"]
+        return found
 
     known: set[str] = set()
 

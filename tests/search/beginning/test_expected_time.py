@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,15 @@ from torch import nn
 
 from compress.data.tasks import Task
 from compress.models import Model
+from compress.pruning import PlayAndPrune
+from compress.pruning.pruner import weighted_layers
 from search.beginning import expected_time, step_time
 from search.beginning.expected_time import HOUR_S, Search, about, announcement, fewer_epochs, said, work_of
 from search.beginning.step_time import Timed, on_worker
 from search.running.cluster import scratch_folder, started
 from search.settings import Settings
 from spaces import SPACES, Space
+from spaces.restrict import restricted
 from spaces.space import Effort
 
 MACS = 10**6
@@ -82,6 +86,19 @@ def test_a_shared_model_counts_once(digits: Task) -> None:
     assert (one.whole, one.trial > 0) == (one.teacher, True)
     assert one.teacher < several.whole < one.teacher + 23 * (several.trial + one.teacher)
     assert several.recovery == 10
+
+
+def test_the_looks_of_a_method_at_the_validation_images_are_counted(digits: Task) -> None:
+    only = {"method": ("play and prune",), "network": ("VGG16",)}
+    playing = restricted(SPACES["singh2019"].at("small"), only, "digits", 0)
+    layers = weighted_layers(Model("vgg8", 0.25).build(10, 1)).values()
+    widths = [layer.weight.shape[0] for layer in layers]
+    looks = PlayAndPrune().validations(lambda: widths, 8)
+    assert looks == 1 + sum(math.ceil(math.log2(width)) for width in widths) + 8
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlayAndPrune, "validations", lambda *_: 0)
+        without = work_of(playing, digits, 0, 2).trial
+    assert work_of(playing, digits, 0, 2).trial > 1.1 * without
 
 
 @pytest.mark.parametrize("elsewhere", [{"address": "auto"}, {"gpus_per_trial": 1.0}])
