@@ -40,7 +40,7 @@ def front_table(found: Mapping[str, Any], teacher: Mapping[str, Any] | None = No
         table.caption = "ms: of several devices, machines or numbers of threads, so not to be compared; see --json"
     unit = f"; {quality.name} in {quality.unit}" if quality.unit else ""
     apart = teacher is not None and all(point["id"] != teacher["id"] for point in points)
-    count = f"{len(points)} points on the front" + (" below the teacher" if apart else "")
+    count = f"{len(points)} points on the front" + (" after the teacher" if apart else "")
     table.title = f"{found['study']}: {count}, hypervolume {found['hypervolume']:.4f}{unit}"
     return table
 
