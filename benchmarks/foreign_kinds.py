@@ -49,7 +49,8 @@ from compress.training.checkpoint import Checkpoint
 from compress.training.settings import Training
 from search.sampling.journal import open_journal
 from search.sampling.optuna_study import OptunaStudy
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 
 KEY = f"{1:032x}"
 SMALL = Model("cnn", 0.25)

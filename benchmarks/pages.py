@@ -25,8 +25,8 @@ from benchmarks.bars import Row, table
 from benchmarks.browser import browser
 from benchmarks.machine import machine
 from compress.measurement import Measurement
-from search.study.record import Choice
-from search.study.study import Study, point_event
+from search.study.record import Choice, point_event
+from search.study.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "pages.md"
 VALIDATION = 5000

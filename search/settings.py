@@ -17,7 +17,7 @@ from search.checks import check_folder, check_number, check_whole
 from search.option_fields import MACHINE, SHARED, TRIED, argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
 from search.study.front import DEFAULT_OBJECTIVES, OBJECTIVES, check_objectives
-from search.study.study import check_name
+from search.study.names import check_name
 from search.training_options import TrainingOptions
 from search.uri import sqlite_uri
 

@@ -35,7 +35,8 @@ from paretune.options.view import Attention, Layers, Robustness, Speed
 from search.beginning import launch
 from search.option_fields import options_of, typed_name
 from search.settings import Settings
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 from tests.wrong import (
     BOUNDS,
     COMPARISONS,

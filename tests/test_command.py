@@ -32,7 +32,8 @@ from paretune.words.search import searched
 from paretune.words.selected import selected
 from search.selection.budget import Budget
 from search.selection.selection import choose
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 from search.tracking.client import connect
 from tests.search.points import CURVE, seeds
 

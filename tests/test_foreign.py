@@ -27,7 +27,8 @@ from compress.export.formats import CARD, SEAL, export, read_card
 from compress.measurement import Measurement
 from compress.store.files import STRUCTURE, WEIGHTS, Files
 from compress.store.folder import RECORD, Store, _seal
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 
 QUICK = [kind for kind in KINDS if not kind.heavy and "evaluate" not in kind.name]
 

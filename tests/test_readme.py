@@ -18,7 +18,8 @@ from compress.measurement import Measurement
 from compress.models import Model
 from compress.pruning import PRUNERS, Pruner
 from paretune.cli import app
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))

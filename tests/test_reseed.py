@@ -30,9 +30,10 @@ from compress.store.bucket import open_store
 from compress.training.settings import Training
 from search.beginning import launch
 from search.selection.selection import Selection
-from search.study.record import StudyRecord
+from search.study.endings import INTERRUPTED
+from search.study.record import StudyRecord, point_event
 from search.study.seeds import families
-from search.study.study import INTERRUPTED, Study, point_event
+from search.study.study import Study
 from search.tracking.client import connect
 from search.tracking.fields import hidden
 from tests.search.processes.searches import wait

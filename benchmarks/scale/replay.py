@@ -23,8 +23,8 @@ from search.running.driver import Driver
 from search.running.job import Job
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES
-from search.study.record import StudyRecord
-from search.study.study import Study, point_event
+from search.study.record import StudyRecord, point_event
+from search.study.study import Study
 from spaces import SPACES
 
 TASK, SPACE = "digits", SPACES["joint"]

@@ -25,8 +25,8 @@ from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES, value
-from search.study.record import Point
-from search.study.study import Study, point_event
+from search.study.record import Point, point_event
+from search.study.study import Study
 
 NOBODY: Any = None
 """Ray's scheduler asks nothing of Tune's controller."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from search.settings import home_folder
-from search.study.study import named_studies
+from search.study.names import named_studies
 
 
 def studies(context: typer.Context, incomplete: str) -> list[str]:

@@ -15,7 +15,8 @@ from search.hints import program
 from search.settings import Settings, home_folder
 from search.study import driver_file
 from search.study import state as states
-from search.study.study import Study, StudyError, named_studies
+from search.study.names import StudyError, named_studies
+from search.study.study import Study
 
 if TYPE_CHECKING:
     from search.study.removal import Removal

@@ -12,8 +12,10 @@ from paretune.options.search import Run, Search
 from paretune.options.taking import taking
 from paretune.verbs.home import go_on
 from search.settings import Settings, home_folder
+from search.study.endings import INTERRUPTED
+from search.study.names import StudyError
 from search.study.record import StudyRecord
-from search.study.study import INTERRUPTED, Study, StudyError
+from search.study.study import Study
 from search.study_file import filled
 
 if TYPE_CHECKING:

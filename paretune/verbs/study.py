@@ -17,10 +17,11 @@ from search.study.comparison import Comparison
 from search.study.comparison import compare as compare_fronts
 from search.study.front import hypervolume
 from search.study.named_points import named_point
+from search.study.names import named_studies
 from search.study.placed import named
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, families, front_of
-from search.study.study import Study, named_studies
+from search.study.study import Study
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from paretune.words.fitted_table import Column, FittedTable
 from search.study.driver_file import duration
-from search.study.study import INTERRUPTED
+from search.study.endings import INTERRUPTED
 
 if TYPE_CHECKING:
     from search.study.removal import Removal

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from compress.quality import ACCURACY, Quality
 from search.selection.budget import QUALITY_BOUNDS, Budget, option
 from search.selection.rated import rated_models
-from search.study.endings import endings
+from search.study.endings import INTERRUPTED, endings
 from search.study.record import StudyRecord
 from search.study.seeds import Family, front_of, middle
-from search.study.study import INTERRUPTED
 
 
 def searched(

@@ -17,8 +17,9 @@ from search.selection.budget import Budget
 from search.settings import Settings, check_models
 from search.study.front import DEFAULT_OBJECTIVES
 from search.study.images import check_images
+from search.study.names import StudyError, known_studies
 from search.study.record import StudyRecord
-from search.study.study import Study, StudyError, known_studies
+from search.study.study import Study
 
 NETWORKS = "networks"
 """The header's entry on networks named by the recipes of a space of the user's, not by options."""
@@ -40,7 +41,9 @@ def check_there(study: Study, *, resume: bool) -> None:
     if study.exists and not resume:
         raise StudyError(f"study {study.name}: exists already in {study.home}; add --resume or choose another --name")
     if resume and not study.exists:
-        raise StudyError(f"study {study.name}: there is none in {study.home} to resume; {known_studies(study)}")
+        raise StudyError(
+            f"study {study.name}: there is none in {study.home} to resume; {known_studies(study.home, study.name)}"
+        )
 
 
 def check_study(study: Study, settings: Settings) -> None:

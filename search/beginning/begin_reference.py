@@ -15,7 +15,8 @@ import torch
 from compress.data.tasks import Task
 from compress.models import Model
 from compress.recipe import Recipe
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from spaces import Space
 
 ENTRY = "reference"

@@ -21,8 +21,9 @@ from search.beginning.begin_checks import NETWORKS, check_given, check_suit
 from search.beginning.begin_reference import ENTRY as REFERENCE
 from search.beginning.begin_reference import with_reference
 from search.settings import TRIALS, Settings
+from search.study.names import StudyError
 from search.study.record import StudyRecord
-from search.study.study import Study, StudyError
+from search.study.study import Study
 from spaces import EARLIER, SPACES, Space
 from spaces.listing import MOST, Listing
 from spaces.own import is_path, load, watched

@@ -11,7 +11,8 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.training.optimizers import check_own_optimizer, own_optimizer_source
 from search.settings import Settings
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from spaces import Space
 from spaces.probe import probe
 from spaces.restrict import Only, check_left

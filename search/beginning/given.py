@@ -11,7 +11,8 @@ from compress.recipe import Recipe
 from search.beginning.begin_checks import check_there
 from search.sampling.optuna_study import GRID
 from search.settings import Settings, home_folder, whole_task
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from spaces.given_recipes import Given, of_recipes, read
 
 

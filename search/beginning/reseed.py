@@ -27,9 +27,11 @@ from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.selection.selection import choose
 from search.settings import MOST_SEEDS, Settings
+from search.study.endings import INTERRUPTED
+from search.study.names import StudyError
 from search.study.record import StudyRecord
 from search.study.seeds import Family, families
-from search.study.study import INTERRUPTED, Study, StudyError
+from search.study.study import Study
 from spaces import Space
 from spaces.space import Trial
 

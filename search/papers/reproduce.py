@@ -13,7 +13,8 @@ from search.papers.shared_work import shared_work
 from search.papers.text import Reproduction, csv, latex_text, markdown
 from search.papers.values import Values
 from search.papers.verdict import judge
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from spaces.papers import PAPERS, Paper
 
 FOLDER = "paper"

@@ -27,9 +27,10 @@ from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.suggest import Asked
 from search.study.driver_file import Doing
+from search.study.endings import BY_REQUEST, EARLY, INTERRUPTED
 from search.study.events import PointError, check_point
 from search.study.record import Point, Status
-from search.study.study import BY_REQUEST, EARLY, INTERRUPTED, RENEWED, Study
+from search.study.study import RENEWED, Study
 
 Ending = tuple[Status, str]
 """Status at the end of a trial, and the reason."""

@@ -9,9 +9,9 @@ from typing import Any
 from compress.plan import plan
 from compress.recipe import Recipe
 from search.sampling.suggest import Asked
+from search.study.endings import INTERRUPTED
 from search.study.record import StudyRecord, TrialRecord
 from search.study.seeds import Family, families, front_of
-from search.study.study import INTERRUPTED
 
 ENOUGH = "the rest of its curve was not wanted with this seed"
 Wanted = Callable[[StudyRecord], Sequence[Family]]

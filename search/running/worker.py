@@ -41,7 +41,7 @@ from search.running.failures import (
 )
 from search.running.job import Job, StepResult
 from search.running.notes import keep_warnings
-from search.study.study import point_event
+from search.study.record import point_event
 from search.worker_path import settle
 
 STEP_SECONDS = 1.0

@@ -19,9 +19,9 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.sampling.journal import open_journal
+from search.study.endings import INTERRUPTED
 from search.study.front import ANY_QUALITY, Place, is_quality, measured_on, value
 from search.study.record import Choice, Point, StudyRecord
-from search.study.study import INTERRUPTED
 from search.uri import in_memory, shown
 from spaces.space import place
 

@@ -25,9 +25,9 @@ from compress.store.bucket import open_store
 from compress.store.folder import Entry
 from search.selection.preference import ACCURACY
 from search.study.images import check_images
-from search.study.record import Point, StudyRecord, measurement_as_json
+from search.study.record import Point, StudyRecord, measurement_as_json, point_event
 from search.study.seeds import families
-from search.study.study import RENEWED, Study, point_event
+from search.study.study import RENEWED, Study
 from search.worker_path import ROOT
 
 CHECKED = tuple(cost.name for cost in COSTS if cost.is_exact and not cost.is_computed)

@@ -7,8 +7,9 @@ from pathlib import Path
 from compress.store.bucket import absolute
 from compress.store.folder import Store
 from search.study.front import ANY_QUALITY, OBJECTIVES, front
+from search.study.names import StudyError
 from search.study.seeds import front_of
-from search.study.study import Study, StudyError
+from search.study.study import Study
 
 
 def clean(study: Study, others: list[Study], *, dry_run: bool = False) -> tuple[int, int]:

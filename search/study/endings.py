@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from search.study.record import TrialRecord
-from search.study.study import BY_REQUEST, EARLY, INTERRUPTED
 
+INTERRUPTED = "interrupted"
+BY_REQUEST = "stopped by request"
+EARLY = "the rest of its curve promised less than other recipes"
 STOPPED = {EARLY: "stopped early", BY_REQUEST: BY_REQUEST, INTERRUPTED: INTERRUPTED}
 ORDER = ("complete", *STOPPED.values(), "stopped", "failed")
 

@@ -9,7 +9,8 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.plan import plan
 from compress.recipe import Recipe
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 
 
 def check_images(study: Study, task: Task) -> None:

@@ -99,6 +99,17 @@ def measurement_as_json(measured: Measurement) -> JsonDict:
     return measured.as_json()
 
 
+def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:
+    """Return a point's form in the ledger and in reports of workers; the path is relative to the store."""
+    return {
+        "id": key,
+        "sparsity": sparsity,
+        "variant": variant,
+        "measured": measurement_as_json(measured),
+        "path": f"{key[:2]}/{key}",
+    }
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """Everything known of a study, as read from its ledger.

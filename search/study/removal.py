@@ -11,7 +11,8 @@ from typing import Any
 from compress.store.bucket import absolute
 from compress.store.folder import Store
 from search.study.ledger import FILE
-from search.study.study import Study, StudyError, check_name
+from search.study.names import StudyError, check_name
+from search.study.study import Study
 
 
 @dataclass(frozen=True)

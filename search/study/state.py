@@ -12,8 +12,9 @@ from search.study.driver_file import Doing, DriverFile, is_asked, read
 from search.study.endings import endings
 from search.study.front import hypervolume
 from search.study.ledger import FILE
+from search.study.names import StudyError
 from search.study.seeds import front_of
-from search.study.study import Study, StudyError
+from search.study.study import Study
 
 State = Literal["starting", "running", "stopping", "died", "interrupted", "ended"]
 

@@ -8,12 +8,10 @@ events of a point: the model was made again.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +19,25 @@ from filelock import FileLock, Timeout
 
 from compress.figures import LATENCY
 from compress.quality import ACCURACY, Quality
+from search.study.endings import BY_REQUEST, INTERRUPTED
 from search.study.events import check_asked, check_ended, check_header, check_named, check_point, check_wanted
-from search.study.ledger import FILE, Event, Ledger
+from search.study.ledger import Event, Ledger
+from search.study.names import StudyError, check_name, known_studies
 from search.study.record import (
     Choice,
     Point,
     Status,
     StudyRecord,
     TrialRecord,
-    measurement_as_json,
     measurement_from_json,
+    point_event,
 )
 
 VERSION = 1
 TEACHER = "teacher"
 """Value of `latency_of` in a header: the reference's latency is the teacher's."""
-INTERRUPTED = "interrupted"
-BY_REQUEST = "stopped by request"
 RENEWED = "the study has its figures of now"
 """Remedy in messages about a model that was made again."""
-EARLY = "the rest of its curve promised less than other recipes"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-class StudyError(ValueError):
-    """Complaint about a study that is missing, exists already, is in use, or cannot be read: who, rule, value."""
 
 
 @dataclass
@@ -225,7 +217,7 @@ class Study:
         A trial without changes since the last call is the same object as before.
         """
         if not self.exists:
-            raise StudyError(f"study {self.name}: there is none in {self.home}; {known_studies(self)}")
+            raise StudyError(f"study {self.name}: there is none in {self.home}; {known_studies(self.home, self.name)}")
         return StudyRecord(
             name=self.name,
             task=self.header["task"],
@@ -293,38 +285,3 @@ class Study:
         else:
             trial = self.trials[event["trial"]]
             trial.status, trial.reason = "running", ""
-
-
-def check_name(name: str) -> str:
-    """Return the name if fit for a folder; StudyError otherwise."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise StudyError(
-            "study name must begin with a letter or digit, go on with letters, digits, '.', '_' or '-' "
-            f"and have at most 80 characters, got {name!r}"
-        )
-    return name
-
-
-def known_studies(missing: Study) -> str:
-    """Return what there is in place of a missing study: the nearest name, and all."""
-    if not missing.home.exists():
-        return f"there is no folder {missing.home}, --home names another"
-    known = named_studies(missing.home)
-    near = [f"did you mean {name}? " for name in get_close_matches(missing.name, known, 1)]
-    return f"{''.join(near)}known are {', '.join(known) or 'none'}"
-
-
-def named_studies(home: Path) -> list[str]:
-    """Return the names of the studies of a home, in order."""
-    return sorted(path.parent.name for path in (home / "studies").glob(f"*/{FILE}"))
-
-
-def point_event(key: str, sparsity: float, variant: str, measured: Any) -> dict[str, Any]:
-    """Return a point's form in the ledger and in reports of workers; the path is relative to the store."""
-    return {
-        "id": key,
-        "sparsity": sparsity,
-        "variant": variant,
-        "measured": measurement_as_json(measured),
-        "path": f"{key[:2]}/{key}",
-    }

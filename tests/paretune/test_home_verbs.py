@@ -19,8 +19,10 @@ import paretune.cli
 from compress.measurement import Measurement
 from search.settings import Settings
 from search.study.driver_file import Doing, DriverFile, shown_starting, take_requests
+from search.study.endings import INTERRUPTED
 from search.study.ledger import FILE
-from search.study.study import INTERRUPTED, Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 from search.tracking.client import connect
 
 Call = Callable[..., str]

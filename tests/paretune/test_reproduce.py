@@ -13,8 +13,8 @@ import paretune
 from dashboards import report
 from paretune.verbs.reproduce import PAGE
 from search.papers.text import Reproduction
+from search.study.endings import INTERRUPTED
 from search.study.record import StudyRecord
-from search.study.study import INTERRUPTED
 
 ONLY = ("study=one-shot", "network=VGG13", "target=95%", "method=FT,KD")
 

@@ -12,7 +12,10 @@ from compress.measurement import Measurement
 from paretune.options.search import Run
 from paretune.verbs.search import as_begun
 from search.settings import Settings
-from search.study.study import BY_REQUEST, Study, StudyError, point_event
+from search.study.endings import BY_REQUEST
+from search.study.names import StudyError
+from search.study.record import point_event
+from search.study.study import Study
 from search.study_options import arguments_of, header_entry
 
 

@@ -15,8 +15,8 @@ import pytest
 import paretune
 import paretune.cli
 from compress.quality import ACCURACY, Quality
-from search.study.record import StudyRecord
-from search.study.study import Study, point_event
+from search.study.record import StudyRecord, point_event
+from search.study.study import Study
 from tests.search.grids import curve, grid, plain_teacher, recipe, study
 
 Call = Callable[..., str]

@@ -20,7 +20,8 @@ from compress.recipe import Recipe
 from compress.stages import Prune, Recovery, Train
 from compress.store.bucket import open_store
 from compress.training.settings import Training
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 
 ONCE = Training(epochs=1)
 Typed = Callable[..., str]

@@ -16,7 +16,8 @@ from compress.models import Model
 from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 from search.tracking.client import check_reachable
 
 REFERENCE = {"accuracy": 0.0, "params": 1000, "flops": 9000}

@@ -20,7 +20,8 @@ from compress.recipe import Recipe
 from search.running.driver import Driver
 from search.sampling.optuna_study import AUTO, OptunaStudy
 from search.study.front import DEFAULT_OBJECTIVES
-from search.study.study import Study, point_event
+from search.study.record import point_event
+from search.study.study import Study
 from spaces.joint import JOINT
 
 REFERENCE = {"accuracy": 0.0, "params": 100.0, "flops": 100.0, "macs": 50.0, "latency_ms": 1.0}

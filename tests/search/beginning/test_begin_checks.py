@@ -16,7 +16,8 @@ from compress.recipe import Recipe
 from search.beginning.begin_checks import earlier_of, given_models
 from search.settings import Settings
 from search.study.images import check_images
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 
 HEADER: dict[str, Any] = {"space": "joint", "objectives": ["accuracy", "params"], "seed": 0}
 

@@ -18,7 +18,8 @@ from compress.stages import Train
 from compress.training.settings import Training
 from search.beginning.begin_space import BegunSpace, planned, space_of, suited
 from search.settings import Settings
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.given_recipes import of_recipes
 from spaces.listing import Listing

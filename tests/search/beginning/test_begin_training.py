@@ -17,7 +17,9 @@ from compress.training.optimizers import own_optimizer_source
 from compress.training.settings import Training
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
 from search.settings import Settings
-from search.study.study import Study, StudyError, point_event
+from search.study.names import StudyError
+from search.study.record import point_event
+from search.study.study import Study
 from search.study_file import read
 from search.study_options import arguments_of, described, header_entry
 from spaces import SPACES, Space

@@ -34,8 +34,9 @@ from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
 from search.study.front import front
+from search.study.names import StudyError
 from search.study.record import StudyRecord
-from search.study.study import Study, StudyError
+from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.space import EFFORT, Effort, Trial
 

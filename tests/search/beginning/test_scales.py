@@ -19,7 +19,8 @@ from search.beginning import launch
 from search.beginning.begin_checks import check_study
 from search.beginning.begin_space import BegunSpace, check_alike, space_of
 from search.settings import Settings
-from search.study.study import Study, StudyError
+from search.study.names import StudyError
+from search.study.study import Study
 from search.study_options import arguments_of
 from spaces import EARLIER, SPACES, Space
 from spaces.space import EFFORT, Effort, Trial, with_scales

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from search.study.endings import INTERRUPTED
 from search.study.front import front
-from search.study.study import INTERRUPTED, Study
+from search.study.study import Study
 from tests.search.mirrored import free_port
 
 RAY = f"{sys.prefix}/bin/ray"

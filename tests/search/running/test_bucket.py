@@ -19,8 +19,9 @@ from search.beginning import launch
 from search.settings import Settings
 from search.shipping.verified_export import stored
 from search.study.clean import clean
+from search.study.names import StudyError
 from search.study.record import StudyRecord
-from search.study.study import Study, StudyError
+from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 

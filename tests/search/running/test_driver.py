@@ -25,7 +25,8 @@ from compress.training.settings import Training
 from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.sampling.optuna_study import OptunaStudy
-from search.study.study import BY_REQUEST, INTERRUPTED, Study
+from search.study.endings import BY_REQUEST, INTERRUPTED
+from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 

@@ -18,7 +18,7 @@ from compress.training.settings import Training
 from search.beginning import launch
 from search.running.activity import Stopped, Telling
 from search.settings import Settings
-from search.study.study import BY_REQUEST, INTERRUPTED
+from search.study.endings import BY_REQUEST, INTERRUPTED
 from spaces import SPACES, Space
 from spaces.space import Trial
 

@@ -21,9 +21,10 @@ from search.running.job import Job
 from search.running.tune_scheduler import Scheduler
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.settings import Settings
+from search.study.endings import EARLY
 from search.study.front import front
 from search.study.record import StudyRecord
-from search.study.study import EARLY, Study
+from search.study.study import Study
 from spaces import SPACES, Space
 from spaces.space import Trial
 

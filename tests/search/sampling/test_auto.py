@@ -31,10 +31,11 @@ from search.sampling.acquisition import STARTUP
 from search.sampling.bounds import UNBOUNDED, Bounds
 from search.sampling.optuna_study import AUTO, SAMPLERS, OptunaStudy
 from search.sampling.suggest import takes
+from search.study.endings import EARLY
 from search.study.front import front
 from search.study.record import StudyRecord
 from search.study.seeds import front_of
-from search.study.study import EARLY, Study
+from search.study.study import Study
 from spaces import Space
 from spaces.space import Trial
 from spaces.study_training import StudyTraining

@@ -15,8 +15,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.sampling.optuna_study import OptunaStudy, open_storage
+from search.study.endings import EARLY, INTERRUPTED
 from search.study.record import Point
-from search.study.study import EARLY, INTERRUPTED, Study
+from search.study.study import Study
 
 OBJECTIVES = ("accuracy", "params")
 Event = Callable[..., dict[str, Any]]

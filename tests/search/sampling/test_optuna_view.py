@@ -14,9 +14,9 @@ from optuna.trial import TrialState
 
 from search.sampling.optuna_study import OptunaStudy
 from search.sampling.optuna_view import models_study, natural, write_view
+from search.study.names import check_name
 from search.study.record import Choice, StudyRecord
 from search.study.seeds import front_of
-from search.study.study import check_name
 from tests.dashboards.records import MAE, by
 from tests.search.mirrored import reseeded, study, trial
 

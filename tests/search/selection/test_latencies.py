@@ -25,8 +25,8 @@ from search.selection.amount import Amount
 from search.selection.budget import Budget
 from search.selection.latencies import FILE, deciding, timed
 from search.selection.selection import Selection
-from search.study.record import Point
-from search.study.study import Study, point_event
+from search.study.record import Point, point_event
+from search.study.study import Study
 from tests.search.points import point, seeds
 
 ONCE = Training(epochs=1)

@@ -24,8 +24,9 @@ from compress.store.bucket import open_store
 from compress.store.folder import Store
 from compress.training.settings import Training
 from search.shipping.verified_export import Mismatch, _origin, differences, elsewhere, renew, spread, take
-from search.study.record import Point
-from search.study.study import Study, StudyError, point_event
+from search.study.names import StudyError
+from search.study.record import Point, point_event
+from search.study.study import Study
 from search.tracking.client import TrackingError, connect
 
 ONCE = Training(epochs=1)

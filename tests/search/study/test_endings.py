@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from search.study.endings import ending, endings, reason
+from search.study.endings import BY_REQUEST, EARLY, INTERRUPTED, ending, endings, reason
 from search.study.record import Status, TrialRecord
-from search.study.study import BY_REQUEST, EARLY, INTERRUPTED
 
 
 def ended(status: Status, why: str = "") -> TrialRecord:

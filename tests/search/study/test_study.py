@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from search.study.endings import INTERRUPTED
+from search.study.names import StudyError, check_name
 from search.study.record import Point
-from search.study.study import INTERRUPTED, TEACHER, Study, StudyError, check_name
+from search.study.study import TEACHER, Study
 from search.study.totals import Totals
 
 Event = Callable[..., dict[str, Any]]

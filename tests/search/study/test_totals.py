@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from search.study.endings import INTERRUPTED
 from search.study.front import front, hypervolume
 from search.study.record import StudyRecord
-from search.study.study import INTERRUPTED, Study
+from search.study.study import Study
 from search.study.totals import Totals, changed
 
 Event = Callable[..., dict[str, Any]]
