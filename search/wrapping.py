@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _WORD = re.compile(r"\S*`[^`]*`\S*|\S+")
 """A word, or a text in backticks, which is typed in one piece."""
-_ARGUMENT = re.compile(r"(?:'[^']*'|[^\s'])+")
+_ARGUMENT = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
 """A word of a command, perhaps in quotes."""
 _COMMAND = re.compile(r"(?:[a-z][a-z ]*: )?\S*\bparetune [a-z]")
 """The beginning of a line that is a command, perhaps after a label: `take: paretune select`."""
@@ -22,7 +22,7 @@ def wrapped(line: str, width: int) -> list[str]:
     A command that is broken has `CONTINUED` at the end of each line but the last.
     """
     indent = " " * (len(line) - len(line.lstrip()))
-    if len(line) <= width:
+    if len(line) <= width or not line.strip():
         return [line]
     is_command = _COMMAND.match(line)
     words = (_ARGUMENT if is_command else _WORD).findall(line)

@@ -7,10 +7,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.machine.resources import usable_cpus
 from paretune.options.reproduce import Reproduce
 from paretune.options.search import Run, Search
 from paretune.options.taking import taking
 from paretune.verbs.home import go_on
+from search.selection.budget import BOUNDS
 from search.settings import Settings, home_folder
 from search.study.endings import INTERRUPTED
 from search.study.names import StudyError
@@ -42,7 +44,10 @@ def as_begun(made: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
     begun = {**arguments_of(study), "space": study.header["space"], "scale": study.header.get("scale")}
     begun["gpus_per_trial"] = None  # as this machine has GPUs
-    return {**{name: value for name, value in begun.items() if name in known and value is not None}, **found}
+    if not found.get("address"):
+        begun["cpus_per_trial"] = min(begun["cpus_per_trial"], usable_cpus())
+    kept = {name for name in begun if name in known and name not in BOUNDS}  # a study has its bounds in the header
+    return {**{name: begun[name] for name in kept if begun[name] is not None}, **found}
 
 
 @taking(Search, as_begun)

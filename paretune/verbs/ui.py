@@ -17,6 +17,7 @@ from typing import TextIO
 
 from search.settings import Settings
 from search.study.study import Study
+from search.tracking.client import TrackingError
 from search.tracking.experiment import move_with_home
 from search.tracking.page import page
 
@@ -40,7 +41,8 @@ def serve(home: Path, study: str | None, port: int | None, say: Callable[[str], 
     settings = Settings(study or "demo", home=home)
     if not (home / "mlflow.db").exists():
         raise ValueError(f"ui: the home must have MLflow's database, there is none in {home}; a search makes one")
-    move_with_home(home / "mlflow.db")
+    with suppress(TrackingError):  # a home that cannot be written is shown as it is
+        move_with_home(home / "mlflow.db")
     port = _free(port)
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would fill up

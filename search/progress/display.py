@@ -96,7 +96,9 @@ class Progress:
         self._print(line)
 
     def _print(self, line: str, style: str | None = None) -> None:
-        lines = wrapped(line, self.console.width) if self.console.is_terminal else [line]
+        lines = line.split("\n")
+        if self.console.is_terminal:
+            lines = [part for each in lines for part in wrapped(each, self.console.width)]
         self.console.print("\n".join(lines), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def line(self, ended: TrialRecord) -> str:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -58,8 +59,8 @@ class Doing:
 class DriverFile:
     """The driver of a study: who runs it where, since when, heard last when, and its trials.
 
-    `started` and `heard` are seconds since 1970. `waiting` are trials for which a model is in the making. `left_s` are
-    the seconds expected to the end, None if unknown.
+    `starting` is true until there are trials. `started` and `heard` are seconds since 1970. `waiting` are trials for
+    which a model is in the making. `left_s` are the seconds expected to the end, None if unknown.
     """
 
     pid: int
@@ -72,6 +73,7 @@ class DriverFile:
     at_work: tuple[Doing, ...] = ()
     waiting: tuple[int, ...] = ()
     left_s: float | None = None
+    starting: bool = False
 
     @classmethod
     def here(cls, **known: Any) -> DriverFile:
@@ -80,9 +82,14 @@ class DriverFile:
 
     def write(self, folder: Path) -> None:
         """Write the file; OSError if the disk refuses."""
-        partial = folder / f"{FILE}.{self.pid}"
+        partial = folder / f"{FILE}.{self.pid}.{threading.get_ident()}"
         partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(folder / FILE)
+
+    @property
+    def is_mine(self) -> bool:
+        """Return whether the driver is this process."""
+        return self.host == socket.gethostname() and self.pid == os.getpid()
 
     @property
     def is_alive(self) -> bool:
@@ -115,11 +122,25 @@ def remove(folder: Path) -> None:
 def shown_starting(folder: Path) -> Iterator[None]:
     """Show other processes that a driver starts: settings are checked, Ray comes up, there are no trials yet."""
     remove(folder)
-    with suppress(OSError):
-        DriverFile.here(started=time.time()).write(folder)
+    started, over = time.time(), threading.Event()
+
+    def tell() -> None:
+        with suppress(OSError):
+            DriverFile.here(started=started, starting=True).write(folder)
+
+    def tell_again() -> None:
+        while not over.wait(SILENT_S / 6):
+            told = read(folder)
+            if told is None or not told.starting:  # trials are at work, and the file is another's
+                return
+            tell()
+
+    tell()
+    threading.Thread(target=tell_again, name="starting", daemon=True).start()
     try:
         yield
     finally:
+        over.set()
         remove(folder)
 
 

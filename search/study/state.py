@@ -22,11 +22,11 @@ State = Literal["starting", "running", "stopping", "died", "interrupted", "ended
 def state_of(study: Study, driver: DriverFile | None) -> State:
     """Return the state of a study, given the file of its driver.
 
-    A driver without trials is starting: settings are checked, Ray comes up. A study has died if its driver ended
+    While a driver starts, settings are checked and Ray comes up. A study has died if its driver ended
     without a word, such as by `kill -9`. An interrupted study has trials left for `--resume`.
     """
     if driver is not None and driver.is_alive:
-        return "stopping" if is_asked(study.folder) else "running" if driver.trials else "starting"
+        return "stopping" if is_asked(study.folder) else "starting" if driver.starting else "running"
     if driver is not None:
         return "died"
     return "interrupted" if study.unfinished else "ended"

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.study.driver_file import read
 from search.tracking.client import TrackingError, reason
 from search.tracking.moved_home import follow_move
 from search.uri import database, shown
@@ -22,7 +23,13 @@ ARTIFACTS = "mlartifacts"
 
 
 def move_with_home(file: Path) -> None:
-    """Have a home's database name the artifacts beside it, wherever the home was; TrackingError if it cannot."""
+    """Have a home's database name the artifacts beside it, wherever the home was; TrackingError if it cannot.
+
+    While a search is at work in the home nothing changes: in a container the home may have another path.
+    """
+    drivers = [read(folder) for folder in (file.parent / "studies").glob("*") if folder.is_dir()]
+    if any(one is not None and one.is_alive and not one.is_mine for one in drivers):
+        return
     try:
         follow_move(file.resolve(), (file.parent / ARTIFACTS).resolve().as_uri(), EXPERIMENT)
     except sqlite3.Error as error:
@@ -60,7 +67,7 @@ def open_experiment(client: MlflowClient, uri: str, artifact_root: Path | None) 
     if root is not None and found.artifact_location != root:
         raise TrackingError(
             f"tracking: {shown(uri)} keeps artifacts in {found.artifact_location}, expected {root}: a database is for "
-            "one home, several homes need an MLflow server"
+            "one home, several homes need an MLflow server, and a home does not move while a search is at work"
         )
     if not found.tags.get(KIND_TAG):
         client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 PLACES = (
     ("experiments", "artifact_location"),
@@ -25,7 +27,8 @@ def follow_move(file: Path, root: str, experiment: str) -> str:
     """Have the database `file` name its artifacts below `root`, a `file:` URI; return where they were, "" if there.
 
     The addresses change in one transaction, so that a server may be running. A file without MLflow's tables stays as it
-    is. sqlite3.Error for a file that is no database, or that cannot be written.
+    is, and so does a database whose artifacts never lay beside it. sqlite3.Error for a file that is no database, or
+    that cannot be written.
     """
     if not file.exists():
         return ""
@@ -35,7 +38,7 @@ def follow_move(file: Path, root: str, experiment: str) -> str:
             return ""
         found = database.execute("SELECT artifact_location FROM experiments WHERE name = ?", (experiment,)).fetchone()
         before = found[0] if found else root
-        if before == root or not before.startswith("file:"):
+        if before == root or not _was_here(before, root):
             return ""
         with database:
             for table, column in there:
@@ -45,6 +48,12 @@ def follow_move(file: Path, root: str, experiment: str) -> str:
                     (root, len(before) + 1, before, len(before) + 1, f"{before}/"),
                 )
     return str(before)
+
+
+def _was_here(before: str, root: str) -> bool:
+    """Return whether the artifacts lay beside the database before the move, and lie there now, or nowhere."""
+    old, new = (Path(url2pathname(urlsplit(each).path)) for each in (before, root))
+    return before.startswith("file:") and old.name == new.name and (new.exists() or not old.exists())
 
 
 def _columns(database: sqlite3.Connection, table: str) -> set[str]:

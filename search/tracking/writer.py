@@ -62,8 +62,9 @@ class Writer:
         tags[fields.hidden_tag("ended")] = str(length)
         if length == self._course.length:  # shorter while trials that had ended run again
             tags[fields.hidden_tag("course")] = mark
-            if length and not steps and mark != fields.hidden(parent.tags, "course"):
-                steps = self._course.now(length)
+            now = self._course.now(length)
+            if length and mark != fields.hidden(parent.tags, "course") and steps[-len(now) :] != now:
+                steps += now  # resumed trials have ended once more
         params = study_params(study)
         if not (tags.items() <= parent.tags.items() and params.keys() <= parent.params.keys()):
             parent = runs.write(parent, steps, {}, {}, at=time.time())  # all steps before the tag that counts them

@@ -46,7 +46,8 @@ def test_options_left_out_are_those_the_study_was_begun_with(begun: Study) -> No
     found = as_begun(Settings, {"name": "demo", "home": begun.home, "resume": True})
     made = Settings(**found)
     assert (made.space, made.scale, made.objectives, made.seed) == ("joint", "small", ("accuracy", "macs"), 5)
-    assert (made.sampler, made.students, made.max_params, made.epochs) == ("tpe", ("cnn",), "50%", 4)
+    assert (made.sampler, made.students, made.epochs) == ("tpe", ("cnn",), 4)
+    assert not made.budget.bounds, "the bounds stay those of the header, to the last digit"
     assert (made.trials, made.seeds, made.whole_curves) == (3, 2, True)
     assert made.gpus_per_trial is None, "as the machine at hand has GPUs"
 

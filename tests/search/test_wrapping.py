@@ -26,6 +26,13 @@ def test_a_command_over_several_lines_is_the_same_command_for_a_shell(width: int
     assert read_by_a_shell("\n".join(lines)) == shlex.split(COMMAND)
 
 
+def test_a_path_with_an_apostrophe_stays_one_word_of_the_command() -> None:
+    command = shlex.join(
+        ["paretune", "select", "demo", "--home", "/home/it's a home", "--export", "/a/long/folder/for it"]
+    )
+    assert read_by_a_shell("\n".join(wrapped(command, 50))) == shlex.split(command)
+
+
 def test_prose_keeps_its_indent_and_its_words() -> None:
     prose = "  one notch more: --max-params 4148 buys trial 2 at 33.8 %, 1.39 points more on validation, " * 2
     lines = wrapped(prose, 60)
@@ -45,3 +52,4 @@ def test_a_word_longer_than_the_terminal_stays_whole() -> None:
 
 def test_a_line_that_fits_is_as_it_was() -> None:
     assert wrapped("   a  b ", 80) == ["   a  b "]
+    assert wrapped(" " * 100, 80) == [" " * 100]

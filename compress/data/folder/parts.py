@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from compress.data.folder.image_sizes import Size, channels_of, common_size, typ
 from compress.data.folder.images import Files, Report, TimeLeft, decode_blocks
 from compress.data.folder.labelled import list_labelled
 from compress.data.folder.listing import Listing, list_images
-from compress.data.folder.pixel_cache import Facts, FolderCache, sample
+from compress.data.folder.pixel_cache import ROOM, Facts, FolderCache, sample
 from compress.data.folder.settings import FILE as TOML
 from compress.data.folder.settings import FolderSettings, read_settings
 from compress.data.splits import DataError, Split, StreamSplit, fits
@@ -29,6 +30,7 @@ from compress.goals import Classification, Goal
 
 WHOLE_BYTES = 2**31
 """Size of kept pixels up to which all are compared with their fingerprint whenever they are read."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SAID_BYTES = 2**30
 """Size of kept pixels from which a user is told where they are."""
 _log = logging.getLogger(__name__)
@@ -126,23 +128,34 @@ class _Folder:
     def decoded(self, cache: FolderCache, stream: bool | None) -> Decoded:
         """Look through all images, and keep what there is room for."""
         self.prepare(channels_of(self.listing.paths))
+        size = prod(self.shape)
         if self.is_streamed(cache, stream):
-            facts = self.survey(lambda block: None)
-            cache.write(facts)
-            return facts, None
-        if not cache.has_room(prod(self.shape)):
+            return self.looked_through(cache)
+        if not cache.has_room(size):
             return self.in_memory()
-        if prod(self.shape) > SAID_BYTES:
-            size = f"{prod(self.shape) / 1e9:,.1f} GB"
-            _log.warning("images: %s are decoded once, into %s at %s", f"{self.shape[0]:,}", size, cache.folder)
-        with cache.filling(self.shape) as keep:
-            facts = self.survey(keep)
+        if size > SAID_BYTES:
+            told = f"{self.shape[0]:,}", f"{size / 1e9:,.1f} GB", cache.folder
+            _log.warning("images: %s are decoded once, into %s at %s", *told)
+        try:
+            with cache.filling(self.shape) as keep:
+                facts = self.survey(keep)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _log.warning("images: cannot be kept at %s: %s", cache.folder, error.strerror)
+            return self.in_memory() if fits(size) else self.looked_through(cache)
         pixels = cache.pixels(self.shape)
-        if pixels is None:  # another process has removed the file
-            return self.in_memory()
+        if pixels is None:  # removed by another process, or not to be mapped
+            return self.in_memory() if fits(size) else self.looked_through(cache)
         facts = replace(facts, sample=sample(pixels))
         cache.write(facts)
         return facts, pixels
+
+    def looked_through(self, cache: FolderCache) -> Decoded:
+        """Look through all images, which are decoded again as needed."""
+        facts = self.survey(lambda block: None)
+        cache.write(facts)
+        return facts, None
 
     def in_memory(self) -> Decoded:
         """Decode all images into memory."""
@@ -167,7 +180,7 @@ class _Folder:
     def is_streamed(self, cache: FolderCache, stream: bool | None) -> bool:
         """Return whether images are decoded as needed: as asked for, else where memory and disk are short."""
         size = prod(self.shape)
-        return stream if stream is not None else not (fits(size) or cache.has_room(size))
+        return stream if stream is not None else not (fits(size) or cache.has_room(size, ROOM))
 
     def is_whole(self, pixels: Bytes, facts: Facts) -> bool:
         """Return whether kept pixels are those of the facts; of a large file, going by a sample of the images."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import IO, final
 
@@ -25,7 +28,9 @@ from numpy.typing import NDArray
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
 ROOM = 0.5
-"""Greatest share of the free disk that pixels may take."""
+"""Greatest share of the free disk for pixels of a set larger than the memory."""
+NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+"""Flag of a mapping that may be larger than the memory: its pages are the file's until they are written to."""
 SAMPLED = 512
 """Images that tell a large file undamaged, evenly spread, the first and the last included."""
 LEASE_S = 60.0
@@ -87,24 +92,33 @@ class FolderCache:
         None if the file is missing, damaged, or of another `shape`.
         """
         try:
-            images: _Bytes = np.load(self._file("npy"), mmap_mode="c", allow_pickle=False)
-            return images if images.shape == shape and images.dtype == np.uint8 else None
+            with self._file("npy").open("rb") as file:
+                np.lib.format.read_magic(file)
+                kept, fortran, kind = np.lib.format.read_array_header_1_0(file)
+                if kept != shape or fortran or kind != np.dtype(np.uint8):
+                    return None
+                start, private = file.tell(), mmap.MAP_PRIVATE | NO_RESERVE
+                mapped = mmap.mmap(file.fileno(), 0, private, mmap.PROT_READ | mmap.PROT_WRITE)
+            return np.frombuffer(mapped, np.uint8, prod(shape), start).reshape(shape)
         except (OSError, ValueError, EOFError, OverflowError, TypeError):
             return None
 
-    def has_room(self, size_bytes: int) -> bool:
-        """Return whether pixels of so many bytes may be written: at most the share `ROOM` of what is free."""
+    def has_room(self, size_bytes: int, share: float = 1.0) -> bool:
+        """Return whether pixels of so many bytes take less than a share of the free disk."""
         if self.folder is None:
             return False
         self.folder.mkdir(parents=True, exist_ok=True)
-        return size_bytes < ROOM * shutil.disk_usage(self.folder).free
+        return size_bytes < share * shutil.disk_usage(self.folder).free
 
     @contextmanager
     def filling(self, shape: tuple[int, ...]) -> Iterator[Callable[[_Bytes], object]]:
         """Yield a function that takes the images of `shape` block by block; the file is there after the last.
 
-        OSError where the disk refuses; then there is no file.
+        OSError where the disk refuses; then there is no file. What a killed process has left is removed: call under the
+        lock.
         """
+        for left in self._file("npy").parent.glob(f"{self._file('npy').name}.*.tmp"):
+            left.unlink(missing_ok=True)
         with self._writing("npy") as file:
             head = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, head)
@@ -125,7 +139,7 @@ class FolderCache:
     @contextmanager
     def _writing(self, kind: str) -> Iterator[IO[bytes]]:
         entry = self._file(kind)
-        handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.tracking._tracking_service import utils
 
+from search.study.driver_file import DriverFile, remove
 from search.tracking.client import TrackingError
 from search.tracking.experiment import ARTIFACTS, move_with_home
 from search.tracking.moved_home import follow_move
@@ -76,6 +79,22 @@ def test_addresses_elsewhere_and_other_experiments_stay(moved: tuple[Path, Path]
         database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'Default'", (beside,))
     move_with_home(new / DATABASE)
     assert beside in addresses(new)
+
+
+def test_a_database_of_a_home_with_a_search_at_work_or_with_artifacts_elsewhere_stays(moved: tuple[Path, Path]) -> None:
+    old, new = moved
+    before = addresses(new)
+    study = new / "studies" / "demo"
+    study.mkdir(parents=True)
+    replace(DriverFile.here(started=time.time()), host="another", pid=1).write(study)
+    move_with_home(new / DATABASE)
+    assert addresses(new) == before, "in a container the home may have another path"
+    remove(study)
+    with sqlite3.connect(new / DATABASE) as database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE name = 'paretune'", (f"{old.as_uri()}/bucket",)
+        )
+    assert follow_move(new / DATABASE, (new / ARTIFACTS).as_uri(), "paretune") == ""
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from compress.data import tasks
 from compress.data.folder import images
 from compress.data.folder import parts as folder_parts
 from compress.data.folder.images import Files, Picture
+from compress.data.folder.pixel_cache import FolderCache
 from compress.data.splits import StreamSplit, TensorSplit
 from compress.data.tasks import load_task
 from tests.compress.data.folder.test_listing import digit_folder, everything, write
@@ -223,14 +225,14 @@ def test_a_set_larger_than_memory_and_disk_is_decoded_as_needed_until_there_is_r
 ) -> None:
     name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
     monkeypatch.setattr(folder_parts, "fits", lambda size: False)
-    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.0)
+    monkeypatch.setattr(folder_parts, "ROOM", 0.0)
     seen = count_decodes(monkeypatch)
     assert isinstance(load_task(name, cache_dir=cache).train, StreamSplit)
     assert len(seen) == 50, "looked through once, for mean and fingerprint"
     tasks._load.cache_clear()
     assert isinstance(load_task(name, cache_dir=cache).train, StreamSplit)
     assert len(seen) == 50
-    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.5)
+    monkeypatch.setattr(folder_parts, "ROOM", 0.5)
     tasks._load.cache_clear()
     assert isinstance(load_task(name, cache_dir=cache).train, TensorSplit)
 
@@ -238,10 +240,37 @@ def test_a_set_larger_than_memory_and_disk_is_decoded_as_needed_until_there_is_r
 def test_a_small_set_is_held_in_memory_where_the_disk_is_nearly_full(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("compress.data.folder.pixel_cache.ROOM", 0.0)
+    monkeypatch.setattr(FolderCache, "has_room", lambda *_: False)
     task = load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
     assert isinstance(task.train, TensorSplit)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("fits", [True, False], ids=["held", "streamed"])
+def test_a_disk_that_fills_up_while_pixels_are_kept_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fits: bool
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+    monkeypatch.setattr(folder_parts, "fits", lambda size: fits)
+    task = load_task(f"folder:{digit_folder(tmp_path / 'data')}", cache_dir=tmp_path / "cache")
+    assert isinstance(task.train, TensorSplit if fits else StreamSplit)
+    assert not [*(tmp_path / "cache").glob("*.npy*")]
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    name, cache = f"folder:{digit_folder(tmp_path / 'data')}", tmp_path / "cache"
+    load_task(name, cache_dir=cache)
+    (entry,) = cache.glob("*.npy")
+    left = entry.with_name(f"{entry.name}.abc.tmp")
+    left.write_bytes(b"half")
+    entry.unlink()
+    tasks._load.cache_clear()
+    load_task(name, cache_dir=cache)
+    assert not left.exists()
+    assert entry.exists()
 
 
 def test_a_failed_write_leaves_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
