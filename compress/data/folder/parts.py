@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compress.data.assembly import HELD_OUT, Bytes, Parts, blocks_of, hold_out, tensor_splits
 from compress.data.augmentation import Augment
 from compress.data.folder.image_sizes import Size, channels_of, common_size, typical_size
-from compress.data.folder.images import Files, Report, TimeLeft, decode_blocks
+from compress.data.folder.images import Files, Report, Target, TimeLeft, decode_blocks
 from compress.data.folder.labelled import list_labelled
 from compress.data.folder.listing import Listing, list_images
 from compress.data.folder.pixel_cache import ROOM, Facts, FolderCache, sample
@@ -137,8 +137,8 @@ class _Folder:
             told = f"{self.shape[0]:,}", f"{size / 1e9:,.1f} GB", cache.folder
             _log.warning("images: %s are decoded once, into %s at %s", *told)
         try:
-            with cache.filling(self.shape) as keep:
-                facts = self.survey(keep)
+            with cache.filling(self.shape) as target:
+                facts = self.survey(lambda block: None, target)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -196,17 +196,18 @@ class _Folder:
         """Images of all parts, as a survey reads them."""
         return [(blocks_of(images), labels) for images, labels in zip(self.cut(pixels), self.labels, strict=True)]
 
-    def survey(self, keep: Callable[[Bytes], object]) -> Facts:
-        """Decode all images, a block at a time for `keep`; DataError if some were unreadable."""
+    def survey(self, keep: Callable[[Bytes], object], target: Target | None = None) -> Facts:
+        """Decode all images, a block at a time for `keep`, or into `target`; DataError if some were unreadable."""
         reports, first, left = [Report() for _ in self.files], self.files[0], TimeLeft(self.shape[0])
 
-        def blocks(files: Files, report: Report) -> Iterator[Bytes]:
-            for block in decode_blocks(files, report):
+        def blocks(files: Files, report: Report, first: int) -> Iterator[Bytes]:
+            for block in decode_blocks(files, report, target, first):
                 keep(block)
                 yield block
                 left.after(len(block))
 
-        parts = [blocks(files, report) for files, report in zip(self.files, reports, strict=True)]
+        begins = (0, *(int(end) for end in self.ends[:-1]))
+        parts = [blocks(*one) for one in zip(self.files, reports, begins, strict=True)]
         whole = fingerprint(list(zip(parts, self.labels, strict=True)), self.about)
         report = Report()
         for of_part in reports:

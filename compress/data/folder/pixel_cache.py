@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import prod
@@ -24,6 +24,8 @@ from typing import IO, final
 import numpy as np
 from filelock import SoftFileLease
 from numpy.typing import NDArray
+
+from compress.data.folder.images import Target
 
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""
@@ -111,8 +113,8 @@ class FolderCache:
         return size_bytes < share * shutil.disk_usage(self.folder).free
 
     @contextmanager
-    def filling(self, shape: tuple[int, ...]) -> Iterator[Callable[[_Bytes], object]]:
-        """Yield a function that takes the images of `shape` block by block; the file is there after the last.
+    def filling(self, shape: tuple[int, ...]) -> Iterator[Target]:
+        """Yield a file for images of `shape`, which is kept once all are written.
 
         OSError where the disk refuses; then there is no file. What a killed process has left is removed: call under the
         lock.
@@ -122,7 +124,8 @@ class FolderCache:
         with self._writing("npy") as file:
             head = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, head)
-            yield lambda block: file.write(np.ascontiguousarray(block).data)
+            file.flush()
+            yield Target(file.name, file.tell(), prod(shape[1:]))
 
     def write(self, facts: Facts) -> None:
         """Write the facts, after the pixels: facts without pixels mean a streamed set."""
@@ -141,7 +144,8 @@ class FolderCache:
         entry = self._file(kind)
         handle, temporary = tempfile.mkstemp(dir=entry.parent, prefix=f"{entry.name}.", suffix=".tmp")
         try:
-            with os.fdopen(handle, "wb") as file:
+            os.close(handle)
+            with open(temporary, "r+b") as file:
                 yield file
             os.replace(temporary, entry)
         except BaseException:
