@@ -347,7 +347,7 @@ def test_a_place_for_a_report_is_refused(refused: Refused, out: str) -> None:
     ("words", "sentence"),
     [
         (("search", "--trials", str(10**12)), "trials must be at most 1000000, got 1000000000000"),
-        (("select", "made", "--min-accuracy", "97"), "did you mean 97%?"),
+        (("select", "made", "--min-accuracy", "97"), "did you mean 0.97, or 97% of the unpruned teacher's?"),
     ],
 )
 def test_the_command_as_it_is_installed_refuses(words: tuple[str, ...], sentence: str) -> None:

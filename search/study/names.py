@@ -28,7 +28,7 @@ def check_name(name: str) -> str:
 def known_studies(home: Path, missing: str) -> str:
     """Return what there is in place of a missing study: the nearest name, and all."""
     if not home.exists():
-        return f"there is no folder {home}, --home names another"
+        return "there is no such folder"
     known = named_studies(home)
     near = [f"did you mean {name}? " for name in get_close_matches(missing, known, 1)]
     return f"{''.join(near)}known are {', '.join(known) or 'none'}"
