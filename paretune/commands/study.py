@@ -16,10 +16,10 @@ from paretune.verbs.study import front_as_json, teacher_as_json
 from paretune.words.compare import budgets, joint_table, studies_table
 from paretune.words.tables import breakpoints_table, front_table, series_table, study_table, trials_table
 from paretune.words.terminal import out, say
+from search.study import driver_file
 
 study_app = typer.Typer()
 """The commands, which `paretune/cli.py` adds to its own."""
-LIVE = ("running", "stopping")
 STUDY = "Look at a study"
 """Heading of the verbs in `paretune --help`."""
 
@@ -47,11 +47,13 @@ def show(options: asked.Show) -> None:
 @verb(study_app, asked.Listing, panel=STUDY)
 def trials(options: asked.Listing) -> None:
     """Every trial with status, choices and number of points."""
-    found = paretune.trials(options.study, home=options.home)
+    record = paretune.open_study(options.study, options.home)
     if options.json:
-        return _print_json([trial.as_json() for trial in found])
-    now = paretune.status(options.study, home=options.home)
-    return out.print(trials_table(found, lives=now["state"] in LIVE, waiting=now["waiting"]))
+        return _print_json([trial.as_json() for trial in record.trials])
+    driver = driver_file.read(paretune.home_folder(options.home) / "studies" / record.name)
+    lives = driver is not None and driver.is_alive
+    waiting = driver.waiting if driver is not None and lives else ()
+    return out.print(trials_table(record.trials, lives=lives, waiting=waiting))
 
 
 @verb(study_app, asked.RecipeOf, panel=STUDY)

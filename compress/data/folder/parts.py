@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from compress.data.assembly import HELD_OUT, Bytes, Parts, blocks_of, hold_out, tensor_splits
 from compress.data.augmentation import Augment
+from compress.data.folder.decoding import Target, TimeLeft, decode_blocks
 from compress.data.folder.image_sizes import Size, channels_of, common_size, typical_size
-from compress.data.folder.images import Files, Report, Target, TimeLeft, decode_blocks
+from compress.data.folder.images import Files, Report
 from compress.data.folder.labelled import list_labelled
 from compress.data.folder.listing import Listing, list_images
 from compress.data.folder.pixel_cache import ROOM, Facts, FolderCache, sample

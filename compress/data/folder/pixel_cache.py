@@ -25,7 +25,7 @@ import numpy as np
 from filelock import SoftFileLease
 from numpy.typing import NDArray
 
-from compress.data.folder.images import Target
+from compress.data.folder.decoding import Target
 
 DECODING = 2
 """Raise the number whenever decoding gives other pixels than before: 2 turns images upright."""

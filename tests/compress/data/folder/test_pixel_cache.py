@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from compress.data import tasks
-from compress.data.folder import images
+from compress.data.folder import decoding
 from compress.data.folder import parts as folder_parts
 from compress.data.folder.images import Files, Picture
 from compress.data.folder.pixel_cache import FolderCache
@@ -64,7 +64,7 @@ def test_a_look_that_takes_long_says_for_how_long_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in (("PATIENCE_S", 0.0), ("LONG_S", 0.0), ("_BLOCK", 10)):
-        monkeypatch.setattr(images, name, value)
+        monkeypatch.setattr(decoding, name, value)
     load_task(f"folder:{digit_folder(tmp_path)}", stream=False)
     assert [record.getMessage() for record in caplog.records] == [
         "images: 50 are looked through once, for about 0 min more"
