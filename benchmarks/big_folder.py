@@ -88,7 +88,7 @@ def start(folder: Path, cache: Path) -> None:
 
 
 def _private_mib() -> float:
-    """Return the memory of this process without files that are mapped, which the system takes back as it likes."""
+    """Return the memory of this process without mapped files, whose memory the system takes back."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) / 1024
 

@@ -1,9 +1,9 @@
-"""What a search costs beside its trainings, and how that grows: every bar of scale, measured in one run.
+"""The costs of a search beside its trainings, and their growth: every bar of scale, measured in one run.
 
     python -m benchmarks.scale [--rows busy,cost,replay,front,mlflow,workers,verbs] [--trials 10000] [--out FILE]
 
 `--trials` is the length of the replayed study. Prints every figure with its bar and writes the tables to
-`benchmarks/results/scale.md`, where parts that were not asked for stay as they were. Figures are wall time: on a
+`benchmarks/results/scale.md`, where other parts stay as before. Figures are wall time: on a
 machine that does other work they are too large.
 """
 

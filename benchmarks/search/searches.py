@@ -45,7 +45,7 @@ class Ours:
     halving: bool = False
 
     def __call__(self, seed: int, seconds: float, trials: int = 10_000) -> Course:
-        """What came of it with this seed of the sampler; every training has the recorded one."""
+        """The result with a seed of the sampler; every training has the recorded one."""
         there = {teacher().id: -1.0}
         rule = Halving()
         with tempfile.TemporaryDirectory() as folder:

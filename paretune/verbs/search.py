@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def as_begun(made: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments `given` for the dataclass `made`, completed from the study file and from the study resumed.
 
-    A study goes on with the options that it was begun with, but those of a machine: places, databases, GPUs. StudyError
-    for a study of given recipes, where `made` takes none.
+    A study goes on with the options of its beginning, but not with those of a machine: places, databases, GPUs.
+    StudyError for a study of given recipes, where `made` takes none.
     """
     found = filled(made, given)
     if not found.get("resume"):

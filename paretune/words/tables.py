@@ -140,7 +140,7 @@ def _in_words(value: object) -> str:
 def trials_table(found: Sequence[TrialRecord], *, lives: bool = True, waiting: Collection[int] = ()) -> FittedTable:
     """Return trials in the order they were asked for.
 
-    `lives` tells whether a search is at work on the running ones, `waiting` which of these wait.
+    `lives` tells whether a search is at work on the running trials, `waiting` has the numbers of waiting trials.
     """
     table = FittedTable(
         [

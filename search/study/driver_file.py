@@ -93,7 +93,7 @@ class DriverFile:
 
     @property
     def is_alive(self) -> bool:
-        """Return whether the driver lives, by its process on this machine, elsewhere by its last word."""
+        """Return whether the driver lives, by the process on this machine, elsewhere by the driver's last word."""
         if self.host == socket.gethostname():
             return _lives(self.pid) and _begun(self.pid) in (self.begun, "")
         return time.time() - self.heard < SILENT_S

@@ -100,7 +100,7 @@ def status(study: Study) -> dict[str, Any]:
 
 
 def _wanted(study: Study, driver: DriverFile | None) -> int:
-    """Return the trials there are to be: those asked for, and further ones with other seeds once they are begun."""
+    """Return the trials there are to be: the number asked for, and further trials with other seeds once begun."""
     return max(len(study.trials), study.wanted or 0, driver.trials if driver else 0)
 
 

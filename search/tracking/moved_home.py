@@ -1,4 +1,4 @@
-"""A home that was moved or copied: its MLflow database names the artifacts where they were, and is told where they are.
+"""Tell the MLflow database of a moved or copied home where the artifacts are.
 
 MLflow keeps absolute addresses of artifacts: of the experiment, of every run, logged model and registered version.
 """

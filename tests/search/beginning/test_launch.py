@@ -106,7 +106,7 @@ def left_over() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """Ctrl-C at the second point of four trials: the teacher, two good ones, one that diverges."""
+    """Ctrl-C at the second point of four trials: the teacher, two good trials, a trial that diverges."""
     return searched("cold", tmp_path_factory.mktemp("home"), stop_at=2)
 
 

@@ -227,6 +227,16 @@ def test_a_study_that_was_stopped_and_resumed_shows_the_figures_of_its_end(uri: 
     assert len(history(uri, run, "points")) == 3, "nothing is logged again"
 
 
+def test_a_study_left_stale_by_an_earlier_version_is_healed_by_a_sync(uri: str) -> None:
+    Sync(uri, "demo").sync(study(trial(0), trial(1, points=1)))
+    run = everything(uri)["demo"]
+    MlflowClient(uri).delete_tag(run.info.run_id, "mlflow.paretune.course")
+    Sync(uri, "demo").sync(study(trial(0), trial(1)))
+    run = everything(uri)["demo"]
+    assert run.data.metrics["points"] == 6
+    assert run.data.tags["mlflow.paretune.course"].endswith(" 6")
+
+
 def test_what_somebody_deleted_there_is_made_again_below_the_new_parent(uri: str) -> None:
     mirror = Sync(uri, "demo")
     mirror.sync(study(trial(0)))
