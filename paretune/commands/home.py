@@ -14,7 +14,7 @@ from paretune.options import home as asked
 from paretune.options.study import Listing
 from paretune.verbs.home import go_on
 from paretune.words.home import commands, deleted_words, status_lines, studies_table
-from paretune.words.terminal import out, say
+from paretune.words.terminal import print_table, say
 from search.settings import Settings
 from search.study.study import Study
 from search.uri import shown
@@ -35,7 +35,7 @@ def studies(options: asked.Studies) -> None:
         return _print_json(found)
     if not found:
         return say(f"studies: there is none in {paretune.home_folder(options.home)}")
-    out.print(studies_table(found))
+    print_table(studies_table(found))
     return say("\n".join(commands(found))) if commands(found) else None
 
 
@@ -45,7 +45,7 @@ def status(options: Listing) -> None:
     found = paretune.status(options.study, home=options.home)
     if options.json:
         return _print_json(found)
-    out.print(status_lines(found))
+    print_table(status_lines(found))
     return say("\n".join(commands([found]))) if found["go_on"] else None
 
 

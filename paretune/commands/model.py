@@ -16,7 +16,7 @@ from paretune.commands.signature import verb
 from paretune.options import model as asked
 from paretune.words.selected import selected
 from paretune.words.tables import rated_table
-from paretune.words.terminal import out, say
+from paretune.words.terminal import print_table, say
 from search.hints import program
 
 model_app = typer.Typer()
@@ -67,7 +67,7 @@ def select(options: asked.SelectAndExport) -> None:
     else:
         say(selected(found, taken, folder))
         if options.top > 1:
-            out.print(rated_table(found.fits[: options.top]))
+            print_table(rated_table(found.fits[: options.top]))
     if found.best is None:
         raise typer.Exit(2)
 
@@ -86,10 +86,7 @@ def evaluate(options: asked.Evaluate) -> None:
             corrupt=options.corrupt,
             severity=options.severity,
         )
-    if options.json:
-        _print_json(found)
-    else:
-        out.print_json(json.dumps(found))
+    _print_json(found)
     if strange := "; ".join(strange_forms(found["formats"])):
         raise RuntimeError(
             f"evaluate: every format of {options.folder} must answer as the network, {strange}; export it again"

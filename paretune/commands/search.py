@@ -20,7 +20,7 @@ from paretune.verbs.study import front_as_json, teacher_as_json
 from paretune.words.search import searched
 from paretune.words.selected import reproduced
 from paretune.words.tables import front_table, methods_table
-from paretune.words.terminal import out, say
+from paretune.words.terminal import print_table, say
 from search.hints import program
 from search.settings import Settings
 from search.study.ledger import FILE
@@ -76,7 +76,7 @@ def _say_next(typed: Typed, home: Path, next_steps: dict[str, str]) -> None:
 
     study = Study(home, typed.name)
     found = study.record
-    out.print(front_table(front_as_json(found), teacher_as_json(found)))
+    print_table(front_table(front_as_json(found), teacher_as_json(found)))
     elsewhere = ["--home", str(home)] if home != paretune.home_folder() else []
     if typed.tracking_uri is None:
         next_steps["look"] = shlex.join([program("paretune"), "ui", typed.name, *elsewhere])
@@ -117,4 +117,4 @@ def methods(options: asked.Methods) -> None:
     found = paretune.methods()
     if options.json:
         return print(json.dumps(found, indent=1))
-    return out.print(methods_table(found))
+    return print_table(methods_table(found))

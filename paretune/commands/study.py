@@ -15,7 +15,7 @@ from paretune.options import study as asked
 from paretune.verbs.study import front_as_json, teacher_as_json
 from paretune.words.compare import budgets, joint_table, studies_table
 from paretune.words.tables import breakpoints_table, front_table, series_table, study_table, trials_table
-from paretune.words.terminal import out, say
+from paretune.words.terminal import print_table, say
 from search.study import driver_file
 
 study_app = typer.Typer()
@@ -30,7 +30,7 @@ def front(options: asked.Listing) -> None:
     if options.json:
         return _print_json(paretune.front(options.study, home=options.home))
     record = paretune.open_study(options.study, options.home)
-    return out.print(front_table(front_as_json(record), teacher_as_json(record)))
+    return print_table(front_table(front_as_json(record), teacher_as_json(record)))
 
 
 @verb(study_app, asked.Show, panel=STUDY)
@@ -41,7 +41,7 @@ def show(options: asked.Show) -> None:
         return _print_json(found)
     if options.toml:
         return typer.echo(found["toml"], nl=False)
-    return out.print(study_table(found))
+    return print_table(study_table(found))
 
 
 @verb(study_app, asked.Listing, panel=STUDY)
@@ -53,7 +53,7 @@ def trials(options: asked.Listing) -> None:
     driver = driver_file.read(paretune.home_folder(options.home) / "studies" / record.name)
     lives = driver is not None and driver.is_alive
     waiting = driver.waiting if driver is not None and lives else ()
-    return out.print(trials_table(record.trials, lives=lives, waiting=waiting))
+    return print_table(trials_table(record.trials, lives=lives, waiting=waiting))
 
 
 @verb(study_app, asked.RecipeOf, panel=STUDY)
@@ -68,7 +68,7 @@ def series(options: asked.SeriesOf) -> None:
     found = paretune.series(options.study, options.point, home=options.home)
     if options.json:
         return typer.echo(found.to_json(orient="records", indent=1))
-    return out.print(series_table(found))
+    return print_table(series_table(found))
 
 
 @verb(study_app, asked.Breakpoints, panel=STUDY)
@@ -77,7 +77,7 @@ def breakpoints(options: asked.Breakpoints) -> None:
     found = paretune.breakpoints(options.study, home=options.home, delta=options.delta)
     if options.json:
         return _print_json([breakpoint.as_json() for breakpoint in found])
-    return out.print(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
+    return print_table(breakpoints_table(found, paretune.open_study(options.study, options.home).quality))
 
 
 @verb(study_app, asked.PrintedTable, panel=STUDY)
@@ -95,8 +95,8 @@ def compare(options: asked.Compare) -> None:
     found = paretune.compare(*options.studies, objectives=options.objectives, html=options.html, home=options.home)
     if options.json:
         return _print_json(found.as_json())
-    out.print(studies_table(found))
-    out.print(joint_table(found))
+    print_table(studies_table(found))
+    print_table(joint_table(found))
     say("\n".join(budgets(found)))
     if options.html is not None:
         typer.echo(f"page: {options.html}")

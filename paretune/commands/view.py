@@ -12,7 +12,7 @@ from paretune.commands.signature import verb
 from paretune.options import view as asked
 from paretune.verbs import view as views
 from paretune.verbs.attention import attention_page
-from paretune.words.terminal import out
+from paretune.words.terminal import print_table
 from paretune.words.view import layers_table, robustness_table, speed_table
 
 MODELS = "Look at models"
@@ -31,7 +31,7 @@ def robustness(options: asked.Robustness) -> None:
         )
     if options.json:
         return _print_json(found)
-    return out.print(robustness_table(found))
+    return print_table(robustness_table(found))
 
 
 @verb(view_app, asked.Speed, panel=MODELS)
@@ -49,7 +49,7 @@ def speed(options: asked.Speed) -> None:
         )
     if options.json:
         return _print_json(found)
-    return out.print(speed_table(found))
+    return print_table(speed_table(found))
 
 
 @verb(view_app, asked.Layers, panel=MODELS)
@@ -59,7 +59,7 @@ def layers(options: asked.Layers) -> None:
         found = views.layers(options.study, options.points, trial=options.trial, home=options.home)
     if options.json:
         return _print_json(found)
-    return out.print(layers_table(found))
+    return print_table(layers_table(found))
 
 
 @verb(view_app, asked.Attention, panel=MODELS)
