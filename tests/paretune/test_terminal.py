@@ -31,11 +31,6 @@ def test_a_terminal_gets_words_whole_and_the_indent_kept(monkeypatch: pytest.Mon
     assert read_by_a_shell(f"{first}\n{last}") == COMMAND.split()
 
 
-@pytest.fixture(autouse=True)
-def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 def test_a_pipe_gets_lines_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     say(PROSE, err=True)
     assert capsys.readouterr().err == f"{PROSE}\n"
