@@ -14,8 +14,9 @@ from paretune.commands.signature import verb
 from paretune.options import study as asked
 from paretune.verbs.study import front_as_json, teacher_as_json
 from paretune.words.compare import budgets, joint_table, studies_table
+from paretune.words.table_text import STAR, ahead, fitted, markdown_rows, notes, title
 from paretune.words.tables import breakpoints_table, front_table, series_table, study_table, trials_table
-from paretune.words.terminal import print_table, say
+from paretune.words.terminal import does_fit, print_table, say
 from search.study import driver_file
 
 study_app = typer.Typer()
@@ -86,7 +87,13 @@ def table(options: asked.PrintedTable) -> None:
     found = paretune.table(**{each.name: getattr(options, each.name) for each in fields(asked.Table)})
     if options.json:
         return _print_json(found.as_json())
-    return typer.echo(paretune.table_text(found, options.format))
+    if options.format != "md" or not sys.stdout.isatty():
+        return typer.echo(paretune.table_text(found, options.format))
+    say("\n".join([title(found), *ahead(found), ""]))
+    if does_fit(lines := markdown_rows(found)):
+        return say("\n".join([*lines, "", *notes(found)]))
+    print_table(fitted(found))
+    return say("\n".join(["", *notes(found, STAR)]))
 
 
 @verb(study_app, asked.Compare, panel=STUDY)

@@ -65,8 +65,10 @@ class Table:
 
     study: str = field(metadata=argument("Name of the study.", is_study=True))
     _: KW_ONLY
-    rows: tuple[str, ...] = setting((), "Choices of the space, or distiller, stages, student ...", commas=True)
-    columns: tuple[str, ...] = setting((), "As rows; sparsity is that of each point.", commas=True)
+    rows: tuple[str, ...] = setting(
+        (), "Needed, names by commas: choices of the space, or distiller, stages, student ...", commas=True
+    )
+    columns: tuple[str, ...] = setting((), "As rows, but may be left out; sparsity is that of each point.", commas=True)
     value: str = setting("test", f"Figure in the cells: {', '.join(one.key for one in FIGURES)}.")
     only: tuple[str, ...] | Mapping[str, object] = setting(
         (), "NAME=VALUE,VALUE: take only such points; more than once for several names.", metavar="NAME=VALUES"

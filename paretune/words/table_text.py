@@ -6,8 +6,10 @@ and notes beneath. CSV is for programs: a line for each place, with plain number
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from paretune.words.fitted_table import Column, FittedTable
+from search.study.axes import SPARSITY
 from search.study.table import Cell, Key, StudyTable
 from search.study.table_figures import figure_key, is_better
 from search.table_forms import (
@@ -23,6 +25,8 @@ from search.table_forms import latex as escaped
 
 _WIDE = 12
 """Columns beyond which a note says how to have fewer."""
+STAR = "*"
+"""Mark of the best cells where no letters are bold."""
 _NAMED = 6
 """Missing places that are listed in a note."""
 
@@ -36,13 +40,30 @@ def check_format(form: str) -> str:
 
 def markdown(table: StudyTable) -> str:
     """Return the title, a table of GitHub's markdown, and the notes."""
+    lines = markdown_rows(table)
+    return "\n".join([title(table), *ahead(table), "", *lines, "", *notes(table)])
+
+
+def markdown_rows(table: StudyTable) -> list[str]:
+    """Return the lines of the table alone."""
     head = [*table.row_names, *(_over(table, column) for column in table.columns)]
     rows = [
         [*table.row_words(row), *(_marked(table, row, column, "**", "**") for column in table.columns)]
         for row in table.rows
     ]
-    lines = markdown_lines(head, rows, len(table.row_names))
-    return "\n".join([title(table), "", *lines, "", *notes(table)])
+    return markdown_lines(head, rows, len(table.row_names))
+
+
+def fitted(table: StudyTable) -> FittedTable:
+    """Return the table for a narrow terminal: a row's names in one column, the best cells marked by `STAR`."""
+    heads = [_over(table, column) for column in table.columns]
+    if table.column_names == (SPARSITY,):
+        heads = _told_apart([float(value or 0.0) for (value,) in table.columns])
+    found = FittedTable([Column(", ".join(table.row_names), words=True), *map(Column, heads)])
+    for row in table.rows:
+        cells = (_marked(table, row, column, "", STAR) for column in table.columns)
+        found.add_row(", ".join(table.row_words(row)), *cells)
+    return found
 
 
 def latex(table: StudyTable) -> str:
@@ -52,7 +73,7 @@ def latex(table: StudyTable) -> str:
         for row in table.rows
     ]
     head = [*table.row_names, *(_over(table, column) for column in table.columns)]
-    comments, over = [title(table), *notes(table), NEEDS], " / ".join(table.column_names)
+    comments, over = [title(table), *ahead(table), *notes(table), NEEDS], " / ".join(table.column_names)
     return "\n".join(latex_lines(head, rows, len(table.row_names), comments=comments, over=over))
 
 
@@ -96,17 +117,21 @@ def title(table: StudyTable) -> str:
     return f"{table.study}: {table.figure.axis}{unit}, {by}; {over}"
 
 
-def notes(table: StudyTable) -> list[str]:
-    """Return a sentence on everything the cells do not say."""
+def ahead(table: StudyTable) -> list[str]:
+    """Return what is to be read before a table: how to have fewer columns, where there are many."""
+    if len(table.columns) <= _WIDE:
+        return []
+    return [f"{len(table.columns)} columns: --only {table.column_names[0]}=VALUE,VALUE keeps some."]
+
+
+def notes(table: StudyTable, mark: str = "Bold") -> list[str]:
+    """Return a sentence on everything the cells do not say; `mark` is how the best cells are marked."""
     found = []
     better = is_better(table.figure)
     if better is None:
-        found.append("No bold: the study does not record whether a high or a low value is better.")
+        found.append(f"No {mark.lower()}: the study does not record whether a high or a low value is better.")
     if any(cell.is_best for cell in table.cells.values()):
-        found.append(f"Bold: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
-    if len(table.columns) > _WIDE:
-        first = table.column_names[0]
-        found.append(f"{len(table.columns)} columns: --only {first}=VALUE,VALUE keeps some.")
+        found.append(f"{mark}: the {'lowest' if better == 'lower' else 'highest'} mean of each column.")
     if table.missing:
         named = [
             " at ".join(filter(None, (", ".join(table.row_words(r)), ", ".join(table.column_words(c)))))
@@ -141,6 +166,12 @@ def _over(table: StudyTable, column: Key) -> str:
     if len(words) > 1:
         return ", ".join(f"{name} {word}" for name, word in zip(table.column_names, words, strict=True))
     return words[0] if words else figure_key(table.figure)
+
+
+def _told_apart(shares: Sequence[float]) -> list[str]:
+    """Return shares in percent, with the fewest decimals by which no two are written alike."""
+    texts = [[f"{share:.{decimals}%}" for share in shares] for decimals in range(3)]
+    return next((each for each in texts if len(set(each)) == len(each)), texts[-1])
 
 
 def _marked(table: StudyTable, row: Key, column: Key, before: str, after: str) -> str:

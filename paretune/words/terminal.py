@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console, RenderableType
@@ -36,6 +37,11 @@ def say(text: str, *, err: bool = False) -> None:
     for line in text.split("\n"):
         print("\n".join(wrapped(line, width)) if width else line, file=stream)
     stream.flush()
+
+
+def does_fit(lines: Sequence[str]) -> bool:
+    """Return whether no line is longer than standard output is wide."""
+    return max(map(len, lines)) <= (_width(sys.stdout) or WHOLE)
 
 
 def _width(stream: TextIO) -> int:

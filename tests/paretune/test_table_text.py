@@ -8,8 +8,9 @@ import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from paretune.words.table_text import FORMATS, csv, latex, markdown, notes, title
+from paretune.words.table_text import FORMATS, STAR, csv, fitted, latex, markdown, notes, title
 from search.study.record import StudyRecord
 from search.study.table import StudyTable
 from search.study.tabulate import tabulate
@@ -138,4 +139,25 @@ def test_every_format_ends_without_an_empty_line(found: StudyTable) -> None:
 def test_a_table_of_many_columns_says_how_to_have_fewer() -> None:
     many = curve(1, recipe(), {n / 20: 0.9 for n in range(13)})
     table = tabulate(study(plain_teacher(), many), ("distiller",), ("sparsity",))
-    assert "13 columns: --only sparsity=VALUE,VALUE keeps some." in notes(table)
+    assert markdown(table).splitlines()[1:3] == ["13 columns: --only sparsity=VALUE,VALUE keeps some.", ""]
+
+
+def test_a_narrow_terminal_gets_the_table_below_itself_with_the_rows_named_again() -> None:
+    shares = [0.106, 0.112, *(n / 20 for n in range(3, 15))]
+    table = tabulate(
+        study(plain_teacher(), curve(1, recipe(), dict.fromkeys(shares, 0.9))), ("distiller",), ["sparsity"]
+    )
+    console = Console(width=40)
+    with console.capture() as said:
+        console.print(fitted(table))
+    lines = [line.rstrip() for line in said.get().splitlines()]
+    assert max(map(len, lines)) <= 40
+    heads = [line.split() for line in lines if line.startswith("distiller")]
+    assert len(heads) > 1
+    assert [word for head in heads for word in head[1:]] == [f"{share:.1%}" for share in shares]
+
+
+def test_the_best_of_a_column_has_a_star_where_no_letters_are_bold(found: StudyTable) -> None:
+    assert [row[1] for row in fitted(found).rows] == ["95.00 ± 2.00*", "94.00 ± 1.00"]
+    assert [column.head for column in fitted(found).columns] == ["distiller", "0%", "45%", "90%"]
+    assert notes(found, STAR)[0] == "*: the highest mean of each column."
