@@ -1,7 +1,8 @@
 """Seconds expected to the end of a search: at first from the costs of the plan, later from the trials that have ended.
 
-The seconds of a MAC are read off the unpruned teacher: its training so far, then its point. A trial is expected to take
-as long as the plan says, until several trials have ended: the plan counts as much as `PRIOR` of them.
+The seconds of a MAC are read off the unpruned teacher: the epochs of its training so far, then its point. A trial is
+expected to take as long as the plan says, until several trials have ended: the plan counts as much as `PRIOR` of them.
+No less is expected than the rest of any training at work.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class TimeLeft:
             return None
         now = time.monotonic()
         rests = [max(expected - (now - at_work.get(number, now)), LEAST * expected) for number in open_ones if number]
-        teacher = self._teacher_left() if 0 in open_ones else 0.0
-        return max(teacher, (sum(rests) + max(0, missing) * expected) / max(1, len(at_work)))
+        longest = max((one.rest_s for one in self.driver.doing if one.trial in open_ones), default=0.0)
+        return max(longest, (sum(rests) + max(0, missing) * expected) / max(1, len(at_work)))
 
     def _expected(self, ended: list[float]) -> float | None:
         """Return the seconds of a trial, given those of the trials that have ended."""
@@ -52,9 +53,8 @@ class TimeLeft:
         first = self.driver.study.trials.get(0)
         if first is not None and first.points:
             return next(iter(first.points.values())).measured.seconds / teacher_macs
-        left = self._teacher_left()
-        since = self.driver.at_work.get(0)
-        return None if not left or since is None else (time.monotonic() - since + left) / teacher_macs
-
-    def _teacher_left(self) -> float:
-        return next((one.left_s or 0.0 for one in self.driver.doing if one.trial == 0), 0.0)
+        training = next((one for one in self.driver.doing if one.trial == 0), None)
+        if training is None or not training.left_s or training.done >= training.of:
+            return None
+        # not since the trial was handed out: a worker's start takes as long as a small training
+        return training.left_s * training.of / (training.of - training.done) / teacher_macs

@@ -43,6 +43,11 @@ class Doing:
     at: float = 0.0
 
     @property
+    def rest_s(self) -> float:
+        """Return the seconds left of the training as of now, 0 if unknown."""
+        return max(0.0, (self.left_s or 0.0) - max(0.0, time.time() - self.at)) if self.at else self.left_s or 0.0
+
+    @property
     def words(self) -> str:
         """Return a few words for people."""
         if not self.what:
@@ -51,7 +56,7 @@ class Doing:
         if self.of:
             parts.append(f"epoch {min(self.of, int(self.done) + 1)} of {self.of}")
         if self.left_s is not None:
-            parts.append(f"{duration(max(0.0, self.left_s - max(0.0, time.time() - self.at)))} left")
+            parts.append(f"{duration(self.rest_s)} left")
         return ", ".join(parts)
 
 

@@ -40,6 +40,17 @@ def test_a_trial_at_work_has_its_rest_ahead_and_workers_share_what_is_left() -> 
     assert left(teacher, *two, at_work=(1, 2)) == pytest.approx((2 * 90.0 + 7 * 100.0) / 2, rel=0.01)
 
 
+def test_the_start_of_a_worker_is_no_part_of_its_training() -> None:
+    training = Doing(0, "train resnet20", 30.0, 60, 20.0)
+    assert left(state("running"), at_work=(0,), doing=(training,)) == pytest.approx(9 * 20.0, rel=0.01)
+
+
+def test_no_less_is_left_than_of_the_longest_training_at_work() -> None:
+    teacher, quick = state("complete", 0.02, 0.01), (state("running"), state("running"))
+    doing = (Doing(1, "train cnn", 1.0, 9, 10.0), Doing(2, "train cnn", 1.0, 9, 60.0, at=time.time() - 20.0))
+    assert left(teacher, *quick, wanted=3, at_work=(1, 2), doing=doing) == pytest.approx(40.0, rel=0.01)
+
+
 def test_trials_that_have_ended_outweigh_the_plan() -> None:
     teacher = state("complete", 210.0, 200.0)
     ended = [state("complete", 20.0, 1.0)] * 9
