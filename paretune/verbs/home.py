@@ -15,6 +15,7 @@ from search.hints import program
 from search.settings import Settings, home_folder
 from search.study import driver_file
 from search.study import state as states
+from search.study.endings import ending
 from search.study.names import StudyError, named_studies
 from search.study.study import Study
 
@@ -80,11 +81,12 @@ def stop(name: str, trial: int | None = None, *, home: Path | str | None = None)
     if driver is None or not driver.is_alive:
         raise ValueError(f"stop: {name} must be running, its state is {states.state_of(study, driver)}")
     if trial is not None:
+        at_work = ", ".join(str(one.id) for one in record.trials if one.status == "running") or "none"
         if not 0 <= trial < len(record.trials):
-            at_work = ", ".join(str(one.id) for one in record.trials if one.status == "running") or "none now"
-            raise ValueError(f"stop: trial must be one that runs, of {name} {at_work}, got {trial}")
+            raise ValueError(f"stop: trial must be one that runs, got {trial}; running now: {at_work}")
         if record.trials[trial].status != "running":
-            raise ValueError(f"stop: trial {trial} of {name} must be running, it is {record.trials[trial].status}")
+            how = ending(record.trials[trial])
+            raise ValueError(f"stop: trial {trial} of {name} has ended already, {how}; running now: {at_work}")
     try:
         driver_file.ask_to_stop(study.folder, trial)
     except OSError as error:

@@ -207,6 +207,7 @@ class Driver:
             elif trial in self.study.trials and not self.has_ended(trial):
                 if trial in self.queue:
                     self.queue.remove(trial)
+                self.notes.append(f"trial {trial} {BY_REQUEST}")
                 seconds = time.monotonic() - self.started.get(trial, time.monotonic())
                 self.end(trial, "stopped", BY_REQUEST, seconds, {})
                 stopped.append(trial)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from compress.recipe import Recipe
+from search.study.endings import BY_REQUEST
 from search.study.front import Place, measured_on, mixed
 from search.study.record import Point
 
 VARIES = re.compile(
-    r"\btrial \d+\b"  # the trial
+    rf"\btrial \d+\b(?! {BY_REQUEST})"  # the trial, but for one that somebody stopped
     r"|\b[0-9a-f]{32}\b"  # the key of a point
     r"|(?<![\w.])(?:\d{3,}|\d?\.\d{3,}|\d[\d.]*e[-+]\d+|\d[\d.]* ?%)(?![\w.])"  # counts and shares; 0.12 may be a layer
     r"|(?<=got )\d[\d.]*"

@@ -160,8 +160,8 @@ def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch
     ("words", "sentence"),
     [
         (("stop", "two"), "stop: two must be running, its state is ended"),
-        (("stop", "one", "7"), "stop: trial must be one that runs, of one none now, got 7"),
-        (("stop", "one", "0"), "stop: trial 0 of one must be running, it is complete"),
+        (("stop", "one", "7"), "stop: trial must be one that runs, got 7; running now: none"),
+        (("stop", "one", "0"), "stop: trial 0 of one has ended already, complete; running now: none"),
         (("stop", "one", "x"), "Invalid value for 'trial'"),
         (("rename", "one", "two"), "rename: the new name must be free, two is there"),
         (("rename", "one", "a b"), "study name must begin with a letter or digit"),

@@ -24,6 +24,7 @@ from compress.stages import Factorize, Prune, Recovery, Train
 from compress.training.settings import Training
 from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
+from search.running.notes import Notes
 from search.sampling.optuna_study import OptunaStudy
 from search.study.endings import BY_REQUEST, INTERRUPTED
 from search.study.study import Study
@@ -370,6 +371,7 @@ def test_a_trial_stopped_by_request_keeps_its_points_and_is_not_resumed(driver: 
     driver.requests.extend((1, 1, 2, 77))
     assert driver.obey() == [1, 2], "trial 2 waits in the queue"
     assert driver.obey() == []
+    assert Notes().hear(driver.notes) == ["trial 1 stopped by request", "trial 2 stopped by request"]
     states = [driver.study.trials[n] for n in (1, 2)]
     assert [(s.status, s.reason, len(s.points)) for s in states] == [
         ("stopped", BY_REQUEST, 1),
