@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections import Counter
 from collections.abc import Callable
 
 from compress.figures import graded
@@ -12,6 +11,7 @@ from dashboards import tables
 from dashboards.models import Models
 from dashboards.page import heading
 from search.study.breakpoints import DELTA
+from search.study.endings import states
 from search.study.front import hypervolume
 from search.study.record import Point
 
@@ -21,10 +21,9 @@ TENTH = 0.1
 def numbers(models: Models) -> str:
     """Return the figures as a list of HTML."""
     study = models.study
-    statuses = Counter(trial.status for trial in study.trials)
     volume = hypervolume(models.means, study.objectives, study.reference_point)
     worked = sum(trial.seconds for trial in study.trials)
-    ended = ", ".join(f"{n} {status}" for status, n in statuses.items())
+    ended = ", ".join(f"{n} {state}" for state, n in states(study.trials).items())
     shown = [
         *_of_teacher(models),
         ("on the front", str(len(models.front)), f"of {len(study.points):,} models; hypervolume {volume:.3f}"),

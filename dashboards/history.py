@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from compress.figures import graded
 from compress.quality import ACCURACY, Quality
 from dashboards import theme
+from search.study.endings import ending
 from search.study.front import ANY_QUALITY, GrowingFront, front
 from search.study.record import Point, StudyRecord
 
@@ -48,7 +49,7 @@ def info(study: StudyRecord) -> pd.DataFrame:
         seconds += trial.seconds
         for point in trial.points:
             growing.add(point)
-        rows.append((len(rows) + 1, trial.id, trial.status, seconds, growing.hypervolume))
+        rows.append((len(rows) + 1, trial.id, ending(trial), seconds, growing.hypervolume))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

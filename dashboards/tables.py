@@ -13,6 +13,7 @@ from dashboards.models import TEACHER, Models
 from dashboards.page import Column, Follows, paragraph, section, table
 from search.selection.budget import Amount, Budget
 from search.selection.selection import choose
+from search.study.endings import ending, reason
 from search.study.recipe_words import recipe_words
 from search.study.record import StudyRecord
 from search.tracking.tables import SHARES
@@ -105,20 +106,20 @@ def spent(study: StudyRecord) -> str:
 
 
 def unfinished(study: StudyRecord) -> str:
-    """Return a section: failed and stopped trials by reason; "" without any."""
+    """Return a section: failed and stopped trials by ending and reason; "" without any."""
     found: dict[tuple[str, str], list[int]] = {}
     for trial in study.trials:
         if trial.status in ("failed", "stopped"):
-            found.setdefault((trial.status, trial.reason), []).append(trial.id)
+            found.setdefault((ending(trial), reason(trial)), []).append(trial.id)
     if not found:
         return ""
     recipes = {trial.id: summary(trial.choices) or TEACHER for trial in study.trials}
     rows = [
-        [status, str(len(trials)), reason, f"trial {trials[0]}: {recipes[trials[0]]}"]
-        for (status, reason), trials in found.items()
+        [words, str(len(trials)), why, f"trial {trials[0]}: {recipes[trials[0]]}"]
+        for (words, why), trials in found.items()
     ]
     heads = (
-        Column("status", "word"),
+        Column("ending", "word"),
         Column("trials"),
         Column("reason", "prose"),
         Column("the first of them", "prose"),

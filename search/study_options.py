@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from search import study_file
 from search.sampling.optuna_study import GRID
 from search.selection.amount import Amount
 from search.settings import KEPT, TRIALS, Settings
+from search.study.endings import endings
 from search.study.ledger import FILE
 from search.study.study import Study
 from search.training_options import RECOVERY
@@ -129,7 +129,7 @@ def described(study: Study) -> dict[str, Any]:
         "home": str(study.home),
         "store": study.store,
         "images": study.header.get("fingerprint", ""),
-        "trials done": dict(Counter(trial.status for trial in record.trials)),
+        "trials done": endings(record.trials),
         "points": len(record.points),
         "options": plain,
         "toml": _repeated(study, study_file.written(Settings, arguments)),

@@ -15,7 +15,7 @@ from paretune.options import study as asked
 from paretune.verbs.study import front_as_json, teacher_as_json
 from paretune.words.compare import budgets, joint_table, studies_table
 from paretune.words.table_text import STAR, ahead, fitted, markdown_rows, notes, title
-from paretune.words.tables import breakpoints_table, front_table, series_table, study_table, trials_table
+from paretune.words.tables import breakpoints_table, ending_now, front_table, series_table, study_table, trials_table
 from paretune.words.terminal import does_fit, print_table, say
 from search.study import driver_file
 
@@ -49,11 +49,13 @@ def show(options: asked.Show) -> None:
 def trials(options: asked.Listing) -> None:
     """Every trial with status, choices and number of points."""
     record = paretune.open_study(options.study, options.home)
-    if options.json:
-        return _print_json([trial.as_json() for trial in record.trials])
     driver = driver_file.read(paretune.home_folder(options.home) / "studies" / record.name)
     lives = driver is not None and driver.is_alive
-    waiting = driver.waiting if driver is not None and lives else ()
+    waiting = driver.idle if driver is not None and lives else ()
+    if options.json:
+        words = (ending_now(trial, lives=lives, waiting=waiting) for trial in record.trials)
+        rows = zip(record.trials, words, strict=True)
+        return _print_json([{**trial.as_json(), "ending": how} for trial, how in rows])
     return print_table(trials_table(record.trials, lives=lives, waiting=waiting))
 
 

@@ -79,14 +79,18 @@ def status_lines(found: Mapping[str, Any]) -> Table:
         rows["left"] = f"about {duration(found['left_s'])}"
     for head, value in rows.items():
         table.add_row(head, Text(value))
-    for place, one in enumerate(found["running"][:SHOWN]):
+    running = [one for one in found["running"] if one["doing"]]
+    for place, one in enumerate(running[:SHOWN]):
         where = f", on {one['node']}" if one["node"] else ""
-        points = f"; {one['points']} points" if one["points"] else ""
+        points = f"; {one['points']} point{'s' * (one['points'] != 1)}" if one["points"] else ""
         table.add_row("" if place else "running", Text(f"{one['trial']}: {one['words']}{points}{where}"))
-    if len(found["running"]) > SHOWN:
-        table.add_row("", f"and {len(found['running']) - SHOWN} more")
-    if found["waiting"]:
-        table.add_row("waiting", f"{', '.join(map(str, found['waiting']))}: for models in the making")
+    if len(running) > SHOWN:
+        table.add_row("", f"and {len(running) - SHOWN} more")
+    idle = [one["trial"] for one in found["running"] if not one["doing"]]
+    waiting = {"for a worker": idle, "for models in the making": found["waiting"]}
+    lines = [f"{', '.join(map(str, trials))}: {what}" for what, trials in waiting.items() if trials]
+    for place, line in enumerate(lines):
+        table.add_row("" if place else "waiting", line)
     return table
 
 

@@ -155,12 +155,22 @@ def trials_table(found: Sequence[TrialRecord], *, lives: bool = True, waiting: C
         choices = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in t.choices.items())
         said = choices or "the plain teacher"
         why, seconds = reason(t), "" if t.status == "running" else f"{t.seconds:.0f}"
-        status = "waiting" if t.id in waiting else ending(t, lives=lives)
-        table.add_row(str(t.id), status, str(len(t.points)), seconds, f"{why}; {said}" if why else said)
+        table.add_row(
+            str(t.id),
+            ending_now(t, lives=lives, waiting=waiting),
+            str(len(t.points)),
+            seconds,
+            f"{why}; {said}" if why else said,
+        )
     every = [point.id for t in found for point in t.points]
     if len(every) > len(set(every)):
         table.caption = f"{len(set(every)):,} points in all: a model that several trials have counts in each"
     return table
+
+
+def ending_now(trial: TrialRecord, *, lives: bool, waiting: Collection[int]) -> str:
+    """Return how a trial ended, or `running`, `waiting`, or `unfinished` where no search lives; as `trials_table`."""
+    return "waiting" if trial.id in waiting and trial.status == "running" else ending(trial, lives=lives)
 
 
 def series_table(found: DataFrame) -> FittedTable:

@@ -21,6 +21,7 @@ from compress.stages import Distill, Train
 from search.running.driver import Driver
 from search.running.notes import Notes
 from search.study.driver_file import Doing, duration
+from search.study.endings import ending, reason
 from search.study.record import StudyRecord, TrialRecord
 from search.study.totals import Totals
 from search.wrapping import wrapped
@@ -103,11 +104,11 @@ class Progress:
 
     def line(self, ended: TrialRecord) -> str:
         """Return the line of a finished trial."""
-        reason = f": {ended.reason}" if ended.reason else ""
+        why = f": {reason(ended)}" if reason(ended) else ""
         chosen = [_shown(name, value) for name, value in ended.choices.items() if value is not False]
         names = ", ".join(chosen) or "the plain teacher"
         count = "1 point" if len(ended.points) == 1 else f"{len(ended.points)} points"
-        return f"trial {ended.id} {ended.status}{reason}  {count} in {ended.seconds:.0f} s  ({names})  " + "  ".join(
+        return f"trial {ended.id} {ending(ended)}{why}  {count} in {ended.seconds:.0f} s  ({names})  " + "  ".join(
             f"{name} {value}" for name, value in self.figures().items()
         )
 

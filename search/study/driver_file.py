@@ -92,6 +92,11 @@ class DriverFile:
         partial.replace(folder / FILE)
 
     @property
+    def idle(self) -> tuple[int, ...]:
+        """Return the trials that wait, for a worker or for a model in the making."""
+        return (*(one.trial for one in self.at_work if not one.what), *self.waiting)
+
+    @property
     def is_mine(self) -> bool:
         """Return whether the driver is this process."""
         return self.host == socket.gethostname() and self.pid == os.getpid()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from search.study.record import TrialRecord
 
@@ -30,3 +30,9 @@ def endings(trials: Iterable[TrialRecord]) -> dict[str, int]:
     """Return how many trials ended how, none of them 0."""
     counts = Counter(ending(trial) for trial in trials)
     return {words: counts[words] for words in ORDER if counts[words]}
+
+
+def states(trials: Sequence[TrialRecord]) -> dict[str, int]:
+    """Return `endings`, and how many trials are running, if any."""
+    running = sum(trial.status == "running" for trial in trials)
+    return endings(trials) | ({"running": running} if running else {})

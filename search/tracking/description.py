@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from compress.quality import ACCURACY
 from search.selection.amount import plain as plain_number
 from search.selection.rated import RatedModel
 from search.study.breakpoints import DELTA
+from search.study.endings import ending, reason, states
 from search.study.front import hypervolume
 from search.study.record import Point, StudyRecord, TrialRecord
 from search.study.seeds import Family, front_of, middle
@@ -61,16 +61,16 @@ def note(study: StudyRecord, experiment: str, run: str) -> str:
 
 
 def trial_note(trial: TrialRecord) -> str:
-    """Describe a trial: its status, and the ends of its curve."""
-    reason = f" ({plain(trial.reason[:500])})" if trial.reason else ""
+    """Describe a trial: how it ended, and the ends of its curve."""
+    why = f" ({plain(reason(trial)[:500])})" if reason(trial) else ""
     if not trial.points:
-        return f"{trial.status}{reason}, no point"
+        return f"{ending(trial)}{why}, no point"
     ends = [trial.points[0], trial.points[-1]][: len(trial.points)]
     said = " to ".join(
         f"{point.measured.params:,} params with {graded(point.quality)[0].written(point.measured)}" for point in ends
     )
     count = f"{len(trial.points)} point{'s' * (len(trial.points) > 1)}"
-    return f"{trial.status}{reason}, {count}: {said} {plain(ends[0].quality.name)} on validation"
+    return f"{ending(trial)}{why}, {count}: {said} {plain(ends[0].quality.name)} on validation"
 
 
 def front_note(point: Point, study: str) -> str:
@@ -109,8 +109,7 @@ def _listed(experiment: str, wanted: str, more: str = "") -> str:
 
 
 def _counts(study: StudyRecord, found: Sequence[Family]) -> str:
-    states = Counter(trial.status for trial in study.trials)
-    ended = ", ".join(f"{count} {status}" for status, count in states.items()) or "none yet"
+    ended = ", ".join(f"{count} {state}" for state, count in states(study.trials).items()) or "none yet"
     volume = hypervolume([family.mean for family in found], study.objectives, study.reference_point)
     return (
         f"Task {plain(study.task)}, space {plain(study.space_said)}; trials: {ended}; {len(study.points):,} models "

@@ -19,7 +19,7 @@ import paretune.cli
 from compress.measurement import Measurement
 from search.settings import Settings
 from search.study.driver_file import Doing, DriverFile, shown_starting, take_requests
-from search.study.endings import INTERRUPTED
+from search.study.endings import BY_REQUEST, EARLY, INTERRUPTED
 from search.study.ledger import FILE
 from search.study.record import point_event
 from search.study.study import Study
@@ -115,18 +115,36 @@ def test_a_running_study_tells_what_each_trial_does_and_a_killed_one_that_it_die
     assert said[4:] == [
         "left about 2 min 10 s",
         "running 0: train resnet20, epoch 12 of 60, 1 min 05 s left; 2 points, on node7",
-        "4: waits for a worker",
-        "waiting 5, 6: for models in the making",
+        "waiting 4: for a worker",
+        "5, 6: for models in the making",
     ]
+    study.ask({"seed": 1}, {}, None)
+    alive(study, at_work=(Doing(1),))
+    assert " waiting " in call("trials", "one")
+    assert [row["ending"] for row in json.loads(call("trials", "one", "--json"))] == ["complete", "waiting"]
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     replace(DriverFile.here(started=0.0, at_work=(doing,)), pid=gone.pid).write(study.folder)
     told = json.loads(call("status", "one", "--json"))
     assert (told["state"], told["running"], told["left_s"]) == ("died", [], None)
     assert f"go on: paretune search --name one --resume --home {home}" in call("status", "one")
-    study.ask({"seed": 1}, {}, None)
     assert " unfinished " in call("trials", "one")
     assert f"go on: paretune search --name one --resume --home {home}" in call("studies")
+
+
+def test_endings_are_told_apart_wherever_trials_are_counted(home: Path, call: Call) -> None:
+    study = Study(home, "one")
+    for why in (EARLY, BY_REQUEST, EARLY):
+        study.end(study.ask({"seed": 0}, {}, None), "stopped", why, 1.0, {})
+    counts = ("1 complete", "2 stopped early", "1 stopped by request")
+    assert ", ".join(counts) in call("status", "one")
+    assert "complete 1, stopped early 2, stopped by request 1" in call("show", "one")
+    assert [row["ending"] for row in json.loads(call("trials", "one", "--json"))][1:3] == [
+        "stopped early",
+        "stopped by request",
+    ]
+    page = Path(call("report", "one").strip()).read_text()
+    assert ", ".join(counts) in page
 
 
 def test_a_study_is_seen_from_its_first_moment_on(home: Path, call: Call, capfd: pytest.CaptureFixture[str]) -> None:
@@ -135,7 +153,7 @@ def test_a_study_is_seen_from_its_first_moment_on(home: Path, call: Call, capfd:
     with shown_starting(new), shown_starting(known.folder):
         found = {row["study"]: row["state"] for row in json.loads(call("studies", "--json"))}
         assert found == {"one": "starting", "two": "ended", "new": "starting"}
-        assert call("studies").count(" starting ") == 2
+        assert call("studies").count(" starting") == 2
         assert " ".join(call("status", "one").split()).startswith("study one state starting, by process ")
         with pytest.raises(ValueError, match="study new: is being started, and has nothing to show yet"):
             paretune.status("new", home=home)
