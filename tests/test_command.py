@@ -28,6 +28,7 @@ from compress.stages import Prune, Quantize, Recovery, Train
 from compress.store.bucket import open_store
 from compress.store.folder import Store
 from compress.training.settings import Training
+from paretune.words.evaluated import evaluated
 from paretune.words.search import searched
 from paretune.words.selected import selected
 from search.selection.budget import Budget
@@ -543,6 +544,27 @@ def test_an_export_as_json_agrees_with_its_record(call: Call, exported: Path, ho
         "pt2": 1.0,
         "safetensors": 1.0,
     }
+
+
+def test_an_evaluation_speaks_to_people_and_says_whether_the_card_records_the_same(
+    call: Call, own: Path, tmp_path: Path
+) -> None:
+    assert call("select", "made", "--home", own, "--max-params", "2k", "--export", tmp_path / "out").code == 0
+    first, counts, beside, *rest = call("evaluate", tmp_path / "out").out.splitlines()
+    assert re.fullmatch(rf"{tmp_path}/out: accuracy 0\.\d{{4}} on validation, 0\.\d{{4}} on test", first)
+    assert re.fullmatch(r"  [\d,]+ params \([\d,]+ not zero\), [\d,]+ MACs, [\d,]+ FLOPs, [\d,]+ bytes", counts)
+    assert beside == "  as the card records"
+    assert [line.split(":")[0] for line in rest[:2]] == ["pt2", "safetensors"]
+    assert "same class on 100.00% of " in rest[0]
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    card["measured"] |= {"accuracy": {"validation": 0.5, "test": 0.25}, "params": 7}
+    found = paretune.evaluate(tmp_path / "out")
+    beside = evaluated(found, card, tmp_path).splitlines()[2]
+    assert beside.startswith("  unlike the card: accuracy on validation recorded 0.5000, measured 0.")
+    assert f"parameters recorded 7, measured {found['params']:,}" in beside
+    card["measured"]["params"] = "\x1b[1m"
+    assert "parameters recorded no number, " in evaluated(found, card, tmp_path)
+    assert "the card records no accuracy" in evaluated(found, {}, tmp_path)
 
 
 def test_an_export_whose_formats_answer_differently_is_failed_work(

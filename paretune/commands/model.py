@@ -14,6 +14,7 @@ import typer
 import paretune
 from paretune.commands.signature import verb
 from paretune.options import model as asked
+from paretune.words.evaluated import evaluated
 from paretune.words.selected import selected
 from paretune.words.tables import rated_table
 from paretune.words.terminal import print_table, say
@@ -75,6 +76,7 @@ def select(options: asked.SelectAndExport) -> None:
 @verb(model_app, asked.Evaluate, panel=TAKE)
 def evaluate(options: asked.Evaluate) -> None:
     """Measure an exported model afresh, in every exported format; exit code 1 if the formats answer differently."""
+    from compress.export.formats import read_card
     from search.shipping.verified_export import strange_forms
 
     with redirect_stdout(sys.stderr):  # what a user's own network prints is no JSON
@@ -86,7 +88,10 @@ def evaluate(options: asked.Evaluate) -> None:
             corrupt=options.corrupt,
             severity=options.severity,
         )
-    _print_json(found)
+    if options.json:
+        _print_json(found)
+    else:
+        say(evaluated(found, read_card(options.folder), options.folder))
     if strange := "; ".join(strange_forms(found["formats"])):
         raise RuntimeError(
             f"evaluate: every format of {options.folder} must answer as the network, {strange}; export it again"

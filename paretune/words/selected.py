@@ -26,7 +26,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         *_quality(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
         f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
-        f"({m.device}, {_threads(m.threads)})",
+        f"({m.device}, {threads_said(m.threads)})",
     ]
     if found.latencies:
         lines.append(f"latency: {found.latencies}")
@@ -48,8 +48,8 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         lines += [
             f"exported to {folder}: {', '.join(taken['files'])}",
             f"  reloaded in a new process: {_proven(taken, best.quality)}",
-            *(f"  {form}: {_form(figures)}" for form, figures in taken["formats"].items()),
-            f"  {_threads(taken['threads'])} on {taken['machine']['processor']}",
+            *(f"  {form}: {form_line(figures)}" for form, figures in taken["formats"].items()),
+            f"  {threads_said(taken['threads'])} on {taken['machine']['processor']}",
         ]
         if "robustness" in taken:
             lines.append(f"  {robustness_line(taken['robustness'], best.quality)}")
@@ -75,11 +75,12 @@ def robustness_line(found: Mapping[str, Any], quality: Quality) -> str:
     return f"test {quality.name} at severity {found['severity']}: {told}"
 
 
-def _threads(count: int) -> str:
+def threads_said(count: int) -> str:
+    """The number of threads."""
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def _form(found: Mapping[str, Any]) -> str:
+def form_line(found: Mapping[str, Any]) -> str:
     """How a form compares with the network, and how long it takes."""
     times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
     whole, answer = "", found.get("compares", "class")
