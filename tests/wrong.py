@@ -274,6 +274,7 @@ COMPARISONS: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     (("made", "cut"), {"objectives": ("accuracy", "size")}, "objectives: unknown 'size', known are accuracy"),
     (("made", "cut"), {"objectives": ("accuracy", "macs")}, "compare: objectives: no study has a reference of macs"),
     (("made", "cut"), {"html": "file/below.html"}, "compare: cannot write file/below.html: "),
+    (("made", "cut"), {"html": "nowhere/x.html"}, "compare: cannot write nowhere/x.html: there is no folder nowhere"),
     (("made", "cut"), {"html": "full"}, "compare: cannot write full: Is a directory"),
     (("made", "photos"), {}, "compare: all studies must be of one task, got digits of made and cifar10 of photos"),
     (
@@ -330,6 +331,10 @@ REPRODUCED: list[tuple[tuple[str, ...], str]] = [
     ),
     (("chen2021", "--out", __file__), "wrong.py, where wrong.py is a file"),
     (("chen2021", "--out", f"{__file__}/deep"), "wrong.py/deep, where wrong.py is a file"),
+    (
+        ("chen2021", "--out", "nowhere/deep"),
+        "out: must be a folder, got nowhere/deep, where there is no folder nowhere",
+    ),
     (("chen2021", "--out", "a" * 300), "aaa: File name too long"),
     (("chen2021", "--only", "pair=1"), "only: unknown choice 'pair', those of chen2021 are study"),
     (("chen2021", "--task", "none"), "task: unknown 'none', known are cifar10"),
@@ -369,6 +374,14 @@ CORRUPTED: list[tuple[tuple[str, ...], str]] = [
     (("speed", "made", "ab", "--batches", ""), "batches: must be whole numbers, such as 1,8,64, got ''"),
     (("layers", "made"), "layers: points or --trial must be given, got neither"),
     (("layers", "made", "--trial", "7"), "layers: trial must have points, of trials 0 to 0 of made, got 7"),
+    (
+        ("attention", "made", "ab", "--out", "nowhere/a.html"),
+        "attention: cannot write nowhere/a.html: there is no folder nowhere",
+    ),
+    (
+        ("report", "made", "--out", "nowhere/x.html", "--robustness", "ab"),
+        "report: cannot write nowhere/x.html: there is no folder nowhere",
+    ),
     (("attention", "made", "ab", "--out", "full"), "attention: store: entry ab1 cannot be read"),
     (
         ("report", "made", "--attention", "zz"),

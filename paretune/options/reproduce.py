@@ -23,13 +23,15 @@ TRIAL_IMAGES = 500
 
 
 def check_folder(out: Path) -> None:
-    """Raise ValueError unless files can be written to `out`, a folder that need not exist."""
+    """Raise ValueError unless files can be written to `out`, a folder that is there or can be made in one."""
     try:
         there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
     except OSError as error:  # a name too long, a loop of links
         raise ValueError(f"out: must be a folder, got {out}: {error.strerror}") from error
     if not there.is_dir():
         raise ValueError(f"out: must be a folder, got {out}, where {there.name} is a file")
+    if there not in (out.absolute(), out.absolute().parent):
+        raise ValueError(f"out: must be a folder, got {out}, where there is no folder {out.parent}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"out: must be a folder that can be written to, got {out}")
 

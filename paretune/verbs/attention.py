@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretune.options.view import IMAGES, MOST_IMAGES
-from paretune.verbs.files import write
+from paretune.verbs.files import check_place, write
 from paretune.verbs.view import Looked
 from search.settings import home_folder
 from search.study.study import Study
@@ -60,6 +60,8 @@ def attention_page(
     """
     from dashboards.attention import attention_page as draw
 
+    if path is not None:
+        check_place("attention", path)
     target = path or Study(home_folder(home), name).folder / "attention.html"
     write("attention", target, draw(name, attention(name, points, images, tap, home=home, data=data)))
     return target

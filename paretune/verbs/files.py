@@ -8,10 +8,17 @@ from pathlib import Path
 
 
 def write(who: str, target: Path, text: str) -> None:
-    """Write a file, and the folders above; ValueError of `who` where the disk refuses."""
+    """Write a file; ValueError of `who` where the disk refuses, or the folder is missing."""
+    check_place(who, target)
     with writing(who, target):
-        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+
+
+def check_place(who: str, target: Path) -> None:
+    """Raise ValueError of `who` unless the file's folder is there: a folder misspelt is not made."""
+    with writing(who, target):
+        if not target.parent.is_dir():
+            raise ValueError(f"{who}: cannot write {target}: there is no folder {target.parent}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from paretune.options.view import CORRUPTIONS, SEVERITY
 from paretune.verbs.attention import attention as attention_maps
-from paretune.verbs.files import write, writing
+from paretune.verbs.files import check_place, write, writing
 from paretune.verbs.study import compare, open_study
 from paretune.verbs.view import robustness_of
 from search.settings import home_folder
@@ -40,6 +40,7 @@ def report(
 
     record = open_study(name, home)
     target = path or Study(home_folder(home), name).folder / "report.html"
+    check_place("report", target)
     further = [*_sections(name, beside, robustness, attention, home, data)]
     elsewhere = "" if home_folder(home) == home_folder() else str(home_folder(home))
     write("report", target, draw(record, *further, home=elsewhere))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from compress.quality import ACCURACY
 from paretune.options.study import Table
 from paretune.options.taking import taking
-from paretune.verbs.files import write
+from paretune.verbs.files import check_place, write
 from search.settings import Settings, home_folder
 from search.study.breakpoints import Breakpoint
 from search.study.breakpoints import breakpoints as find_breakpoints
@@ -136,6 +136,8 @@ def compare(
     A study is `NAME` of `home`, or `HOME/NAME` of another home. `html` is a file for a page with the fronts. ValueError
     for a missing study, studies of different images, too few common objectives, or a file that cannot be written.
     """
+    if html is not None:
+        check_place("compare", Path(html))
     found = compare_fronts(named(studies, home_folder(home)), objectives)
     if html is not None:
         from dashboards.comparison import comparison_page

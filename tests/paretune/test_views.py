@@ -160,7 +160,7 @@ def test_attention_maps_are_of_the_same_images_for_every_point(looked: Study) ->
 
 
 def test_the_picture_is_a_page_without_links_or_scripts(looked: Study, typed: Typed, tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "attention.html"
+    out = tmp_path / "attention.html"
     assert typed("attention", "s", "teacher", ids(looked, 1)[0][:10], "--images", "3", "--out", str(out)) == f"{out}\n"
     text = out.read_text()
     assert text.count("<img") == text.count("data:image/png;base64,") == 3 * 3
