@@ -48,6 +48,11 @@ def home_folder(home: Path | str | None = None) -> Path:
     return Path(home or os.environ.get("PARETUNE_HOME") or "paretune-runs")
 
 
+def is_home_named(home: Path | str | None) -> bool:
+    """Return whether somebody named the home, by the argument or PARETUNE_HOME."""
+    return bool(home or os.environ.get("PARETUNE_HOME"))
+
+
 @dataclass(frozen=True)
 class Settings(TrainingOptions, SearchBudget):
     """One call of `paretune search`: every field is an option, also those of `TrainingOptions` and `SearchBudget`.

@@ -13,6 +13,7 @@ import typer
 
 import paretune
 from paretune.commands.signature import verb
+from paretune.exit_code import INTERRUPTED
 from paretune.options import search as asked
 from paretune.options.reproduce import Reproduce, ReproduceTyped
 from paretune.verbs.search import as_begun
@@ -22,6 +23,7 @@ from paretune.words.selected import reproduced
 from paretune.words.tables import front_table, methods_table
 from paretune.words.terminal import print_table, say
 from search.hints import program
+from search.running.stop_heard import noticing
 from search.settings import Settings
 from search.study.ledger import FILE
 from search.study.record import StudyRecord
@@ -48,13 +50,17 @@ def run_recipes(options: asked.RunTyped) -> None:
 
 
 def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], StudyRecord]) -> None:
-    """Carry out a study; print its front and what to type next, or the front as a line of JSON."""
+    """Carry out a study; print its front and what to type next, or the front as a line of JSON.
+
+    After a stop by `paretune stop` the exit code is `INTERRUPTED`, as after Ctrl-C.
+    """
     name, home, show = typed.name, paretune.home_folder(typed.home), asked.show_of(typed)
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
     if show is True and sys.stderr.isatty():  # the libraries, Ray and MLflow take seconds
         say(f"{verb} {name} in {home}", err=True)
     try:
-        found = carry_out(show)
+        with noticing() as stop:
+            found = carry_out(show)
     except KeyboardInterrupt:
         if (home / "studies" / name / FILE).exists():
             typer.echo(f"go on: {again}", err=True)
@@ -66,6 +72,8 @@ def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], Stud
         _say_next(typed, home, {"report": report, "go on": again})
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
+    if stop.is_heard:  # by `paretune stop`
+        raise typer.Exit(INTERRUPTED)
 
 
 def _say_next(typed: Typed, home: Path, next_steps: dict[str, str]) -> None:

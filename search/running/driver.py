@@ -21,6 +21,7 @@ from search.running.job import Job
 from search.running.notes import MixedDevices, untouched
 from search.running.replicates import ENOUGH, Replicates
 from search.running.sources import NotNow, Source
+from search.running.stop_heard import notice
 from search.sampling.auto import OVER, Auto
 from search.sampling.connection import Connection
 from search.sampling.in_progress import InProgress
@@ -202,6 +203,7 @@ class Driver:
             trial = self.requests.popleft()
             if trial is None:
                 self.is_stopping = True
+                notice()
                 self.notes.append("stopped on request, as by paretune stop; everything finished is kept")
                 stopped += self.at_work
             elif trial in self.study.trials and not self.has_ended(trial):

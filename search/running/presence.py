@@ -13,7 +13,7 @@ from types import TracebackType
 
 from search.running import activity
 from search.running.driver import Driver
-from search.study.driver_file import Doing, DriverFile, read, remove, take_requests
+from search.study.driver_file import Doing, DriverFile, is_asked, read, remove, take_requests
 
 PACE_S = 1.0
 MOST = 64
@@ -30,6 +30,7 @@ class Presence:
         self._over = threading.Event()
         self._known: dict[int, Doing] = {}
         self._turn = 0
+        self._stopping = False
         self._thread = threading.Thread(target=self._watch, name="presence", daemon=True)
 
     def __enter__(self) -> Presence:
@@ -52,9 +53,18 @@ class Presence:
     def _watch(self) -> None:
         while not self._over.wait(PACE_S):
             with suppress(Exception):  # a display is no reason to end a search
-                self.driver.requests.extend(take_requests(self.folder))
+                self._hear()
                 self._ask()
                 self._file().write(self.folder)
+
+    def _hear(self) -> None:
+        """Pass requests on; whoever sees a request to stop the search taken reads in the file that it stops."""
+        if is_asked(self.folder):
+            self._stopping = True
+            self._file().write(self.folder)
+        heard = take_requests(self.folder)
+        self._stopping |= None in heard
+        self.driver.requests.extend(heard)
 
     def _ask(self) -> None:
         """Ask the next workers for their present work."""
@@ -72,4 +82,5 @@ class Presence:
             at_work=self.driver.doing,
             waiting=tuple(self.driver.queue),
             left_s=self.driver.left(),
+            stopping=self._stopping,
         )

@@ -64,8 +64,9 @@ class Doing:
 class DriverFile:
     """The driver of a study: who runs it where, since when, heard last when, and its trials.
 
-    `starting` is true until there are trials. `started` and `heard` are seconds since 1970. `waiting` are trials for
-    which a model is in the making. `left_s` are the seconds expected to the end, None if unknown.
+    `starting` is true until there are trials, `stopping` once a request to stop the search was heard. `started` and
+    `heard` are seconds since 1970. `waiting` are trials for which a model is in the making. `left_s` are the seconds
+    expected to the end, None if unknown.
     """
 
     pid: int
@@ -79,6 +80,7 @@ class DriverFile:
     waiting: tuple[int, ...] = ()
     left_s: float | None = None
     starting: bool = False
+    stopping: bool = False
 
     @classmethod
     def here(cls, **known: Any) -> DriverFile:

@@ -26,7 +26,7 @@ def state_of(study: Study, driver: DriverFile | None) -> State:
     without a word, such as by `kill -9`. An interrupted study has trials left for `--resume`.
     """
     if driver is not None and driver.is_alive:
-        return "stopping" if is_asked(study.folder) else "starting" if driver.starting else "running"
+        return "stopping" if driver.stopping or is_asked(study.folder) else "starting" if driver.starting else "running"
     if driver is not None:
         return "died"
     return "interrupted" if study.unfinished else "ended"
@@ -91,7 +91,7 @@ def status(study: Study) -> dict[str, Any]:
         "points": len(record.points),
         "front": len(best),
         "hypervolume": hypervolume([one.mean for one in best], record.objectives, record.reference_point),
-        "left_s": driver.left_s if driver is not None and lives else None,
+        "left_s": driver.left_s if driver is not None and lives and state != "stopping" else None,
         "driver": None if driver is None else _driver(driver),
         "running": [*_at_work(study, at_work)],
         "waiting": list(driver.waiting) if driver is not None and lives else [],

@@ -160,6 +160,13 @@ def test_a_study_is_seen_from_its_first_moment_on(home: Path, call: Call, capfd:
     assert {row["study"]: row["state"] for row in paretune.studies(home=home)} == {"one": "ended", "two": "ended"}
 
 
+def test_a_study_is_stopping_from_the_moment_the_request_is_heard(home: Path, call: Call) -> None:
+    alive(Study(home, "one"), stopping=True, left_s=8.0)
+    told = json.loads(call("status", "one", "--json"))
+    assert (told["state"], told["left_s"]) == ("stopping", None)
+    assert "left" not in call("status", "one")
+
+
 def test_a_request_that_nobody_hears_is_told(home: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paretune.verbs.home.HEARD_S", 0.2)
     study = Study(home, "one")
@@ -274,6 +281,21 @@ def test_what_clean_would_drop_is_told_and_stays(home: Path, call: Call, measure
     assert (folder / "model.safetensors").exists()
     assert call("clean", "one") == "clean: dropped 1 models of one, 0.0 MB\n"
     assert not (folder / "model.safetensors").exists()
+
+
+def test_a_named_home_that_is_missing_is_refused_and_without_a_name_there_is_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, home in ((["--home", "lost"], ""), ([], "lost")):
+        monkeypatch.setenv("PARETUNE_HOME", home)
+        monkeypatch.setattr(sys, "argv", ["paretune", "studies", *words])
+        assert paretune.cli.run() == 2
+        assert capfd.readouterr().err == "paretune: studies: there is none in lost; there is no such folder\n"
+    monkeypatch.delenv("PARETUNE_HOME")
+    monkeypatch.setattr(sys, "argv", ["paretune", "studies"])
+    assert paretune.cli.run() == 0
+    assert capfd.readouterr().out == "studies: there is none in paretune-runs\n"
 
 
 def test_a_shell_completes_the_names_of_studies(home: Path) -> None:

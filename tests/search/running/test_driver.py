@@ -25,6 +25,7 @@ from compress.training.settings import Training
 from search.beginning.begin_or_resume import take_up
 from search.running.driver import Driver
 from search.running.notes import Notes
+from search.running.stop_heard import noticing
 from search.sampling.optuna_study import OptunaStudy
 from search.study.endings import BY_REQUEST, INTERRUPTED
 from search.study.study import Study
@@ -387,7 +388,9 @@ def test_a_trial_stopped_by_request_keeps_its_points_and_is_not_resumed(driver: 
 def test_a_search_stopped_by_request_hands_out_nothing_more_and_goes_on_when_resumed(driver: Driver) -> None:
     driver.next()
     driver.requests.append(None)
-    assert driver.obey() == [0]
+    with noticing() as stop:
+        assert driver.obey() == [0]
+    assert stop.is_heard
     assert driver.next() is None
     driver.close()
     assert driver.study.trials[0].reason == INTERRUPTED
