@@ -1,7 +1,8 @@
 """The `paretune` command: each verb of `import paretune` with its options, in words or as JSON.
 
-Exit codes: 0 done, 1 the work failed, 2 the input was wrong and nothing was started. With `--json` standard output
-carries JSON and nothing else; progress, notes and errors go to standard error.
+Exit codes: 0 done, 1 the work failed, 2 the input was wrong and nothing was started, 130 interrupted, by Ctrl-C or
+`paretune stop`. With `--json` standard output carries JSON and nothing else; progress, notes and errors go to standard
+error.
 """
 
 from __future__ import annotations

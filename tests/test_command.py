@@ -210,6 +210,12 @@ def test_a_study_is_not_resumed_as_another(call: Call, own: Path, words: tuple[s
     assert tree(own) == before
 
 
+def test_a_study_resumed_with_fewer_trials_than_have_ended_says_that_none_is_left(call: Call, own: Path) -> None:
+    said = call("search", "--name", "made", "--home", own, "--resume", "--trials", 2)
+    assert said.code == 0
+    assert "study made: 3 trials have ended already, so --trials 2 has none left; --trials above 3 goes on" in said.err
+
+
 def test_a_study_is_not_resumed_on_another_task(call: Call, own: Path, tmp_path: Path) -> None:
     from PIL import Image
 

@@ -129,7 +129,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
             scratch = held.enter_context(scratch_folder())
             held.enter_context(started(settings, scratch))
         else:
-            listener.said(f"study {study.name}: its {study.originals} trials have ended, more --trials go on")
+            listener.said(_nothing_left(study, trials))
         reference |= costs.result() if costs else {}
         begun = None if new else study.header.get("gpus_per_trial", 0.0)
         settings, chosen = settled(settings, begun, Room.of(None if scratch is None else settings.address))
@@ -200,6 +200,14 @@ def _sought(study: Study, settings: Settings, task: Task) -> tuple[str, tuple[st
     asked = objectives_of(settings.objectives, task.quality)
     objectives = tuple(study.header["objectives"]) if study.exists else asked
     return settings.sampler if settings.sampler != AUTO else study.header.get("sampler", AUTO), objectives
+
+
+def _nothing_left(study: Study, trials: int) -> str:
+    """Return the sentence on a study resumed with no trial left to run, of which `trials` were asked for."""
+    ended = f"study {study.name}: {study.originals} trials have ended already"
+    if "recipes" in study.header:
+        return f"{ended}, of all its recipes"
+    return f"{ended}, so --trials {trials} has none left; --trials above {study.originals} goes on"
 
 
 def _repeated(trials: int, settings: Settings) -> int:
