@@ -22,7 +22,7 @@ class Select(Budget):
     name: str = field(metadata=argument("Name of the study.", "study", is_study=True))
     _: KW_ONLY
     prefer: str = setting(ACCURACY, f"What is best within the budget: {', '.join(PREFERENCES)}.")
-    robust: bool = setting(False, "Compare by the lower end of the 95 % confidence over seeds.")
+    robust: bool = setting(False, "Compare by the lower end of the 95% confidence over seeds.")
     reseed: int | None = setting(None, "First make the best, three or --top, with so many seeds in all.")
     top: int = setting(1, "Show so many of the points within the budget, the best first.")
     address: str | None = setting(None, "A running Ray cluster for --reseed, such as auto.")

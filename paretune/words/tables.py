@@ -190,17 +190,23 @@ def _epoch_figure(value: object) -> str:
 def breakpoints_table(found: Sequence[Breakpoint], quality: Quality) -> FittedTable:
     """Return breakpoints, a curve a row."""
     delta, unit = found[0].delta if found else quality.amount(DELTA), f" {quality.unit}" if quality.unit else ""
-    heads = ("unpruned", f"within {delta:.4g}{unit}", quality.name, "knee", quality.name)
-    table = FittedTable([Column("trial"), Column("curve", words=True), *map(Column, heads)])
+    within = [Column(f"within {delta:.4g}{unit}"), Column(quality.name), Column("point", words=True)]
+    bend = [Column("knee"), Column(quality.name), Column("point", words=True)]
+    table = FittedTable(
+        [Column("trial"), Column("curve", words=True), Column(Brief("unpruned", "base")), *within, *bend]
+    )
     for b in found:
         knee = ("", "") if b.knee is None else (f"{b.knee:.0%}", bare(quality, b.knee_quality or 0.0))
+        ids = [(point or "")[:8] for point in (b.tolerance_point, b.knee_point)]
         table.add_row(
             str(b.trial),
             b.variant,
             bare(quality, b.base_quality),
             f"{b.tolerance:.0%}",
             bare(quality, b.tolerance_quality),
+            ids[0],
             *knee,
+            ids[1],
         )
     return table
 

@@ -47,8 +47,8 @@ class RatedModel:
         """Return the model's name in a sentence; trial 0 is the unpruned teacher's."""
         if self.point.trial == 0 and self.point.sparsity == 0:
             return "the unpruned teacher"
-        variant = "" if self.point.variant == "float" else f" ({self.point.variant})"
-        return f"trial {self.point.trial} at {100 * self.point.sparsity:.3g} %{variant}"
+        variant = "" if self.point.variant == "float" else f", {self.point.variant}"
+        return f"point {self.point.id[:8]} (trial {self.point.trial} at {100 * self.point.sparsity:.3g}%{variant})"
 
     def has(self, bound: str) -> float:
         """Return the figure compared with a bound; for a quality the worse of the claim and the shipped seed's."""
@@ -143,4 +143,4 @@ def _miss(name: str, by: float, quality: Quality) -> str:
     if name == "quality":
         return f"{named} by {plain(by, 3, ROUND_CEILING)} {quality.unit}".rstrip()
     rounded = Decimal(plain(round(100 * by, 9), 3, ROUND_CEILING))
-    return f"{named} by {rounded:,} {'points' if name == 'min_accuracy' else '%'}"
+    return f"{named} by {rounded:,}{' points' if name == 'min_accuracy' else '%'}"

@@ -28,9 +28,9 @@ _ROUNDING = 1e-9  # .96 - .95 is more than .01 in floats, and a point on the lin
 class Breakpoint:
     """The two readings of a curve: sparsities in [0, 1), and the `quality` in its own unit, on validation or test.
 
-    `knee` and its qualities are None for a curve without a knee: under three points, no fall from the first to the
-    last point, or no point above the chord. `tolerance` is the base's own sparsity where every other point falls
-    further than `delta`.
+    `knee`, its qualities and its point are None for a curve without a knee: under three points, no fall from the first
+    to the last point, or no point above the chord. `tolerance` is the base's own sparsity where every other point falls
+    further than `delta`. `tolerance_point` and `knee_point` are ids.
     """
 
     trial: int
@@ -45,6 +45,8 @@ class Breakpoint:
     tolerance_test: float
     knee_test: float | None
     quality: str = ACCURACY.name
+    tolerance_point: str = ""
+    knee_point: str | None = None
 
     def as_json(self) -> JsonDict:
         """Return the form printed by `paretune breakpoints --json`; the keys of accuracies are those of old."""
@@ -121,6 +123,8 @@ def _read(trial: int, variant: str, curve: Sequence[Point], delta: float, qualit
         tolerance_test=quality.value(held.measured.score_test),
         knee_test=quality.value(bend.measured.score_test) if bend else None,
         quality=quality.name,
+        tolerance_point=held.id,
+        knee_point=bend.id if bend else None,
     )
 
 

@@ -60,9 +60,12 @@ def test_a_front_by_accuracy_has_its_columns_of_old() -> None:
 
 def test_breakpoints_name_the_unit_of_the_tolerance() -> None:
     lines = shown(breakpoints_table(breakpoints(record(MAE)), MAE))
-    assert "trial curve unpruned within 0.2 degrees mae knee mae" in lines[0]
-    assert "1 float 3 20% 3.2 20% 3.2" in lines[2]
-    assert "within 0.01 accuracy knee" in shown(breakpoints_table(breakpoints(record(ACCURACY)), ACCURACY))[0]
+    assert "trial curve unpruned within 0.2 degrees mae point knee mae point" in lines[0]
+    (found,) = breakpoints(record(MAE))
+    assert found.knee_point is not None
+    held, bend = found.tolerance_point[:8], found.knee_point[:8]
+    assert f"1 float 3 20% 3.2 {held} 20% 3.2 {bend}" in lines[2]
+    assert "within 0.01 accuracy point knee" in shown(breakpoints_table(breakpoints(record(ACCURACY)), ACCURACY))[0]
 
 
 def test_a_pick_is_said_in_the_unit_and_so_is_what_more_would_buy() -> None:

@@ -1,12 +1,18 @@
 """Points of a study, and models by seeds."""
 
 import itertools
+import re
 from dataclasses import replace
 
 from compress.measurement import Measurement
 from search.study.record import Point
 
 NUMBERS = itertools.count()
+
+
+def unnamed(said: str) -> str:
+    """Return a sentence without the ids of points, which are other ones in every run."""
+    return re.sub(r"point \w+ \((trial \d+ at [\d.]+%)(?:, (\w+))?\)", r"\1", said)
 
 
 def point(

@@ -10,7 +10,7 @@ from search.selection.budget import Amount, Budget
 from search.selection.preference import PREFERENCES
 from search.selection.selection import choose
 from search.study.record import Point
-from tests.search.points import CURVE, point, seeds
+from tests.search.points import CURVE, point, seeds, unnamed
 
 
 def test_choosing_by_an_open_share_is_refused() -> None:
@@ -123,8 +123,8 @@ def test_without_a_bend_rounding_makes_none() -> None:
 def test_what_a_larger_budget_would_buy_is_the_nearest_better_point() -> None:
     found = choose(CURVE, Budget(max_params=Amount(500)))
     assert found.binding == ("max_params",)
-    assert found.more_buys == "--max-params 1000 buys trial 3 at 60 %, 5 points more on validation"
-    assert choose(CURVE, Budget(max_params=Amount(20_000))).more_buys == ""
+    assert unnamed(found.more_buys) == "--max-params 1000 buys trial 3 at 60%, 5 points more on validation"
+    assert unnamed(choose(CURVE, Budget(max_params=Amount(20_000))).more_buys) == ""
 
 
 def test_a_bound_on_a_knee_binds_where_without_it_one_is_picked_that_it_keeps_out() -> None:
@@ -151,13 +151,13 @@ def test_of_the_smallest_the_accuracy_binds() -> None:
     found = choose(CURVE, Budget(min_accuracy=Amount(0.93)), prefer="params")
     assert found.best == CURVE[2]
     assert found.binding == ("min_accuracy",)
-    assert found.more_buys == "--min-accuracy 0.9 buys trial 2 at 60 %, 900 params fewer"
+    assert unnamed(found.more_buys) == "--min-accuracy 0.9 buys trial 2 at 60%, 900 params fewer"
 
 
 def test_of_the_fastest_the_accuracy_binds() -> None:
     points = [point(0.9, ms=1.5, trial=1), point(0.8, ms=1.0, trial=2)]
     found = choose(points, Budget(min_accuracy=Amount(0.85)), prefer="latency")
-    assert found.more_buys == "--min-accuracy 0.8 buys trial 2 at 60 %, 0.5 ms less"
+    assert unnamed(found.more_buys) == "--min-accuracy 0.8 buys trial 2 at 60%, 0.5 ms less"
 
 
 def test_an_unknown_preference_lists_the_known_ones() -> None:
@@ -216,7 +216,7 @@ def test_robust_goes_by_the_lower_end_of_the_confidence() -> None:
     assert [rated.point.trial for rated in found.fits] == [2, 1]
     assert [rated.point.trial for rated in choose([*erratic, *steady], Budget()).fits] == [1, 2]
     assert found.fits[1].weighed.measured.score_validation == pytest.approx(0.96 - 4.3027 * 0.03 / 3**0.5, abs=1e-4)
-    assert found.why.startswith("trial 1 at 60 %: 0.8855 against ")
+    assert unnamed(found.why).startswith("trial 1 at 60%: 0.8855 against ")
     assert found.why.endswith(" at the lower end, with the same size and MACs")
 
 
@@ -232,11 +232,13 @@ def test_a_lower_end_is_an_accuracy_and_of_those_that_are_0_the_mean_decides() -
     found = choose([*worse, *better], Budget(min_accuracy=Amount(0)), robust=True)
     assert [rated.weighed.measured.score_validation for rated in found.fits] == [0, 0]
     assert [rated.family.validation for rated in found.fits] == [0.75, 0.45]
-    assert found.why == (
-        "trial 2 at 60 %: 0.0000 as well at the lower end, 0.4500 against 0.7500 on the mean, with 50 params fewer"
+    assert unnamed(found.why) == (
+        "trial 2 at 60%: 0.0000 as well at the lower end, 0.4500 against 0.7500 on the mean, with 50 params fewer"
     )
     misses = choose(better, Budget(min_accuracy=Amount(0.5)), robust=True).misses
-    assert [str(miss) for miss in misses] == ["trial 1 at 60 % misses accuracy by 50 points (needs --min-accuracy 0)"]
+    assert [unnamed(str(miss)) for miss in misses] == [
+        "trial 1 at 60% misses accuracy by 50 points (needs --min-accuracy 0)"
+    ]
 
 
 def test_robust_leaves_out_what_has_one_seed_and_counts_it() -> None:
@@ -255,10 +257,20 @@ def test_robust_without_a_second_seed_anywhere_says_what_to_do() -> None:
     assert len(choose([point()], Budget(max_params=Amount(1)), robust=True).misses) == 1
 
 
+def test_every_model_in_a_sentence_has_its_id_cut_of_eight_digits() -> None:
+    best, second, larger = (point(0.9, 50), point(0.8, 40), replace(point(0.95, 500, trial=2), variant="int8"))
+    second, larger = replace(second, id="0123456789ab"), replace(larger, id="ba9876543210")
+    found = choose([best, second, larger], Budget(max_params=Amount(60)))
+    assert found.why.startswith("point 01234567 (trial 1 at 60%): 0.8000 against 0.9000")
+    assert " buys point ba987654 (trial 2 at 60%, int8), 5 points more" in found.more_buys
+    (miss, *_) = choose([second], Budget(max_params=Amount(20))).misses
+    assert str(miss).startswith("point 01234567 (trial 1 at 60%) misses max-params by 100% ")
+
+
 def test_models_that_seeds_do_not_tell_apart_are_named() -> None:
     one, other = seeds(0.95, 0.96, 0.94), seeds(0.94, 0.94, 0.96, trial=2)
-    assert choose([*one, *other], Budget(), robust=True).alike == (
-        "trial 1 at 60 % and trial 2 at 60 % cannot be told apart: over 3 seeds they differ by 0.33 ± 5.17 points on "
+    assert unnamed(choose([*one, *other], Budget(), robust=True).alike) == (
+        "trial 1 at 60% and trial 2 at 60% cannot be told apart: over 3 seeds they differ by 0.33 ± 5.17 points on "
         "validation"
     )
     assert choose([*one, point(0.8)], Budget()).alike == ""

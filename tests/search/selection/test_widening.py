@@ -10,47 +10,48 @@ from search.selection.budget import Amount, Budget
 from search.selection.selection import Selection, choose
 from search.study.record import Point
 from tests.dashboards.records import F1, MAE
-from tests.search.points import point
+from tests.search.points import point, unnamed
 
 
 def test_a_miss_reads_as_a_sentence() -> None:
     (miss,) = choose([point(0.88, 150)], Budget(max_params=Amount(100), min_accuracy=Amount(0.9))).misses
-    assert str(miss) == (
-        "trial 1 at 60 % misses max-params by 50 %, accuracy by 2 points (needs --max-params 150 --min-accuracy 0.88)"
+    assert unnamed(str(miss)) == (
+        "trial 1 at 60% misses max-params by 50%, accuracy by 2 points (needs --max-params 150 --min-accuracy 0.88)"
     )
 
 
 def test_a_miss_of_an_error_is_in_its_unit_and_needs_an_amount_without_the_noise_of_floats() -> None:
     models = [replace(point(score, trial=n), quality=MAE) for n, score in enumerate((0.97, 0.5))]
     assert models[0].quality.value(0.97) != 0.6
-    assert [str(miss) for miss in choose(models, Budget(quality=Amount(0))).misses] == [
-        "trial 0 at 60 % misses mae by 0.601 degrees (needs --quality 0.6)",
-        "trial 1 at 60 % misses mae by 10 degrees (needs --quality 10)",
+    assert [unnamed(str(miss)) for miss in choose(models, Budget(quality=Amount(0))).misses] == [
+        "trial 0 at 60% misses mae by 0.601 degrees (needs --quality 0.6)",
+        "trial 1 at 60% misses mae by 10 degrees (needs --quality 10)",
     ]
 
 
 def test_a_miss_of_a_quality_below_0_is_told_with_the_amount_to_type() -> None:
     models = [replace(point(score, trial=n), quality=F1) for n, score in enumerate((-1.5, 0.25))]
-    assert [str(miss) for miss in choose(models, Budget(quality=Amount(0.5))).misses] == [
-        "trial 1 at 60 % misses f1 by 0.25 (needs --quality 0.25)",
-        "trial 0 at 60 % misses f1 by 2 (needs --quality -1.5)",
+    assert [unnamed(str(miss)) for miss in choose(models, Budget(quality=Amount(0.5))).misses] == [
+        "trial 1 at 60% misses f1 by 0.25 (needs --quality 0.25)",
+        "trial 0 at 60% misses f1 by 2 (needs --quality -1.5)",
     ]
 
 
 def test_what_a_miss_lacks_is_rounded_up() -> None:
     (miss,) = choose([point(0.7, 10**9)], Budget(max_params=Amount(30_000), min_accuracy=Amount(0.93339))).misses
-    assert "max-params by 3,340,000 %, accuracy by 23.4 points" in str(miss)
+    assert "max-params by 3,340,000%, accuracy by 23.4 points" in unnamed(str(miss))
 
 
 def test_no_number_is_said_with_an_exponent() -> None:
     points = [point(0.0, 10, ms=300), point(1.0, 12_345_678, ms=1e-5, trial=2)]
     small = Budget(max_params=Amount(10))
     assert (
-        choose(points, small).more_buys == "--max-params 12345678 buys trial 2 at 60 %, 100 points more on validation"
+        unnamed(choose(points, small).more_buys)
+        == "--max-params 12345678 buys trial 2 at 60%, 100 points more on validation"
     )
-    assert choose(points, small, prefer="latency").more_buys.endswith("buys trial 2 at 60 %, 300 ms less")
+    assert unnamed(choose(points, small, prefer="latency").more_buys).endswith("buys trial 2 at 60%, 300 ms less")
     (miss, _) = choose(points, Budget(max_latency_ms=Amount(1e-6))).misses
-    assert str(miss) == "trial 2 at 60 % misses max-latency-ms by 900 % (needs --max-latency-ms 0.00001)"
+    assert unnamed(str(miss)) == "trial 2 at 60% misses max-latency-ms by 900% (needs --max-latency-ms 0.00001)"
 
 
 def many(chance: random.Random) -> list[Point]:
