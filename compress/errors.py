@@ -6,6 +6,7 @@ import math
 import sysconfig
 import traceback
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 MOST_QUOTED = 300
@@ -132,6 +133,11 @@ def check_kind(who: str, value: object, kinds: tuple[type, ...]) -> None:
     if not isinstance(value, kinds):
         wanted = " or ".join("nothing" if k is type(None) else f"a {k.__name__}" for k in kinds)
         raise RecipeError(f"{who} must be {wanted}, got {value!r}")
+
+
+def near(name: object, known: Iterable[str]) -> str:
+    """Return the question whether the nearest known name was meant, "" where none is near."""
+    return "".join(f"did you mean {one}? " for one in get_close_matches(str(name), list(known), 1))
 
 
 def check_known(who: str, name: object, known: Iterable[str]) -> None:

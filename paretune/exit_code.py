@@ -28,7 +28,8 @@ def exit_code(app: typer.Typer) -> int:
         context = getattr(error, "ctx", None)
         verb = f" {context.info_name}" if context and context.parent else _verb(app)
         said = error.format_message().rstrip(".")  # "" after the help that `paretune` alone prints
-        code = _complain(f"{said}; see paretune{verb} --help", 2) if said else 2
+        see = f"{' See' if said.endswith('?') else '; see'} paretune{verb} --help"
+        code = _complain(said + see, 2) if said else 2
     except ValueError as error:  # every complaint about input is one
         code = _complain(str(error), 2)
     except (RuntimeError, OSError) as error:

@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compress.errors import near
 from search.checks import check_folder, check_number, check_whole
 from search.option_fields import MACHINE, SHARED, TRIED, argument, data_setting, home_setting, setting, tracking_setting
 from search.selection.budget import Budget, SearchBudget
@@ -151,8 +152,8 @@ class Settings(TrainingOptions, SearchBudget):
         if isinstance(self.space, str) and is_path(self.space):
             object.__setattr__(self, "space", path_of(self.space))
         elif not isinstance(self.space, Space) and self.space not in [*SPACES]:
-            known = ", ".join(sorted(SPACES))
-            raise ValueError(f"space: unknown {self.space!r}, known are {known} and FILE.py:NAME of your own")
+            known = f"{near(self.space, SPACES)}known are {', '.join(sorted(SPACES))}"
+            raise ValueError(f"space: unknown {self.space!r}, {known} and FILE.py:NAME of your own")
         space = SPACES.get(self.space) if isinstance(self.space, str) else self.space
         if space is not None:  # a user's file is not read yet
             space.scale_for(str(self.task), self.scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import re
 import shlex
@@ -125,6 +126,9 @@ SEARCHES = [
         ("--task", "mnist"),
         "task: unknown 'mnist', known are cifar10, cifar100, digits, digits-angle, fashion-mnist, folder:PATH and FILE",
     ),
+    (("--task", "digit"), "task: unknown 'digit', did you mean digits? known are cifar10, cifar100, digits"),
+    (("--space", "joynt"), "space: unknown 'joynt', did you mean joint? known are aghli2021"),
+    (("--objectives", "accuracy,param"), "objectives: unknown 'param', did you mean params? known are accuracy"),
     (("--task", "folder:/nowhere"), "folder:/nowhere: a folder train/ with one folder a class must be there"),
     (("--trials", "0"), "trials must be at least 1, got 0"),
     (("--trials", "-1"), "trials must be at least 1, got -1"),
@@ -176,6 +180,7 @@ def test_a_search_that_makes_no_sense_is_refused_and_nothing_is_made(
         (("front",), "study"),
         (("breakpoints", "made", "--delta", "much"), "--delta"),
         (("compress",), "compress"),
+        (("serch",), "did you mean 'search'? see paretune --help"),
     ],
 )
 def test_words_the_command_does_not_know_are_named(
@@ -256,7 +261,7 @@ def test_a_study_name_that_leaves_the_home_is_refused(call: Call, tmp_path: Path
 
 BUDGETS = [
     (("--max-params", "20x"), "max-params: expected a number with k, M or G, or a share such as 10%, got '20x'"),
-    (("--max-flops", "-5"), "max-flops: expected a number with k, M or G, or a share such as 10%, got '-5'"),
+    (("--max-flops", "-5"), "max-flops must be above 0, got -5"),
     (
         ("--max-latency-ms", "nan"),
         "max-latency-ms: expected a number with k, M or G, or a share such as 10%, got 'nan'",
@@ -635,6 +640,18 @@ def test_a_selection_is_written_in_the_format_that_was_asked_for(call: Call, own
     assert list(again["formats"]) == ["onnx"]
     claimed = json.loads((tmp_path / "out" / "card.json").read_text())["measured"]["accuracy"]
     assert again["accuracy"] == pytest.approx(claimed, abs=0.01)
+
+
+def test_an_export_in_place_of_an_earlier_one_says_so_and_bounds_are_whole(
+    call: Call, own: Path, tmp_path: Path
+) -> None:
+    words = ("select", "made", "--home", own, "--max-params", "33.333%", "--export", tmp_path / "out")
+    first, second = call(*words), call(*words)
+    assert f"exported to {tmp_path / 'out'}: load.py" in first.out
+    assert f"exported to {tmp_path / 'out'}, in place of an earlier export: load.py" in second.out
+    (bound,) = re.findall(r"^budget: max-params (.*)$", first.out, re.MULTILINE)
+    teacher = Study(own, "made").record.points[0].measured.params
+    assert bound == str(math.floor(0.33333 * teacher))
 
 
 def test_a_format_without_a_folder_is_refused(call: Call, home: Path) -> None:

@@ -26,6 +26,7 @@ from compress.data.folder.walk import printable
 from compress.data.own_task import OBJECT, from_function, is_function, offered, title
 from compress.data.published import read_published
 from compress.data.splits import Augment, DataError, Split, StreamSplit
+from compress.errors import near
 from compress.goals import Classification, Goal, quality_of
 from compress.quality import Quality
 
@@ -161,8 +162,8 @@ def _load(name: str, data_dir: Path, cache_dir: Path | None, stream: bool | None
     if is_function(name):
         return from_function(name)
     if name not in TASKS:
-        known = ", ".join(sorted(TASKS))
-        raise DataError(f"task: unknown {name!r}, known are {known}, folder:PATH and FILE.py:NAME of a function")
+        known = f"{near(name, TASKS)}known are {', '.join(sorted(TASKS))}"
+        raise DataError(f"task: unknown {name!r}, {known}, folder:PATH and FILE.py:NAME of a function")
     return TASKS[name](data_dir)
 
 

@@ -84,7 +84,7 @@ def clean(options: asked.Clean) -> None:
     """Drop the stored models of points outside every front; their figures stay. Asks before, in a terminal."""
     if sys.stdin.isatty() and not (options.yes or options.dry_run or options.json):
         models, size = paretune.clean(options.study, home=options.home, dry_run=True)
-        _confirm("clean", [f"goes: {models:,} models outside every front, {size / 1e6:.1f} MB"], "Drop them?")
+        _confirm("clean", [f"{models:,} models outside every front go, {size / 1e6:.1f} MB in all"], "Drop them?")
     dropped, freed = paretune.clean(options.study, home=options.home, dry_run=options.dry_run)
     if options.json:
         return _print_json({"study": options.study, "models": dropped, "bytes": freed, "dry_run": options.dry_run})

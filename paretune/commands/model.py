@@ -29,6 +29,8 @@ TAKE = "Take a model"
 @verb(model_app, asked.SelectAndExport, panel=TAKE)
 def select(options: asked.SelectAndExport) -> None:
     """The best point within a budget, chosen on validation; with --export, the model itself."""
+    from compress.export.formats import CARD
+
     folder = None if options.export is None else Path(options.export)
     formats = options.format or paretune.FORMATS
     if options.reseed is not None and folder is not None:  # not after hours of training
@@ -40,7 +42,7 @@ def select(options: asked.SelectAndExport) -> None:
             typer.echo(f"go on: {shlex.join([program('paretune'), *sys.argv[1:]])}", err=True)
         raise
     result = {**found.as_json(), "top": [rated.as_json() for rated in found.fits[: options.top]]}
-    taken = None
+    taken, replaces = None, folder is not None and (folder / CARD).exists()
     if found.best is not None and folder is not None:
         with redirect_stdout(sys.stderr):
             taken = paretune.take(
@@ -66,7 +68,7 @@ def select(options: asked.SelectAndExport) -> None:
         nearest = "".join(f"\n  {miss}" for miss in found.misses)
         say(f"select: no point of {options.name} is within the budget; the nearest are{nearest}", err=True)
     else:
-        say(selected(found, taken, folder))
+        say(selected(found, taken, folder, replaces=replaces))
         if options.top > 1:
             print_table(rated_table(found.fits[: options.top]))
     if found.best is None:

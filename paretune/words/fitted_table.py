@@ -40,7 +40,8 @@ class Column:
     """A column: `head` may be `Brief`. Words stand left, figures right.
 
     `rank` 0 is always shown. In a terminal too narrow for all, columns of the highest rank are left out first. A column
-    that `wraps` takes several lines where it must. A `note` stands below the table if the column is shown.
+    that `wraps` takes several lines where it must. A `note` stands below the table if the column is shown, a
+    `brief_note` if the column is shown in brief forms of its cells.
     """
 
     head: str
@@ -48,6 +49,7 @@ class Column:
     rank: int = 0
     wraps: bool = False
     note: str = ""
+    brief_note: str = ""
 
 
 @dataclass
@@ -73,6 +75,7 @@ class FittedTable:
                 yield Text("")
             yield self._table(part, is_brief)
         notes = dict.fromkeys(self.columns[place].note for place in places)
+        notes |= dict.fromkeys(self.columns[place].brief_note for place in places if is_brief and self._shortens(place))
         hidden = [str(column.head) for place, column in enumerate(self.columns) if place not in places and column.head]
         if hidden:
             notes[f"not shown at this width: {', '.join(hidden)}"] = None
@@ -118,6 +121,9 @@ class FittedTable:
         widths = [self._width(place, is_brief) for place in places]
         least = [min(w, PROSE) if self.columns[p].wraps else w for p, w in zip(places, widths, strict=True)]
         return sum(least) + GAP * (len(places) - 1)
+
+    def _shortens(self, place: int) -> bool:
+        return any(_form(row[place], is_brief=True) != str(row[place]) for row in self.rows)
 
     def _width(self, place: int, is_brief: bool) -> int:
         cells = [self.columns[place].head, *(row[place] for row in self.rows)]

@@ -95,15 +95,22 @@ def status_lines(found: Mapping[str, Any]) -> Table:
 
 
 def deleted_words(gone: Removal) -> list[str]:
-    """Return what goes with a study, and what stays, a line each."""
-    models = f"{len(gone.models):,} models" if gone.models else "no model"
-    own = f"{models} that no other study has, {gone.size_bytes / 1e6:.1f} MB in all"
-    others = f", and {gone.stay:,} models of other studies" if gone.stay else ""
+    """Return what goes with a study, and what stays, a sentence each."""
+    count = len(gone.models)
+    models = (
+        "no model goes" if not count else f"{_count(count, 'model')} that no other study has go{'es' * (count == 1)}"
+    )
+    others = f", and so does what other studies have, {_count(gone.stay, 'model')}" if gone.stay else ""
     return [
-        f"goes: {gone.folder}, with {gone.trials:,} trials and {gone.points:,} points",
-        f"goes: {own}",
-        f"stays: its runs in MLflow, as deleted runs that MLflow can restore; registered models{others}",
+        f"the folder {gone.folder} goes, with {_count(gone.trials, 'trial')} and {_count(gone.points, 'point')}",
+        f"{models} with the folder, {gone.size_bytes / 1e6:.1f} MB in all",
+        "the study's runs in MLflow become deleted runs, which MLflow can restore",
+        f"registered models stay{others}",
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _state(found: Mapping[str, Any]) -> str:

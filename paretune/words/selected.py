@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quality import ACCURACY, Quality
 from search.selection.amount import plain
-from search.selection.budget import option, title
+from search.selection.budget import QUALITY_BOUNDS, option, title
 from search.selection.preference import KNEE
 from search.selection.selection import Selection
 
 if TYPE_CHECKING:
     from search.papers.text import Reproduction
 
+_ROUNDING = 1e-9  # 29 % of 100 is 28.999999999999996 in floats
 
-def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None) -> str:
-    """The best point, the reasons for the choice, and the files exported to `folder`, if any."""
+
+def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None, *, replaces: bool = False) -> str:
+    """The best point, the reasons for the choice, and the files exported to `folder`, if any.
+
+    `replaces` says that they are there in place of those of an earlier export.
+    """
     best = found.best
     assert best is not None
     m = best.measured
@@ -37,7 +43,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
     if found.left_out:
         lines.append(f"left out: {found.left_out} within the budget that have one seed only")
     if found.budget.bounds:
-        bounds = (f"{option(name)} {plain(each.value, 6)}" for name, each in found.budget.bounds.items())
+        bounds = (f"{option(name)} {_bound(name, each.value)}" for name, each in found.budget.bounds.items())
         lines.append(f"budget: {', '.join(bounds)}")
         lines.append(f"binding: {', '.join(title(name, best.quality) for name in found.binding) or 'no bound'}")
     if found.more_buys:
@@ -46,7 +52,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         lines.append("one notch more: not told of a knee, a larger budget has a knee of its own")
     if taken is not None:
         lines += [
-            f"exported to {folder}: {', '.join(taken['files'])}",
+            f"exported to {folder}{', in place of an earlier export' if replaces else ''}: {', '.join(taken['files'])}",
             f"  reloaded in a new process: {_proven(taken, best.quality)}",
             *(f"  {form}: {form_line(figures)}" for form, figures in taken["formats"].items()),
             f"  {threads_said(taken['threads'])} on {taken['machine']['processor']}",
@@ -58,6 +64,12 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
             lines.append(f"  {zeros / m.params:.1%} of the params are zeros, which take as long as other numbers")
         lines.append(f"registered as {taken['registered']}, or {taken['alias']}")
     return "\n".join(lines)
+
+
+def _bound(name: str, value: float) -> str:
+    """Write a bound, of a cost that is counted its whole units: a share of the teacher's is seldom whole."""
+    is_counted = name not in (*QUALITY_BOUNDS, "max_latency_ms")
+    return f"{math.floor(value * (1 + _ROUNDING))}" if is_counted else plain(value, 6)
 
 
 def _proven(taken: Mapping[str, Any], quality: Quality) -> str:

@@ -28,6 +28,7 @@ SHARED = dict(zip(ALWAYS, (1, 2), strict=False))
 """Costs whose share of the teacher's is shown, with the rank of the share's column."""
 UNITS = {"size_bytes": "kB: size on disk", LATENCY: "ms: latency of one image"}
 """What a column is whose head is a unit."""
+ROUNDED = "figures rounded up"
 SHARE_NOTE = "%: share of the teacher's, which is the first row"
 
 
@@ -77,7 +78,7 @@ def points_table(
     for cost in costs:
         head = Brief(cost.column.unit, cost.brief or cost.column.unit)
         rank = 0 if cost.name in (*ALWAYS, *objectives) else 3
-        columns.append(Column(head, rank=rank, note=UNITS.get(cost.name, "")))
+        columns.append(Column(head, rank=rank, note=UNITS.get(cost.name, ""), brief_note=ROUNDED))
         columns += (
             [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
         )

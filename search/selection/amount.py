@@ -39,12 +39,14 @@ def plain(number: float, digits: int, rounding: str = ROUND_HALF_EVEN) -> str:
 def parse_amount(text: str, option: str = "amount", *, of_quality: bool = False) -> Amount:
     """Read an amount; ValueError that names `option`, such as `--max-params`, for any other text.
 
-    An amount `of_quality` may be below 0, as an R2 may be; a share may not.
+    An amount `of_quality` may be below 0, as an R2 may be; a share, or a cost, may not.
     """
     match = _WRITTEN.fullmatch(text.strip())
     number = float(match[2]) if match else math.inf
     is_negative = match is not None and bool(match[1])
-    if match is None or not math.isfinite(number) or (is_negative and (match[3] == "%" or not of_quality)):
+    if match is not None and is_negative and not of_quality and math.isfinite(number):
+        raise ValueError(f"{option} must be above 0, got {text.strip()}")
+    if match is None or not math.isfinite(number) or (is_negative and match[3] == "%"):
         raise ValueError(f"{option}: expected {QUALITY if of_quality else COST}, got {text!r}")
     if match[3] == "%":
         return Amount(number / 100, is_share=True)

@@ -20,6 +20,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from compress.errors import near
 from compress.figures import COSTS, LATENCY
 from compress.quality import ACCURACY, Quality
 from search.study.record import Point
@@ -47,7 +48,7 @@ def objectives_of(names: Sequence[str], quality: Quality) -> tuple[str, ...]:
     wrong = [name for name in found if is_quality(name) and name != quality.name]
     if wrong:
         known = (quality.name, *OBJECTIVES[1:])
-        raise ValueError(f"objectives: unknown {wrong[0]!r}, known are {', '.join(known)}")
+        raise ValueError(f"objectives: unknown {wrong[0]!r}, {near(wrong[0], known)}known are {', '.join(known)}")
     return tuple(found)
 
 
@@ -58,7 +59,8 @@ def check_objectives(names: Sequence[str], *, any_quality: bool = False) -> tupl
     """
     unknown = [name for name in names if name not in (*OBJECTIVES, ANY_QUALITY)]
     if len(unknown) > any_quality:
-        raise ValueError(f"objectives: unknown {unknown[0]!r}, known are {', '.join(OBJECTIVES)}")
+        hint = near(unknown[0], OBJECTIVES)
+        raise ValueError(f"objectives: unknown {unknown[0]!r}, {hint}known are {', '.join(OBJECTIVES)}")
     if len(names) < 2 or len(set(names)) != len(names):
         raise ValueError(f"objectives: need at least two different names, got {', '.join(names) or 'none'}")
     if {"macs", "flops"} <= set(names):

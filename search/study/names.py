@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 
+from compress.errors import near
 from search.study.ledger import FILE
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -30,8 +30,7 @@ def known_studies(home: Path, missing: str) -> str:
     if not home.exists():
         return "there is no such folder"
     known = named_studies(home)
-    near = [f"did you mean {name}? " for name in get_close_matches(missing, known, 1)]
-    return f"{''.join(near)}known are {', '.join(known) or 'none'}"
+    return f"{near(missing, known)}known are {', '.join(known) or 'none'}"
 
 
 def named_studies(home: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 import paretune
 import paretune.cli
 from compress.measurement import Measurement
+from paretune.words.home import deleted_words
 from search.settings import Settings
 from search.study.driver_file import Doing, DriverFile, shown_starting, take_requests
 from search.study.endings import BY_REQUEST, EARLY, INTERRUPTED
@@ -226,6 +228,16 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_and_changes_nothing(
     assert said.out == ""
     assert sentence in said.err
     assert {p: p.read_bytes() for p in home.rglob("*") if p.is_file() and p.name != "driver.lock"} == before
+
+
+def test_what_a_deletion_takes_is_said_in_sentences(home: Path) -> None:
+    first, models, *rest = deleted_words(paretune.deletion("one", home=home))
+    assert first == f"the folder {home / 'studies' / 'one'} goes, with 1 trial and 2 points"
+    assert re.fullmatch(r"1 model that no other study has goes with the folder, \d+\.\d MB in all", models)
+    assert rest == [
+        "the study's runs in MLflow become deleted runs, which MLflow can restore",
+        "registered models stay, and so does what other studies have, 1 model",
+    ]
 
 
 def test_a_study_is_deleted_with_the_models_that_no_other_has(home: Path, call: Call) -> None:

@@ -126,6 +126,6 @@ def test_a_study_of_another_home_is_named_by_its_place(call: Call, home: Path, t
 
 
 def test_a_comparison_is_written_as_a_page(call: Call, tmp_path: Path) -> None:
-    page = tmp_path / "new" / "page.html"
+    page = tmp_path / "page.html"
     assert call("compare", "grid", "other", "--html", page).endswith(f"page: {page}\n")
     assert "<h1>grid and other</h1>" in page.read_text()

@@ -119,5 +119,6 @@ def test_a_front_with_seeds_fits_eighty_columns_and_no_figure_is_cut(
     assert max(map(len, lines)) <= width
     assert "…" not in said.get()
     whole = " ".join(said.get().split())
+    assert ("figures rounded up" in whole) == ("25,557,032" not in whole)
     assert "25,557,032" in whole or "25.6M" in whole
     assert "0.9833" in whole

@@ -30,11 +30,15 @@ def test_a_percentage_is_a_share() -> None:
     assert parse_amount("10%") == Amount(0.1, is_share=True)
 
 
-@pytest.mark.parametrize(
-    "text", ["20x", "", "k", "%", "nan", "inf", "-5", "-10%", "1e3", "2kM", "1,000", "10%k", "9" * 400, "٣"]
-)
+@pytest.mark.parametrize("text", ["20x", "", "k", "%", "nan", "inf", "1e3", "2kM", "1,000", "10%k", "9" * 400, "٣"])
 def test_anything_else_is_refused_and_names_the_option(text: str) -> None:
     with pytest.raises(ValueError, match="max-params: expected a number with k, M or G, or a share such as 10%, got"):
+        parse_amount(text, "max-params")
+
+
+@pytest.mark.parametrize("text", ["-5", "-10%", "-1.5G"])
+def test_a_cost_below_0_is_refused_by_its_own_rule(text: str) -> None:
+    with pytest.raises(ValueError, match=f"max-params must be above 0, got {text}$"):
         parse_amount(text, "max-params")
 
 
