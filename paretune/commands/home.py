@@ -15,7 +15,7 @@ from paretune.options.study import Listing
 from paretune.verbs.home import go_on
 from paretune.words.home import commands, deleted_words, status_lines, studies_table
 from paretune.words.terminal import print_table, say
-from search.settings import Settings
+from search.settings import Settings, is_home_named
 from search.study.study import Study
 from search.uri import shown
 
@@ -30,11 +30,14 @@ TEACHER = 0
 @verb(home_app, asked.Studies, panel=HOME)
 def studies(options: asked.Studies) -> None:
     """All studies of the home: running, interrupted or ended, with trials, models and front."""
+    folder = paretune.home_folder(options.home)
+    if is_home_named(options.home) and not folder.is_dir():
+        raise ValueError(f"studies: there is none in {folder}; there is no such folder")
     found = paretune.studies(home=options.home)
     if options.json:
         return _print_json(found)
     if not found:
-        return say(f"studies: there is none in {paretune.home_folder(options.home)}")
+        return say(f"studies: there is none in {folder}")
     print_table(studies_table(found))
     return say("\n".join(commands(found))) if commands(found) else None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.verbs.report import report
 from paretune.verbs.study import sync
 from search.hints import program
-from search.settings import Settings, home_folder, is_home_named
+from search.settings import Settings, home_folder
 from search.study import driver_file
 from search.study import state as states
 from search.study.endings import ending
@@ -31,11 +31,8 @@ def studies(*, home: Path | str | None = None) -> list[dict[str, Any]]:
     """All studies of a home, ready for JSON: state, trials, models, front; the one changed last comes first.
 
     `go_on` is the command that goes on with a study that was interrupted or died, "" for others.
-    ValueError for a named home that is no folder; no study where none is named.
     """
     folder = home_folder(home)
-    if is_home_named(home) and not folder.is_dir():
-        raise ValueError(f"studies: there is none in {folder}; there is no such folder")
     found = [_with_command(states.summary(folder, name), folder) for name in named_studies(folder)]
     found += [{"study": name, "state": "starting", "changed": time.time()} for name in states.starting(folder)]
     return sorted(found, key=lambda one: -(one.get("changed") or 0.0))
