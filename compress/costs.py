@@ -21,7 +21,8 @@ from compress.data.splits import Batch
 from compress.data.tasks import Task
 from compress.distill.stages import check_stages
 from compress.distill.teaching import Teaching
-from compress.figures import computed
+from compress.figures import LATENCY, computed
+from compress.latency.latency_model import LatencyModel
 from compress.measure import Costs, count
 from compress.models.own import name_taps
 from compress.plan import Step, plan
@@ -35,30 +36,34 @@ SHALLOW = 0.5
 
 @dataclass(frozen=True)
 class PredictedPoint:
-    """Predicted place on the curve and costs of one point."""
+    """Predicted place on the curve and costs of one point; `latency_ms` is None where no latency is foreseen."""
 
     sparsity: float | None
     variant: str
     costs: Costs
     size_bytes: int
+    latency_ms: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
-        """Every counted cost, by name."""
+        """Every predicted cost, by name."""
         known = {**vars(self.costs), "size_bytes": self.size_bytes}
-        return {**known, **computed(known)}
+        return {**known, **computed(known), **({} if self.latency_ms is None else {LATENCY: self.latency_ms})}
 
 
-def predict(recipe: Recipe, task: Task) -> list[PredictedPoint]:
-    """Predict the recipe's points in order; RecipeError when a stage cannot be applied to its model."""
+def predict(recipe: Recipe, task: Task, latency: LatencyModel | None = None) -> list[PredictedPoint]:
+    """Predict the recipe's points in order, with `latency` their latencies too.
+
+    RecipeError when a stage cannot be applied to its model.
+    """
     points = []
     known: dict[str, Costs] = {}
     for step, model in _models(recipe, task):
         same = step.parent if step.stage.variant else None  # fewer bits, but as many weights and MACs
         known[step.key] = known[same.key] if same else count(model, task.shape)
-        points.append(
-            PredictedPoint(step.sparsity, step.variant, known[step.key], files_of(step, model, task).size_bytes)
-        )
+        size = files_of(step, model, task).size_bytes
+        ms = None if latency is None else latency.foresee(model, task.shape).ms
+        points.append(PredictedPoint(step.sparsity, step.variant, known[step.key], size, ms))
     return points
 
 
@@ -111,15 +116,17 @@ def check_targets(recipe: Recipe, task: Task) -> None:
         method.check_targets(task.train.targets)
 
 
-def deepest(recipe: Recipe, task: Task) -> list[PredictedPoint]:
+def deepest(recipe: Recipe, task: Task, latency: LatencyModel | None = None) -> list[PredictedPoint]:
     """Return the points before any cut and at the deepest level, in float and int8: the least costs of the recipe.
+
+    With `latency` the points have latencies.
 
     An adaptive method is assumed to leave one channel wherever it may cut. The list is empty where no stage can be
     applied to so few channels.
     """
     stages = tuple(stage.at_most() for stage in recipe.stages)
     try:
-        return predict(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task)
+        return predict(replace(recipe, stages=tuple(stage.only_deepest() for stage in stages)), task, latency)
     except Exception:  # RecipeError, or any error of a user's own network with one channel
         if stages == recipe.stages:
             raise

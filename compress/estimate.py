@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from compress.costs import predict
 from compress.data.tasks import Task
 from compress.errors import RecipeError
-from compress.figures import foreseen
+from compress.figures import LATENCY, foreseen
+from compress.latency.latency_model import LatencyModel
 from compress.models import Model
 from compress.plan import Step, plan
 from compress.recipe import Recipe
 from compress.stages import Train
+from compress.step_checks import seeded
 
 GONE_A_ROUND = 0.1
 """Assumed share of the remaining weights removed by one round of an adaptive method."""
 KEPT = 1000
 """Plans kept in memory: making a plan takes a millisecond, and each is needed several times in a row."""
+FIXED = "fixed_ms"
 UPDATE = 3
 """Cost of an update in forward passes: one forward, and a backward pass that costs two."""
 
@@ -36,9 +39,10 @@ class Guess:
 
 @dataclass
 class Estimator:
-    """Estimates for the recipes of one task."""
+    """Estimates for the recipes of one task; with `latency` their latencies too."""
 
     task: Task
+    latency: LatencyModel | None = None
     _unpruned: dict[Model, dict[str, float]] = field(default_factory=dict)
     _impossible: dict[Model, str] = field(default_factory=dict)
     _plans: dict[str, list[Step]] = field(default_factory=dict)
@@ -88,7 +92,10 @@ class Estimator:
         byte = whole["params"] * dense
         size = byte if step.variant == "int8" else 4 * byte
         main = {"params": byte, "macs": whole["macs"] * dense, "size_bytes": size}
-        return Guess(sparsity, step.variant, foreseen(main, kept=left if masked else 1.0))
+        costs = foreseen(main, kept=left if masked else 1.0)
+        if LATENCY in whole:
+            costs[LATENCY] = whole[FIXED] + (whole[LATENCY] - whole[FIXED]) * dense
+        return Guess(sparsity, step.variant, costs)
 
     def _costs(self, model: Model) -> dict[str, float]:
         if model in self._impossible:
@@ -96,11 +103,20 @@ class Estimator:
         if model not in self._unpruned:
             try:
                 costs = predict(Recipe(self.task.name, model, (Train(),)), self.task)[0].costs
+                times = self._latency(model)
             except RecipeError as error:
                 self._impossible[model] = str(error)
                 raise
-            self._unpruned[model] = {"params": float(costs.params), "macs": float(costs.macs)}
+            self._unpruned[model] = {"params": float(costs.params), "macs": float(costs.macs), **times}
         return self._unpruned[model]
+
+    def _latency(self, model: Model) -> dict[str, float]:
+        """Return the latency of an unpruned network, and the part that stays in a cut; {} where none is foreseen."""
+        if self.latency is None:
+            return {}
+        with seeded():
+            found = self.latency.foresee(model.build(self.task.outputs, self.task.channels), self.task.shape)
+        return {LATENCY: found.ms, FIXED: found.fixed_ms}
 
 
 def _any_in_chain(step: Step, holds: Callable[[Step], bool]) -> bool:

@@ -180,7 +180,6 @@ COSTS = (
         Style("ms", ".3g"),
         scope=", batch 1",
         head="latency, ms",
-        narrow=Style("ms", ".2f"),
         bound="max_latency_ms",
         is_foreseen=False,
         is_exact=False,

@@ -55,7 +55,7 @@ class Measurement:
 
     def is_of(self, other: Measurement) -> bool:
         """Return whether both can be of the same stored model: all figures but the times are equal."""
-        return all(getattr(self, name) == getattr(other, name) for name in _KINDS if name not in TIMES)
+        return all(getattr(self, name) == getattr(other, name) for name in _KINDS if name not in (*TIMES, *PLACES))
 
     @property
     def fault(self) -> str:
@@ -78,6 +78,8 @@ SCORES = ("score_validation", "score_test")
 MOST = 2.0**63
 TIMES = ("latency_ms", "latency_p95_ms", "threads", "seconds")
 """Figures that change from one measurement to the next."""
+PLACES = ("device", "machine")
+"""Where the times are of: a target's, if the latency is foreseen."""
 _RENAMED = dict(zip(("accuracy_validation", "accuracy_test"), SCORES, strict=True))
 """Fields of earlier versions."""
 _NUMBER: dict[str, type | tuple[type, ...]] = {

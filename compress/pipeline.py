@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import torch
 from filelock import Timeout
-from torch import Tensor
+from torch import Tensor, nn
 
 from compress.agreement import IMAGES, activations, check_same, check_steady
 from compress.costs import check_networks
 from compress.data.splits import Batch
 from compress.data.tasks import Task
+from compress.errors import StoreError
 from compress.machine.stopwatch import Stopwatch
 from compress.measure import BATCH, measure
 from compress.measurement import Measurement
@@ -117,6 +118,13 @@ class Pipeline:
                 outputs = outputs_of(entry.files().module().to(training_device()), self.task)
                 if outputs is not None:
                     self.store.keep_outputs(entry.key, outputs)
+
+    def module(self, key: str) -> nn.Module:
+        """The stored model of a point that was made, on the CPU; StoreError if it is gone."""
+        entry = self.store.get(key)
+        if entry is None:
+            raise StoreError(f"store: {key} must be there, it was made just now")
+        return entry.files().module()
 
     def entry(self, step: Step) -> Entry:
         """The entry of a step; see `ensure`."""

@@ -64,6 +64,8 @@ class Settings(TrainingOptions, SearchBudget):
     names. `time_budget_s` and, for a trial, `trial_limit_s` are in seconds, None for no limit. None for
     `tracking_uri`, `storage_url` and `store` (a folder, or a URL of fsspec) means files below `home`. `students` and
     `teachers`, as `NAME` or `NAME@WEIGHTS`, replace the space's own.
+    `target` is where latencies are foreseen and measured (`compress/latency/target.py`): None for the default, and for
+    latencies as measured in the trials where neither an objective nor a bound is a latency.
     `gpus_per_trial` is in [0, 1]; None is a whole GPU where there are any (`search/running/devices.py`). `start_from`
     is another study of this home, whose front is tried first. With `whole_curves` no trial is ended early. With
     `keep_outputs` the outputs of all points are stored. Further trials make the models on the front with as many
@@ -109,6 +111,12 @@ class Settings(TrainingOptions, SearchBudget):
     resume: bool = setting(False, "Go on with a study that exists.")
     address: str | None = setting(None, "A running Ray cluster, such as auto.", group=MACHINE)
     cpus_per_trial: int = setting(1, "Cores and torch threads of a trial.", group=MACHINE)
+    target: str | None = setting(
+        None,
+        "Where latencies are of: FORM:DEVICE:THREADS, such as onnx:cpu:1 or torch:cuda; onnx:cpu:1 if left out.",
+        metavar="TARGET",
+        group=MACHINE,
+    )
     gpus_per_trial: float | None = setting(
         None,
         "GPUs of a trial: a fraction shares a GPU, 0 is the CPU; 1 where there are any if left out.",
@@ -140,6 +148,7 @@ class Settings(TrainingOptions, SearchBudget):
 
     def __post_init__(self) -> None:
         from compress.data.tasks import TASKS
+        from compress.latency.target import Target
         from compress.store.bucket import absolute, is_remote
         from search.sampling.optuna_study import GRID, SAMPLERS
         from spaces import SPACES, Space
@@ -170,6 +179,8 @@ class Settings(TrainingOptions, SearchBudget):
             raise ValueError(f"sampler: unknown {self.sampler!r}, known are {', '.join(SAMPLERS)}")
         TrainingOptions.__post_init__(self)
         SearchBudget.__post_init__(self)
+        if self.target is not None:
+            Target.parse(self.target)
         if self.start_from is not None:
             check_name(self.start_from)
             if self.sampler == GRID:

@@ -50,6 +50,7 @@ def arguments_of(study: Study) -> dict[str, Any]:
         "teachers": tuple(header.get("teachers", ())),
         "start_from": header.get("from"),
         "store": header.get("store"),
+        "target": study.record.target or None,
         "cpus_per_trial": header.get("cpus_per_trial", 1),
         "gpus_per_trial": header.get("gpus_per_trial") or None,
         **{name: str(Amount(**amount)) for name, amount in header.get("budget", {}).items()},

@@ -12,6 +12,8 @@ from pathlib import Path
 
 MEMBERSHIP = Path("/proc/self/cgroup")
 MOUNT = Path("/sys/fs/cgroup")
+BUSY = 0.5
+"""Load per CPU above which the machine is busy."""
 
 
 def usable_cpus() -> int:
@@ -22,6 +24,14 @@ def usable_cpus() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it, macOS does not
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([count, *(math.ceil(quota) for quota in _cpu_quotas())]))
+
+
+def is_busy() -> bool:
+    """Return whether so many processes want the CPUs that a time measured now would come out too long."""
+    try:
+        return os.getloadavg()[0] > BUSY * usable_cpus()
+    except OSError:
+        return True
 
 
 def memory_headroom() -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from compress.latency.target import Target
 from paretune.options.view import check_corrupt, corrupt_setting, severity_setting
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
@@ -25,6 +26,11 @@ class Select(Budget):
     robust: bool = setting(False, "Compare by the lower end of the 95% confidence over seeds.")
     reseed: int | None = setting(None, "First make the best, three or --top, with so many seeds in all.")
     top: int = setting(1, "Show so many of the points within the budget, the best first.")
+    target: str | None = setting(
+        None,
+        "Where a latency that decides is measured: FORM:DEVICE:THREADS; the study's, or onnx:cpu:1.",
+        metavar="TARGET",
+    )
     address: str | None = setting(None, "A running Ray cluster for --reseed, such as auto.")
     home: Path | str | None = home_setting()
     data: Path | None = data_setting()
@@ -35,6 +41,8 @@ class Select(Budget):
         if self.prefer == QUALITY:
             object.__setattr__(self, "prefer", ACCURACY)
         check_preference(self.prefer)
+        if self.target is not None:
+            Target.parse(self.target)
         if self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
         super().__post_init__()

@@ -41,24 +41,29 @@ def select(asked: Select) -> Selection:
     """
     study = Study(home_folder(asked.home), asked.name)
     record = study.record
-    budget = Budget(**asked.bounds).named(record.quality).resolve(record.teacher)
+    budget = Budget(**asked.bounds).named(record.quality)
+    within = budget.resolve(record.teacher)
     if asked.reseed is not None:
         from search.beginning import reseed as again
 
         again.check_seeds(asked.reseed)
         count = asked.top if asked.top > 1 else again.FINALISTS
-        wanted = again.finalists(budget, asked.prefer, count, robust=asked.reseed if asked.robust else 0)
+        wanted = again.finalists(within, asked.prefer, count, robust=asked.reseed if asked.robust else 0)
         settings = again.settings_of(
             study, asked.reseed, data=asked.data, address=asked.address, tracking_uri=asked.tracking_uri
         )
         if again.lacks_seeds(record, wanted, asked.reseed):
             record = follow(settings, lambda given, told: again.reseed(given, wanted, told), asked.show)
     if asked.prefer != LATENCY and budget.max_latency_ms is None:
-        return choose(record.points, budget, prefer=asked.prefer, robust=asked.robust)
+        return choose(record.points, within, prefer=asked.prefer, robust=asked.robust)
+    from compress.latency.target import Target
     from search.selection.latencies import timed
 
-    found = timed(record, study.folder, budget, partial(task_of, record, study, asked.data), robust=asked.robust)
-    return replace(choose(found.points, budget, prefer=asked.prefer, robust=asked.robust), latencies=found.said)
+    target = None if asked.target is None else Target.parse(asked.target)
+    found = timed(
+        record, study.folder, budget, partial(task_of, record, study, asked.data), robust=asked.robust, target=target
+    )
+    return replace(choose(found.points, found.budget, prefer=asked.prefer, robust=asked.robust), latencies=found.said)
 
 
 def take(

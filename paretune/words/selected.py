@@ -31,8 +31,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
         *_quality(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
-        f"{m.size_bytes:,} bytes, {m.latency_ms:.2f} ms an image {'alone' if found.latencies else 'in its trial'} "
-        f"({m.device}, {threads_said(m.threads)})",
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.3g} ms an image {_where(found, best)}",
     ]
     if found.latencies:
         lines.append(f"latency: {found.latencies}")
@@ -103,6 +102,14 @@ def form_line(found: Mapping[str, Any]) -> str:
         f"same {answer} on {found['agreement']:.2%} of {found['images']} test images, {outputs} within "
         f"{found['difference']:.0e}{whole}; {times}"
     )
+
+
+def _where(found: Selection, best: Point) -> str:
+    """Return how and where the latency was measured; a target names device and threads, and may have foreseen it."""
+    m = best.measured
+    if ":" in m.device:
+        return f"{'alone ' if found.latencies else ''}on {m.device}"
+    return f"{'alone' if found.latencies else 'in its trial'} ({m.device}, {threads_said(m.threads)})"
 
 
 def _quality(found: Selection) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 
 from compress.data.tasks import Task, load_task
 from compress.export.graph import unexported
+from compress.latency.target import Target
 from compress.models import Model
 from compress.store.bucket import absolute
 from search.selection.amount import Amount
@@ -61,6 +62,10 @@ def check_study(study: Study, settings: Settings) -> None:
         raise StudyError(f"study {study.name}: was begun with {was}, got {settings.scale!r}; leave scale out")
     if study.exists and settings.store not in (None, absolute(study.store)):
         raise StudyError(f"study {study.name}: was begun with the store {study.store}, got {settings.store}")
+    target = study.record.target if study.exists else ""
+    if study.exists and settings.target is not None and str(Target.parse(settings.target)) != target:
+        was = f"the target {target}" if target else "latencies as measured in its trials"
+        raise StudyError(f"study {study.name}: was begun with {was}, got target {settings.target!r}")
     if study.exists and settings.budget.bounds and settings.budget != budget_of(study):
         raise StudyError(
             f"study {study.name}: was begun with the bounds {budget_of(study)}, got {settings.budget}; "

@@ -11,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.recipe import Recipe
+from search.beginning.begin_latency import latency_model
 from search.running.driver import Driver
 from search.running.replicates import Replicates, Wanted, every_model, on_front
 from search.running.sources import NewRecipes, OtherSeeds, Resumed, Suggests
@@ -55,11 +56,12 @@ def take_up(
     else:
         study.requeue()
     in_progress = InProgress(task.fingerprint, (point.id for point in study.record.points))
-    auto = Auto(study, space, task, seed, in_progress, bounds) if optuna_study.aimed else None
+    latency = latency_model(study.header)
+    auto = Auto(study, space, task, seed, in_progress, bounds, latency) if optuna_study.aimed else None
     wanted, whole = (on_front, not early_stopping) if listed is None else (every_model, True)
     replicates = Replicates(seeds, seed, task.fingerprint, wanted, whole=whole)
     driver = Driver(study, optuna_study, task, replicates, in_progress, auto)
-    feasibility = Feasibility(task, bounds, driver.say, study.header)
+    feasibility = Feasibility(task, bounds, driver.say, study.header, latency)
     suggester: Suggests
     if listed is None:
         suggester = Suggester(study, optuna_study, space, task.name, seed, feasibility, auto, driver.say)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from compress.costs import predict
 from compress.data.tasks import Task
-from compress.errors import DiskError
+from compress.errors import DiskError, ExportError, RecipeError
 from compress.figures import LATENCY, foreseen
 from compress.goals import check_goal
-from compress.measure import latency
+from compress.latency.latency_model import LatencyModel
+from compress.measure import latency as measured
 from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
 from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold, task_of
+from search.beginning.begin_latency import latency_of
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
@@ -36,10 +38,11 @@ from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
+from search.selection.latencies import time_front
 from search.settings import MOST_SEED, Settings
 from search.study.driver_file import shown_starting
 from search.study.front import objectives_of
-from search.study.record import StudyRecord
+from search.study.record import LATENCY_MODEL, StudyRecord
 from search.study.study import TEACHER, Study
 from search.study.table_figures import directions
 from search.study_options import header_entry
@@ -90,6 +93,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
+    latency = latency_of(before, settings, objectives, listener.said)
     space, only, begun_with, note, scale, scale_said = space_of(before, settings, models, task)
     check_alike(earlier, scale)
     seed = before.header.get("seed", settings.seed)
@@ -99,8 +103,9 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     refusable = {} if before.exists else only  # an earlier version began what this one refuses
     checked = check_trainings(space, task, seed, refusable) if trainings or begun_with else Checked()
     if settings.budget.bounds and not before.exists:
+        costs_of_teacher = _costs(space, task) | _latency(space.teacher, task, latency)
         check_within_reach(
-            Bounds.of(settings.budget.named(task.quality), _costs(space, task), task.quality), space, task
+            Bounds.of(settings.budget.named(task.quality), costs_of_teacher, task.quality), space, task, latency
         )
     with ExitStack() as held:
         held.enter_context(answering())
@@ -115,7 +120,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
-        reference = {quality.name: quality.constant, LATENCY: _latency(space.teacher, task)} if new else {}
+        reference = {quality.name: quality.constant, **_latency(space.teacher, task, latency)} if new else {}
         for line in filter(None, (task.opening, scale_said, note, ahead_said, announced(trainings, checked.refused))):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
@@ -161,6 +166,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
                 objectives=list(objectives),
                 reference_point=reference,
                 latency_of=TEACHER,
+                **({} if latency is None else {LATENCY_MODEL: latency.as_json()}),
                 data=data_of(task),
                 versions=versions(),
             )
@@ -228,12 +234,26 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
         if scratch is not None:
             with Presence(driver):
                 run_trials(settings, driver, scratch)
+            if driver.study.record.target and not driver.study.unfinished and driver.failure is None:
+                _time_front(driver, listener)
     finally:
         driver.guard(driver.close)
         listener.over(driver.study.record)
         if scratch is not None:
             with suppress(DiskError):
                 open_store(driver.study.store).tidy()
+
+
+def _time_front(driver: Driver, listener: Listener) -> None:
+    """Time the models of the front on the study's target, where the target can be run on this machine."""
+    target = driver.study.record.target
+    try:
+        count = time_front(driver.study, driver.task)
+    except (ExportError, RecipeError) as error:
+        return listener.said(f"latency: the front keeps its foreseen latencies: {error}")
+    if count:
+        listener.said(f"latency: {count} models of the front were measured alone on {target}")
+    return None
 
 
 def check_went_well(driver: Driver, who: str, again: str) -> None:
@@ -256,11 +276,14 @@ def _costs(space: Space, task: Task) -> dict[str, float]:
     return foreseen(teacher.figures)
 
 
-def _latency(model: Model, task: Task) -> float:
-    """Return the median latency in ms of the untrained model on one image, on this machine.
+def _latency(model: Model, task: Task, foresees: LatencyModel | None) -> dict[str, float]:
+    """Return the latency in ms of the untrained model, under its name: foreseen, else the median on this machine.
 
     A model that takes long is timed in fewer calls.
     """
     built, shape = model.build(task.outputs, task.channels).eval(), task.shape
-    first = latency(built, shape, calls=1)[0]
-    return round(latency(built, shape, calls=max(1, min(30, int(LATENCY_MS / max(first, 1.0)))))[0], 4)
+    if foresees is not None:
+        return {LATENCY: foresees.foresee(built, shape).ms}
+    first = measured(built, shape, calls=1)[0]
+    calls = max(1, min(30, int(LATENCY_MS / max(first, 1.0))))
+    return {LATENCY: round(measured(built, shape, calls=calls)[0], 4)}

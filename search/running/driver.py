@@ -30,7 +30,7 @@ from search.sampling.suggest import Asked
 from search.study.driver_file import Doing
 from search.study.endings import BY_REQUEST, EARLY, INTERRUPTED
 from search.study.events import PointError, check_point
-from search.study.record import Point, Status
+from search.study.record import LATENCY_MODEL, Point, Status
 from search.study.study import RENEWED, Study
 
 Ending = tuple[Status, str]
@@ -133,7 +133,13 @@ class Driver:
         self.in_progress.start(trial)
         self.at_work[trial] = self.started[trial] = time.monotonic()
         self.heard()
-        return Job(trial, self.study.trials[trial].recipe, absolute(self.study.store), self.task.fingerprint)
+        return Job(
+            trial,
+            self.study.trials[trial].recipe,
+            absolute(self.study.store),
+            self.task.fingerprint,
+            latency=self.study.header.get(LATENCY_MODEL),
+        )
 
     def add(self, trial: int, points: Sequence[Mapping[str, Any]], spent: Mapping[str, float] | None = None) -> None:
         """Write down points of a worker; `spent` are the seconds since the trial began, by purpose."""

@@ -18,7 +18,8 @@ class Job:
     folder or None. `threads` and `gpus` (a number, at most 1) are the worker's share of its node. `limit` is the
     trial's seconds or None, `folders` the places of a user's modules, `used` the seconds of earlier workers on the
     trial, `here` the driver's current folder. With `keep_outputs` the outputs of the points are stored. `board` is
-    where the worker says what it does, "" for nowhere.
+    where the worker says what it does, "" for nowhere. `latency` is the JSON form of the study's `LatencyModel`, None
+    where the worker measures latencies.
     """
 
     trial: int
@@ -34,16 +35,24 @@ class Job:
     keep_outputs: bool = False
     here: str = ""
     board: str = ""
+    latency: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the config of a Tune trial; the recipe is text, as Tune looks into dicts for values to search over."""
-        return {**vars(self), "recipe": json.dumps(dict(self.recipe)), "folders": list(self.folders)}
+        """Return the config of a Tune trial; dicts are text, as Tune looks into dicts for values to search over."""
+        texts = {"recipe": json.dumps(dict(self.recipe)), "latency": json.dumps(self.latency)}
+        return {**vars(self), **texts, "folders": list(self.folders)}
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any]) -> Job:
         """Read a config; keys added by Tune or by a benchmark are passed over."""
         known = {one.name: config[one.name] for one in fields(Job) if one.name in config}
-        return Job(**{**known, "recipe": json.loads(config["recipe"])})
+        return Job(
+            **{
+                **known,
+                "recipe": json.loads(config["recipe"]),
+                "latency": json.loads(config.get("latency", "null")),
+            }
+        )
 
 
 @dataclass(frozen=True)

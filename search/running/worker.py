@@ -22,6 +22,8 @@ from compress.data.own_task import offer
 from compress.data.splits import DataError
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError, MissingModel, RecipeError, StoreError, said
+from compress.latency.latency_model import LatencyModel
+from compress.measurement import Measurement
 from compress.pipeline import Made, Pipeline
 from compress.recipe import Recipe
 from compress.store.bucket import open_store
@@ -135,7 +137,7 @@ class Compression(tune.Trainable):
                 if made is None:
                     end = StepResult(failed="")
                 else:
-                    points.append(point_event(made.key, made.sparsity, made.variant, made.measured))
+                    points.append(point_event(made.key, made.sparsity, made.variant, self._figures(made)))
             if again:  # not in the handler: the exception keeps the networks of its frames
                 self._begin_again()
         spent = {what: round(seconds, 3) for what, seconds in (self.pipeline.spent if self.pipeline else {}).items()}
@@ -144,6 +146,13 @@ class Compression(tune.Trainable):
         if end.done:
             self._free()
         return result
+
+    def _figures(self, made: Made) -> Measurement:
+        """Return a point's figures; in a study that foresees latencies, with the foreseen latency of its model."""
+        if self.job.latency is None or self.pipeline is None:
+            return made.measured
+        model = LatencyModel.from_json(self.job.latency)
+        return model.into(made.measured, self.pipeline.module(made.key), self.pipeline.task.shape)
 
     def _begin_again(self) -> None:
         """Free all memory; the trial goes on from the store."""

@@ -12,6 +12,7 @@ from compress.data.tasks import Task
 from compress.errors import RecipeError
 from compress.estimate import Estimator
 from compress.figures import LATENCY
+from compress.latency.latency_model import LatencyModel
 from compress.recipe import Recipe
 from search.sampling.acquisition import Acquisition
 from search.sampling.bounds import Bounds
@@ -40,11 +41,18 @@ class Auto:
     """Proposes choices for a study; `in_progress` has the models stored or in the making."""
 
     def __init__(
-        self, study: Study, space: Space, task: Task, seed: int, in_progress: InProgress, bounds: Bounds
+        self,
+        study: Study,
+        space: Space,
+        task: Task,
+        seed: int,
+        in_progress: InProgress,
+        bounds: Bounds,
+        latency: LatencyModel | None = None,
     ) -> None:
         reference = study.reference_point
         self.study, self.bounds, self.teacher = study, bounds, space.teacher
-        self.cost_model = CostModel(Estimator(task), in_progress, in_progress.there, reference)
+        self.cost_model = CostModel(Estimator(task, latency), in_progress, in_progress.there, reference)
         costs = tuple(name for name in study.header["objectives"] if not is_quality(name))
         ends = {name: min(reference[name], bounds.most.get(name, reference[name])) for name in costs}
         self.acquisition = Acquisition(

@@ -116,7 +116,9 @@ class CostModel:
         return self._whole(self.estimator.guess(step, point.sparsity))
 
     def _whole(self, guess: Guess) -> Guess:
-        """Return the guess with a latency, assumed to fall with the square root of the MACs."""
+        """Return the guess with a latency, assumed to fall with the square root of the MACs where none is foreseen."""
+        if LATENCY in guess.costs:
+            return guess
         share = guess.costs["macs"] / self.reference["macs"]
         return Guess(guess.sparsity, guess.variant, {**guess.costs, LATENCY: self.reference[LATENCY] * share**0.5})
 

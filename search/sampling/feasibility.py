@@ -9,6 +9,8 @@ from typing import Any
 from compress.costs import check, check_targets, cut_to, deepest, depth
 from compress.data.tasks import Task
 from compress.errors import RecipeError, said
+from compress.figures import LATENCY
+from compress.latency.latency_model import LatencyModel
 from compress.recipe import Recipe
 from search.sampling.bounds import Bounds
 from search.study.events import check_named
@@ -18,12 +20,19 @@ class Feasibility:
     """Judges the recipes of a search; `say` shows a note on each impossible recipe.
 
     A recipe may name only those functions of the user's own that the study's `header` names, any without a header.
+    `latency` foresees what a bound on latency is held against.
     """
 
     def __init__(
-        self, task: Task, bounds: Bounds, say: Callable[[str], None], header: Mapping[str, Any] | None = None
+        self,
+        task: Task,
+        bounds: Bounds,
+        say: Callable[[str], None],
+        header: Mapping[str, Any] | None = None,
+        latency: LatencyModel | None = None,
     ) -> None:
         self.task, self.bounds, self.say, self.header = task, bounds, say, header
+        self.latency = latency if LATENCY in bounds.most else None
         self._refused: dict[str, dict[str, float]] = {}
         self._possible: dict[str, float] = {}
         self._deepest = 0.0
@@ -47,7 +56,7 @@ class Feasibility:
             ours = isinstance(error, RecipeError)
             self.say(f"a recipe was not tried: {error if ours else f'{recipe.student} failed ({said(error)})'}")
             return {}
-        over = self.bounds.over(deepest(recipe, self.task)) if self.bounds.most else {}
+        over = self.bounds.over(deepest(recipe, self.task, self.latency)) if self.bounds.most else {}
         if over:
             self._refused[recipe.id] = over
         return over or None

@@ -10,6 +10,8 @@ import numpy as np
 from compress.costs import deepest
 from compress.data.tasks import Task
 from compress.errors import RecipeError
+from compress.figures import LATENCY
+from compress.latency.latency_model import LatencyModel
 from compress.models import Model
 from compress.pruning import APoZRounds
 from compress.quantize import Int8
@@ -26,14 +28,16 @@ LEAST = (Train(Training()), Prune(APoZRounds(spare_shortcuts=False)), Quantize(I
 """Stages of the smallest model: pruning goes on while accuracy allows, down to a single channel in every layer."""
 
 
-def check_within_reach(bounds: Bounds, space: Space, task: Task) -> None:
+def check_within_reach(bounds: Bounds, space: Space, task: Task, latency: LatencyModel | None = None) -> None:
     """Raise ValueError if every student of the space, with a single channel in every layer, is over the bounds.
 
-    A user's own network and a network without channels to cut pass: their smallest size is not known.
+    `latency` foresees what a bound on latency is held against. A user's own network and a network without channels to
+    cut pass: their smallest size is not known.
     """
     nearest: dict[str, float] = {}
+    foresees = latency if LATENCY in bounds.most else None
     for student in students(space, task):
-        points = [] if student.own else deepest(Recipe(task.name, student, LEAST), task)
+        points = [] if student.own else deepest(Recipe(task.name, student, LEAST), task, foresees)
         over = bounds.over(points)
         if not over:
             return
@@ -42,8 +46,12 @@ def check_within_reach(bounds: Bounds, space: Space, task: Task) -> None:
         most = bounds.most[name]
         raise ValueError(
             f"{option('max_' + name)} must be something that a network of {space.name} can be cut to, "
-            f"{most * (1 + by):,.0f} at least, got {most:,.10g}"
+            f"{_figure(name, most * (1 + by))} at least, got {most:,.10g}"
         )
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:.3g}" if name == LATENCY else f"{value:,.0f}"
 
 
 def students(space: Space, task: Task) -> Iterator[Model]:

@@ -41,6 +41,7 @@ class SearchBudget:
     max_macs: Bound = _most("MACs an image")
     max_flops: Bound = _most("FLOPs an image")
     max_size_bytes: Bound = _most("bytes")
+    max_latency_ms: Bound = _bound("At most so many milliseconds an image: 1.5, or 50% of the unpruned teacher's.")
     min_accuracy: Bound = _bound("At least this accuracy on validation: in [0, 1], or 97% of the teacher's.")
     quality: Bound = _bound("At least, of an error at most, this quality on validation, or a share of the teacher's.")
 
@@ -67,9 +68,7 @@ class SearchBudget:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(SearchBudget):
-    """The inclusive bounds of a choice among finished models: those of a search, and a bound on latency."""
-
-    max_latency_ms: Bound = _bound("At most so many milliseconds an image: 1.5, or 50% of the unpruned teacher's.")
+    """The inclusive bounds of a choice among finished models."""
 
     @classmethod
     def parse(cls, **texts: str | None) -> Budget:

@@ -1,17 +1,18 @@
-"""Measure again the latencies of the models that decide a selection: alone, one after another, in this process.
+"""Measure the latencies of the models that decide, alone, one after another, in the form and place of a target.
 
-A trial's latency depends on its device and on the trials running beside. New figures are kept in `latencies.jsonl`,
-beside the ledger, for the next selection on the same device. The ledger stays unchanged.
+A trial's latency is foreseen, or depends on the trials running beside. A search measures its front at the end, where it
+has a target, into the ledger. A selection measures what it needs: new figures are kept in `latencies.jsonl`, beside the
+ledger, for the next selection on the same target.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,89 +20,113 @@ import moocore
 import numpy as np
 
 from compress.data.tasks import Task
-from compress.errors import StoreError
+from compress.errors import RecipeError, StoreError
+from compress.export.graph import ExportFailed
 from compress.figures import LATENCY, TIES
-from compress.machine.resources import usable_cpus
-from compress.measure import device_name, latency, machine_name, using_threads
+from compress.latency import forms
+from compress.latency.latency_model import machine_of
+from compress.latency.target import Target, default_target
+from compress.machine.resources import is_busy
 from compress.store.bucket import open_store
-from compress.store.folder import Entry
-from compress.training.loop import training_device
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.study.front import Place, measured_on
 from search.study.record import Point, StudyRecord
-from search.study.seeds import Family, families
+from search.study.seeds import Family, families, front_of
+from search.study.study import Study
 
 FILE = "latencies.jsonl"
-FORM = "layer by layer"
-"""Form of the timed network: the stored network unchanged, run layer by layer, not compiled."""
-THREADS = 1
-ROUNDS = 3
-"""Rounds of timing over all models; a model's quickest median counts, for disturbance only slows a model down."""
 MOST = 60
 """Greatest number of models timed for a selection."""
+MOST_ROUNDS = 5
+"""Greatest number of times that a front is timed anew."""
 STEP = 1.25
 """Factor within which trials' latencies count as equal when the models to time are chosen."""
-BUSY = 0.5
-"""Load per CPU above which new figures are not kept."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The candidate points with new latencies, and a sentence on the latencies' origin."""
+    """The candidate points with new latencies, the budget in numbers, and a sentence on the latencies' origin."""
 
     points: list[Point]
+    budget: Budget
     said: str
 
 
 def timed(
-    record: StudyRecord, folder: Path, budget: Budget, load: Callable[[], Task], *, robust: bool = False
+    record: StudyRecord,
+    folder: Path,
+    budget: Budget,
+    load: Callable[[], Task],
+    *,
+    robust: bool = False,
+    target: Target | None = None,
 ) -> Timed:
-    """Time the stored models that matter for a resolved budget; `load` returns the task.
+    """Time the stored models that matter for a budget, on `target`, the study's if None; `load` returns the task.
 
-    `folder` is the study's. ValueError where none of the models is stored and the trials' latencies, of several
-    devices, cannot be compared.
+    `folder` is the study's. A bound that is a share of the teacher's latency is of the teacher on the target.
+    ValueError where the target cannot be run here, and where none of the models is stored and the trials' latencies,
+    of several devices, cannot be compared.
     """
-    wanted = deciding(record.points, budget, robust=robust)
-    here = (device_name(training_device()), machine_name(), THREADS)
-    known = {key: figures for key, figures in _kept(folder, here).items() if key in {point.id for point in wanted}}
-    store = open_store(record.store)
-    missing: dict[str, Entry] = {}
-    for point in wanted:
-        if point.id not in known:
-            with suppress(StoreError):  # a damaged model counts as missing
-                entry = store.get(point.id)
-                missing |= {point.id: entry} if entry is not None else {}
+    teacher, others = record.teacher, replace(budget, max_latency_ms=None).resolve(record.teacher)
+    wanted = deciding(record.points, others, robust=robust)
+    target = target or (Target.parse(record.target) if record.target else default_target())
+    target.check_here()
+    here = str(target), machine_of(target), target.threads
+    asked = {point.id: point for point in (*wanted, *([teacher] if teacher else []))}
+    known = {key: figures for key, figures in _kept(folder, here).items() if key in asked}
+    known |= {
+        key: (point.measured.latency_ms, point.measured.latency_p95_ms)
+        for key, point in asked.items()
+        if key in record.timed and measured_on(point) == here
+    }
+    missing = [point for key, point in asked.items() if key not in known]
     if missing:
-        task, busy = load(), _is_busy()
-        fresh = _time(missing, task.shape)
+        busy = is_busy()
+        fresh = measured(record, missing, load, target)
         known |= fresh
         if not busy:
-            _keep(folder, here, fresh)
+            _keep(folder, here, target, fresh)
     if not known:
-        return _as_in_trials(wanted)
-    device, machine, threads = here
-    points = [
-        replace(
-            point,
-            measured=replace(
-                point.measured,
-                latency_ms=known[point.id][0],
-                latency_p95_ms=known[point.id][1],
-                device=device,
-                machine=machine,
-                threads=threads,
-            ),
-        )
-        for point in wanted
-        if point.id in known
-    ]
-    said = f"of {len(points)} models measured alone on {device} ({machine}), {threads} thread, batch 1, {FORM}"
+        return _as_in_trials(wanted, budget.resolve(teacher))
+    points = [_on(here, point, known[point.id]) for point in wanted if point.id in known]
+    of_teacher = _on(here, teacher, known[teacher.id]) if teacher and teacher.id in known else None
+    said = f"of {len(points)} models measured alone on {target} ({here[1]})"
     gone = len(wanted) - len(points)
-    return Timed(points, said + (f"; {gone} left out that are not in the store any more" if gone else ""))
+    said += f"; {gone} left out that are not in the store, or lack the form" if gone else ""
+    bound = replace(Budget(), max_latency_ms=budget.max_latency_ms).resolve(of_teacher).max_latency_ms
+    return Timed(points, replace(others, max_latency_ms=bound), said)
 
 
-def _as_in_trials(points: list[Point]) -> Timed:
+def _on(here: Place, point: Point, latency: tuple[float, float]) -> Point:
+    device, machine, threads = here
+    where: dict[str, Any] = {"device": device, "machine": machine, "threads": threads}
+    found = replace(point.measured, latency_ms=latency[0], latency_p95_ms=latency[1], **where)
+    return replace(point, measured=found)
+
+
+def time_front(study: Study, task: Task) -> int:
+    """Time the models of a study's front, and its teacher, on its target, into the ledger; return their number.
+
+    A measured latency may change the front, so the models that join are timed too. ExportError or RecipeError where the
+    target cannot be run here.
+    """
+    target, count = Target.parse(study.record.target), 0
+    target.check_here()
+    for _ in range(MOST_ROUNDS):
+        record = study.record
+        best = [point for family in front_of(record.points, record.objectives) for point in family.points]
+        wanted = [*best, *([record.teacher] if record.teacher else [])]
+        missing = {point.id: point for point in wanted if point.id not in record.timed}
+        fresh = measured(record, list(missing.values())[:MOST], lambda: task, target)
+        study.time(fresh)
+        count += len(fresh)
+        if not fresh:
+            break
+    return count
+
+
+def _as_in_trials(points: list[Point], budget: Budget) -> Timed:
     places = {measured_on(point) for point in points}
     if len(places) > 1:
         names = " and ".join(sorted(f"{device} ({machine})" if machine else device for device, machine, _ in places))
@@ -109,7 +134,7 @@ def _as_in_trials(points: list[Point]) -> Timed:
             f"select: latencies were measured on {names}, so they cannot be compared, and the models are not in the "
             "store any more to be measured again; choose by another figure"
         )
-    return Timed(points, "as measured in the trials, beside others: the models are not in the store any more")
+    return Timed(points, budget, "as measured in the trials, beside others: the models are not in the store any more")
 
 
 def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -> list[Point]:
@@ -142,26 +167,23 @@ def _row(point: Point) -> tuple[float, ...]:
     return (1 - m.score_validation, *(cost.value(m) for cost in TIES), steps)
 
 
-def _time(entries: Mapping[str, Entry], shape: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
-    """Return each model's median and 95th percentile in ms, from the round with the lowest median.
+def measured(
+    record: StudyRecord, points: Sequence[Point], load: Callable[[], Task], target: Target
+) -> dict[str, tuple[float, float]]:
+    """Return median and 95th percentile in ms of the points' models, by id, alone on the target, one after another.
 
-    Only one model is loaded at a time.
+    `load` returns the task. Models that are gone, damaged or without the target's form are left out.
     """
-    device, best = training_device(), dict[str, tuple[float, float]]()
-    with using_threads(THREADS):
-        for _ in range(ROUNDS):
-            for key, entry in entries.items():
-                with suppress(StoreError):
-                    model = entry.files().module().eval().to(device)
-                    best[key] = min(best.get(key, (math.inf, math.inf)), latency(model, shape, device=device))
-    return best
-
-
-def _is_busy() -> bool:
-    try:
-        return os.getloadavg()[0] > BUSY * usable_cpus()
-    except OSError:
-        return True
+    store, found = open_store(record.store), dict[str, tuple[float, float]]()
+    shape = cache(lambda: load().shape)  # of the task alone if there is anything to time
+    for key in dict.fromkeys(point.id for point in points):
+        with suppress(StoreError, ExportFailed, RecipeError):
+            entry = store.get(key)
+            if entry is not None:
+                run = forms.opened(entry.files().module().eval(), shape(), target)
+                timing = forms.timed(run, target)
+                found[key] = timing.median_ms, timing.p95_ms
+    return found
 
 
 def _kept(folder: Path, here: Place) -> dict[str, tuple[float, float]]:
@@ -180,10 +202,10 @@ def _kept(folder: Path, here: Place) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _keep(folder: Path, here: Place, fresh: dict[str, tuple[float, float]]) -> None:
+def _keep(folder: Path, here: Place, target: Target, fresh: dict[str, tuple[float, float]]) -> None:
     """Write the figures beside the ledger; in a home without write access the next selection measures again."""
     where = dict(zip(("device", "machine", "threads"), here, strict=True))
     figures = [{"id": key, LATENCY: ms, "latency_p95_ms": p95} for key, (ms, p95) in fresh.items()]
-    text = "".join(json.dumps({**one, **where, "batch": 1, "form": FORM}) + "\n" for one in figures)
+    text = "".join(json.dumps({**one, **where, "batch": target.batch, "form": target.form}) + "\n" for one in figures)
     with suppress(OSError), (folder / FILE).open("a") as file:
         file.write(text)

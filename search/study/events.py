@@ -108,6 +108,18 @@ def check_ended(event: Event) -> None:
     _check_numbers("spent", {**event["spent"], "seconds": event["seconds"]})
 
 
+def check_timed(event: Event) -> None:
+    """Raise ValueError unless the event has median and 95th percentile in ms by point."""
+    _check(event, latencies=dict)
+    for key, figures in event["latencies"].items():
+        if not (isinstance(figures, list) and len(figures) == 2 and all(_is_time(ms) for ms in figures)):
+            raise ValueError(shortened(f"latencies of {key} must be two numbers above 0, got {figures!r}", 200))
+
+
+def _is_time(ms: object) -> bool:
+    return isinstance(ms, int | float) and not isinstance(ms, bool) and 0 < ms < math.inf
+
+
 def _check(event: Mapping[str, Any], **kinds: type | tuple[type, ...]) -> None:
     for name, kind in kinds.items():
         if not isinstance(event[name], kind) or isinstance(event[name], bool):

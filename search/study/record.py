@@ -10,6 +10,8 @@ from compress.figures import by_split, costs
 from compress.measurement import Measurement
 from compress.quality import ACCURACY, Quality
 
+LATENCY_MODEL = "latency"
+"""Entry of a header: what foresees the latencies of the study's points, the JSON form of a `LatencyModel`."""
 Choice = str | int | float | bool | None
 """A value that the space asked Optuna for."""
 Status = Literal["complete", "stopped", "failed", "running"]
@@ -122,7 +124,7 @@ class StudyRecord:
     `metrics` has the better direction of metrics measured beside the quality, by name; studies of earlier versions
     recorded none.
     `header` is the study's own event in the ledger: settings, data and versions; studies of earlier versions recorded
-    less.
+    less. `timed` are the ids of the points whose latency was measured alone on the study's target, and is not foreseen.
     """
 
     name: str
@@ -138,6 +140,12 @@ class StudyRecord:
     recovery: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Better] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
+    timed: frozenset[str] = frozenset()
+
+    @property
+    def target(self) -> str:
+        """Return the target that latencies are of, "" where they were measured in the trials."""
+        return str(self.header.get(LATENCY_MODEL, {}).get("target", ""))
 
     @property
     def space_said(self) -> str:

@@ -1,8 +1,8 @@
 """A study's folder: the ledger, the state read from the ledger, and the lock against a second driver.
 
 Events: `study` (once, the header), `wanted` (how many trials there are to be), `asked` (a trial begins), `point`,
-`ended`, `resumed` (an unfinished trial goes back to the queue). Of several `wanted` the last counts, and so of several
-events of a point: the model was made again.
+`ended`, `resumed` (an unfinished trial goes back to the queue), `timed` (latencies of points, measured alone). Of
+several `wanted` the last counts, and so of several events of a point: the model was made again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,15 @@ from filelock import FileLock, Timeout
 from compress.figures import LATENCY
 from compress.quality import ACCURACY, Quality
 from search.study.endings import BY_REQUEST, INTERRUPTED
-from search.study.events import check_asked, check_ended, check_header, check_named, check_point, check_wanted
+from search.study.events import (
+    check_asked,
+    check_ended,
+    check_header,
+    check_named,
+    check_point,
+    check_timed,
+    check_wanted,
+)
 from search.study.ledger import Event, Ledger
 from search.study.names import StudyError, check_name, known_studies
 from search.study.record import (
@@ -73,6 +81,7 @@ class Study:
         self.trials: dict[int, _Open] = {}
         self._records: dict[int, TrialRecord] = {}
         self._holders: dict[str, list[int]] = {}
+        self._timed: set[str] = set()
         self.made: list[Path] = []
         try:
             for event in self.ledger.events():
@@ -149,6 +158,11 @@ class Study:
         for event in self.ledger.append_all("point", list(new.values())) if new else ():
             self._apply(event)
         return [there[key] for key in new]
+
+    def time(self, latencies: Mapping[str, tuple[float, float]]) -> None:
+        """Record latencies measured alone on the study's target: median and 95th percentile in ms by point."""
+        if latencies:
+            self._apply(self.ledger.append("timed", latencies={key: list(both) for key, both in latencies.items()}))
 
     def renew(self, point: Mapping[str, Any]) -> bool:
         """Record the figures of a model made again, for all its trials; return whether the figures changed.
@@ -232,6 +246,7 @@ class Study:
             recovery=self.header.get("recovery", {}),
             metrics=self.header.get("metrics", {}),
             header=self.header,
+            timed=frozenset(self._timed),
         )
 
     def _apply(self, event: Event) -> None:
@@ -246,12 +261,28 @@ class Study:
         elif kind == "wanted":
             check_wanted(event)
             self.wanted, self.wants_all = event["trials"], event["all"]
+        elif kind == "timed":
+            check_timed(event)
+            self._take_latencies(event["latencies"])
         elif kind in ("asked", "point", "ended", "resumed"):
             self._apply_to_trial(kind, event)
-            number, t = event["trial"], self.trials[event["trial"]]
-            self._records[number] = TrialRecord(
-                number, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent
-            )
+            self._note(event["trial"])
+
+    def _note(self, number: int) -> None:
+        t = self.trials[number]
+        self._records[number] = TrialRecord(
+            number, t.status, t.reason, t.recipe, t.choices, tuple(t.points.values()), t.seconds, t.spent
+        )
+
+    def _take_latencies(self, found: Mapping[str, tuple[float, float]]) -> None:
+        """Give the points their measured latencies, in all their trials."""
+        for key, (median, p95) in found.items():
+            for trial in self._holders.get(key, ()):
+                point = self.trials[trial].points[key]
+                measured = replace(point.measured, latency_ms=median, latency_p95_ms=p95)
+                self.trials[trial].points[key] = replace(point, measured=measured)
+                self._note(trial)
+            self._timed.add(key)
 
     def _apply_to_trial(self, kind: str, event: Event) -> None:
         if kind == "asked":
@@ -264,6 +295,7 @@ class Study:
             check_point(event)
             if event["id"] not in trial.points:
                 self._holders.setdefault(event["id"], []).append(event["trial"])
+            self._timed.discard(event["id"])
             trial.points[event["id"]] = Point(
                 event["id"],
                 event["trial"],

@@ -75,7 +75,7 @@ def test_a_predicted_point_has_every_cost_that_can_bound_a_search() -> None:
 
 def test_values_are_written_for_pages_and_for_the_narrow_table_of_a_terminal() -> None:
     assert [cost.written(MEASURED) for cost in MAIN] == ["12,345", "50", "4,400", "0.523"]
-    assert [cost.column.text(cost.value(MEASURED)) for cost in MAIN] == ["12,345", "50", "4.4", "0.52"]
+    assert [cost.column.text(cost.value(MEASURED)) for cost in MAIN] == ["12,345", "50", "4.4", "0.523"]
     assert [one.written(MEASURED) for one in ACCURACIES] == ["91.23%", "80.00%"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +11,10 @@ import pytest
 
 import paretune
 from compress.data.tasks import Task
-from compress.measure import machine_name
+from compress.latency import forms
+from compress.latency.forms import Timing
+from compress.latency.latency_model import machine_of
+from compress.latency.target import Target
 from compress.models import Model
 from compress.pipeline import Pipeline
 from compress.pruning import L1Filter, OneShot
@@ -37,13 +39,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Counts how often a network of so many params is timed; one ms for each hundred of them, on an idle machine."""
     asked: dict[str, int] = {}
 
-    def latency(model: Any, shape: object, **_: object) -> tuple[float, float]:
-        params = sum(p.numel() for p in model.parameters())
-        asked[str(params)] = asked.get(str(params), 0) + 1
-        return params / 100 + asked[str(params)] % 2, params / 50
+    def opened(model: Any, shape: object, target: Target) -> str:
+        return str(sum(p.numel() for p in model.parameters()))
 
-    monkeypatch.setattr(latencies, "latency", latency)
-    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    def run(params: str, target: Target) -> Timing:
+        asked[params] = asked.get(params, 0) + 1
+        return Timing(int(params) / 100, int(params) / 50, 0.0)
+
+    monkeypatch.setattr(forms, "opened", opened)
+    monkeypatch.setattr(forms, "timed", run)
+    monkeypatch.setattr(latencies, "is_busy", lambda: False)
     return asked
 
 
@@ -75,9 +80,9 @@ def test_the_fastest_is_the_one_that_is_fastest_now_and_alone(study: Study, quic
     assert found.best is not None
     assert found.best.measured.params == min(point.measured.params for point in study.record.points)
     assert found.best.measured.latency_ms == found.best.measured.params / 100
-    assert (found.best.measured.device, found.best.measured.threads) == ("cpu", 1)
-    assert set(quick.values()) == {latencies.ROUNDS}
-    assert found.latencies == f"of 3 models measured alone on cpu ({machine_name()}), 1 thread, batch 1, layer by layer"
+    assert (found.best.measured.device, found.best.measured.threads) == ("onnx:cpu:1", 1)
+    assert set(quick.values()) == {1}
+    assert found.latencies == f"of 3 models measured alone on onnx:cpu:1 ({machine_of(Target())})"
     assert found.as_json()["latencies"] == found.latencies
 
 
@@ -99,14 +104,14 @@ def test_what_was_measured_is_not_measured_again_on_the_same_device(
     first = select(study, prefer="latency")
     kept = [json.loads(line) for line in (study.folder / FILE).read_text().splitlines()]
     assert {(one["device"], one["threads"], one["batch"], one["form"]) for one in kept} == {
-        ("cpu", 1, 1, latencies.FORM)
+        ("onnx:cpu:1", 1, 1, "onnx")
     }
     with (study.folder / FILE).open("a") as file:
         file.write('{"id": "x"\n[]\n{"id": 1, "latency_ms": "nan"}\n')
     quick.clear()
     assert select(study, prefer="latency").fits == first.fits
     assert quick == {}
-    monkeypatch.setattr(latencies, "machine_name", lambda: "another")
+    monkeypatch.setattr(latencies, "machine_of", lambda target: "another")
     select(study, prefer="latency")
     assert len(quick) == 3
 
@@ -114,9 +119,25 @@ def test_what_was_measured_is_not_measured_again_on_the_same_device(
 def test_figures_of_a_busy_machine_are_not_kept(
     study: Study, quick: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "getloadavg", lambda: (64.0, 0.0, 0.0))
+    monkeypatch.setattr(latencies, "is_busy", lambda: True)
     select(study, prefer="latency")
     assert not (study.folder / FILE).exists()
+
+
+def test_a_share_of_the_teachers_latency_is_of_the_teacher_on_the_target(study: Study, quick: dict[str, int]) -> None:
+    whole = study.record.teacher
+    assert whole is not None
+    found = select(study, max_latency_ms="60%", target="torch:cpu:1")
+    assert found.budget.max_latency_ms == Amount(0.6 * whole.measured.params / 100)
+    assert {rated.point.measured.device for rated in found.fits} == {"torch:cpu:1"}
+    assert 0 < len(found.fits) < len(study.record.points)
+
+
+def test_a_target_that_cannot_be_run_here_is_refused(study: Study) -> None:
+    with pytest.raises(ValueError, match="target: torch:cuda:1 needs a GPU on this machine, there is none"):
+        select(study, prefer="latency", target="torch:cuda")
+    with pytest.raises(ValueError, match="target: form: unknown 'tflite'"):
+        select(study, prefer="latency", target="tflite")
 
 
 def nothing() -> NoReturn:
