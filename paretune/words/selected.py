@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compress.measurement import Measurement
 from compress.quality import ACCURACY, Quality
 from search.selection.amount import plain
 from search.selection.budget import QUALITY_BOUNDS, option, title
@@ -31,7 +32,7 @@ def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | N
         f"best: point {best.id[:8]}, trial {best.trial} at {best.sparsity:.0%} ({best.variant})",
         *_quality(found),
         f"  {m.params:,} params ({m.nonzero_params:,} not zero), {m.macs:,} MACs, {m.flops:,} FLOPs, "
-        f"{m.size_bytes:,} bytes, {m.latency_ms:.3g} ms an image {_where(found, best)}",
+        f"{m.size_bytes:,} bytes, {m.latency_ms:.3g} ms an image {_where(found, m)}",
     ]
     if found.latencies:
         lines.append(f"latency: {found.latencies}")
@@ -104,9 +105,8 @@ def form_line(found: Mapping[str, Any]) -> str:
     )
 
 
-def _where(found: Selection, best: Point) -> str:
+def _where(found: Selection, m: Measurement) -> str:
     """Return how and where the latency was measured; a target names device and threads, and may have foreseen it."""
-    m = best.measured
     if ":" in m.device:
         return f"{'alone ' if found.latencies else ''}on {m.device}"
     return f"{'alone' if found.latencies else 'in its trial'} ({m.device}, {threads_said(m.threads)})"
