@@ -193,9 +193,20 @@ def _deep(dice: _Dice, side: int) -> Block:
     return Block(nn.Sequential(*(dice.conv(a, a, 3) for _ in range(count))), (a, min(side, 4), min(side, 4)))
 
 
+def _network(dice: _Dice, side: int) -> Block:
+    """Several blocks in a row, as in a stage of a network."""
+    dice.narrow, parts = min(dice.narrow, 200), []
+    for _ in range(dice.choice((3, 5, 8))):
+        dice.wide, dice.stride = dice.channels(), 1
+        parts.append(dice.choice(ALIKE)(dice, side).model)
+    return Block(nn.Sequential(*parts), (dice.narrow, side, side))
+
+
+ALIKE = (_plain, _points, _residual, _bottleneck, _preactivation, _inverted, _excited)
+"""Blocks with as many channels after as before."""
 KINDS: tuple[Callable[[_Dice, int], Block], ...] = (
     *(_plain, _plain, _points, _points, _residual, _bottleneck, _preactivation, _inverted, _inverted, _inverted),
-    *(_dense, _excited, _linear, _stem, _stem, _pooled, _deep),
+    *(_dense, _excited, _linear, _stem, _stem, _pooled, _deep, _network, _network, _network),
 )
 
 
