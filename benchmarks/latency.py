@@ -136,7 +136,7 @@ def page(found: Sequence[Found], target: Target, seconds: float) -> str:
         f"# Latencies foreseen on {target}",
         "",
         f"`python -m benchmarks.latency --target {target}` on {machine()}. {len(found)} networks of {len(FAMILIES)} "
-        f"families, {times[0]:.2g} to {times[-1]:.3g} ms, of random width, size of images and cut (`l1-filter`, uniform)."
+        f"families, {times[0]:.2g} to {times[-1]:.3g} ms, of random width, size of images and cut (`l1-filter`)."
         " The rates are of random blocks: no network of any family was seen before.",
         "",
         table(rows),

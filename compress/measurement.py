@@ -19,9 +19,9 @@ class Measurement:
     The score of an accuracy is the accuracy. `metrics` has qualities in their own units, by name and split, such as
     `mae_test`; empty where accuracy is the only quality. `macs` for batch 1; `size_bytes` of the weights file as
     stored, `compressed_bytes` of the same file deflated, which shows the worth of zeros; latencies in ms, batch 1, on
-    `device` with `threads` threads, of the network run layer by layer; `seconds` is the time to make and measure the
-    model, without the time of the model before. `machine` names the processor and the version of torch, "" in records
-    from before the field.
+    `device` with `threads` threads, of the network run layer by layer, or of a target that `device` names
+    (`compress/latency/target.py`); `seconds` is the time to make and measure the model, without the time of the model
+    before. `machine` names the processor and the version of torch, "" in records from before the field.
     """
 
     score_validation: float

@@ -135,7 +135,12 @@ def _curves_slot(lines: Sequence[Curve], caption: str) -> str:
 
 
 def _latencies(models: Models) -> str:
-    """Return the paragraph on the devices latencies were measured on."""
+    """Return the paragraph on the devices latencies were measured on, or the target they are of."""
+    if models.study.target:
+        return (
+            f"Latencies: on {models.study.target}, of {len(models.study.timed)} models measured alone, of the others "
+            "foreseen. paretune select measures where they decide."
+        )
     places = sorted({measured_on(point) for point in models.study.points})
     names = [f"{device}, {threads} thread{'s' if threads > 1 else ''}" for device, _, threads in places]
     apart = ", which are not to be compared with each other" if len(places) > 1 else ""

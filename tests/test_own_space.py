@@ -155,7 +155,7 @@ def test_an_export_runs_again_and_the_study_goes_on_without_files(grid: str, cal
     assert_refused(
         call("run", "other.json", "--name", "exported", "--resume"), "was begun with the recipes out, got other"
     )
-    assert_refused(call("search", "--name", "exported", "--resume"), "was begun with space 'recipes', got 'joint'")
+    assert_refused(call("search", "--name", "exported", "--resume"), "study exported: was begun by paretune run;")
     assert_refused(call("run", "out", "--name", grid, "--resume"), "study grid: must be of given recipes to be resumed")
 
 

@@ -21,7 +21,7 @@ from compress.latency.target import Target
 from compress.measure import machine_name
 from compress.measurement import Measurement
 
-BLOCKS, INT8_BLOCKS = 280, 40
+BLOCKS, INT8_BLOCKS = 600, 40
 """Blocks timed for a target. As ONNX, blocks with int8 layers take a second each, for their export is slow."""
 BLOCK_SECONDS = 0.06
 """Time for timing a block."""
@@ -88,7 +88,7 @@ class LatencyModel:
 def calibrated(target: Target, told: Callable[[int, int], None] = lambda done, of: None) -> LatencyModel:
     """Time the sample blocks on this machine, alone, and fit the rates; `told(done, of)` hears of every block.
 
-    Takes about a minute. ExportError or RecipeError where the target cannot be run here.
+    Takes a minute or two. ExportError or RecipeError where the target cannot be run here.
     """
     target.check_here()
     of, works, times = BLOCKS + INT8_BLOCKS, list[Work](), list[float]()

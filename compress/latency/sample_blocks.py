@@ -93,6 +93,7 @@ class _Dice:
 
     def __init__(self, chance: random.Random, side: int) -> None:
         self.choice = chance.choice
+        self.multiple = chance.choice((1, 4, 16))
         self.uniform = chance.uniform
         self.kernel = chance.choice((1, 3, 3, 5))
         self.stride = chance.choice((1, 1, 2)) if side > 2 else 1
@@ -100,8 +101,8 @@ class _Dice:
         self.narrow, self.wide = self.channels(), self.channels()
 
     def channels(self) -> int:
-        """Return a number of channels, every power of two as likely."""
-        return int(2 ** self.uniform(*CHANNELS))
+        """Return a number of channels, every power of two as likely; of the network's multiple."""
+        return -(-int(2 ** self.uniform(*CHANNELS)) // self.multiple) * self.multiple
 
     def conv(self, inner: int, outer: int, kernel: int = 0, stride: int = 1, groups: int = 1) -> nn.Sequential:
         """Return convolution, batch normalisation and activation."""
@@ -113,6 +114,11 @@ class _Dice:
         """Return convolution and batch normalisation."""
         layer, norm, _ = self.conv(inner, outer, kernel)
         return nn.Sequential(layer, norm)
+
+    def behind_a_stem(self, model: nn.Module, side: int) -> Block:
+        """Return the block of a model for `narrow` channels, behind a convolution of an image as in a network."""
+        colours = self.choice((1, 3))
+        return Block(nn.Sequential(self.conv(colours, self.narrow, 3), model), (colours, side, side))
 
     def before(self, inner: int, outer: int, kernel: int) -> nn.Sequential:
         """Return batch normalisation, ReLU and convolution."""
@@ -133,19 +139,19 @@ def _points(dice: _Dice, side: int) -> Block:
 def _residual(dice: _Dice, side: int) -> Block:
     a, b = dice.narrow, dice.wide
     parts = [Beside(nn.Sequential(dice.conv(a, b, 3), dice.bare(b, a, 3)), _sum) for _ in range(2)]
-    return Block(nn.Sequential(*parts), (a, side, side))
+    return dice.behind_a_stem(nn.Sequential(*parts), side)
 
 
 def _bottleneck(dice: _Dice, side: int) -> Block:
     a, b = dice.narrow, dice.wide
     branch = nn.Sequential(dice.conv(a, b, 1), dice.conv(b, b, 3), dice.bare(b, a, 1))
-    return Block(Beside(branch, _sum), (a, side, side))
+    return dice.behind_a_stem(Beside(branch, _sum), side)
 
 
 def _preactivation(dice: _Dice, side: int) -> Block:
     a, b = dice.narrow, dice.wide
     branch = nn.Sequential(dice.before(a, b, 3), dice.before(b, a, 3))
-    return Block(Beside(branch, _plain_sum), (a, side, side))
+    return dice.behind_a_stem(Beside(branch, _plain_sum), side)
 
 
 def _inverted(dice: _Dice, side: int) -> Block:
@@ -156,12 +162,12 @@ def _inverted(dice: _Dice, side: int) -> Block:
 
 
 def _dense(dice: _Dice, side: int) -> Block:
-    a, growth = dice.narrow, dice.choice((8, 12, 16, 32, 48))
+    a, growth = dice.narrow, dice.choice((8, 12, 16, 16, 32, 48))
     parts = [
         Beside(nn.Sequential(dice.before(inner, 4 * growth, 1), dice.before(4 * growth, growth, 3)), _joined)
-        for inner in range(a, a + 3 * growth, growth)
+        for inner in range(a, a + dice.choice((3, 6)) * growth, growth)
     ]
-    return Block(nn.Sequential(*parts), (a, side, side))
+    return dice.behind_a_stem(nn.Sequential(*parts), side)
 
 
 def _excited(dice: _Dice, side: int) -> Block:
@@ -189,24 +195,25 @@ def _pooled(dice: _Dice, side: int) -> Block:
 
 def _deep(dice: _Dice, side: int) -> Block:
     """Many layers, whose weights do not stay in the processor's cache from one pass to the next."""
-    a, count = int(2 ** dice.uniform(7, 9.3)), dice.choice((4, 8, 12))
-    return Block(nn.Sequential(*(dice.conv(a, a, 3) for _ in range(count))), (a, min(side, 4), min(side, 4)))
+    a, side = int(2 ** dice.uniform(6, 10)), min(side, 4)
+    layers = [dice.conv(a, a, dice.choice((1, 1, 3))) for _ in range(dice.choice((4, 8, 16)))]
+    return Block(nn.Sequential(*layers), (a, side, side))
 
 
 def _network(dice: _Dice, side: int) -> Block:
     """Several blocks in a row, as in a stage of a network."""
     dice.narrow, parts = min(dice.narrow, 200), []
-    for _ in range(dice.choice((3, 5, 8))):
+    for _ in range(dice.choice((3, 6, 12))):
         dice.wide, dice.stride = dice.channels(), 1
         parts.append(dice.choice(ALIKE)(dice, side).model)
-    return Block(nn.Sequential(*parts), (dice.narrow, side, side))
+    return dice.behind_a_stem(nn.Sequential(*parts), side)
 
 
-ALIKE = (_plain, _points, _residual, _bottleneck, _preactivation, _inverted, _excited)
+ALIKE = (_plain, _points, _inverted, _excited)
 """Blocks with as many channels after as before."""
 KINDS: tuple[Callable[[_Dice, int], Block], ...] = (
     *(_plain, _plain, _points, _points, _residual, _bottleneck, _preactivation, _inverted, _inverted, _inverted),
-    *(_dense, _excited, _linear, _stem, _stem, _pooled, _deep, _network, _network, _network),
+    *(_dense, _dense, _excited, _linear, _stem, _stem, _pooled, _deep, _deep, *(_network,) * 5),
 )
 
 

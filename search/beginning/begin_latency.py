@@ -52,7 +52,7 @@ def known(target: Target, folder: Path, said: Callable[[str], None]) -> LatencyM
         if (found.target, found.machine) == (target, machine):
             return found
     busy = "; the machine is busy, so they come out too long" if is_busy() else ""
-    said(f"latency: blocks are timed on {target}, about a minute, once for this home{busy}")
+    said(f"latency: blocks are timed on {target}, a minute or two, once for this home{busy}")
     made = calibrated(target)
     with suppress(OSError):  # the next search measures again
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,9 @@ from compress.costs import predict
 from compress.data.tasks import Task
 from compress.distill import KD
 from compress.estimate import UPDATE, Estimator
+from compress.figures import LATENCY
+from compress.latency.latency_model import LatencyModel
+from compress.latency.target import Target
 from compress.models import Model
 from compress.plan import plan
 from compress.pruning import APoZRounds, L1Filter, L1Unstructured, OneShot
@@ -95,3 +98,16 @@ def test_a_training_costs_its_epochs_updates_and_what_the_teacher_looks_at(estim
     seen = 3 * len(digits.train)
     assert estimator.training(teacher) == pytest.approx(seen * UPDATE * of[teacher.key])
     assert estimator.training(first) == pytest.approx(seen * (UPDATE * of[first.key] + of[teacher.key]))
+
+
+def test_a_latency_falls_with_the_weights_but_for_what_every_kernel_costs(digits: Task) -> None:
+    rates = {"net one": 0.5, "conv multiplications": 1e-6, "conv unaligned multiplications": 1e-6}
+    model = LatencyModel(Target(), "here", rates)
+    found = Estimator(digits, model)
+    whole, *cut = [found.guess(step).costs[LATENCY] for step in found.steps(DISTILLED)]
+    assert whole == pytest.approx(model.foresee(Model("cnn", 0.5).build(10, 1), digits.shape).ms)
+    assert cut == pytest.approx([0.5 + (whole - 0.5) * left for left in (0.7, 0.4)])
+    points = predict(DISTILLED, digits, model)
+    assert [point.figures[LATENCY] for point in points] == [point.latency_ms for point in points]
+    assert points[0].latency_ms == pytest.approx(whole)
+    assert LATENCY not in predict(DISTILLED, digits)[0].figures

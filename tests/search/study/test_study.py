@@ -221,3 +221,30 @@ def test_the_reference_has_the_teachers_latency_once_that_is_measured_where_tria
         totals.follow(study.record)
         assert totals.front is not None
         assert (totals.front.hypervolume > 0) == (name == "new")
+
+
+def test_a_measured_latency_takes_the_place_of_a_foreseen_one_in_every_trial(
+    study: Study, event: Event, form: Form
+) -> None:
+    for trial in (0, 1):
+        study.ask(form(1), {}, None)
+        study.add(trial, event("ab1"))
+    study.add(1, event("ab2"))
+    study.time({"ab1": (0.5, 0.75)})
+    for found in (study.record, again(study).record):
+        points = [point for trial in found.trials for point in trial.points]
+        latencies = {(point.trial, point.id): point.measured.latency_ms for point in points}
+        assert latencies[0, "ab1"] == latencies[1, "ab1"] == 0.5
+        assert latencies[1, "ab2"] != 0.5
+        assert found.timed == {"ab1"}
+    study.renew({**event("ab1"), "measured": {**event("ab1")["measured"], "params": 7}})
+    assert again(study).record.timed == frozenset()
+
+
+@pytest.mark.parametrize("found", [{"ab1": [0.5]}, {"ab1": [0.5, -1]}, {"ab1": "x"}, []])
+def test_latencies_that_are_none_are_refused(found: object, study: Study, event: Event, form: Form) -> None:
+    study.ask(form(1), {}, None)
+    study.add(0, event("ab1"))
+    study.ledger.append("timed", latencies=found)
+    with pytest.raises(StudyError, match="latencies"):
+        again(study)
