@@ -21,6 +21,7 @@ from tests.search.mirrored import free_port
 RAY = f"{sys.prefix}/bin/ray"
 SEARCH = f"{sys.prefix}/bin/paretune search --address auto --trials 14"
 LONG = 300
+NO_AGENT = "No available agent to submit job, please try again later"
 
 
 @pytest.fixture
@@ -46,13 +47,23 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def ray(address: str, *words: str) -> str:
-    """What `ray job ...` says; it must do."""
+    """What `ray job ...` says; it must do, once the agent that takes jobs has come up."""
     environment = os.environ | {"RAY_API_SERVER_ADDRESS": address}
-    done = subprocess.run(
-        [RAY, "job", *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONG
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    end = time.monotonic() + LONG
+    while True:
+        done = subprocess.run(
+            [RAY, "job", *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LONG,
+        )
+        if done.returncode == 0:
+            return done.stdout
+        assert NO_AGENT in done.stdout, done.stdout
+        assert time.monotonic() < end, done.stdout
+        time.sleep(1)
 
 
 def wait(until: Callable[[], bool], said: Callable[[], str]) -> None:
