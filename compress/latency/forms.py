@@ -15,9 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compress.export.graph import program
-from compress.export.onnx_export import LOGITS, write_onnx
-from compress.export.standalone import IMAGES
 from compress.latency.target import ONNX, Target
 from compress.measure import using_threads
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
@@ -46,6 +43,8 @@ def opened(model: nn.Module, shape: tuple[int, int, int], target: Target) -> Cal
     """Return a function that runs one pass of the target's batch; ExportFailed if the model lacks the form."""
     if target.form == ONNX:
         return _session(_onnx(model, shape), shape, target)
+    from compress.export.graph import program  # a quarter of a second that a worker can spare
+
     device = torch.device(target.device)
     made = program(model.to(device), shape).module()
     images = torch.zeros(target.batch, *shape, device=device)
@@ -85,6 +84,9 @@ def _onnx(model: nn.Module, shape: tuple[int, int, int]) -> bytes:
     The older exporter takes a fiftieth of the time. onnxruntime optimises both files to the same kernels:
     `python -m benchmarks.latency` compares the times.
     """
+    from compress.export.onnx_export import LOGITS, write_onnx
+    from compress.export.standalone import IMAGES
+
     if not any(isinstance(layer, Int8Conv2d | Int8Linear) for layer in model.modules()):
         buffer = io.BytesIO()
         try:

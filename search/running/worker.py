@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import faulthandler
 import gc
+import logging
 import os
 import socket
 import threading
@@ -148,11 +149,18 @@ class Compression(tune.Trainable):
         return result
 
     def _figures(self, made: Made) -> Measurement:
-        """Return a point's figures; in a study that foresees latencies, with the foreseen latency of its model."""
+        """Return a point's figures; in a study that foresees latencies, with the foreseen latency of its model.
+
+        A network whose latency cannot be foreseen keeps the measured, which is not compared with those of a target.
+        """
         if self.job.latency is None or self.pipeline is None:
             return made.measured
         model = LatencyModel.from_json(self.job.latency)
-        return model.into(made.measured, self.pipeline.module(made.key), self.pipeline.task.shape)
+        try:
+            return model.into(made.measured, self.pipeline.module(made.key), self.pipeline.task.shape)
+        except Exception as error:  # of a user's own network
+            logging.getLogger("compress").warning("latency: %s cannot be foreseen (%s)", made.key[:8], said(error))
+            return made.measured
 
     def _begin_again(self) -> None:
         """Free all memory; the trial goes on from the store."""

@@ -17,6 +17,9 @@ import torch
 
 from compress.data.tasks import Task, load_task
 from compress.errors import DiskError
+from compress.latency import latency_model
+from compress.latency.latency_model import LatencyModel
+from compress.latency.target import Target
 from compress.models import Model
 from compress.recipe import Recipe
 from compress.store.folder import Store
@@ -319,3 +322,28 @@ def test_the_data_are_put_on_the_device_once_for_all_trials_of_a_worker(
     copied, *shared = moved
     assert len(shared) == 2
     assert all(one.train.targets is copied.train.targets for one in shared)
+
+
+def test_a_point_has_the_latency_foreseen_for_the_target_of_its_study(worker: Compression) -> None:
+    model = LatencyModel(Target("torch", "cpu", 2), "here", {"net one": 0.25})
+    give(worker, latency=model.as_json())
+    (point,) = json.loads(worker.step()["points"])
+    found = point["measured"]
+    assert (found["latency_ms"], found["latency_p95_ms"]) == (0.25, 0.25)
+    assert (found["device"], found["machine"], found["threads"]) == ("torch:cpu:2", "here", 2)
+
+
+def test_a_network_whose_latency_cannot_be_foreseen_keeps_its_measured_latency_and_no_point_is_lost(
+    worker: Compression, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError("no kernel of that kind")
+
+    monkeypatch.setattr(latency_model, "work", fail)
+    give(worker, latency=LatencyModel(Target(), "here", {}).as_json())
+    result = worker.step()
+    (point,) = json.loads(result["points"])
+    assert point["measured"]["device"] == "cpu"
+    assert any(
+        "cannot be foreseen (RuntimeError: no kernel of that kind" in note for note in json.loads(result["notes"])
+    )
