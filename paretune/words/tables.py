@@ -78,7 +78,8 @@ def points_table(
     for cost in costs:
         head = Brief(cost.column.unit, cost.brief or cost.column.unit)
         rank = 0 if cost.name in (*ALWAYS, *objectives) else 3
-        columns.append(Column(head, rank=rank, note=UNITS.get(cost.name, ""), brief_note=ROUNDED))
+        note = UNITS.get(cost.name, "") + (_target(rows) if cost.name == LATENCY else "")
+        columns.append(Column(head, rank=rank, note=note, brief_note=ROUNDED))
         columns += (
             [Column("", rank=SHARED[cost.name], note=SHARE_NOTE)] if teacher is not None and cost.name in SHARED else []
         )
@@ -103,6 +104,12 @@ def _cost(point: Mapping[str, Any], cost: Figure, teacher: Mapping[str, Any] | N
     text = cost.column.text(value)
     shown = Brief(text, figures(value)) if cost.column.scale == 1 and cost.name != LATENCY else text
     return [shown, _share(value / teacher[cost.name])] if teacher is not None and cost.name in SHARED else [shown]
+
+
+def _target(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return where the latencies are of, "" unless all are of one target, such as onnx:cpu:1."""
+    devices = {row.get("device", "") for row in rows}
+    return f" on {next(iter(devices))}" if len(devices) == 1 and ":" in next(iter(devices)) else ""
 
 
 def _share(share: float) -> str:
