@@ -32,7 +32,8 @@ def evaluated(found: Mapping[str, Any], card: Mapping[str, Any], folder: Path) -
     else:
         lines.append("  parameters are counted where there are weights whose network may be built")
     lines.append(f"  {_beside(found, card.get('measured'), name, quality)}")
-    lines += [f"{form}: {form_line(figures)}" for form, figures in found["formats"].items()]
+    alone = len(found["formats"]) == 1 and "params" not in found
+    lines += [f"{form}: {form_line(figures, alone=alone)}" for form, figures in found["formats"].items()]
     lines.append(f"{threads_said(found['threads'])} on {found['machine']['processor']}, device {found['device']}")
     if "robustness" in found:
         lines.append(robustness_line(found["robustness"], quality))

@@ -92,10 +92,12 @@ def threads_said(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def form_line(found: Mapping[str, Any]) -> str:
-    """How a form compares with the network, and how long it takes."""
-    times = ", ".join(f"{row['median_ms']:.2f} ms for {row['batch']}" for row in found["latency"])
+def form_line(found: Mapping[str, Any], *, alone: bool = False) -> str:
+    """How a form compares with the network, and how long it takes; `alone` there was nothing to compare with."""
+    times = ", ".join(f"{row['median_ms']:.3g} ms for {row['batch']}" for row in found["latency"])
     whole, answer = "", found.get("compares", "class")
+    if alone:
+        return f"nothing to compare with; {times}"
     outputs = "logits" if answer == "class" else "outputs"
     if found.get("int8_layers"):
         whole = f", {found['integer_layers']} of {found['int8_layers']} int8 layers multiplied in integers"

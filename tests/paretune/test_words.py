@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from compress.quality import ACCURACY, Quality
 from paretune.verbs.study import teacher_as_json
+from paretune.words.evaluated import evaluated
 from paretune.words.fitted_table import FittedTable
 from paretune.words.selected import selected
 from paretune.words.tables import breakpoints_table, front_table
@@ -85,6 +87,15 @@ def test_an_export_of_values_is_not_said_to_have_classes() -> None:
     ):
         said = selected(choose(found.points, Budget()), {**taken, "formats": {"pt2": {**form, **compares}}}, None)
         assert f"  pt2: {words}" in said
+
+
+def test_a_single_form_is_not_said_to_agree_with_itself(tmp_path: Path) -> None:
+    form = {"images": 9, "agreement": 1.0, "difference": 0.0, "latency": [{"median_ms": 0.0307, "batch": 1}]}
+    found = {"accuracy": {"validation": 0.5, "test": 0.25}, "threads": 1, "machine": {"processor": "Z80"}}
+    one = {**found, "device": "cpu", "formats": {"onnx": form}}
+    assert "onnx: nothing to compare with; 0.0307 ms for 1" in evaluated(one, {}, tmp_path)
+    two = {**one, "formats": {"pt2": form, "onnx": form}}
+    assert "onnx: same class on 100.00% of 9 test images" in evaluated(two, {}, tmp_path)
 
 
 def test_the_teacher_stands_first_and_the_others_beside_what_they_are_of_it() -> None:
