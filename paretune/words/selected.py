@@ -109,8 +109,9 @@ def form_line(found: Mapping[str, Any], *, alone: bool = False) -> str:
 
 def _where(found: Selection, m: Measurement) -> str:
     """Return how and where the latency was measured; a target names device and threads, and may have foreseen it."""
+    spread = f"(95% under {m.latency_p95_ms:.3g}) alone " if found.latencies else ""
     if ":" in m.device:
-        return f"{'alone ' if found.latencies else ''}on {m.device}"
+        return f"{spread}on {m.device}"
     return f"{'alone' if found.latencies else 'in its trial'} ({m.device}, {threads_said(m.threads)})"
 
 

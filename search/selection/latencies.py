@@ -31,7 +31,7 @@ from compress.store.bucket import open_store
 from search.selection.budget import Budget
 from search.selection.rated import rated_models
 from search.study.front import Place, measured_on
-from search.study.record import Point, StudyRecord
+from search.study.record import LATENCY_MODEL, Point, StudyRecord
 from search.study.seeds import Family, families, front_of
 from search.study.study import Study
 
@@ -109,10 +109,13 @@ def time_front(study: Study, task: Task) -> int:
     """Time the models of a study's front, and its teacher, on its target, into the ledger; return their number.
 
     A measured latency may change the front, so the models that join are timed too. ExportError or RecipeError where the
-    target cannot be run here.
+    target cannot be run here, or where this machine is not the one that the study's latencies are of.
     """
     target, count = Target.parse(study.record.target), 0
     target.check_here()
+    of, here = study.header[LATENCY_MODEL]["machine"], machine_of(target)
+    if of != here:
+        raise RecipeError(f"target: the study's latencies are of {of}, this is {here}")
     for _ in range(MOST_ROUNDS):
         record = study.record
         best = [point for family in front_of(record.points, record.objectives) for point in family.points]

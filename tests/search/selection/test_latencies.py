@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,9 +26,9 @@ from compress.training.settings import Training
 from search.selection import latencies
 from search.selection.amount import Amount
 from search.selection.budget import Budget
-from search.selection.latencies import FILE, deciding, timed
+from search.selection.latencies import FILE, deciding, time_front, timed
 from search.selection.selection import Selection
-from search.study.record import Point, point_event
+from search.study.record import LATENCY_MODEL, Point, point_event
 from search.study.study import Study
 from tests.search.points import point, seeds
 
@@ -179,3 +180,17 @@ def test_who_is_timed_may_be_chosen_under_some_bound_on_latency() -> None:
     found = deciding(points, Budget(max_params=Amount(500), max_latency_ms=Amount(0.5)))
     assert {one.id for one in found} == {one.id for one in (small, large, slower, quick, over)}
     assert len(deciding(seeds(0.9, 0.8, 0.85), Budget())) == 3
+
+
+def test_a_front_is_timed_on_the_machine_of_its_latencies_alone(
+    study: Study, quick: dict[str, int], tiny: Task, tmp_path: Path
+) -> None:
+    shutil.copytree(study.home, tmp_path / "home")
+    copy = Study(tmp_path / "home", study.name)
+    model: dict[str, Any] = {"target": "onnx:cpu:1", "machine": "another"}
+    copy.header = {**study.header, LATENCY_MODEL: model}
+    with pytest.raises(ValueError, match="target: the study's latencies are of another, this is "):
+        time_front(copy, tiny)
+    model["machine"] = machine_of(Target())
+    assert time_front(copy, tiny) == len(copy.record.timed) > 0
+    assert time_front(copy, tiny) == 0
