@@ -6,6 +6,7 @@ Each unpruned network is counted once; the costs after a cut are estimated from 
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from compress.costs import predict
@@ -114,9 +115,10 @@ class Estimator:
         """Return the latency of an unpruned network, and the part that stays in a cut; {} where none is foreseen."""
         if self.latency is None:
             return {}
-        with seeded():
+        with seeded(), suppress(RecipeError):
             found = self.latency.foresee(model.build(self.task.outputs, self.task.channels), self.task.shape)
-        return {LATENCY: found.ms, FIXED: found.fixed_ms}
+            return {LATENCY: found.ms, FIXED: found.fixed_ms}
+        return {}
 
 
 def _any_in_chain(step: Step, holds: Callable[[Step], bool]) -> bool:

@@ -311,6 +311,7 @@ SELECTS: list[tuple[dict[str, Any], str]] = [
     ({"reseed": 2}, "reseed: trial 0 was made by another version or of other data, so its like cannot be made"),
     ({"robust": True}, "robust: needs models made with several seeds, and none within the budget is; add --reseed 3"),
     ({"top": 0}, "top must be at least 1, got 0"),
+    ({"target": "onnx"}, "target must come with --max-latency-ms or --prefer latency, got 'onnx' alone"),
     ({"prefer": "beauty"}, "prefer: unknown 'beauty', known are accuracy, params, latency, knee"),
 ]
 RUNS: list[tuple[dict[str, Any], str]] = [

@@ -12,7 +12,7 @@ torch's program runs every operation by itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import ExitStack
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 from compress.latency.target import ONNX, Target
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
@@ -46,12 +47,15 @@ def work(model: nn.Module, shape: tuple[int, int, int], target: Target) -> dict[
 
     The model computes once, in eval mode, on the CPU. `net` is 1; `cold weights` are the elements of all weights.
     """
-    tracer = _Tracer(fuses=target.form == ONNX)
+    tracer = _Tracer(fuses=target.form == ONNX, batch=target.batch)
     with torch.no_grad(), ExitStack() as hooks:
         for layer in model.modules():
             if isinstance(layer, Int8Conv2d | Int8Linear):
                 hooks.callback(layer.register_forward_pre_hook(tracer.enter_int8).remove)
                 hooks.callback(layer.register_forward_hook(tracer.leave_int8).remove)
+        fast = torch.backends.mha.get_fastpath_enabled()
+        hooks.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        torch.backends.mha.set_fastpath_enabled(False)  # a transformer's layer would be a single operation
         with tracer:
             model.eval()(torch.zeros(target.batch, *shape))
     return {**tracer.amounts, "net one": 1.0, "cold weights": float(tracer.weights)}
@@ -60,19 +64,18 @@ def work(model: nn.Module, shape: tuple[int, int, int], target: Target) -> dict[
 class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the amounts of all operations while it is entered.
 
-    `blocked` has the ids of tensors that onnxruntime keeps in blocks of channels, `made_by` the kind of operation that
-    made a tensor. All tensors are held, so that no id is used twice.
+    `blocked` has the tensors that onnxruntime keeps in blocks of channels, `made_by` the kind of the operation that
+    made a tensor. Tensors are known by weak references, so that none is kept.
     """
 
-    def __init__(self, *, fuses: bool) -> None:
+    def __init__(self, *, fuses: bool, batch: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.fuses = fuses
+        self.fuses, self.batch = fuses, batch
         self.amounts: dict[str, float] = defaultdict(float)
         self.weights = 0
         self.int8 = False
-        self.blocked: set[int] = set()
-        self.made_by: dict[int, str] = {}
-        self.held: list[Tensor] = []
+        self.blocked: MutableMapping[Tensor, bool] = WeakIdKeyDictionary()
+        self.made_by: MutableMapping[Tensor, str] = WeakIdKeyDictionary()
 
     def enter_int8(self, *_: object) -> None:
         """Count the next layer as a layer of integers."""
@@ -89,29 +92,39 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name = func._schema.name.partition("::")[2].rstrip("_")
             kind, blocked = self._count(SAME.get(name, name), list(_tensors(args)), args, outputs[0])
             for output in outputs:
-                self.made_by[id(output)] = kind
-                self.blocked.discard(id(output))
-                if blocked:
-                    self.blocked.add(id(output))
-            self.held += outputs
+                self.made_by[output], self.blocked[output] = kind, blocked
         return result
 
     def _count(self, name: str, inputs: Sequence[Tensor], args: Any, output: Tensor) -> tuple[str, bool]:
         """Add an operation's amounts; return its kind, and whether its output is in blocks of channels."""
-        before = self.made_by.get(id(inputs[0]), "") if inputs else ""
+        before = self.made_by.get(inputs[0], "") if inputs else ""
         if name in FREE or not inputs:
-            return before, bool(inputs) and id(inputs[0]) in self.blocked
+            return before, bool(inputs) and self._is_blocked(inputs[0])
         if name in ("convolution", "_convolution", "mkldnn_convolution", "cudnn_convolution"):
             return LAYER, self._convolution(args[0], args[1], args[8], output)
         if name in ("addmm", "mm", "bmm", "baddbmm", "linear"):
             self._reorder(inputs)
-            weight = inputs[-1]
-            self._add("linear", output=output.numel(), weights=weight.numel())
-            self.weights += weight.numel()
+            self._product(inputs[-1], output)
             return LAYER, False
+        if "scaled_dot_product" in name:
+            queries, keys = inputs[:2]
+            self._reorder(inputs)
+            macs = 2 * queries.numel() * keys.shape[-2]
+            self._add(self._plain, multiplications=macs, input=3 * queries.numel(), output=output.numel())
+            return name, False
         if self.int8:  # rounding, which the kernel does itself
             return before, False
         return self._elementwise(name, inputs, output, before)
+
+    def _product(self, weight: Tensor, output: Tensor) -> None:
+        """Add a product of matrices: a linear layer for each image, or as much work as a pointwise convolution."""
+        self.weights += weight.numel()
+        rows = output.numel() // weight.shape[-1]
+        if rows <= self.batch:
+            return self._add("linear", output=output.numel(), weights=weight.numel())
+        macs = output.numel() * weight.shape[-2]
+        sizes = {"input": rows * weight.shape[-2], "output": output.numel(), "weights": weight.numel()}
+        return self._add(self._plain, multiplications=macs, **sizes)
 
     def _convolution(self, image: Tensor, weight: Tensor, groups: int, output: Tensor) -> bool:
         (outer, _, *kernel), inner = weight.shape, image.shape[1]
@@ -119,9 +132,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         depthwise = groups == inner and groups > 1
         fast = inner % ALIGNED == 0 or (groups == 1 and inner < BLOCK) if groups == 1 or depthwise else False
         fast &= self.fuses and not self.int8
-        kind = "grouped" if groups > 1 and not depthwise else "depthwise" if depthwise else "pointwise"
-        kind = "conv" if kind == "pointwise" and taps > 1 else kind
-        if fast and inner >= BLOCK and id(image) not in self.blocked:
+        kind = "depthwise" if depthwise else "conv" if taps > 1 or groups > 1 else "pointwise"
+        if fast and inner >= BLOCK and not self._is_blocked(image):
             self._add("reorder", output=image.numel())
         if not fast:
             self._reorder([image])
@@ -142,9 +154,9 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self.fuses and name in FUSED and before.startswith(LAYER):
             if name == "add":
                 self._add("added", output=output.numel())
-            return f"{LAYER} {name}", id(inputs[0]) in self.blocked
+            return f"{LAYER} {name}", self._is_blocked(inputs[0])
         maps = [one for one in inputs if one.dim() == 4]
-        kept = bool(maps) and all(id(one) in self.blocked for one in maps)
+        kept = bool(maps) and all(map(self._is_blocked, maps))
         kept &= name in KEEPS or (name == "cat" and all(one.shape[1] % BLOCK == 0 for one in maps))
         if not kept:
             self._reorder(inputs)
@@ -154,11 +166,19 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.amounts[f"{what}{' in blocks' if kept else ''} values"] += size
         return name, kept
 
+    @property
+    def _plain(self) -> str:
+        """The kind of a product of matrices outside the blocks of channels."""
+        return "pointwise unaligned" if self.fuses and not self.int8 else "pointwise"
+
+    def _is_blocked(self, one: Tensor) -> bool:
+        return self.blocked.get(one, False)
+
     def _reorder(self, inputs: Sequence[Tensor]) -> None:
         """Count the maps that leave the blocks of channels, each once."""
         for one in inputs:
-            if id(one) in self.blocked:
-                self.blocked.discard(id(one))
+            if self._is_blocked(one):
+                self.blocked[one] = False
                 self._add("reorder", output=one.numel())
 
     def _add(self, kind: str, **amounts: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from compress.errors import RecipeError, said
 from compress.latency.forms import opened, timed
 from compress.latency.kernels import work
 from compress.latency.sample_blocks import sample_blocks
@@ -39,7 +40,7 @@ Work = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Foreseen:
-    """Milliseconds of a pass, and the part that stays when channels are cut."""
+    """Milliseconds an image, and the part that stays when channels are cut."""
 
     ms: float
     fixed_ms: float
@@ -54,8 +55,14 @@ class LatencyModel:
     rates: Mapping[str, float]
 
     def foresee(self, model: nn.Module, shape: tuple[int, int, int]) -> Foreseen:
-        """Foresee a pass of the target's batch of images (C, H, W); the model is in eval mode afterwards."""
-        found = _amounts(work(model, shape, self.target))
+        """Foresee a pass over images (C, H, W); the model is in eval mode afterwards.
+
+        RecipeError for a network whose pass cannot be followed.
+        """
+        try:
+            found = _amounts(work(model, shape, self.target))
+        except Exception as error:  # of a user's own network
+            raise RecipeError(f"latency: the network's pass cannot be followed ({said(error)})") from error
         parts = {name: self.rates.get(name, 0.0) * amount for name, amount in found.items()}
         fixed = sum(ms for name, ms in parts.items() if name.endswith(FIXED))
         return Foreseen(sum(parts.values()), fixed)

@@ -55,7 +55,9 @@ class Target:
 
 def default_target() -> Target:
     """Return onnxruntime on one thread of the CPU where the package is installed, else torch's program there."""
-    return Target(ONNX if find_spec("onnxruntime") and find_spec("onnx") else TORCH)
+    from compress.export.onnx_export import NEEDED
+
+    return Target(ONNX if all(map(find_spec, NEEDED)) else TORCH)
 
 
 def _count(name: str, given: list[str], most: int) -> int:

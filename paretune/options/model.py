@@ -9,7 +9,7 @@ from compress.latency.target import Target
 from paretune.options.view import check_corrupt, corrupt_setting, severity_setting
 from search.option_fields import argument, data_setting, home_setting, json_setting, setting, tracking_setting
 from search.selection.budget import Budget
-from search.selection.preference import ACCURACY, PREFERENCES, QUALITY, check_preference
+from search.selection.preference import ACCURACY, LATENCY, PREFERENCES, QUALITY, check_preference
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Select(Budget):
         check_preference(self.prefer)
         if self.target is not None:
             Target.parse(self.target)
+            if self.prefer != LATENCY and self.max_latency_ms is None:
+                raise ValueError(
+                    f"target must come with --max-latency-ms or --prefer latency, got {self.target!r} alone"
+                )
         if self.top < 1:
             raise ValueError(f"top must be at least 1, got {self.top}")
         super().__post_init__()

@@ -19,6 +19,8 @@ from search.study.study import Study
 
 FOLDER = "latencies"
 """Folder of a home with the rates of targets."""
+TOLD = 160
+"""Blocks between two words on how many were timed."""
 
 
 def latency_model(header: Mapping[str, Any]) -> LatencyModel | None:
@@ -51,10 +53,12 @@ def known(target: Target, folder: Path, said: Callable[[str], None]) -> LatencyM
         found = LatencyModel.from_json(json.loads(file.read_text(encoding="utf-8")))
         if (found.target, found.machine) == (target, machine):
             return found
-    busy = "; the machine is busy, so they come out too long" if is_busy() else ""
-    said(f"latency: blocks are timed on {target}, a minute or two, once for this home{busy}")
-    made = calibrated(target)
-    with suppress(OSError):  # the next search measures again
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(made.as_json(), indent=1), encoding="utf-8")
+    busy = is_busy()
+    how = "for this search alone: the machine is busy, so they come out too long" if busy else "once for this home"
+    said(f"latency: blocks are timed on {target}, a minute or two, {how}")
+    made = calibrated(target, lambda done, of: said(f"latency: {done} of {of} blocks") if done % TOLD == 0 else None)
+    if not busy:
+        with suppress(OSError):  # the next search measures again
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(made.as_json(), indent=1), encoding="utf-8")
     return made

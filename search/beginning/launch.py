@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compress.costs import predict
 from compress.data.tasks import Task
-from compress.errors import DiskError, ExportError, RecipeError
+from compress.errors import DiskError, ExportError, RecipeError, said
 from compress.figures import LATENCY, foreseen
 from compress.goals import check_goal
 from compress.latency.latency_model import LatencyModel
@@ -93,7 +93,6 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     check_goal(task.name, task.goal, task.validation.targets)
     sampler, objectives = _sought(before, settings, task)
     check_sampler(sampler, objectives)
-    latency = latency_of(before, settings, objectives, listener.said)
     space, only, begun_with, note, scale, scale_said = space_of(before, settings, models, task)
     check_alike(earlier, scale)
     seed = before.header.get("seed", settings.seed)
@@ -102,8 +101,10 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     space = trainings.around(space)
     refusable = {} if before.exists else only  # an earlier version began what this one refuses
     checked = check_trainings(space, task, seed, refusable) if trainings or begun_with else Checked()
+    latency = latency_of(before, settings, objectives, listener.said)
+    of_teacher = {} if before.exists else _latency(space.teacher, task, latency)
     if settings.budget.bounds and not before.exists:
-        costs_of_teacher = _costs(space, task) | _latency(space.teacher, task, latency)
+        costs_of_teacher = _costs(space, task) | of_teacher
         check_within_reach(
             Bounds.of(settings.budget.named(task.quality), costs_of_teacher, task.quality), space, task, latency
         )
@@ -120,7 +121,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
         optuna_study = OptunaStudy(storage, settings.name, objectives, drawn, sampler)
         optuna_study.check_ours(has_asked=bool(study.trials))
         quality = task.quality
-        reference = {quality.name: quality.constant, **_latency(space.teacher, task, latency)} if new else {}
+        reference = {quality.name: quality.constant, **of_teacher} if new else {}
         for line in filter(None, (task.opening, scale_said, note, ahead_said, announced(trainings, checked.refused))):
             listener.said(line)
         own = settings.address is None  # a Ray of our own does not refuse, but takes seconds to come up
@@ -234,8 +235,9 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
         if scratch is not None:
             with Presence(driver):
                 run_trials(settings, driver, scratch)
-            if driver.study.record.target and not driver.study.unfinished and driver.failure is None:
                 _time_front(driver, listener)
+        else:
+            _time_front(driver, listener)
     finally:
         driver.guard(driver.close)
         listener.over(driver.study.record)
@@ -245,15 +247,20 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
 
 
 def _time_front(driver: Driver, listener: Listener) -> None:
-    """Time the models of the front on the study's target, where the target can be run on this machine."""
+    """Time the models of the front on the study's target, once no trial is left; a failure loses no search."""
     target = driver.study.record.target
+    if not target or driver.study.unfinished or driver.failure is not None:
+        return
     try:
         count = time_front(driver.study, driver.task)
-    except (ExportError, RecipeError) as error:
-        return listener.said(f"latency: the front keeps its foreseen latencies: {error}")
-    if count:
-        listener.said(f"latency: {count} models of the front were measured alone on {target}")
-    return None
+    except DiskError:
+        raise
+    except Exception as error:  # of a library that runs the models, as many as there are targets
+        known = isinstance(error, ExportError | RecipeError)
+        listener.said(f"latency: models of the front keep foreseen latencies: {error if known else said(error)}")
+    else:
+        if count:
+            listener.said(f"latency: {count} models of the front were measured alone on {target}")
 
 
 def check_went_well(driver: Driver, who: str, again: str) -> None:

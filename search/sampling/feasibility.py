@@ -49,14 +49,16 @@ class Feasibility:
         """
         if recipe.id in self._refused:
             return self._refused[recipe.id]
+        over: dict[str, float] = {}
         try:
             self._look_at(recipe)
+            if self.bounds.most:
+                over = self.bounds.over(deepest(recipe, self.task, self.latency))
         except Exception as error:  # RecipeError, or any error of a user's own network
             self._refused[recipe.id] = {}
             ours = isinstance(error, RecipeError)
             self.say(f"a recipe was not tried: {error if ours else f'{recipe.student} failed ({said(error)})'}")
             return {}
-        over = self.bounds.over(deepest(recipe, self.task, self.latency)) if self.bounds.most else {}
         if over:
             self._refused[recipe.id] = over
         return over or None

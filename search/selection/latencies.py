@@ -38,8 +38,8 @@ from search.study.study import Study
 FILE = "latencies.jsonl"
 MOST = 60
 """Greatest number of models timed for a selection."""
-MOST_ROUNDS = 5
-"""Greatest number of times that a front is timed anew."""
+MOST_OF_FRONT = 300
+"""Greatest number of models timed at the end of a search."""
 STEP = 1.25
 """Factor within which trials' latencies count as equal when the models to time are chosen."""
 
@@ -87,6 +87,8 @@ def timed(
         known |= fresh
         if not busy:
             _keep(folder, here, target, fresh)
+    if not known and str(target) != record.target and record.target:
+        raise ValueError(f"select: no model can be timed on {target}: none is in the store any more, or has the form")
     if not known:
         return _as_in_trials(wanted, budget.resolve(teacher))
     points = [_on(here, point, known[point.id]) for point in wanted if point.id in known]
@@ -94,6 +96,11 @@ def timed(
     said = f"of {len(points)} models measured alone on {target} ({here[1]})"
     gone = len(wanted) - len(points)
     said += f"; {gone} left out that are not in the store, or lack the form" if gone else ""
+    if of_teacher is None and budget.max_latency_ms is not None and budget.bounds["max_latency_ms"].is_share:
+        raise ValueError(
+            f"max-latency-ms: {budget.bounds['max_latency_ms']} is of the teacher, whose model is not in the store any "
+            f"more to be timed on {target}; give milliseconds"
+        )
     bound = replace(Budget(), max_latency_ms=budget.max_latency_ms).resolve(of_teacher).max_latency_ms
     return Timed(points, replace(others, max_latency_ms=bound), said)
 
@@ -108,25 +115,26 @@ def _on(here: Place, point: Point, latency: tuple[float, float]) -> Point:
 def time_front(study: Study, task: Task) -> int:
     """Time the models of a study's front, and its teacher, on its target, into the ledger; return their number.
 
-    A measured latency may change the front, so the models that join are timed too. ExportError or RecipeError where the
-    target cannot be run here, or where this machine is not the one that the study's latencies are of.
+    A measured latency may change the front, so the models that join are timed too, `MOST_OF_FRONT` models at most.
+    ExportError or RecipeError where the target cannot be run here, or where this machine is not the one that the
+    study's latencies are of.
     """
-    target, count = Target.parse(study.record.target), 0
+    target, tried = Target.parse(study.record.target), set[str]()
     target.check_here()
     of, here = study.header[LATENCY_MODEL]["machine"], machine_of(target)
     if of != here:
         raise RecipeError(f"target: the study's latencies are of {of}, this is {here}")
-    for _ in range(MOST_ROUNDS):
+    while len(tried) < MOST_OF_FRONT:
         record = study.record
         best = [point for family in front_of(record.points, record.objectives) for point in family.points]
         wanted = [*best, *([record.teacher] if record.teacher else [])]
-        missing = {point.id: point for point in wanted if point.id not in record.timed}
-        fresh = measured(record, list(missing.values())[:MOST], lambda: task, target)
-        study.time(fresh)
-        count += len(fresh)
-        if not fresh:
+        missing = [point for point in wanted if point.id not in record.timed | tried]
+        if not missing:
             break
-    return count
+        for point in missing[: MOST_OF_FRONT - len(tried)]:
+            tried.add(point.id)
+            study.time(measured(record, [point], lambda: task, target))
+    return len(study.record.timed & tried)
 
 
 def _as_in_trials(points: list[Point], budget: Budget) -> Timed:
@@ -137,7 +145,7 @@ def _as_in_trials(points: list[Point], budget: Budget) -> Timed:
             f"select: latencies were measured on {names}, so they cannot be compared, and the models are not in the "
             "store any more to be measured again; choose by another figure"
         )
-    return Timed(points, budget, "as measured in the trials, beside others: the models are not in the store any more")
+    return Timed(points, budget, "as the study has them: the models are not in the store any more, or lack the form")
 
 
 def deciding(points: Sequence[Point], budget: Budget, *, robust: bool = False) -> list[Point]:

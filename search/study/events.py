@@ -16,7 +16,7 @@ NAMING = ("students", "teachers", "networks")
 """Entries of the header with networks whose code may run."""
 _ENTRIES = (
     *(*NAMING, "budget", "training", "recovery", "optimizers", "options", "only", "recipes", "metrics"),
-    *("data", "versions"),
+    *("data", "versions", "latency"),
 )
 _TEXTS = ("store", "space_is", "reference", "scale")
 """Entries that a study's own event may lack."""
@@ -41,6 +41,10 @@ def check_header(event: Event) -> None:
         raise ValueError(shortened(f"objectives must be names, got {event['objectives']!r}", 200))
     _check_numbers("reference_point", event["reference_point"])
     Quality.from_json(event.get("quality"))
+    if "latency" in event:
+        found = {"target": None, "machine": None, "rates": None, **event["latency"]}
+        _check(found, target=str, machine=str, rates=dict)
+        _check_numbers("latency: rates", found["rates"])
     for name, better in event.get("metrics", {}).items():
         if better not in get_args(Better):
             known = " or ".join(get_args(Better))

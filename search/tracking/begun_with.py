@@ -53,6 +53,7 @@ def settings_of(header: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, object] = {
         **{name: header.get(name) for name in SIMPLE},
         "objectives": header.get("objectives"),
+        "target": header.get("latency", {}).get("target"),
         "quality": header.get("quality", {}).get("name"),
         **{name: Amount(**amount) for name, amount in header.get("budget", {}).items()},
         **{name: list(header[name]) for name in ("students", "teachers", "optimizers") if header.get(name)},

@@ -90,9 +90,19 @@ def front_tags(point: Point, trial: TrialRecord, study: str) -> dict[str, str]:
 
 
 def state(trial: TrialRecord) -> str:
-    """Hash a trial's state; a point's id stands for its figures, so figures are not hashed."""
-    known = [digest(trial.recipe), trial.status, trial.reason, *(point.id for point in trial.points)]
+    """Hash a trial's state; a point's id stands for its figures but for the latency on a target, measured later."""
+    known = [digest(trial.recipe), trial.status, trial.reason, *map(_known, trial.points)]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _known(point: Point) -> str:
+    latency = target_latency(point)
+    return f"{point.id} {latency}" if latency else point.id
+
+
+def target_latency(point: Point) -> str:
+    """Return a point's latency on its study's target as a text, "" where it was measured in a trial."""
+    return f"{point.measured.latency_ms:.6g}" if ":" in point.measured.device else ""
 
 
 def trial_params(trial: TrialRecord) -> dict[str, str]:

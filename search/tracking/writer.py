@@ -41,6 +41,7 @@ class Writer:
         self.shown: StudyRecord | None = None
         self._uri, self._study, self._draw = uri, study, draw
         self._course: fields.Course | None = None
+        self._timed: frozenset[str] = frozenset()
 
     def write(self, study: StudyRecord) -> None:
         """Bring the study's run and its trials' runs up to the record."""
@@ -55,7 +56,9 @@ class Writer:
         ended = [trial for trial in new if trial.status != "running"]
         ended.sort(key=lambda trial: trial.id in missing)  # first the trials of the known steps, mirrored before
         known = int(fields.hidden(parent.tags, "ended") or 0)
-        self._course = self._course or fields.Course(study)
+        if self._course is None or self._timed != study.timed:
+            self._course, self._timed = fields.Course(study), study.timed
+            ended = [trial for trial in study.trials if trial.status != "running"]
         self._course.measure_against(study.reference_point)
         steps = self._course.after(ended, known)
         length, mark = max(known, self._course.length), self._course.mark
@@ -163,6 +166,8 @@ class Writer:
                 runs.drop(run)  # MLflow lets no param of a run change
                 run = None
             needs = {"mlflow.parentRunId": runs.known[trial.id].id, "seeds": str(len(family.points))}
+            if latency := fields.target_latency(family.mean):
+                needs[fields.hidden_tag("latency")] = latency
             whole = run is not None and run.status == "FINISHED" and bool(run.models)
             if run is None or not whole or not needs.items() <= run.tags.items():
                 tags = fields.front_tags(family.points[0], trial, self._study) | needs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -44,7 +46,7 @@ def test_channels_that_are_no_multiple_of_four_take_the_slower_kernel() -> None:
     deep, odd = (counted(nn.Conv2d(c, c, 3, groups=c), channels=c) for c in (32, 33))
     assert deep["depthwise one"] == odd["depthwise unaligned one"] == 1
     assert counted(nn.Conv2d(3, 16, 3), channels=3)["conv of few one"] == 1
-    assert counted(nn.Conv2d(32, 32, 3, groups=2))["grouped unaligned one"] == 1
+    assert counted(nn.Conv2d(32, 32, 3, groups=2))["conv unaligned one"] == 1
 
 
 def test_maps_are_reordered_where_one_kind_of_kernel_follows_the_other() -> None:
@@ -72,7 +74,41 @@ def test_every_layer_of_a_network_is_counted_once(name: str, target: Target) -> 
     model = Model(name, width=0.25 if name in ("mobilenetv2", "densenet121") else 1.0).build(10, 3)
     found = work(model, (3, 32, 32), target)
     layers = sum(isinstance(layer, nn.Conv2d | nn.Linear) for layer in model.modules())
-    kinds = ("conv", "pointwise", "depthwise", "grouped", "linear")
+    kinds = ("conv", "pointwise", "depthwise", "linear")
     assert sum(count for kind, count in found.items() if kind.endswith(" one") and kind.startswith(kinds)) == layers
     whole = sum(layer.weight.numel() for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
     assert found["cold weights"] == whole
+
+
+def test_a_product_of_matrices_counts_its_multiplications_and_attention_its_layers() -> None:
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, maps: Tensor) -> Tensor:
+            rows: Tensor = self.layer(maps.flatten(2).transpose(1, 2))
+            return rows
+
+    found = counted(Tokens(), channels=16)
+    tokens, width, inner = SIDE * SIDE, 16, 32
+    linear = tokens * width * (3 * width + width + 2 * inner)
+    attended = 2 * tokens * tokens * width
+    assert found["pointwise unaligned multiplications"] == pytest.approx(linear + attended)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_pass_is_followed_without_keeping_its_maps() -> None:
+    kept: list[weakref.ref[Tensor]] = []
+
+    class Deep(nn.Module):
+        def forward(self, maps: Tensor) -> Tensor:
+            for _ in range(5):
+                maps = maps * 2
+                kept.append(weakref.ref(maps))
+            assert sum(one() is not None for one in kept) == 1
+            return maps
+
+    counted(Deep())

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from compress.errors import RecipeError
+from compress.export.graph import ExportFailed
 from compress.latency import latency_model
 from compress.latency.forms import opened, timed
 from compress.latency.kernels import work
@@ -98,3 +100,48 @@ def test_a_network_unknown_to_the_older_exporter_is_written_by_the_newer() -> No
 def test_figures_of_another_place_are_of_the_same_model() -> None:
     assert replace(FIGURES, device="NVIDIA A10G", machine="other", latency_ms=9.0).is_of(FIGURES)
     assert not replace(FIGURES, params=11).is_of(FIGURES)
+
+
+class Fixed(nn.Module):
+    """A network that torch's older exporter writes for one size of batch alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(48, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.fc(images.reshape(len(images), -1))
+        return logits
+
+
+class Half(nn.Module):
+    """A network with an operation that onnxruntime refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = self.conv(images).flatten(1).float()
+            return logits
+
+
+def test_a_batch_that_the_older_exporter_freezes_is_written_by_the_newer() -> None:
+    target = Target("onnx", "cpu", 1, 8)
+    (logits,) = opened(Fixed(), (3, 4, 4), target)()
+    assert logits.shape == (8, 3)
+
+
+def test_a_network_that_cannot_be_run_on_a_target_is_a_network_without_the_form() -> None:
+    with pytest.raises(ExportFailed, match="no ONNX form"):
+        opened(Half(), (3, 8, 8), Target())
+
+
+def test_a_pass_that_cannot_be_followed_is_said() -> None:
+    class Odd(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            raise IndexError("no such row")
+
+    with pytest.raises(RecipeError, match=r"the network's pass cannot be followed \(IndexError: no such row"):
+        LatencyModel(Target(), "here", {}).foresee(Odd(), (3, 8, 8))

@@ -30,11 +30,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Target]:
     """The targets that were calibrated; in no time, with made-up rates."""
     targets: list[Target] = []
 
-    def calibrated(target: Target) -> LatencyModel:
+    def calibrated(target: Target, told: object) -> LatencyModel:
         targets.append(target)
         return LatencyModel(target, machine_of(target), RATES)
 
     monkeypatch.setattr(begin_latency, "calibrated", calibrated)
+    monkeypatch.setattr(begin_latency, "is_busy", lambda: False)
     return targets
 
 
@@ -64,6 +65,23 @@ def test_rates_are_measured_once_a_home_and_a_damaged_file_is_measured_again(
         file.write_text("{")
     assert known(Target(), tmp_path, print) == first
     assert len(made) == 3
+
+
+def test_rates_of_a_busy_machine_are_not_kept(
+    made: list[Target], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(begin_latency, "is_busy", lambda: True)
+    known(Target(), tmp_path, said.append)
+    known(Target(), tmp_path, said.append)
+    assert made == [Target(), Target()]
+    assert "for this search alone: the machine is busy" in said[0]
+
+
+def test_nothing_is_timed_before_the_settings_are_found_right(made: list[Target], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="images must be at least 14x14"):
+        searched(tmp_path, space="joint", max_latency_ms="60%", students=("cnn-10k",), teachers=("cnn-10k",))
+    assert made == []
 
 
 def test_a_study_is_about_latencies_where_target_objective_or_bound_is(made: list[Target], tmp_path: Path) -> None:

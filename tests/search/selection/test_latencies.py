@@ -153,7 +153,7 @@ def test_models_that_are_gone_are_compared_by_their_trials_only_within_one_devic
         timed(record, study.folder, Budget(), nothing)
     alike = replace(record.trials[0], points=record.trials[0].points[1:])
     found = timed(replace(record, trials=(alike,)), study.folder, Budget(), nothing)
-    assert found.said.startswith("as measured in the trials")
+    assert found.said.startswith("as the study has them")
     assert sorted(point.measured.latency_ms for point in found.points) == [2.0, 3.0]
 
 
