@@ -103,7 +103,7 @@ def test_figures_of_another_place_are_of_the_same_model() -> None:
 
 
 class Fixed(nn.Module):
-    """A network that torch's older exporter writes for one size of batch alone."""
+    """A network that can be written for one size of batch alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,10 +127,11 @@ class Half(nn.Module):
             return logits
 
 
-def test_a_batch_that_the_older_exporter_freezes_is_written_by_the_newer() -> None:
-    target = Target("onnx", "cpu", 1, 8)
-    (logits,) = opened(Fixed(), (3, 4, 4), target)()
-    assert logits.shape == (8, 3)
+def test_a_network_for_one_size_of_batch_has_no_form_for_another() -> None:
+    (logits,) = opened(Fixed(), (3, 4, 4), Target())()
+    assert logits.shape == (1, 3)
+    with pytest.raises(ExportFailed, match="the size of the batch"):
+        opened(Fixed(), (3, 4, 4), Target("onnx", "cpu", 1, 8))
 
 
 def test_a_network_that_cannot_be_run_on_a_target_is_a_network_without_the_form() -> None:
