@@ -10,17 +10,14 @@ from pathlib import Path
 
 from compress.costs import predict
 from compress.data.tasks import Task
-from compress.errors import DiskError, ExportError, RecipeError, said
-from compress.figures import LATENCY, foreseen
+from compress.errors import DiskError
+from compress.figures import foreseen
 from compress.goals import check_goal
-from compress.latency.latency_model import LatencyModel
-from compress.measure import latency as measured
-from compress.models import Model
 from compress.quality import ACCURACY
 from compress.store.bucket import check_readable, check_store, open_store
 from search import study_file
 from search.beginning.begin_checks import budget_of, check_study, earlier_of, given_models, hold, task_of
-from search.beginning.begin_latency import latency_of
+from search.beginning.begin_latency import latency_of, teachers_latency, time_the_front
 from search.beginning.begin_or_resume import take_up
 from search.beginning.begin_space import check_alike, planned, space_of
 from search.beginning.begin_training import Checked, announced, check_trainings, trainings_of
@@ -38,7 +35,6 @@ from search.running.tune_loop import run_trials
 from search.sampling.bounds import Bounds
 from search.sampling.optuna_study import AUTO, GRID, OptunaStudy, answering, check_sampler, open_storage
 from search.sampling.reach import check_within_reach
-from search.selection.latencies import time_front
 from search.settings import MOST_SEED, Settings
 from search.study.driver_file import shown_starting
 from search.study.front import objectives_of
@@ -48,9 +44,6 @@ from search.study.table_figures import directions
 from search.study_options import header_entry
 from spaces import Space
 from spaces.listing import listing
-
-LATENCY_MS = 2000.0
-"""Milliseconds for measuring the teacher's latency: a network of seconds per image is timed fewer than thirty times."""
 
 
 class Listener:
@@ -102,7 +95,7 @@ def search(settings: Settings, listener: Listener | None = None) -> StudyRecord:
     refusable = {} if before.exists else only  # an earlier version began what this one refuses
     checked = check_trainings(space, task, seed, refusable) if trainings or begun_with else Checked()
     latency = latency_of(before, settings, objectives, listener.said)
-    of_teacher = {} if before.exists else _latency(space.teacher, task, latency)
+    of_teacher = {} if before.exists else teachers_latency(space.teacher, task, latency)
     if settings.budget.bounds and not before.exists:
         costs_of_teacher = _costs(space, task) | of_teacher
         check_within_reach(
@@ -235,32 +228,16 @@ def carry_out(settings: Settings, driver: Driver, scratch: Path | None, listener
         if scratch is not None:
             with Presence(driver):
                 run_trials(settings, driver, scratch)
-                _time_front(driver, listener)
+                if driver.failure is None:
+                    time_the_front(driver.study, driver.task, listener.said)
         else:
-            _time_front(driver, listener)
+            time_the_front(driver.study, driver.task, listener.said)
     finally:
         driver.guard(driver.close)
         listener.over(driver.study.record)
         if scratch is not None:
             with suppress(DiskError):
                 open_store(driver.study.store).tidy()
-
-
-def _time_front(driver: Driver, listener: Listener) -> None:
-    """Time the models of the front on the study's target, once no trial is left; a failure loses no search."""
-    target = driver.study.record.target
-    if not target or driver.study.unfinished or driver.failure is not None:
-        return
-    try:
-        count = time_front(driver.study, driver.task)
-    except DiskError:
-        raise
-    except Exception as error:  # of a library that runs the models, as many as there are targets
-        known = isinstance(error, ExportError | RecipeError)
-        listener.said(f"latency: models of the front keep foreseen latencies: {error if known else said(error)}")
-    else:
-        if count:
-            listener.said(f"latency: {count} models of the front were measured alone on {target}")
 
 
 def check_went_well(driver: Driver, who: str, again: str) -> None:
@@ -281,16 +258,3 @@ def _costs(space: Space, task: Task) -> dict[str, float]:
     """Return the costs of the unpruned teacher: a part of the reference point of the hypervolume."""
     teacher = predict(space.baseline(task.name, 0), task)[0]
     return foreseen(teacher.figures)
-
-
-def _latency(model: Model, task: Task, foresees: LatencyModel | None) -> dict[str, float]:
-    """Return the latency in ms of the untrained model, under its name: foreseen, else the median on this machine.
-
-    A model that takes long is timed in fewer calls.
-    """
-    built, shape = model.build(task.outputs, task.channels).eval(), task.shape
-    if foresees is not None:
-        return {LATENCY: foresees.foresee(built, shape).ms}
-    first = measured(built, shape, calls=1)[0]
-    calls = max(1, min(30, int(LATENCY_MS / max(first, 1.0))))
-    return {LATENCY: round(measured(built, shape, calls=calls)[0], 4)}

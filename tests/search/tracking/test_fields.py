@@ -207,3 +207,12 @@ def test_the_settings_of_trainings_are_params_of_the_studys_run() -> None:
         "training.drops": "0.5, 0.75",
         "recovery.optimizer": "adamw",
     }
+
+
+def test_the_state_changes_with_a_latency_that_was_foreseen_and_is_measured() -> None:
+    first = point(1, 0.5, 0.8)
+    foreseen = replace(first, measured=replace(first.measured, device="onnx:cpu:1"))
+    timed = replace(foreseen, measured=replace(foreseen.measured, latency_ms=0.25))
+    assert state(trial(1, foreseen)) != state(trial(1, timed))
+    again = replace(first, measured=replace(first.measured, latency_ms=0.25))
+    assert state(trial(1, first)) == state(trial(1, again))
