@@ -32,14 +32,10 @@ LEAST, MOST = 5, 50
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds an image: the median and the 95th percentile of the quickest round, and the spread of medians.
-
-    `spread` is how much the slowest round's median exceeds the quickest's, as a share.
-    """
+    """Milliseconds an image: the median and the 95th percentile of the quickest round."""
 
     median_ms: float
     p95_ms: float
-    spread: float
 
 
 def opened(model: nn.Module, shape: tuple[int, int, int], target: Target) -> Callable[[], Any]:
@@ -79,8 +75,7 @@ def timed(run: Callable[[], Any], target: Target, seconds: float = SECONDS) -> T
         rounds = [[_once(run) * 1000 / target.batch for _ in range(calls)] for _ in range(ROUNDS)]
     medians = [float(np.median(one)) for one in rounds]
     best = min(range(ROUNDS), key=medians.__getitem__)
-    spread = max(medians) / medians[best] - 1 if medians[best] else 0.0
-    return Timing(medians[best], float(np.percentile(rounds[best], 95)), spread)
+    return Timing(medians[best], float(np.percentile(rounds[best], 95)))
 
 
 def _once(run: Callable[[], Any]) -> float:

@@ -88,7 +88,6 @@ def test_a_model_is_timed_in_the_form_and_with_the_batch_of_its_target(text: str
     assert tuple(logits.shape) == (target.batch, 7)
     found = timed(run, target, seconds=0.01)
     assert 0 < found.median_ms <= found.p95_ms
-    assert found.spread >= 0
 
 
 def test_a_network_unknown_to_the_older_exporter_is_written_by_the_newer() -> None:

@@ -45,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     def run(params: str, target: Target) -> Timing:
         asked[params] = asked.get(params, 0) + 1
-        return Timing(int(params) / 100, int(params) / 50, 0.0)
+        return Timing(int(params) / 100, int(params) / 50)
 
     monkeypatch.setattr(forms, "opened", opened)
     monkeypatch.setattr(forms, "timed", run)
