@@ -73,7 +73,7 @@ class Found:
 
 
 def networks(count: int, seed: int = 0) -> Iterator[Network]:
-    """Yield random networks, the families in turn; one that cannot be built at its width or size is left out."""
+    """Yield random networks, the families in turn, without networks that cannot be built."""
     chance, families = random.Random(seed), [*FAMILIES]
     torch.manual_seed(seed)
     for number in range(count):

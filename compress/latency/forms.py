@@ -87,7 +87,7 @@ def _once(run: Callable[[], Any]) -> float:
 def _session(model: nn.Module, shape: tuple[int, int, int], target: Target) -> Callable[[], Any]:
     """Return a pass by onnxruntime of the file of torch's older exporter, or of the export's where that cannot be run.
 
-    The older exporter takes a fiftieth of the time. onnxruntime optimises both files to the same kernels:
+    The older exporter is far quicker. onnxruntime optimises both files to the same kernels:
     `python -m benchmarks.latency` compares the times.
     """
     if not any(isinstance(layer, Int8Conv2d | Int8Linear) for layer in model.modules()):

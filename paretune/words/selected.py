@@ -23,7 +23,7 @@ _ROUNDING = 1e-9  # 29 % of 100 is 28.999999999999996 in floats
 def selected(found: Selection, taken: Mapping[str, Any] | None, folder: Path | None, *, replaces: bool = False) -> str:
     """The best point, the reasons for the choice, and the files exported to `folder`, if any.
 
-    `replaces` says that they are there in place of those of an earlier export.
+    `replaces`: the folder had an earlier export.
     """
     best = found.best
     assert best is not None

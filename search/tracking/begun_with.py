@@ -22,7 +22,7 @@ SIMPLE = ("task", "space", "seed", "sampler", "cpus_per_trial", "gpus_per_trial"
 def study_params(study: StudyRecord) -> dict[str, str]:
     """Return all settings of the study, its data and its versions of libraries.
 
-    Settings that the study gave its trainings have names such as `recovery.lr`. A study of an earlier version recorded
+    Settings of trainings have names such as `recovery.lr`. A study of an earlier version recorded
     less.
     """
     parts = {"training": study.training, "recovery": study.recovery}

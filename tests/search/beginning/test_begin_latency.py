@@ -1,4 +1,4 @@
-"""A search about latencies foresees them for its target, holds its bound against them, and measures its front."""
+"""A search with a target foresees latencies, keeps to a bound on latency, and measures the front."""
 
 from __future__ import annotations
 
