@@ -22,8 +22,8 @@ from compress.step_checks import seeded
 
 GONE_A_ROUND = 0.1
 """Assumed share of the remaining weights removed by one round of an adaptive method."""
-KEPT = 1000
-"""Plans kept in memory: making a plan takes a millisecond, and each is needed several times in a row."""
+KEPT = 4000
+"""Plans kept in memory: making a plan takes a millisecond. Those of running trials are needed for every choice."""
 FIXED = "fixed_ms"
 UPDATE = 3
 """Cost of an update in forward passes: one forward, and a backward pass that costs two."""
@@ -50,11 +50,11 @@ class Estimator:
 
     def steps(self, recipe: Recipe) -> list[Step]:
         """Return the steps whose models are the recipe's points, in the order of their making."""
-        if recipe.id not in self._plans:
-            if len(self._plans) >= KEPT:
-                self._plans.clear()
-            self._plans[recipe.id] = plan(recipe, self.task.fingerprint)
-        return self._plans[recipe.id]
+        found = self._plans.pop(recipe.id, None) or plan(recipe, self.task.fingerprint)
+        self._plans[recipe.id] = found  # the last used last
+        if len(self._plans) > KEPT:
+            del self._plans[next(iter(self._plans))]
+        return found
 
     def missing(self, recipe: Recipe, stored: Container[str]) -> list[Step]:
         """Return every step still to be made for the recipe's points, given the keys already in `stored`."""

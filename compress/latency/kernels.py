@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from compress.latency.target import ONNX, Target
+from compress.pruning.macs import Operations, without_shortcuts
 from compress.quantize.int8 import Int8Conv2d, Int8Linear
 
 BLOCK = 16
@@ -53,15 +53,13 @@ def work(model: nn.Module, shape: tuple[int, int, int], target: Target) -> dict[
             if isinstance(layer, Int8Conv2d | Int8Linear):
                 hooks.callback(layer.register_forward_pre_hook(tracer.enter_int8).remove)
                 hooks.callback(layer.register_forward_hook(tracer.leave_int8).remove)
-        fast = torch.backends.mha.get_fastpath_enabled()
-        hooks.callback(torch.backends.mha.set_fastpath_enabled, fast)
-        torch.backends.mha.set_fastpath_enabled(False)  # a transformer's layer would be a single operation
+        hooks.enter_context(without_shortcuts())
         with tracer:
             model.eval()(torch.zeros(target.batch, *shape))
     return {**tracer.amounts, "net one": 1.0, "cold weights": float(tracer.weights)}
 
 
-class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Tracer(Operations):
     """Adds up the amounts of all operations while it is entered.
 
     `blocked` has the tensors that onnxruntime keeps in blocks of channels, `made_by` the kind of the operation that

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from compress.errors import RecipeError
+from compress.pruning.macs import count_macs
 from compress.quantize.int8 import Int8
 
 MAPS = (1, 2, 4, 6, 7, 8, 12, 14, 16, 24, 28, 32, 48, 56, 64, 112)
@@ -76,7 +76,7 @@ def sample_blocks(count: int, seed: int = 0, *, int8: bool = False) -> Iterator[
             side = chance.choice(MAPS)
             with torch.device("meta"):
                 block = chance.choice(KINDS)(_Dice(chance, side), side)
-            if _macs(block) > MOST_MACS:
+            if count_macs(block.model, torch.empty(1, *block.shape, device="meta")) > MOST_MACS:
                 continue
             _filled(block.model)
             if int8:
@@ -215,13 +215,6 @@ KINDS: tuple[Callable[[_Dice, int], Block], ...] = (
     *(_plain, _plain, _points, _points, _residual, _bottleneck, _preactivation, _inverted, _inverted, _inverted),
     *(_dense, _dense, _excited, _linear, _stem, _stem, _pooled, _deep, _deep, *(_network,) * 5),
 )
-
-
-def _macs(block: Block) -> float:
-    """Return the multiplications of a pass of a block without values."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        block.model.eval()(torch.empty(1, *block.shape, device="meta"))
-    return float(counter.get_total_flops()) / 2
 
 
 def _filled(model: nn.Module) -> nn.Module:

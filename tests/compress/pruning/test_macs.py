@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from compress.pipeline import Pipeline
 from compress.plan import plan
 from compress.pruning import APoZRounds, Exponential, Gradual, L1Filter, L1Unstructured, OneShot, ResRep
 from compress.pruning.channels import Channels, cut_channels
+from compress.pruning.macs import count_macs
 from compress.pruning.pruner import Pruner, weight_count
 from compress.pruning.targets import Targets
 from compress.recipe import Recipe
@@ -99,6 +102,44 @@ def test_depthwise_grouped_and_repeated_layers_count_as_often_as_they_are_called
     predicted = channels.amount(kept)
     channels.cut(kept, L1Filter().scores(net, BATCH))
     assert count(net, SHAPE).macs == predicted
+
+
+class Taken(nn.Module):
+    """The first output of a network of several."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        first: Tensor = self.network(sequence)[0]
+        return first
+
+
+@pytest.mark.parametrize(
+    ("layer", "macs"),
+    [
+        (nn.LSTM(8, 16, 2, batch_first=True), 5 * (64 * 8 + 3 * 64 * 16)),
+        (nn.LSTM(8, 16, bidirectional=True, batch_first=True), 5 * 2 * 64 * (8 + 16)),
+        (nn.GRU(8, 16, batch_first=True), 5 * 48 * (8 + 16)),
+        (nn.RNN(8, 16, batch_first=True), 5 * 16 * (8 + 16)),
+        (nn.TransformerEncoderLayer(8, 2, 32, batch_first=True), 5 * (4 * 8 * 8 + 2 * 8 * 32) + 2 * 5 * 5 * 8),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_over_sequences_are_counted_and_none_takes_a_shortcut_without_a_count(
+    layer: nn.Module, macs: int
+) -> None:
+    assert count_macs(Taken(layer), torch.zeros(1, 5, 8)) == macs
+
+
+def test_counting_does_not_import_torchs_compiler() -> None:
+    program = (
+        "import sys, torch; from compress.pruning.macs import count_macs; "
+        "print(count_macs(torch.nn.Conv2d(1, 2, 3), torch.zeros(1, 1, 5, 5)), 'torch._dynamo' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["162", "False"]
 
 
 def test_too_few_macs_are_a_sentence() -> None:
