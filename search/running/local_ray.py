@@ -1,14 +1,19 @@
-"""Start a Ray of our own: processes out of reach of the terminal's signals, and a second try after a failed start."""
+"""Start a Ray of our own: few processes, out of reach of the terminal's signals, and two tries.
+
+Ray's start waits for the imports of its Python processes: monitor of an autoscaler, dashboard, copier of logs, agent.
+A search needs none but the agent, and of the agent only what an installation without `ray[default]` has.
+"""
 
 from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import ray
+import ray._private.node
 import ray._private.services
 import ray._private.utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
@@ -16,6 +21,8 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from compress.errors import shortened
 from search.running.interrupts import listening
 
+SPARED = ("start_monitor", "start_log_monitor", "start_api_server")
+"""Methods of Ray's node that start a process without use here: autoscaler's monitor, copier of logs, dashboard."""
 TRIES = 2
 """Tries of a start: Ray gives its processes 30 s, and a busy machine or a cold disk may need more the first time."""
 
@@ -48,28 +55,49 @@ def start(**options: Any) -> None:
 
 @contextmanager
 def _apart() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Give Ray's processes sessions of their own, and yield the processes.
+    """Give Ray's processes sessions of their own, and yield the processes; leave out those in `SPARED`.
 
     Ctrl-C and `timeout` then reach the driver alone, and the driver ends Ray. Ray's own handler of SIGTERM is left out:
-    ours stays in place.
+    ours stays in place. The agent of the node is started as in an installation of Ray without a dashboard.
     """
-    services, utils = ray._private.services, ray._private.utils
-    theirs, handler = services.ConsolePopen, utils.set_sigterm_handler
+    services, utils, node = ray._private.services, ray._private.utils, ray._private.node.Node
+    theirs = services.ConsolePopen
     processes: list[subprocess.Popen[bytes]] = []
 
     def popen(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
         processes.append(theirs(*words, **{**options, "start_new_session": True}))
         return processes[-1]
 
-    services.ConsolePopen, utils.set_sigterm_handler = popen, _no_handler  # type: ignore[misc, assignment]
-    try:
+    with ExitStack() as held:
+        held.enter_context(replaced(services, "ConsolePopen", popen))
+        held.enter_context(replaced(utils, "set_sigterm_handler", _nothing))
+        held.enter_context(replaced(utils, "get_dashboard_dependency_error", _no_dashboard))
+        for name in SPARED:
+            held.enter_context(replaced(node, name, _nothing))
         yield processes
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace an attribute meanwhile; an attribute that this version of Ray lacks is left alone."""
+    before = getattr(owner, name, None)
+    if before is None:
+        yield
+        return
+    setattr(owner, name, value)
+    try:
+        yield
     finally:
-        services.ConsolePopen, utils.set_sigterm_handler = theirs, handler  # type: ignore[misc]
+        setattr(owner, name, before)
 
 
-def _no_handler(handler: Callable[..., object]) -> None:
-    """Set nothing."""
+def _nothing(*_: object, **__: object) -> None:
+    """Do nothing."""
+
+
+def _no_dashboard() -> ImportError:
+    """Return why there is no dashboard, as Ray finds it in an installation without `ray[default]`."""
+    return ImportError("a search needs no dashboard")
 
 
 def _clear(processes: list[subprocess.Popen[bytes]]) -> None:

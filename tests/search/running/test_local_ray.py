@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import ray
+import ray._private.node
 import ray._private.services
 import ray._private.utils
 
@@ -91,6 +92,24 @@ def test_rays_processes_are_out_of_reach_of_the_terminals_signals_and_ray_is_as_
     assert (ray._private.services.ConsolePopen, ray._private.utils.set_sigterm_handler) == before
     child.kill()
     child.wait()
+
+
+def test_of_ray_only_what_a_search_uses_is_started(failing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, seen = ray._private.node.Node, dict[str, object]()
+    before = {name: getattr(node, name) for name in local_ray.SPARED}
+    monkeypatch.delattr(node, "start_log_monitor")  # as a later version may have it
+
+    def init(**_: Any) -> None:
+        for name in ("start_monitor", "start_api_server"):
+            seen[name] = getattr(node, name)(None, include_dashboard=False)
+        seen["dashboard"] = ray._private.utils.get_dashboard_dependency_error()
+
+    monkeypatch.setattr(ray, "init", init)
+    local_ray.start()
+    assert seen["start_monitor"] is seen["start_api_server"] is None
+    assert isinstance(seen["dashboard"], ImportError)
+    assert {name: getattr(node, name) for name in ("start_monitor", "start_api_server")}.items() <= before.items()
+    assert not hasattr(node, "start_log_monitor")
 
 
 def test_ray_is_told_of_the_cpus_this_process_may_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
