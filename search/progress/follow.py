@@ -12,7 +12,7 @@ from search.progress.json_lines import JsonLines
 from search.settings import Settings
 from search.study.record import StudyRecord
 from search.tracking.client import Unanswered, check_reachable
-from search.tracking.sync import Sync
+from search.tracking.mirror import Mirror
 from search.tracking.writer import Draw
 
 JSON_LINES = "json-lines"
@@ -40,7 +40,7 @@ def followed(
             if not (error.down or wanted.resume):
                 raise
             print(f"note: {error}; it is told everything once it answers", file=sys.stderr)
-    sync = Sync.of(wanted, draw)
+    mirror = Mirror(wanted, draw)
     if show not in (True, False, JSON_LINES):
         raise ValueError(f"show must be True, False or {JSON_LINES!r}, got {show!r}")
     with JsonLines() if show == JSON_LINES else Progress(wanted.trials or 0) as progress:
@@ -53,19 +53,19 @@ def followed(
                     progress.say(line)
 
             def ready(self) -> None:
-                sync.start()
+                mirror.start()
 
             def heard(self, study: StudyRecord, driver: Any) -> None:
-                sync.post(study)
+                mirror.post()
                 if show:
                     progress(study, driver)
 
             def over(self, study: StudyRecord) -> None:
-                sync.post(study)
-                sync.finish()
+                mirror.post()
+                mirror.finish()
 
         try:
             return carry_out(wanted, Watch())
         finally:
-            if not sync.close(timeout=CLOSE_S):
-                print(sync.trouble, file=sys.stderr)
+            if not mirror.close(timeout=CLOSE_S):
+                print(mirror.trouble, file=sys.stderr)

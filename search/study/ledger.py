@@ -38,6 +38,8 @@ class Ledger:
         self.path = folder / FILE
         self._disk = ThreadPoolExecutor(1, "ledger")
         self._forced: Future[None] | None = None
+        self._read_to = 0
+        self._lines = 0
 
     def append(self, event: str, **values: object) -> Event:
         """Write an event and return it; DiskError when the disk refuses the write."""
@@ -96,17 +98,32 @@ class Ledger:
 
     def events(self) -> Iterator[Event]:
         """Yield all readable events; log and skip every other line."""
+        self._read_to = self._lines = 0
+        return self._read_on(whole=False)
+
+    def news(self) -> Iterator[Event]:
+        """Yield the readable events after those read before; a line that is still being written comes next time."""
+        return self._read_on(whole=True)
+
+    def _read_on(self, *, whole: bool) -> Iterator[Event]:
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
-            for number, line in enumerate(_lines(lines), 1):
+            lines.seek(self._read_to)
+            for line in _lines(lines):
+                if line.endswith(b"\n"):
+                    self._read_to = lines.tell()
+                elif whole:
+                    return
+                self._lines += 1
                 if not line.strip():
                     continue
                 try:
                     event = _read(line)
                     event["event"]
                 except (ValueError, TypeError, LookupError, RecursionError):
-                    logging.getLogger(__name__).warning("%s: line %d cannot be read, skipped", self.path, number)
+                    where = f"{self.path}: line {self._lines}"
+                    logging.getLogger(__name__).warning("%s cannot be read, skipped", where)
                     continue
                 yield event
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,8 +83,16 @@ class Study:
         self._holders: dict[str, list[int]] = {}
         self._timed: set[str] = set()
         self.made: list[Path] = []
+        self._take(self.ledger.events)
+
+    def read_on(self) -> None:
+        """Take up what another process has written since the last reading; StudyError as for a new reading."""
+        self._take(self.ledger.news)
+
+    def _take(self, events: Callable[[], Iterator[Event]]) -> None:
+        name = self.name
         try:
-            for event in self.ledger.events():
+            for event in events():
                 self._apply(event)
                 check_named(event, self.header)
         except OSError as error:

@@ -53,8 +53,8 @@ class Latest(Generic[T]):
             self._changed.notify()
         self.start()
 
-    def close(self, timeout: float) -> bool:
-        """Finish; return whether the thread ended within `timeout` seconds."""
+    def close(self, timeout: float | None) -> bool:
+        """Finish; return whether the thread ended within `timeout` seconds; None waits for ever."""
         self.finish()
         self._thread.join(timeout)
         return not self._thread.is_alive()

@@ -75,10 +75,10 @@ class Sync:
         """Sync the newest record once more, report included, and end the thread; return at once."""
         self._newest.finish()
 
-    def close(self, timeout: float = 60.0) -> bool:
+    def close(self, timeout: float | None = 60.0) -> bool:
         """Finish; return whether the mirror is complete, else see `trouble`."""
         if not self._newest.close(timeout):
-            self.trouble = self._sentence(f"could not be brought up to date within {timeout:g} s")
+            self.trouble = self.sentence(f"could not be brought up to date within {timeout:g} s")
         return not self.trouble
 
     def sync(self, study: StudyRecord) -> None:
@@ -183,9 +183,10 @@ class Sync:
 
     def _told(self, error: Exception) -> str:
         down = unhealthy(self.uri)
-        return self._sentence(f"could not be reached ({down})" if down else f"could not be written ({reason(error)})")
+        return self.sentence(f"could not be reached ({down})" if down else f"could not be written ({reason(error)})")
 
-    def _sentence(self, failed: str) -> str:
+    def sentence(self, failed: str) -> str:
+        """Return the sentence on a mirror that failed so, with the remedy."""
         remedy = f"nothing is lost, run `{self.again}` when it is back"
         return f"MLflow at {shown(self.uri)} {failed}: {remedy}"
 

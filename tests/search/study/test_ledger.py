@@ -61,6 +61,30 @@ def test_a_torn_last_line_is_skipped_and_said(ledger: Ledger, caplog: pytest.Log
     assert f"{FILE}: line 2 cannot be read, skipped" in caplog.text
 
 
+def test_the_news_are_what_was_written_since_and_a_line_in_the_making_comes_later(
+    ledger: Ledger, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = Ledger(ledger.path.parent)
+    assert list(reader.news()) == []
+    ledger.append("counted", n=1)
+    assert numbers(reader) == [1]
+    ledger.append("counted", n=2)
+    whole = ledger.path.read_bytes()
+    ledger.append("counted", n=3)
+    line = ledger.path.read_bytes()[len(whole) :]
+    ledger.path.write_bytes(whole + line[:20])
+    assert [event["n"] for event in reader.news()] == [2]
+    assert list(reader.news()) == []
+    ledger.path.write_bytes(whole + line)
+    assert [event["n"] for event in reader.news()] == [3]
+    assert not caplog.text
+    with ledger.path.open("ab") as file:
+        file.write(b"no event\n")
+    ledger.append("counted", n=5)
+    assert [event["n"] for event in reader.news()] == [5]
+    assert f"{FILE}: line 4 cannot be read, skipped" in caplog.text
+
+
 def test_after_a_torn_line_the_next_event_starts_on_a_new_one(ledger: Ledger) -> None:
     ledger.append("counted", n=1)
     with ledger.path.open("ab") as file:
