@@ -15,42 +15,17 @@ from pathlib import Path
 from unittest import mock
 
 from benchmarks.bars import Row
-from benchmarks.scale.replay import POINTS, SPACE, TASK, ByChance, begun, made_up, silent
-from compress.data.tasks import load_task
-from compress.measurement import Measurement
-from compress.pipeline import Made
+from benchmarks.scale.idle import POINTS, TASK, Nothing, Second
+from benchmarks.scale.replay import SPACE, ByChance, begun, silent
+from dashboards import report
 from search.running import tune_loop
 from search.running.cluster import scratch_folder, started
-from search.running.worker import Compression
 from search.sampling.optuna_study import AUTO, OptunaStudy
 from search.settings import Settings
 from search.study.ledger import Ledger
-from search.tracking.sync import Sync
+from search.tracking.mirror import Mirror
 
 CORES = 2
-
-
-class Nothing(Compression):
-    """The worker's steps around points that cost nothing."""
-
-    pause_s = 0.0
-
-    def _points(self) -> Iterator[Made]:
-        if self.points is None:
-            self.points = self._make()
-        return self.points
-
-    def _make(self) -> Iterator[Made]:
-        for point in made_up(self.job, load_task(TASK)):
-            time.sleep(self.pause_s / POINTS)
-            figures = Measurement(**point["measured"])
-            yield Made(point["id"], point["sparsity"], point["variant"], figures, point["path"], known=False)
-
-
-class Second(Nothing):
-    """Sleeps for a second in all."""
-
-    pause_s = 1.0
 
 
 def run(
@@ -59,25 +34,25 @@ def run(
     """Run such a study with the mirror on; wall seconds of Tune, and then until the mirror is complete."""
     settings = Settings(name, space=SPACE.name, task=TASK, trials=trials, home=home)
     driver = begun(home, name, optuna_study, trials)
-    sync = Sync(settings.mlflow_uri, name, home / "mlartifacts")
+    mirror = Mirror(settings, report)
     shown = silent(driver, trials)
 
     def heard() -> None:
         record = driver.study.record
-        sync.post(record)
+        mirror.post()
         shown(record, driver)
 
     driver.heard = heard
+    mirror.start()  # as a search does
     with scratch_folder() as scratch, started(settings, scratch), mock.patch.object(tune_loop, "Compression", worker):
-        sync.start()
         start = time.perf_counter()
         tune_loop.run_trials(settings, driver, scratch)
         wall = time.perf_counter() - start
         start = time.perf_counter()
         if driver.failure is not None:
             raise RuntimeError(f"the benchmark's search failed: {driver.failure}") from driver.failure
-        if not sync.close(600):
-            raise RuntimeError(sync.trouble)
+        if not mirror.close(600):
+            raise RuntimeError(mirror.trouble)
     return wall, time.perf_counter() - start
 
 
@@ -99,10 +74,10 @@ def busy_rows(home: Path, trials: int) -> Iterator[Row]:
     other = plain("busy", few)
     yield Row(
         f"busy share of the cores, {trials} trials of 1 s on {CORES} workers, default settings",
-        "at least 95 %",
+        "at least 90 % from the first second, 95 % once the workers are up",
         f"{ideal / wall:.0%} of {wall:.1f} s, {steady:.0%} once the workers are up "
         f"(Ray with its OptunaSearch as it comes: {few / CORES / other:.0%} of {other:.1f} s for {few})",
-        ideal / wall >= 0.95,
+        ideal / wall >= 0.9 and steady >= 0.95,
     )
 
 
@@ -120,4 +95,23 @@ def cost_rows(home: Path, trials: int) -> Iterator[Row]:
             "at most twice bare Ray Tune with reused actors" if optuna_study is ByChance else "",
             f"{ours:.0f} ms, bare {other:.0f} ms ({ours / other:.1f} times); the mirror was done {after:.1f} s later",
             ours <= 2 * other if optuna_study is ByChance else None,
+        )
+
+
+def fixed_rows(home: Path) -> Iterator[Row]:
+    """What a search costs beside its trials: a search of two small trainings, from the command to its end."""
+    name, words = "fixed", ("--task", "digits", "--trials", str(CORES), "--epochs", "1")
+    for which in ("new", "old"):
+        command = [sys.executable, "-m", "paretune", "search", *words, "--name", f"{name}-{which}", "--home", str(home)]
+        start = time.time()
+        subprocess.run(command, capture_output=True, check=True)
+        wall = time.time() - start
+        events = list(Ledger(home / "studies" / f"{name}-{which}").events())
+        ends = [event for event in events if event["event"] == "ended"]
+        trials = max(event["time"] for event in ends) - min(event["time"] - event["seconds"] for event in ends)
+        yield Row(
+            f"a search beside its trials, in a home whose MLflow database is {which}",
+            "at most 8 s",
+            f"{wall - trials:.1f} s of {wall:.1f} s",
+            wall - trials <= 8,
         )

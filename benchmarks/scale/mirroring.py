@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.bars import Row
-from benchmarks.scale.replay import POINTS, ByChance, begun, replay
+from benchmarks.scale.idle import POINTS
+from benchmarks.scale.replay import ByChance, begun, replay
 from search.study.record import StudyRecord
 from search.tracking.client import check_reachable, connect
 from search.tracking.fields import bare_tags, trial_metrics, trial_params

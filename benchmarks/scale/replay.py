@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import io
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from optuna import Trial
 from rich.console import Console
 
+from benchmarks.scale.idle import TASK, made_up
 from compress.costs import predict
-from compress.data.tasks import Task, load_task
-from compress.measurement import Measurement
-from compress.plan import plan
-from compress.recipe import Recipe
+from compress.data.tasks import load_task
 from search.beginning.begin_or_resume import take_up
 from search.progress.display import Progress
 from search.running.driver import Driver
-from search.running.job import Job
 from search.sampling.optuna_study import OptunaStudy, open_storage
 from search.study.front import DEFAULT_OBJECTIVES
-from search.study.record import StudyRecord, point_event
+from search.study.record import StudyRecord
 from search.study.study import Study
 from spaces import SPACES
 
-TASK, SPACE = "digits", SPACES["joint"]
-POINTS = 12
+SPACE = SPACES["joint"]
 
 
 class ByChance(OptunaStudy):
@@ -49,36 +43,6 @@ def begun(home: Path, name: str, kind: Callable[..., OptunaStudy], trials: int) 
     study.begin(task=TASK, space=SPACE.name, seed=0, **header)
     optuna_study = kind(open_storage(None, study.folder), name, DEFAULT_OBJECTIVES, 0)
     return take_up(study, optuna_study, SPACE, task, trials)
-
-
-def made_up(job: Job, task: Task, count: int = POINTS) -> list[dict[str, Any]]:
-    """A falling curve of that many points under the keys of the recipe's plan; the same figures under the same key."""
-    keys = [step.key for step in plan(Recipe.from_json(job.recipe), task.fingerprint)]
-    keys += [f"{job.trial:032d}{number:032d}" for number in range(len(keys), count)]
-    draw = random.Random(keys[0])
-    size, best = draw.randrange(2_000, 270_000), 0.5 + 0.5 * draw.random()
-    points = []
-    for number, key in enumerate(keys[:count]):
-        draw = random.Random(key)
-        sparsity = 0.95 * number / max(1, count - 1)
-        params = int(size * (1 - sparsity)) + 10
-        accuracy = max(0.1, best * (1 - sparsity ** (2 + 4 * draw.random())))
-        figures = Measurement(
-            score_validation=accuracy,
-            score_test=accuracy,
-            params=params,
-            nonzero_params=params,
-            macs=params * draw.randrange(5, 50),
-            size_bytes=4 * params,
-            compressed_bytes=3 * params,
-            latency_ms=0.2,
-            latency_p95_ms=0.3,
-            device="none",
-            threads=1,
-            seconds=0.1,
-        )
-        points.append(point_event(key, sparsity, "float", figures))
-    return points
 
 
 def silent(driver: Driver, trials: int) -> Progress:

@@ -1,6 +1,6 @@
 """The costs of a search beside its trainings, and their growth: every bar of scale, measured in one run.
 
-    python -m benchmarks.scale [--rows busy,cost,replay,front,mlflow,workers,verbs] [--trials 10000] [--out FILE]
+    python -m benchmarks.scale [--rows busy,fixed,cost,replay,front,mlflow,workers,verbs] [--trials 10000] [--out FILE]
 
 `--trials` is the length of the replayed study. Prints every figure with its bar and writes the tables to
 `benchmarks/results/scale.md`, where other parts stay as before. Figures are wall time: on a
@@ -19,7 +19,7 @@ import torch
 from benchmarks.bars import Row, table
 from benchmarks.machine import machine
 from benchmarks.scale.growth import front_rows, replay_rows, tpe_rows
-from benchmarks.scale.launching import busy_rows, cost_rows
+from benchmarks.scale.launching import busy_rows, cost_rows, fixed_rows
 from benchmarks.scale.mirroring import mirror_rows
 from benchmarks.scale.simulation import simulation_rows
 from benchmarks.scale.verbs import verb_rows
@@ -36,6 +36,7 @@ def parts(home: Path, trials: int) -> dict[str, Callable[[], Iterator[Row]]]:
 
     return {
         "busy": lambda: busy_rows(home, 40),
+        "fixed": lambda: fixed_rows(home),
         "cost": lambda: cost_rows(home, 60),
         "replay": replayed,
         "front": lambda: front_rows(10_000),

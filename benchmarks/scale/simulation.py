@@ -1,7 +1,8 @@
 """A thousand workers on one driver, simulated: the driver's work is really done and timed, the trainings only wait.
 
 Time is simulated. A worker's message waits until the driver is free, and then holds it for as long as the real driver,
-Optuna study and ledger take over it here and now. How long trials last and when their points come is a table
+Optuna study and ledger take over it here and now. New recipes are chosen beside the driver, as in a search, but only
+while the driver is not held: Python runs one of two threads. How long trials last and when their points come is a table
 recorded from a real study (`python -m benchmarks.scale.simulation STUDY [HOME]` makes it).
 """
 
@@ -12,19 +13,25 @@ import json
 import statistics
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bars import Row
-from benchmarks.scale.replay import ByChance, begun, made_up, silent
+from benchmarks.scale.idle import made_up
+from benchmarks.scale.replay import ByChance, begun, silent
 from search.running.driver import Driver
 from search.running.job import Job
-from search.sampling.optuna_study import OptunaStudy
+from search.running.sources import NewRecipes
+from search.sampling.auto import at_hand
+from search.sampling.optuna_study import AUTO, OptunaStudy
+from search.sampling.suggest import Answer
 from search.study.ledger import Ledger
 
 TABLE = Path(__file__).parents[1] / "recorded" / "durations-digits.json"
+MINUTE = 60.0
 Curve = list[tuple[float, int]]
 """Messages of one trial: seconds since its start, points that come with it; the last one is its end."""
 
@@ -55,7 +62,8 @@ def record(ledger: Ledger) -> list[Curve]:
 def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
     """Run the driver out of trials; shares are of the time from the last worker's first trial to the last trial.
 
-    A worker goes on only when its message has been heard, as with Tune.
+    A worker goes on only when its message has been heard, as with Tune. A worker without a trial waits for the next
+    choice; the driver does not, as on a cluster.
     """
     events: list[tuple[float, int]] = [(0.0, worker) for worker in range(workers)]
     state: dict[int, Running] = {}
@@ -63,6 +71,8 @@ def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
     held: list[tuple[float, float]] = []
     starts: list[float] = []
     free = 0.0
+    choices = Choices(at_hand(workers))
+    driver.sources = [Timed(source, choices) if isinstance(source, NewRecipes) else source for source in driver.sources]
     while events:
         at, worker = heapq.heappop(events)
         now = max(at, free)
@@ -72,18 +82,57 @@ def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
             running = None
         if running is None:
             job = driver.next()
-        free = now + time.perf_counter() - start
+        took = time.perf_counter() - start
+        free, begins = choices.after(now, took)
         held.append((now, free))
         if running is None:
             if job is None:
                 continue
             running = state[worker] = Running(job, curves[job.trial % len(curves)], driver)
-            starts.append(free)
-        pieces.append((free, free + running.until_next))
-        heapq.heappush(events, (free + running.until_next, worker))
+            starts.append(begins)
+        pieces.append((begins, begins + running.until_next))
+        heapq.heappush(events, (begins + running.until_next, worker))
     window = starts[workers - 1], starts[-1]
     held_s = overlap(held, window)
     return Busy(overlap(pieces, window) / workers, held_s, held_s * (window[1] - window[0]) / (len(starts) - workers))
+
+
+class Choices:
+    """When the choices are made: one at a time, `ahead` of their use, and none while the driver is held."""
+
+    def __init__(self, ahead: int) -> None:
+        self.taken = deque([0.0] * ahead, ahead)
+        self.made_at = 0.0
+        self.seconds = 0.0
+
+    def after(self, now: float, took: float) -> tuple[float, float]:
+        """Return when the driver is free, and when the worker that it hears has what to do.
+
+        The driver was held from `now` for `took` seconds, those of a choice included.
+        """
+        chosen, self.seconds = self.seconds, 0.0
+        free = now + took - chosen
+        if self.made_at > now:
+            self.made_at += took - chosen
+        if not chosen:
+            return free, free
+        self.made_at = max(self.made_at, self.taken[0]) + chosen
+        self.taken.append(max(free, self.made_at))
+        return free, self.taken[-1]
+
+
+class Timed:
+    """A source that counts its seconds as those of choices."""
+
+    def __init__(self, source: NewRecipes, choices: Choices) -> None:
+        self.source, self.choices, self.ahead = source, choices, source.ahead
+
+    def next(self, known: Mapping[str, int]) -> Answer:
+        """The source's answer."""
+        start = time.perf_counter()
+        answer = self.source.next(known)
+        self.choices.seconds += time.perf_counter() - start
+        return answer
 
 
 class Running:
@@ -118,24 +167,30 @@ def overlap(spans: list[tuple[float, float]], window: tuple[float, float]) -> fl
 
 
 def simulation_rows(home: Path, trials: int, workers: int) -> Iterator[Row]:
-    """As recorded, asked at random; a tenth of it asked of TPE, which takes ever longer."""
+    """As recorded, asked at random; of `auto`, trials of a minute; a tenth asked of TPE, which takes ever longer."""
     curves = [[(float(at), int(count)) for at, count in curve] for curve in json.loads(TABLE.read_text())]
-    mean = statistics.fmean(curve[-1][0] for curve in curves)
+    recorded = statistics.fmean(curve[-1][0] for curve in curves)
     messages = statistics.fmean(len(curve) for curve in curves)
-    for name, optuna_study, share in (("at random", ByChance, 1), ("of TPE", OptunaStudy, 10)):
+    ways: tuple[tuple[str, Callable[..., OptunaStudy], int, float, float | None], ...] = (
+        ("at random", ByChance, 1, recorded, 0.9),
+        ("of auto", partial(OptunaStudy, sampler=AUTO), 1, MINUTE, 0.95),
+        ("of TPE", OptunaStudy, 10, recorded, None),
+    )
+    for name, optuna_study, share, mean, bar in ways:
         count, at_once = trials // share, workers // share
         driver = begun(home, f"simulated-{name.split()[-1]}", optuna_study, count)
         silent(driver, count)
-        found = simulate(driver, curves, at_once)
+        longer = [[(at * mean / recorded, points) for at, points in curve] for curve in curves]
+        found = simulate(driver, longer, at_once)
         yield Row(
             f"{at_once:,} workers simulated, {count:,} trials asked {name}, as {len(curves)} recorded on digits "
             f"({mean:.1f} s and {messages:.1f} messages in the mean)",
-            "workers over 90 % busy" if share == 1 else "",
+            "" if bar is None else f"workers over {100 * bar:g} % busy",
             f"{found.workers:.0%} busy, the driver {found.driver:.0%}; a trial holds it for "
             f"{1000 * found.trial_s:.0f} ms, "
             f"enough for {mean / found.trial_s:.0f} such workers, or for {workers:,} if trials last "
             f"{workers * found.trial_s:.0f} s",
-            found.workers > 0.9 if share == 1 else None,
+            None if bar is None else found.workers > bar,
         )
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.bars import Row
-from benchmarks.scale.replay import POINTS, ByChance, begun, replay, silent
+from benchmarks.scale.idle import POINTS
+from benchmarks.scale.replay import ByChance, begun, replay, silent
 
 VERBS = ("studies", "status long", "front long", "trials long", "show long", "select long --max-params 10%")
 TIMED = ("studies", "status long", "front long")

@@ -70,7 +70,9 @@ def take_up(
     left = trials - study.originals
     driver.sources = (
         Resumed(study),
-        NewRecipes(suggester, driver.connection, left, early_stopping=early_stopping),
+        NewRecipes(
+            suggester, driver.connection, left, early_stopping=early_stopping, running=lambda: len(driver.at_work)
+        ),
         OtherSeeds(study, driver.replicates),
     )
     if new and earlier is not None:

@@ -20,9 +20,9 @@ from compress.store.bucket import absolute
 from search.running.job import Job
 from search.running.notes import MixedDevices, untouched
 from search.running.replicates import ENOUGH, Replicates
-from search.running.sources import NotNow, Source
+from search.running.sources import Choosing, NotNow, Source
 from search.running.stop_heard import notice
-from search.sampling.auto import OVER, Auto
+from search.sampling.auto import OVER, Auto, at_hand
 from search.sampling.connection import Connection
 from search.sampling.in_progress import InProgress
 from search.sampling.optuna_study import OptunaStudy
@@ -43,7 +43,8 @@ class Driver:
     The driver asks its `sources` for trials, in order, and calls `heard` after every change of the state. `trials` is
     the number wanted in all, without replicates; 0 for replicates alone. `at_work` has the trials handed out and not
     ended. `board` names the search to its workers, `doing` is their last word; `requests` are trials to stop, None for
-    the search (`presence.py` fills in both). `left` returns the seconds expected to the end.
+    the search (`presence.py` fills in both). `left` returns the seconds expected to the end. While `is_choosing`
+    returns true, another thread uses the samplers (`aside.py`), and what they are to learn is kept for later.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class Driver:
         self.requests: deque[int | None] = deque()
         self.is_stopping = False
         self.left: Callable[[], float | None] = lambda: None
+        self.is_choosing: Callable[[], bool] = lambda: False
+        self._unheard: deque[Callable[[], None]] = deque()
         self.queue: deque[int] = deque()
         self.trials = 0
         self.recipes = {Recipe.from_json(state.recipe).id: trial for trial, state in study.trials.items()}
@@ -82,7 +85,7 @@ class Driver:
         """Hand out the next trial; None when no trial is left.
 
         A trial that needs a model in the making stays in the queue, unless no other trial is left. NotNow while a
-        source has to wait.
+        source has to wait, Choosing while the next recipe is being chosen.
         """
         while not self.is_stopping:
             ready = next((trial for trial in self.queue if not self.in_progress.would_wait(trial)), None)
@@ -90,6 +93,8 @@ class Driver:
                 return self._hand_out(ready)
             try:
                 found = self._take()
+            except Choosing:
+                raise
             except NotNow:
                 if not self.queue:
                     raise
@@ -99,13 +104,14 @@ class Driver:
         return None
 
     def look_ahead(self) -> None:
-        """Queue a trial before a worker is free: asking Optuna and checking a recipe take longer than handing out."""
-        if not self.queue and self.started:
+        """Queue trials before workers are free: asking Optuna and checking a recipe take longer than handing out."""
+        if self.started and len(self.queue) < at_hand(len(self.at_work)):
             with suppress(NotNow):
                 self._take(reserve=1)
 
     def _take(self, reserve: int = 0) -> bool:
         """Queue the next trial of the first source with any left; False if no source has any or the queue is full."""
+        self.inform()
         for source in self.sources:
             if len(self.queue) + reserve >= source.ahead:
                 return False
@@ -160,20 +166,32 @@ class Driver:
 
     def _learn(self, trial: int, added: Point) -> None:
         """Pass a new point on to the samplers, and note a second device."""
+        self._later(partial(self._tell_point, trial, added))
+        self.notes += self._devices.notes_on(added)
+        if trial == 0 and len(self.study.trials[trial].points) == 1:
+            self.notes += untouched(added)
+
+    def _tell_point(self, trial: int, added: Point) -> None:
         number = self.study.trials[trial].optuna
         if self.optuna_study.compares(added) and number is not None:
             self.connection.tell(partial(self.optuna_study.tell_point, number, added))
         if self.auto is not None:
             self.auto.learn(trial, added)
-        self.notes += self._devices.notes_on(added)
-        if trial == 0 and len(self.study.trials[trial].points) == 1:
-            self.notes += untouched(added)
+
+    def _later(self, action: Callable[[], None]) -> None:
+        self._unheard.append(action)
+        self.inform()
+
+    def inform(self) -> None:
+        """Tell the samplers what they have not heard of, unless a choice is being made."""
+        while self._unheard and not self.is_choosing():
+            self._unheard.popleft()()
 
     def _ending(self, trial: int, odd: PointError | None) -> Ending | None:
         """Return the end of a trial with new points; None while the trial goes on."""
         if odd is not None:
             return "failed", str(odd)
-        if trial in self.given_up and self.auto is not None and self.auto.has_more(trial):
+        if trial in self.given_up and self.in_progress.has_more(trial):
             return "stopped", EARLY
         if self.replicates.is_enough(self.study.record, trial):
             return "stopped", ENOUGH
@@ -190,13 +208,16 @@ class Driver:
         self.in_progress.end(trial)
         self.at_work.pop(trial, None)
         self.study.end(trial, status, reason, seconds, spent)
+        self._later(partial(self._tell_end, trial, status, reason))
+        self.heard()
+
+    def _tell_end(self, trial: int, status: Status, reason: str) -> None:
         if self.auto is not None and status in OVER:
             self.auto.ended(trial)
         number = self.study.trials[trial].optuna
         if number is not None and reason != INTERRUPTED:
             points = list(self.study.trials[trial].points.values())
             self.connection.tell(partial(self.optuna_study.tell_end, number, points if status == "complete" else []))
-        self.heard()
 
     def obey(self) -> list[int]:
         """Carry out the requests so far; return the trials whose workers are to stop.
@@ -234,9 +255,10 @@ class Driver:
         self.optuna_study.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})
 
     def say(self, note: str) -> None:
-        """Add a note for people."""
+        """Add a note for people; a note of the thread that chooses is shown with the next change."""
         self.notes.append(note)
-        self.heard()
+        if not self.is_choosing():
+            self.heard()
 
     def guard(self, action: Callable[[], None]) -> None:
         """Run an action of the driver's loop; an exception is kept, to end the search without breaking Tune's loop."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from compress.recipe import Recipe
 from search.running.replicates import Replicates
+from search.sampling.auto import at_hand
 from search.sampling.connection import Connection
 from search.sampling.suggest import Answer, Asked
 from search.study.study import Study
@@ -19,6 +20,14 @@ SET_ASIDE = 4
 
 class NotNow(Exception):
     """Raised while nothing can be handed out yet: ask again."""
+
+
+class Choosing(NotNow):
+    """Raised while the next recipe is being chosen; `wait` returns once it is."""
+
+    def __init__(self, wait: Callable[[], object]) -> None:
+        super().__init__()
+        self.wait = wait
 
 
 class Source(Protocol):
@@ -63,15 +72,25 @@ class Suggests(Protocol):
 class NewRecipes:
     """At most `left` recipes from the suggester; `connection` leads to Optuna's database.
 
-    Without `early_stopping` no trial is given up.
+    Without `early_stopping` no trial is given up. `running` returns the number of trials at work.
     """
 
-    ahead = SET_ASIDE
-
     def __init__(
-        self, suggester: Suggests, connection: Connection, left: float, *, early_stopping: bool = True
+        self,
+        suggester: Suggests,
+        connection: Connection,
+        left: float,
+        *,
+        early_stopping: bool = True,
+        running: Callable[[], int] = lambda: 0,
     ) -> None:
         self.suggester, self.connection, self.left, self.early_stopping = suggester, connection, left, early_stopping
+        self.running = running
+
+    @property
+    def ahead(self) -> float:
+        """Return the most trials that may lie in the driver's queue: more where many workers stand ready for them."""
+        return max(SET_ASIDE, 1 + at_hand(self.running()))
 
     def next(self, known: Mapping[str, int]) -> Answer:
         """Ask the suggester for a recipe; after its first answer without a recipe, ask no more.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.air._internal import usage
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.search import Searcher
@@ -20,12 +21,14 @@ from ray.tune.search import Searcher
 from compress.data.own_task import OBJECT, offered
 from compress.errors import DiskError
 from search.running.activity import ask_to_stop
+from search.running.aside import choosing_aside
 from search.running.cluster import places
 from search.running.driver import Driver
 from search.running.failures import NodeError, gpu_lost, last_error, reason_gone
 from search.running.interrupts import listen
 from search.running.job import Job, StepResult
-from search.running.sources import NotNow
+from search.running.local_ray import replaced
+from search.running.sources import Choosing, NotNow
 from search.running.tune_scheduler import Scheduler
 from search.running.worker import Compression
 from search.settings import Settings
@@ -58,13 +61,26 @@ class _Searcher(Searcher):
             return None
         found: list[Job | None] = []
         try:
-            self.driver.guard(lambda: found.append(self.driver.next()))
+            self.driver.guard(lambda: found.append(self._next()))
         except NotNow:
             return None
         if not found or found[0] is None:
             return str(Searcher.FINISHED)
         self.live.add(trial_id)
         return self._complete(found[0]).as_json()
+
+    def _next(self) -> Job | None:
+        """Return the driver's next trial, waited for on a Ray of our own: Tune ends a second worker without a trial.
+
+        On a cluster Tune has trials that wait for a place.
+        """
+        while True:
+            try:
+                return self.driver.next()
+            except Choosing as soon:
+                if self.settings.address:
+                    raise
+                soon.wait()
 
     def _complete(self, job: Job) -> Job:
         """Return the job with its share of a node, the data's folder and the places of a user's modules."""
@@ -171,8 +187,12 @@ class _Callback(tune.Callback):
 
 
 @contextmanager
-def _surviving_evictions() -> Iterator[None]:
-    """Treat a worker ended by Ray for the machine's memory as a dead worker: Tune would end the whole run."""
+def _adapted() -> Iterator[None]:
+    """Change two things of Ray meanwhile.
+
+    A worker ended by Ray for the machine's memory counts as a dead worker: Tune would end the whole run. Tune does not
+    count its users' callbacks, for which it imports MLflow: a second.
+    """
     ours = RayActorManager._actor_task_failed
 
     def failed(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
@@ -180,11 +200,8 @@ def _surviving_evictions() -> Iterator[None]:
             exception = RayActorError(error_msg=str(exception))
         ours(self, tracked_actor_task, exception)
 
-    RayActorManager._actor_task_failed = failed  # type: ignore[method-assign]
-    try:
+    with replaced(RayActorManager, "_actor_task_failed", failed), replaced(usage, "_count_callbacks", lambda _: {}):
         yield
-    finally:
-        RayActorManager._actor_task_failed = ours  # type: ignore[method-assign]
 
 
 class _Stopper(tune.Stopper):
@@ -229,5 +246,5 @@ def run_trials(settings: Settings, driver: Driver, scratch: Path) -> None:
             verbose=0,
         ),
     )
-    with _surviving_evictions():
+    with _adapted(), choosing_aside(driver):
         tuner.fit()

@@ -27,8 +27,8 @@ from search.sampling.outlook import Ahead, Choices, Expected, Floats, Outlook, S
 from search.sampling.surrogate import MOST, Encoder, Surrogate
 from spaces.space import Trial, place
 
-DRAWS = 300
-"""Recipes drawn for a choice."""
+DRAWS, DRAWN_EACH = 300, 4
+"""Recipes drawn for a choice: so many, and at least so many for each recipe chosen."""
 STARTUP = 8
 """Trials with points before the surrogate is used; with fewer trials, recipes far apart in cost are chosen."""
 SPREAD = 60
@@ -39,8 +39,8 @@ OUT = 1.1
 """Scaled cost given to a point over a limit: outside the box, and no farther out than needed."""
 GROWN = 1.1
 """Growth factor of the points seen, after which the fit of the surrogate also begins at a random start."""
-CLOSEST = 40
-"""Best candidates kept after each choice, to be weighed again for the next choice."""
+CLOSEST, KEPT_EACH = 40, 2
+"""Best candidates weighed again after each recipe chosen: so many, and at least so many for each still to come."""
 
 
 class Chosen(NamedTuple):
@@ -90,16 +90,16 @@ class Acquisition:
         in the making are left out as well: choosing them adds nothing.
         """
         chance = np.random.default_rng((self.seed, len(self.seen), len(running)))
-        found = self._found(tried, chance)
+        found = self._found(tried, chance, max(DRAWS, DRAWN_EACH * count))
         going = [self._ahead(choices, recipe) for choices, recipe in running]
         if not found or len({one.trial for one in self.seen if one.choices}) < STARTUP:
-            chosen = self._apart(dict(islice(found.items(), SPREAD)), going, count)
+            chosen = self._apart(dict(islice(found.items(), max(SPREAD, KEPT_EACH * count))), going, count)
             return Chosen(chosen, [False] * len(going))
         return self._most(found, going, count, chance)
 
-    def _found(self, tried: Container[str], chance: np.random.Generator) -> dict[Candidate, Ahead]:
+    def _found(self, tried: Container[str], chance: np.random.Generator, draws: int) -> dict[Candidate, Ahead]:
         """Return untried candidates with new points; candidates outside the box only where no other is found."""
-        drawn = candidates(self.build, self._best(), chance, DRAWS)
+        drawn = candidates(self.build, self._best(), chance, draws)
         new = [(one, self._ahead(one.params, one.recipe)) for one in drawn if one.recipe.id not in tried]
         found = {one: ahead for one, ahead in new if ahead.points and not self.outlook.is_made(one.recipe)}
         found = {one: ahead for one, ahead in found.items() if (ahead.costs <= SLACK).all(1).any()} or found
@@ -119,28 +119,31 @@ class Acquisition:
         """Return the candidates of most improvement per second, each given the expected points of earlier choices."""
         expected = self._expect([*running, *found.values()], chance)
         mean, deviation, cost, parts = expected
-        errors, costs = [one.error for one in self.seen], [one.costs for one in self.seen]
-        rests = self._worths_of_rests(running, expected)
+        improvement = self._improvement()
+        rests = [
+            early_stopping.worth_of_rest(
+                improvement, mean[part], deviation[part], cost[part], self.outlook.rest(its.recipe)
+            )
+            for its, part in zip(running, parts, strict=False)
+        ]
         for part in parts[: len(running)]:
-            errors += list(mean[part])
-            costs += list(cost[part])
+            improvement.add(mean[part], cost[part])
         ahead = list(zip(found, parts[len(running) :], strict=True))
         share = {one.recipe.id: self._likely_a_second(one) for one in found}
         chosen: list[Candidate] = []
         stopped = [False] * len(running)
         while ahead and len(chosen) < count:
-            improvement = HypervolumeImprovement(np.array(errors), np.array(costs), self.worst)
             at = np.concatenate([np.arange(part.start, part.stop) for _, part in ahead])
             firsts = np.cumsum([0, *(part.stop - part.start for _, part in ahead[:-1])])
             gains = improvement.of_curves(mean[at], deviation[at], cost[at], firsts)
             worth = gains * np.array([share[one.recipe.id] for one, _ in ahead])
+            kept = max(CLOSEST, KEPT_EACH * (count - len(chosen)))
             if not chosen:
                 stopped = early_stopping.given_up(rests, float(worth.max()))
-            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: CLOSEST + 1]]
+            ahead = [ahead[number] for number in np.argsort(-worth, kind="stable")[: kept + 1]]
             best, part = ahead.pop(0)
             chosen.append(best)
-            errors += list(mean[part])
-            costs += list(cost[part])
+            improvement.add(mean[part], cost[part])
         return Chosen(chosen, stopped)
 
     def _expect(self, curves: list[Ahead], chance: np.random.Generator) -> Expected:
@@ -166,15 +169,10 @@ class Acquisition:
     def _likely_a_second(self, one: Candidate) -> float:
         return self.outlook.likely(one.recipe) / self.outlook.seconds(one.recipe)
 
-    def _worths_of_rests(self, running: list[Ahead], expected: Expected) -> list[float]:
-        """Return the worth of the remaining points of each running trial; `expected` begins with the running trials."""
+    def _improvement(self) -> HypervolumeImprovement:
+        """Return the improvement over the points measured."""
         errors, costs = np.array([one.error for one in self.seen]), np.array([one.costs for one in self.seen])
-        now = HypervolumeImprovement(errors, costs, self.worst)
-        mean, deviation, cost, parts = expected
-        return [
-            early_stopping.worth_of_rest(now, mean[part], deviation[part], cost[part], self.outlook.rest(its.recipe))
-            for its, part in zip(running, parts, strict=False)
-        ]
+        return HypervolumeImprovement(errors, costs, self.worst)
 
     def _ahead(self, choices: Choices, recipe: Named) -> Ahead:
         points = self.outlook.points(recipe)

@@ -25,9 +25,14 @@ from search.study.study import Study
 from spaces import Space
 
 TOGETHER = 8
-"""Running trials for each further recipe of a choice: a choice takes up to a second."""
+"""Running trials for each further recipe of a choice: a choice takes a second, and of many workers more."""
 OVER = ("complete", "failed")
 """Statuses the cost model learns from."""
+
+
+def at_hand(running: int) -> int:
+    """Return how many recipes to choose before they are asked for, by the number of trials at work."""
+    return 1 + running // TOGETHER
 
 
 class Proposal(NamedTuple):
@@ -127,19 +132,16 @@ class Auto:
             costs = {name: value(point, name) for name in self.acquisition.costs}
             self.acquisition.add(choices, trial, guess, 1 - point.measured.score_validation, costs)
 
-    def has_more(self, trial: int) -> bool:
-        """Return whether the trial has points left to make."""
-        return bool(self.cost_model.points(self._recipe(trial)))
-
     def choose(self, tried: Container[str], more: int = 0) -> Proposal:
         """Propose choices, `more` than usual; empty if all recipes were `tried`.
 
         A trial without points is not given up.
         """
-        numbers = [n for n, t in self.study.trials.items() if t.status == "running" and t.optuna is not None]
+        trials = list(self.study.trials.items())  # at once: the driver may begin and end trials meanwhile
+        numbers = [n for n, t in trials if t.status == "running" and t.optuna is not None]
         running: list[tuple[Choices, Recipe]] = [(self.study.trials[n].choices, self._recipe(n)) for n in numbers]
         with _one_thread():
-            chosen = self.acquisition.choose(tried, running, 1 + len(running) // TOGETHER + more)
+            chosen = self.acquisition.choose(tried, running, at_hand(len(running)) + more)
         weighed = zip(numbers, chosen.given_up, strict=True)
         given_up = frozenset(number for number, poor in weighed if poor and self.study.trials[number].points)
         return Proposal([one.params for one in chosen.candidates], given_up)

@@ -30,11 +30,18 @@ class HypervolumeImprovement:
         self.side = CELLS.get(costs.shape[1], 3)
         corners = np.array(list(itertools.product(range(self.side), repeat=costs.shape[1])), dtype=float)
         self.corners = corners / self.side
-        best = np.full(len(corners), worst)
-        for error, cost in zip(errors, costs, strict=True):
-            within = (self.corners + 0.5 / self.side >= cost).all(1)
-            best[within] = np.minimum(best[within], error)
-        self.levels, self.cells = np.unique(best, return_inverse=True)
+        self.best = np.full((self.side,) * costs.shape[1], worst)
+        self.add(errors, costs)
+
+    def add(self, errors: Floats, costs: Floats) -> None:
+        """Take further points, with `errors` `(n,)` and `costs` `(n, d)`, as earlier ones from now on."""
+        middles = np.arange(self.side) / self.side + 0.5 / self.side
+        first = np.searchsorted(middles, costs)  # along each axis, the first cell whose middle costs no less
+        inside = (first < self.side).all(1)
+        np.minimum.at(self.best, tuple(first[inside].T), errors[inside])
+        for axis in range(self.best.ndim):
+            self.best = np.minimum.accumulate(self.best, axis)
+        self.levels, self.cells = np.unique(self.best.ravel(), return_inverse=True)
 
     def of_each(self, mean: Floats, deviation: Floats, costs: Floats) -> Floats:
         """Return the expected improvement of each point in each cell, `(n, cells)`.

@@ -54,6 +54,10 @@ class InProgress:
             if not self._makers[key]:
                 del self._makers[key]
 
+    def has_more(self, trial: int) -> bool:
+        """Return whether a trial that has not ended has points left to make."""
+        return any(step.key not in self._made for step in self._steps.get(trial, ()))
+
     def would_wait(self, trial: int) -> bool:
         """Return whether the trial needs a model in the making by a started trial."""
         return any(key in self._makers for key in _keys(self._steps[trial]) - self._made)

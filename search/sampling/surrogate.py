@@ -7,7 +7,8 @@ posteriori; their prior grows with the number of choices (Hvarfner et al. 2024, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -27,6 +28,7 @@ NOISE = 0.01
 """Prior of the noise, as a share of the kernel's scale."""
 BETWEEN = -5.0, 5.0
 """Bounds of the logarithms of length scales and kernel scale."""
+OUTCOME = "__dynamo_disable"
 STEPS = 25
 """Iterations of a fit, at most, from each start."""
 
@@ -124,10 +126,11 @@ class Surrogate:
         kernel's scale and of the noise's share.
         """
         logs = start.clone().requires_grad_()
-        search = torch.optim.LBFGS([logs], max_iter=STEPS, tolerance_change=1e-2, line_search_fn="strong_wolfe")
+        with _without_compiler():
+            search = torch.optim.LBFGS([logs], max_iter=STEPS, tolerance_change=1e-2, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
-            search.zero_grad()
+            logs.grad = None
             factor = self._factor(logs)
             solved = torch.linalg.solve_triangular(factor, wanted[:, None], upper=False)
             usual = math.sqrt(2) + math.log(len(logs) - 2) / 2
@@ -156,3 +159,21 @@ class Surrogate:
         apart = (5 * square.clamp_min(1e-12)).sqrt()
         kernel: Tensor = scale * (1 + apart + apart.square() / 3) * (-apart).exp()
         return kernel
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Make an optimizer without torch's compiler, which torch imports for every first one: a second of the driver.
+
+    Torch wraps a method of optimizers, so that compiled code calls it as it is, and keeps with the method, as
+    `OUTCOME`, what to call.
+    """
+    method = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    if method is None or hasattr(method, OUTCOME):
+        yield
+        return
+    setattr(method, OUTCOME, method)
+    try:
+        yield
+    finally:
+        delattr(method, OUTCOME)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bars import Row, table
-from benchmarks.scale.replay import POINTS, ByChance, begun, replay
+from benchmarks.scale.idle import POINTS
+from benchmarks.scale.replay import ByChance, begun, replay
 from benchmarks.scale.scale import write
 from benchmarks.scale.simulation import overlap, record, simulate
 from search.study.study import Study

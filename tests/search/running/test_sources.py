@@ -24,7 +24,7 @@ from spaces import SPACES
 OBJECTIVES = ("accuracy", "params")
 
 
-def new_recipes(answers: list[Answer], left: int = 9, *, reaches: bool = True, **settings: bool) -> NewRecipes:
+def new_recipes(answers: list[Answer], left: int = 9, *, reaches: bool = True, **settings: Any) -> NewRecipes:
     """The source over a suggester with these answers, and a database that answers or does not."""
 
     def reach(action: Callable[[], None]) -> bool:

@@ -69,3 +69,19 @@ def test_costs_between_corners_count_in_part() -> None:
 def test_what_costs_more_than_the_box_adds_nothing() -> None:
     nothing = HypervolumeImprovement(np.array([]), np.empty((0, 2)))
     assert nothing.of_each(np.array([0.0]), np.array([0.1]), np.array([[0.1, 1.2]])).sum() == 0
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_a_cells_level_is_the_least_error_among_points_that_cost_no_more_added_at_once_or_later(
+    axes: int, count: int
+) -> None:
+    chance = np.random.default_rng(count)
+    errors, costs = chance.random(count), 1.2 * chance.random((count, axes))
+    costs[: count // 2] = (np.round(costs[: count // 2] * CELLS[axes]) + 0.5) / CELLS[axes]  # in the middle of cells
+    whole = HypervolumeImprovement(errors, costs, 0.9)
+    later = HypervolumeImprovement(errors[: count // 3], costs[: count // 3], 0.9)
+    later.add(errors[count // 3 :], costs[count // 3 :])
+    middles = whole.corners + 0.5 / CELLS[axes]
+    wanted = [min([0.9, *errors[(costs <= middle).all(1)]]) for middle in middles]
+    assert list(whole.levels[whole.cells]) == list(later.levels[later.cells]) == wanted
