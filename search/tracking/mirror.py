@@ -52,18 +52,25 @@ class Mirror:
 
     def start(self) -> None:
         """Start the process; further calls do nothing."""
-        if self._process is None:
+        if self._process is not None:
+            return
+        path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+        try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-W", "ignore", "-c", PROGRAM, json.dumps(self._task)],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))},
+                [sys.executable, "-P", "-W", "ignore", "-c", PROGRAM],
+                env={**os.environ, "PYTHONPATH": path},
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the driver alone
             )
-            assert self._process.stdin is not None
-            os.set_blocking(self._process.stdin.fileno(), False)  # a process that hangs holds nobody up
+        except OSError as error:
+            self.trouble = self._sync.sentence(f"could not be written (no process for it: {error.strerror})")
+            return
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)  # a process that hangs holds nobody up
+        self._say(json.dumps(self._task).encode() + b"\n")  # not as an argument: a URI may have a password
 
     def post(self) -> None:
         """Say that the ledger has something new."""
@@ -78,7 +85,7 @@ class Mirror:
     def close(self, timeout: float) -> bool:
         """Finish; return whether the mirror is complete, else see `trouble`."""
         if self._process is None or self._process.stdout is None:
-            return True
+            return not self.trouble
         self.finish()
         try:
             code = self._process.wait(timeout)
@@ -99,11 +106,12 @@ class Mirror:
 
 
 def main() -> None:
-    """Mirror the study of the process's argument, as JSON, until its standard input ends; print the trouble as JSON.
+    """Mirror a study until standard input ends, whose first line names the study, as JSON; print the trouble as JSON.
 
     Without `END` on the input the driver has died, and nothing more is written.
     """
-    task = json.loads(sys.argv[1])
+    driver = os.fdopen(0, "rb", buffering=0)
+    task = json.loads(driver.readline())
     os.nice(NICENESS)
     module, _, name = task["draw"].partition(":")
     home = Path(task["home"])
@@ -115,7 +123,7 @@ def main() -> None:
     sync.start()
     study: Study | None = None
     is_over = False
-    while not is_over and (said := os.read(0, 1 << 16)):
+    while not is_over and (said := driver.read(1 << 16)):
         is_over = said.endswith(END)
         if study is None:
             study = Study(home, task["study"])

@@ -86,6 +86,29 @@ def test_without_its_driver_the_process_ends_and_writes_no_more(mirror: Mirror, 
     assert runs(uri) == {}
 
 
+def test_no_password_is_among_the_arguments_of_the_process(study: Study) -> None:
+    mirror = Mirror(Settings("s", home=study.home, tracking_uri="http://me:secret@127.0.0.1:9"), report)
+    mirror.start()
+    assert mirror._process is not None
+    assert "secret" not in Path(f"/proc/{mirror._process.pid}/cmdline").read_text()
+    mirror.close(120)
+    assert "secret" not in mirror.trouble
+
+
+def test_a_process_that_cannot_be_started_does_not_stop_the_search(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("subprocess.Popen", full)
+    mirror.start()
+    mirror.post()
+    mirror.finish()
+    assert not mirror.close(1)
+    assert "no process for it: Cannot allocate memory" in mirror.trouble
+
+
 def test_a_mirror_that_was_never_started_is_complete(mirror: Mirror) -> None:
     mirror.post()
     assert mirror.close(1)
