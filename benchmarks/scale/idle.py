@@ -1,6 +1,6 @@
 """Workers that train nothing: the real worker's steps around points that are made up.
 
-A worker imports this module, so that it imports nothing that a worker of a search does not.
+Workers import this module, and with this module nothing but what the workers of a search import.
 """
 
 from __future__ import annotations

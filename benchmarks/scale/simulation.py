@@ -122,7 +122,7 @@ class Choices:
 
 
 class Timed:
-    """A source that counts its seconds as those of choices."""
+    """A source whose seconds are counted as those of choices."""
 
     def __init__(self, source: NewRecipes, choices: Choices) -> None:
         self.source, self.choices, self.ahead = source, choices, source.ahead

@@ -41,7 +41,7 @@ def count_macs(model: nn.Module, image: Tensor) -> int:
 
 @contextmanager
 def without_shortcuts() -> Iterator[None]:
-    """Carry out a transformer's layer operation by operation: else torch makes it a single one, that has no count."""
+    """Carry out the operations of a transformer's layer one by one: the layer as a single operation has no count."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

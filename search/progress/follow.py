@@ -61,6 +61,7 @@ def followed(
                     progress(study, driver)
 
             def over(self, study: StudyRecord) -> None:
+                mirror.start()
                 mirror.post()
                 mirror.finish()
 

@@ -1,6 +1,6 @@
 """Choose the next recipes in a thread, while the driver's loop hears the workers.
 
-A choice takes a quarter of a second and more. A trial that ends meanwhile would wait for it, and its worker too.
+A choice takes a quarter of a second and more. Workers whose trials end meanwhile would stand idle.
 """
 
 from __future__ import annotations

@@ -165,8 +165,8 @@ class Surrogate:
 def _without_compiler() -> Iterator[None]:
     """Make an optimizer without torch's compiler, which torch imports for every first one: a second of the driver.
 
-    Torch wraps a method of optimizers, so that compiled code calls it as it is, and keeps with the method, as
-    `OUTCOME`, what to call.
+    Torch wraps a method of optimizers against the compiler. What the wrapper is to call is kept with the method, as
+    `OUTCOME`.
     """
     method = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
     if method is None or hasattr(method, OUTCOME):
