@@ -163,7 +163,7 @@ class Surrogate:
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Make an optimizer without torch's compiler, which torch imports for every first one: a second of the driver.
+    """Make an optimizer without the import of torch's compiler, a second of the driver for the first optimizer.
 
     Torch wraps a method of optimizers against the compiler. What the wrapper is to call is kept with the method, as
     `OUTCOME`.
