@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 # Tests that begin no Ray.
 LIBRARY := tests/benchmarks tests/compress tests/contracts tests/dashboards tests/spaces tests/search/sampling tests/search/study \
-	tests/test_bad_input.py tests/test_foreign.py
+	tests/search/tracking tests/search/progress tests/search/papers tests/test_bad_input.py tests/test_foreign.py
 
 .PHONY: install search test pytest lint library searches docs clean-venv
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 MEASURES = ("weights", "flops")
 """Amounts of which a cut may remove a share: weights, or the MACs of an image; the share of FLOPs is the same."""
@@ -34,8 +34,14 @@ UNKNOWN = {
 
 def count_macs(model: nn.Module, image: Tensor) -> int:
     """Count the MACs of a module, left in eval mode, for one image `(1, C, H, W)`."""
-    with without_shortcuts(), _Flops() as counter, torch.no_grad():
-        model.eval()(image)
+    with without_shortcuts(), torch.no_grad():
+        try:
+            with _Flops() as counter:
+                model.eval()(image)
+        except NotImplementedError:  # of operators that take functions, such as torch.cond
+            with FlopCounterMode(display=False) as torchs:
+                model.eval()(image)
+            return int(torchs.get_total_flops()) // 2
     return int(counter.total) // 2
 
 
@@ -71,6 +77,8 @@ class _Flops(Operations):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         formula = flop_registry.get(func.overloadpacket) or UNKNOWN.get(func.overloadpacket)
+        if func.namespace == "prim":  # a question of a tensor's device or layout
+            return func(*args, **kwargs)
         if formula is None:
             with self:  # an operation made of others is counted as the others
                 made = func.decompose(*args, **kwargs)

@@ -133,6 +133,22 @@ def test_layers_over_sequences_are_counted_and_none_takes_a_shortcut_without_a_c
     assert count_macs(Taken(layer), torch.zeros(1, 5, 8)) == macs
 
 
+class Either(nn.Module):
+    """One of two layers, by the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        chosen: Tensor = torch.cond(images.sum() > 0, self.one, self.other, (images,))
+        return chosen
+
+
+def test_a_network_that_chooses_between_layers_is_counted() -> None:
+    assert count_macs(Either(), torch.ones(1, 4)) == 16
+
+
 def test_counting_does_not_import_torchs_compiler() -> None:
     program = (
         "import sys, torch; from compress.pruning.macs import count_macs; "

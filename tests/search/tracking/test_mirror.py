@@ -26,7 +26,9 @@ def mirror(uri: str, tmp_path: Path) -> Iterator[Mirror]:
     yield made
     if made._process is not None:
         made._process.kill()
-        made._process.communicate()
+        made._process.wait()
+        for pipe in filter(None, (made._process.stdin, made._process.stdout)):
+            pipe.close()
 
 
 def runs(uri: str) -> dict[str, str]:
