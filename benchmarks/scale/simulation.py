@@ -38,11 +38,17 @@ Curve = list[tuple[float, int]]
 
 @dataclass(frozen=True)
 class Busy:
-    """What came of a simulation: shares of time in [0, 1], and the seconds that a trial holds the driver."""
+    """What came of a simulation: shares of time in [0, 1], seconds that a trial holds the driver and is chosen in."""
 
     workers: float
     driver: float
     trial_s: float
+    choice_s: float
+
+    @property
+    def each_s(self) -> float:
+        """Seconds that a trial takes the driver's process: one thread runs at a time."""
+        return self.trial_s + self.choice_s
 
 
 def record(ledger: Ledger) -> list[Curve]:
@@ -94,7 +100,8 @@ def simulate(driver: Driver, curves: list[Curve], workers: int) -> Busy:
         heapq.heappush(events, (begins + running.until_next, worker))
     window = starts[workers - 1], starts[-1]
     held_s = overlap(held, window)
-    return Busy(overlap(pieces, window) / workers, held_s, held_s * (window[1] - window[0]) / (len(starts) - workers))
+    trial_s = held_s * (window[1] - window[0]) / (len(starts) - workers)
+    return Busy(overlap(pieces, window) / workers, held_s, trial_s, choices.all_s / len(starts))
 
 
 class Choices:
@@ -103,7 +110,7 @@ class Choices:
     def __init__(self, ahead: int) -> None:
         self.taken = deque([0.0] * ahead, ahead)
         self.made_at = 0.0
-        self.seconds = 0.0
+        self.seconds = self.all_s = 0.0
 
     def after(self, now: float, took: float) -> tuple[float, float]:
         """Return when the driver is free, and when the worker that it hears has what to do.
@@ -111,6 +118,7 @@ class Choices:
         The driver was held from `now` for `took` seconds, those of a choice included.
         """
         chosen, self.seconds = self.seconds, 0.0
+        self.all_s += chosen
         free = now + took - chosen
         if self.made_at > now:
             self.made_at += took - chosen
@@ -187,9 +195,9 @@ def simulation_rows(home: Path, trials: int, workers: int) -> Iterator[Row]:
             f"({mean:.1f} s and {messages:.1f} messages in the mean)",
             "" if bar is None else f"workers over {100 * bar:g} % busy",
             f"{found.workers:.0%} busy, the driver {found.driver:.0%}; a trial holds it for "
-            f"{1000 * found.trial_s:.0f} ms, "
-            f"enough for {mean / found.trial_s:.0f} such workers, or for {workers:,} if trials last "
-            f"{workers * found.trial_s:.0f} s",
+            f"{1000 * found.trial_s:.0f} ms and is chosen in {1000 * found.choice_s:.0f} ms beside it, "
+            f"enough for {mean / found.each_s:.0f} such workers, or for {workers:,} if trials last "
+            f"{workers * found.each_s:.0f} s",
             None if bar is None else found.workers > bar,
         )
 
