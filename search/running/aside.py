@@ -5,23 +5,26 @@ A choice takes a quarter of a second and more. Workers whose trials end meanwhil
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from functools import partial
 
 from search.running.driver import Driver
-from search.running.sources import Choosing, NewRecipes, Source
+from search.running.sources import Choosing, NewRecipes
 from search.sampling.suggest import Answer
+
+PATIENCE_S = 30.0
+"""Seconds for the last choice at the end of a search; the samplers are left alone if the choice takes longer."""
 
 
 class Aside:
     """A source whose answers another `source` gives in a thread, one at a time."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: NewRecipes) -> None:
         self.source = source
-        self._pool = ThreadPoolExecutor(1, "choice")
-        self._choice: Future[Answer] | None = None
+        self.choice: Future[Answer] | None = None
 
     @property
     def ahead(self) -> float:
@@ -30,42 +33,46 @@ class Aside:
 
     def is_choosing(self) -> bool:
         """Return whether the thread is at work; until then nobody else may use the samplers."""
-        return self._choice is not None and not self._choice.done()
+        return self.choice is not None and not self.choice.done()
 
     def next(self, known: Mapping[str, int]) -> Answer:
         """Return the answer found in the thread; Choosing until there is one, and NotNow as the source."""
-        if self._choice is None:
-            self._choice = self._pool.submit(self.source.next, dict(known))
-        choice = self._choice
+        if self.choice is None:
+            if self.source.left <= 0:
+                return self.source.next(known)
+            self.choice = Future()
+            # a daemon: a process that is to end does not wait for a user's network that hangs
+            threading.Thread(target=self._choose, args=(self.choice, dict(known)), name="choice", daemon=True).start()
+        choice = self.choice
         if not choice.done():
-            raise Choosing(lambda: wait([choice]))
-        self._choice = None
+            raise Choosing(choice)
+        self.choice = None
         return choice.result()
 
-    def close(self) -> Answer | None:
-        """Wait for the choice in the making; return an answer nobody has taken, if any."""
-        self._pool.shutdown()
-        choice, self._choice = self._choice, None
-        with suppress(Exception):  # whoever had taken the answer would have met its error
-            return None if choice is None else choice.result()
-        return None
+    def _choose(self, choice: Future[Answer], known: Mapping[str, int]) -> None:
+        try:
+            choice.set_result(self.source.next(known))
+        except BaseException as error:
+            choice.set_exception(error)
 
 
 @contextmanager
 def choosing_aside(driver: Driver) -> Iterator[None]:
-    """Let a driver's new recipes be chosen in a thread meanwhile."""
+    """Let a driver's new recipes be chosen in a thread meanwhile; at the end Optuna forgets a recipe nobody took."""
     before = driver.sources
-    asides = [Aside(source) for source in before if isinstance(source, NewRecipes)]
-    found = {aside.source: aside for aside in asides}
-    driver.sources = [found.get(source, source) for source in before]
+    driver.sources = [Aside(source) if isinstance(source, NewRecipes) else source for source in before]
+    asides = [source for source in driver.sources if isinstance(source, Aside)]
     driver.is_choosing = lambda: any(aside.is_choosing() for aside in asides)
     try:
         yield
     finally:
-        for aside in asides:
-            answer = aside.close()
-            if answer is not None and answer.asked is not None and answer.asked.number is not None:
-                driver.connection.tell(partial(driver.optuna_study.forget, answer.asked.number))
         driver.sources = before
-        driver.is_choosing = lambda: False
-        driver.inform()
+        last = [aside.choice for aside in asides if aside.choice is not None]
+        wait(last, PATIENCE_S)
+        if not driver.is_choosing():
+            for choice in last:
+                answer = None if choice.exception() else choice.result()
+                if answer is not None and answer.asked is not None and answer.asked.number is not None:
+                    forget = partial(driver.optuna_study.forget, answer.asked.number)
+                    driver.guard(partial(driver.connection.tell, forget))
+            driver.guard(driver.inform)

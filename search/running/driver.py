@@ -249,7 +249,8 @@ class Driver:
             if state.status == "running":
                 self.end(trial, "stopped", INTERRUPTED, now - self.started.get(trial, now), {})
         self.study.ledger.settle()
-        self.connection.close()
+        if not self.is_choosing():
+            self.connection.close()
 
     def _catch_up(self) -> None:
         self.optuna_study.catch_up(self.study.record, {n: t.optuna for n, t in self.study.trials.items()})

@@ -31,12 +31,12 @@ class Notes:
 
     def hear(self, notes: Sequence[str]) -> list[str]:
         """Count the new notes at the end of a growing list; return the first note of each new kind."""
-        known = len(self._first)
-        for note in notes[self._heard :]:
+        known, new = len(self._first), notes[self._heard :]
+        for note in new:
             kind = VARIES.sub("#", note)
             self._first.setdefault(kind, note)
             self._times[kind] = self._times.get(kind, 0) + 1
-        self._heard = len(notes)
+        self._heard += len(new)
         return list(self._first.values())[known:]
 
     def all(self) -> list[str]:

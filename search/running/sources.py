@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Protocol
 
 from compress.recipe import Recipe
@@ -23,11 +24,11 @@ class NotNow(Exception):
 
 
 class Choosing(NotNow):
-    """Raised while the next recipe is being chosen; `wait` returns once it is."""
+    """Raised while the next recipe is being chosen; `choice` is done once it is."""
 
-    def __init__(self, wait: Callable[[], object]) -> None:
+    def __init__(self, choice: Future[Answer]) -> None:
         super().__init__()
-        self.wait = wait
+        self.choice = choice
 
 
 class Source(Protocol):

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,8 @@ RETRIES_ON_A_CLUSTER = 10
 WAITING = 8
 """Trials waiting for a place on a cluster with an autoscaler: Ray starts nodes for waiting trials."""
 COUNT_SECONDS = 1.0
+AT_ONCE_S = 0.02
+"""Seconds for a choice that is nearly made, on a cluster."""
 
 
 class _Searcher(Searcher):
@@ -72,15 +75,15 @@ class _Searcher(Searcher):
     def _next(self) -> Job | None:
         """Return the driver's next trial, waited for on a Ray of our own: Tune ends a second worker without a trial.
 
-        On a cluster Tune has trials that wait for a place.
+        On a cluster Tune has trials that wait for a place, and hears the workers meanwhile.
         """
         while True:
             try:
                 return self.driver.next()
             except Choosing as soon:
-                if self.settings.address:
+                wait([soon.choice], AT_ONCE_S if self.settings.address and self.driver.at_work else None)
+                if not soon.choice.done():
                     raise
-                soon.wait()
 
     def _complete(self, job: Job) -> Job:
         """Return the job with its share of a node, the data's folder and the places of a user's modules."""

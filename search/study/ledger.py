@@ -111,21 +111,28 @@ class Ledger:
         with self.path.open("rb") as lines:
             lines.seek(self._read_to)
             for line in _lines(lines):
-                if line.endswith(b"\n"):
-                    self._read_to = lines.tell()
-                elif whole:
+                event = _event(line)
+                is_over = line.endswith(b"\n") or len(line) == LONGEST
+                if event is None and not is_over and whole:
                     return
-                self._lines += 1
-                if not line.strip():
-                    continue
-                try:
-                    event = _read(line)
-                    event["event"]
-                except (ValueError, TypeError, LookupError, RecursionError):
+                if event is not None or is_over:
+                    self._read_to = lines.tell()
+                self._lines += is_over or not whole
+                if event is not None:
+                    yield event
+                elif line.strip():
                     where = f"{self.path}: line {self._lines}"
                     logging.getLogger(__name__).warning("%s cannot be read, skipped", where)
-                    continue
-                yield event
+
+
+def _event(line: bytes) -> Event | None:
+    """Return the event of a line, None for any other line."""
+    try:
+        event = _read(line)
+        event["event"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return event
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ class Mirror:
         self._sync = Sync.of(settings)
         self._task = {
             "uri": settings.mlflow_uri,
-            "home": os.path.abspath(settings.home),
+            "home": str(settings.home),
             "study": settings.name,
             "again": self._sync.again,
             "draw": f"{draw.__module__}:{draw.__qualname__}",
@@ -91,11 +91,12 @@ class Mirror:
             code = self._process.wait(timeout)
             self.trouble = str(json.loads(self._process.stdout.read())["trouble"])
         except subprocess.TimeoutExpired:
-            self._process.kill()
             self.trouble = self._sync.sentence(f"could not be brought up to date within {timeout:g} s")
         except (ValueError, LookupError, TypeError):
             self.trouble = self._sync.sentence(f"could not be written (the mirror's process ended with {code})")
         finally:
+            self._process.kill()  # after Ctrl-C too: nobody would hear of its end
+            self._process.wait()
             self._process.stdout.close()
         return not self.trouble
 
@@ -110,7 +111,8 @@ def main() -> None:
 
     Without `END` on the input the driver has died, and nothing more is written.
     """
-    driver = os.fdopen(0, "rb", buffering=0)
+    driver, answer = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library may print
     task = json.loads(driver.readline())
     os.nice(NICENESS)
     module, _, name = task["draw"].partition(":")
@@ -136,5 +138,5 @@ def main() -> None:
     if is_over:
         if study is not None and study.exists:
             sync.close(None)
-        print(json.dumps({"trouble": sync.trouble}), flush=True)
+        print(json.dumps({"trouble": sync.trouble}), file=answer, flush=True)
     os._exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from compress.recipe import Recipe
 from compress.stages import Train
 from compress.training.settings import Training
 from search.beginning.begin_or_resume import take_up
-from search.running.aside import choosing_aside
+from search.running.aside import Aside, choosing_aside
 from search.running.driver import Driver
 from search.running.job import Job
 from search.running.sources import Choosing, NewRecipes, NotNow
@@ -67,7 +68,7 @@ def waited_for(driver: Driver) -> Job | None:
         try:
             return driver.next()
         except Choosing as soon:
-            soon.wait()
+            wait([soon.choice])
 
 
 def test_while_a_recipe_is_chosen_results_are_written_down_and_told_later(
@@ -127,3 +128,46 @@ def test_an_error_of_a_choice_comes_to_whoever_asks(
         driver.next()
         with pytest.raises(type(error)):
             waited_for(driver)
+
+
+def test_an_error_of_what_was_kept_for_later_ends_the_search_in_order(
+    driver: Driver, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with choosing_aside(driver):
+        driver.next()
+        driver.look_ahead()
+        assert gate.reached.wait(60)
+        driver.add(0, [event("key")])
+        monkeypatch.setattr(driver.auto, "learn", full)
+        gate.opened.set()
+    assert isinstance(driver.failure, OSError)
+    assert isinstance(driver.sources[1], NewRecipes)
+
+
+def test_a_choice_that_hangs_is_left_alone_at_the_end_and_so_are_the_samplers(
+    driver: Driver, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    monkeypatch.setattr("search.running.aside.PATIENCE_S", 0.1)
+    told: list[int] = []
+    monkeypatch.setattr(driver.auto, "learn", lambda trial, point: told.append(trial))
+    with choosing_aside(driver):
+        driver.next()
+        driver.look_ahead()
+        assert gate.reached.wait(60)
+        driver.add(0, [event("key")])
+    driver.close()
+    assert (told, len(driver.study.record.points)) == ([], 1)
+    gate.opened.set()
+
+
+def test_a_source_without_any_recipe_left_answers_at_once(driver: Driver) -> None:
+    with choosing_aside(driver):
+        (aside,) = [source for source in driver.sources if isinstance(source, Aside)]
+        aside.source.left = 0
+        assert aside.next({}) == Answer(None)

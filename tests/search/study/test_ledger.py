@@ -78,6 +78,13 @@ def test_the_news_are_what_was_written_since_and_a_line_in_the_making_comes_late
     ledger.path.write_bytes(whole + line)
     assert [event["n"] for event in reader.news()] == [3]
     assert not caplog.text
+    with ledger.path.open("r+b") as file:
+        file.truncate(len(whole + line) - 1)  # whole, but for its end
+    again = Ledger(ledger.path.parent)
+    assert numbers(again) == [1, 2, 3]
+    with ledger.path.open("ab") as file:
+        file.write(b"\n")
+    assert list(again.news()) == [], "an event read before is not read again"
     with ledger.path.open("ab") as file:
         file.write(b"no event\n")
     ledger.append("counted", n=5)
