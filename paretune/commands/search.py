@@ -25,6 +25,7 @@ from paretune.words.terminal import print_table, say
 from search.hints import program
 from search.running.stop_heard import noticing
 from search.settings import Settings
+from search.study import endings
 from search.study.ledger import FILE
 from search.study.record import StudyRecord
 
@@ -52,7 +53,7 @@ def run_recipes(options: asked.RunTyped) -> None:
 def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], StudyRecord]) -> None:
     """Carry out a study; print its front and what to type next, or the front as a line of JSON.
 
-    After a stop by `paretune stop` the exit code is `INTERRUPTED`, as after Ctrl-C.
+    After a stop, by `paretune stop` or a signal such as Ctrl-C, the exit code is `INTERRUPTED`.
     """
     name, home, show = typed.name, paretune.home_folder(typed.home), asked.show_of(typed)
     again = shlex.join([program("paretune"), *(word for word in sys.argv[1:] if word != "--resume"), "--resume"])
@@ -72,7 +73,7 @@ def _carried_out(verb: str, typed: Typed, carry_out: Callable[[bool | str], Stud
         _say_next(typed, home, {"report": report, "go on": again})
     if found.trials and all(trial.status == "failed" for trial in found.trials):
         raise RuntimeError(f"{verb} {name}: every trial failed, the first with {found.trials[0].reason}")
-    if stop.is_heard:  # by `paretune stop`
+    if stop.is_heard or (stop.is_signal and any(trial.reason == endings.INTERRUPTED for trial in found.trials)):
         raise typer.Exit(INTERRUPTED)
 
 

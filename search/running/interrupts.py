@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from search.running.stop_heard import notice
+
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 BURST_S = 1.0
 """Seconds after a signal in which further signals are passed over."""
@@ -37,6 +39,7 @@ class _Callback:
         if number == getattr(signal, "SIGHUP", None):
             _leave_terminal()
         if self.act is not None and not again:
+            notice(by_signal=True)
             self.act(signal.SIGINT, frame)
 
 

@@ -81,7 +81,7 @@ def test_a_worker_killed_in_mid_epoch_goes_on_from_its_last_epoch(home: Path) ->
     print(f"\na worker killed: {time.monotonic() - killed:.1f} s until the next checkpoint")
     assert checkpointed(home) > kept, "one that begins anew has fewer epochs after its first two seconds"
     search.send_signal(signal.SIGINT)
-    assert search.wait(300) == 0
+    assert search.wait(300) == INTERRUPTED
     (advice,) = [line for line in said(home) if line.startswith("go on: paretune search --name s")]
     assert advice.endswith("--resume")
     assert "note: trial 0: its worker died; another goes on from what is stored" in said(home)

@@ -12,6 +12,7 @@ import pytest
 
 from search.running import interrupts
 from search.running.interrupts import SIGNALS, listen, listening
+from search.running.stop_heard import noticing
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +90,17 @@ def test_where_the_terminal_is_closed_what_is_printed_reaches_nobody() -> None:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(screen)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_search_is_told_that_a_signal_stopped_it(number: signal.Signals) -> None:
+    with noticing() as stop, listening(lambda *_: None):
+        assert not stop.is_signal
+        signal.raise_signal(number)
+    assert stop.is_signal
+
+
+def test_a_signal_that_is_passed_over_stops_nothing() -> None:
+    with noticing() as stop, listening(None):
+        signal.raise_signal(signal.SIGINT)
+    assert not stop.is_signal
