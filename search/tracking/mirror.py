@@ -45,6 +45,7 @@ class Mirror:
             "uri": settings.mlflow_uri,
             "home": str(settings.home),
             "study": settings.name,
+            "source": sys.argv[0],
             "again": self._sync.again,
             "draw": f"{draw.__module__}:{draw.__qualname__}",
         }
@@ -114,6 +115,7 @@ def main() -> None:
     driver, answer = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a library may print
     task = json.loads(driver.readline())
+    sys.argv = [task["source"]]  # MLflow shows whose runs they are
     os.nice(NICENESS)
     module, _, name = task["draw"].partition(":")
     home = Path(task["home"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,9 @@ def test_what_is_written_while_the_process_runs_is_in_mlflow_at_the_end(
     mirror.post()
     assert mirror.close(120), mirror.trouble
     assert runs(uri)["s"] == runs(uri)["trial 0"] == "FINISHED"
+    client = connect(uri)
+    (run,) = client.search_runs(["1"], "attributes.run_name = 's'")
+    assert run.data.tags["mlflow.source.name"] == sys.argv[0], "the driver's own"
     assert list((study.home / "mlartifacts").rglob("report.html")), "the report is drawn there"
 
 
