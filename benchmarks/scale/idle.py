@@ -1,6 +1,6 @@
 """Workers that train nothing: the real worker's steps around points that are made up.
 
-Workers import this module, and with this module nothing but what the workers of a search import.
+This module imports nothing that the workers of a search do not import: a worker's start is measured too.
 """
 
 from __future__ import annotations

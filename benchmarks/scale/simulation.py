@@ -33,7 +33,7 @@ from search.study.ledger import Ledger
 TABLE = Path(__file__).parents[1] / "recorded" / "durations-digits.json"
 MINUTE = 60.0
 Curve = list[tuple[float, int]]
-"""Messages of one trial: seconds since its start, points that come with it; the last one is its end."""
+"""Messages of one trial: seconds since the trial's start, number of points; the last message is the end."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Choices:
         self.seconds = self.all_s = 0.0
 
     def after(self, now: float, took: float) -> tuple[float, float]:
-        """Return when the driver is free, and when the worker that it hears has what to do.
+        """Return when the driver is free again, and when the worker it hears has a trial.
 
         The driver was held from `now` for `took` seconds, those of a choice included.
         """

@@ -194,7 +194,7 @@ def _adapted() -> Iterator[None]:
     """Change two things of Ray meanwhile.
 
     A worker ended by Ray for the machine's memory counts as a dead worker: Tune would end the whole run. Tune does not
-    count its users' callbacks, for which it imports MLflow: a second.
+    count callbacks for Ray's statistics: the count imports MLflow, which takes a second.
     """
     ours = RayActorManager._actor_task_failed
 
